@@ -1,0 +1,69 @@
+# `make demo` and `make test` need python3 and make, nothing else: every target makes its own .venv first.
+PYTHON ?= python3
+REQUIREMENTS ?= requirements-dev.txt
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+ADAPTERS := langchain_reka llamaindex_reka
+CODE   := reka integrations tests bench examples
+
+# uv is used if it is there: it installs in seconds. Files are copied, not hard-linked from its cache, because nltk
+# (LlamaIndex's sentence splitter) refuses to read data that has more than one link.
+export UV_LINK_MODE := copy
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-core core-tests prove check format bench docs constraints clean
+
+help:  ## Show the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+$(STAMP): constraints.txt $(REQUIREMENTS) pyproject.toml $(wildcard integrations/*/pyproject.toml)
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
+	  uv pip install --quiet --python $(BIN)/python -r $(REQUIREMENTS) -c constraints.txt; \
+	else \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) -c constraints.txt; \
+	fi
+	@touch $@
+
+demo: $(STAMP)  ## Upload a text collection, prepare it, chat over it: the main job, on the embedded server
+	@$(BIN)/reka demo
+
+test: $(STAMP)  ## Run the tests, with the coverage of reka/
+	$(BIN)/python -m pytest -n 2 -m "not prove" --timeout 240 --cov --cov-report=term --cov-fail-under=95
+
+test-core:  ## Run the client's own tests, in an environment with nothing else (PYTHON=python3.10 chooses another Python)
+	@$(MAKE) --no-print-directory core-tests REQUIREMENTS=requirements-core.txt \
+	  VENV=.venv-core-$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+core-tests: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --timeout 240 -p no:cacheprovider tests/client
+
+prove: $(STAMP)  ## Run the long proofs: kill, fuzz, soak
+	$(BIN)/python -m pytest -m prove --timeout 3600
+
+check: $(STAMP)  ## Check format, lint and types
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy reka tests bench examples $(foreach adapter,$(ADAPTERS),integrations/$(adapter)/$(adapter))
+	$(foreach adapter,$(ADAPTERS),$(BIN)/mypy integrations/$(adapter)/tests &&) true
+
+format: $(STAMP)  ## Format the code and mend what the linter can
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+bench: $(STAMP)  ## Measure retrieval quality, memory and speed
+	$(BIN)/python -m bench
+
+docs: $(STAMP)  ## Write the reference of the public API as HTML into build/docs
+	$(BIN)/python -m pdoc --docformat google --output-directory build/docs reka langchain_reka llamaindex_reka
+
+constraints:  ## Resolve the pinned versions anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links \
+	  --no-emit-package reka --no-emit-package langchain-reka --no-emit-package llamaindex-reka \
+	  requirements-dev.txt --output-file constraints.txt
+
+clean:  ## Remove what the targets made
+	rm -rf .venv* build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

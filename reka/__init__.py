@@ -1,0 +1,159 @@
+"""The Python client for Reka's multimodal language-model API.
+
+    import reka
+
+    reka.BASE_URL = "local"  # a server inside this process: no key, no network
+    reka.chat("Hi, my name is John.")  # {"type": "model", "text": ...}
+
+The functions of this module are methods of one client of its own, which looks up its key and address when it is
+called: `reka.API_KEY` and `reka.BASE_URL`, else the environment's REKA_API_KEY, and REKA_BASE_URL or REKA_SERVER.
+`Reka` is the same as a class.
+"""
+
+from typing import TYPE_CHECKING
+
+from reka._version import __version__
+from reka.completion import (
+    ChatCompletion,
+    ChatEvent,
+    Citation,
+    Finish,
+    ReasoningDelta,
+    StreamEvent,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+from reka.config import Timeout
+from reka.conversation import HumanTurn, ModelTurn
+from reka.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthError,
+    DatasetError,
+    InsufficientBalanceError,
+    InvalidArgumentError,
+    InvalidConversationError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    RekaError,
+    RetrievalError,
+    ServerError,
+    StreamInterruptedError,
+    UnexpectedResponseError,
+    UnsupportedRequestError,
+    WaitTimeoutError,
+)
+from reka.retrieval import JobStatus, PrepareRetrievalStatusResponse, RetrievedChunk
+
+if TYPE_CHECKING:
+    from reka.async_client import AsyncReka
+    from reka.client import Reka
+    from reka.module_api import (
+        add_dataset,
+        add_folder,
+        chat,
+        complete,
+        delete_dataset,
+        ensure_dataset,
+        get_models,
+        list_datasets,
+        list_models,
+        prepare_retrieval,
+        retrieval_job_status,
+        retrieve,
+        stream,
+        stream_messages,
+        wait_for_retrieval,
+    )
+    from reka.transport.settings import RequestEvent
+
+__all__ = [
+    "API_KEY",
+    "BASE_URL",
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AsyncReka",
+    "AuthError",
+    "ChatCompletion",
+    "ChatEvent",
+    "Citation",
+    "DatasetError",
+    "Finish",
+    "HumanTurn",
+    "InsufficientBalanceError",
+    "InvalidArgumentError",
+    "InvalidConversationError",
+    "InvalidRequestError",
+    "JobStatus",
+    "ModelTurn",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "PrepareRetrievalStatusResponse",
+    "RateLimitError",
+    "ReasoningDelta",
+    "Reka",
+    "RekaError",
+    "RequestEvent",
+    "RetrievalError",
+    "RetrievedChunk",
+    "ServerError",
+    "StreamEvent",
+    "StreamInterruptedError",
+    "TextDelta",
+    "Timeout",
+    "ToolCall",
+    "ToolCallDelta",
+    "UnexpectedResponseError",
+    "UnsupportedRequestError",
+    "Usage",
+    "WaitTimeoutError",
+    "__version__",
+    "add_dataset",
+    "add_folder",
+    "chat",
+    "complete",
+    "delete_dataset",
+    "ensure_dataset",
+    "get_models",
+    "list_datasets",
+    "list_models",
+    "prepare_retrieval",
+    "retrieval_job_status",
+    "retrieve",
+    "stream",
+    "stream_messages",
+    "wait_for_retrieval",
+]
+
+API_KEY: str | None = None
+"""The key of the functions in this module; None reads the environment's REKA_API_KEY."""
+
+BASE_URL: str | None = None
+"""The server of the functions in this module; None reads the environment, else it is Reka's own host."""
+
+
+_HOMES = {
+    "AsyncReka": "reka.async_client",
+    "Reka": "reka.client",
+    "RequestEvent": "reka.transport.settings",
+}
+
+if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
+
+    def __getattr__(name: str) -> object:
+        # The clients bring requests and pydantic, ten times what the rest of this package costs to import.
+        if name not in __all__:
+            raise AttributeError(f"module 'reka' has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES.get(name, "reka.module_api")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

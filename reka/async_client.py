@@ -1,0 +1,388 @@
+"""`AsyncReka`, the client that is awaited: `Reka`, with another transport."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from copy import copy
+from functools import partial
+from os import PathLike
+from types import TracebackType
+from typing import Any, TypeVar
+
+import aiohttp
+
+from reka import arguments, calls, config, flows, sources
+from reka.call import Call, OnProgress, StreamCall
+from reka.completion import ChatCompletion, ChatEvent, StreamEvent
+from reka.config import Timeout
+from reka.conversation import ModelTurn, Turn
+from reka.core import ClientCore
+from reka.errors import InvalidArgumentError, RekaError
+from reka.flows import Flow, Known, Pause
+from reka.question import Question, chat_question, messages_question
+from reka.retrieval import OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
+from reka.transport.aio import AsyncTransport
+from reka.transport.retry import Limits
+from reka.transport.settings import OnEvent
+from reka.wire.completions import ChatEvents, as_chat_event, as_events
+from reka.wire.dialect import Api
+from reka.wire.documented import DatasetResult, as_turn
+from reka.wire.messages import Message
+
+T = TypeVar("T")
+
+
+class AsyncReka(ClientCore):
+    """Async twin of `Reka`: the same methods, awaited; share it between tasks, and between event loops.
+
+    Each event loop gets connections of its own, which end with it. Closing is good manners, not a must.
+
+    Args:
+        api_key: As in `Reka`.
+        base_url: As in `Reka`.
+        timeout: As in `Reka`.
+        max_retries: As in `Reka`.
+        api: As in `Reka`.
+        max_media_bytes: As in `Reka`.
+        headers: As in `Reka`.
+        proxies: As in `Reka`.
+        ca_bundle: As in `Reka`.
+        on_event: As in `Reka`.
+        session: A session of your own, of the loop that the calls are made on; it is used as it is, and not closed.
+
+    Raises:
+        InvalidArgumentError: An argument is not what it must be.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        timeout: float | Timeout | None = None,
+        max_retries: int = config.MAX_RETRIES,
+        api: Api = "auto",
+        max_media_bytes: int = config.MAX_MEDIA_BYTES,
+        headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        ca_bundle: str | None = None,
+        on_event: OnEvent | None = None,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        super().__init__(
+            api_key, base_url, timeout, max_retries, api, max_media_bytes, headers, proxies, ca_bundle, on_event
+        )
+        self._transport = AsyncTransport(self._transport_settings, session)
+
+    async def __aenter__(self) -> "AsyncReka":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Async twin of `Reka.close`."""
+        await self._transport.close()
+
+    async def chat(
+        self,
+        human: str | None = None,
+        media_url: str | None = None,
+        media_filename: str | PathLike[str] | None = None,
+        conversation_history: Sequence[Turn] | None = None,
+        retrieval_dataset: str | None = None,
+        model_name: str = config.MODEL,
+        request_output_len: int | None = None,
+        temperature: float | None = None,
+        random_seed: int | None = None,
+        runtime_top_k: int | None = None,
+        runtime_top_p: float | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        length_penalty: float | None = None,
+        stop_words: Sequence[str] | None = None,
+        extra_request_args: Mapping[str, Any] | None = None,
+    ) -> ModelTurn:
+        """Async twin of `Reka.chat`."""
+        question = chat_question(
+            human,
+            media_url,
+            media_filename,
+            conversation_history,
+            retrieval_dataset,
+            model_name,
+            request_output_len,
+            temperature,
+            random_seed,
+            runtime_top_k,
+            runtime_top_p,
+            frequency_penalty,
+            presence_penalty,
+            length_penalty,
+            stop_words,
+            extra_request_args,
+            max_media_bytes=self._max_media_bytes,
+        )
+        return as_turn(await self._ask(partial(flows.chat, question, self._api)))
+
+    def stream(
+        self,
+        human: str | None = None,
+        media_url: str | None = None,
+        media_filename: str | PathLike[str] | None = None,
+        conversation_history: Sequence[Turn] | None = None,
+        retrieval_dataset: str | None = None,
+        model_name: str = config.MODEL,
+        request_output_len: int | None = None,
+        temperature: float | None = None,
+        random_seed: int | None = None,
+        runtime_top_k: int | None = None,
+        runtime_top_p: float | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        length_penalty: float | None = None,
+        stop_words: Sequence[str] | None = None,
+        extra_request_args: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | Timeout | None = None,
+    ) -> AsyncGenerator[ChatEvent, None]:
+        """Async twin of `Reka.stream`."""
+        question = chat_question(
+            human,
+            media_url,
+            media_filename,
+            conversation_history,
+            retrieval_dataset,
+            model_name,
+            request_output_len,
+            temperature,
+            random_seed,
+            runtime_top_k,
+            runtime_top_p,
+            frequency_penalty,
+            presence_penalty,
+            length_penalty,
+            stop_words,
+            extra_request_args,
+            max_media_bytes=self._max_media_bytes,
+        )
+        return self._chat_events(question, self._limits.changed(timeout))
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        model: str = config.MODEL,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        top_k: int | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        seed: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        research: Mapping[str, Any] | None = None,
+        extra_request_args: Mapping[str, Any] | None = None,
+        timeout: float | Timeout | None = None,
+    ) -> ChatCompletion:
+        """Async twin of `Reka.complete`."""
+        question = messages_question(
+            messages,
+            model=model,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            top_k=top_k,
+            frequency_penalty=frequency_penalty,
+            presence_penalty=presence_penalty,
+            seed=seed,
+            stop=stop,
+            tools=tools,
+            tool_choice=tool_choice,
+            response_format=response_format,
+            research=research,
+            extra_request_args=extra_request_args,
+        )
+        return await self._ask(partial(flows.complete, question, self._api), self._limits.changed(timeout))
+
+    def stream_messages(
+        self,
+        messages: Sequence[Message],
+        *,
+        model: str = config.MODEL,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        top_k: int | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        seed: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        research: Mapping[str, Any] | None = None,
+        extra_request_args: Mapping[str, Any] | None = None,
+        timeout: float | Timeout | None = None,
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """Async twin of `Reka.stream_messages`."""
+        question = messages_question(
+            messages,
+            model=model,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            top_k=top_k,
+            frequency_penalty=frequency_penalty,
+            presence_penalty=presence_penalty,
+            seed=seed,
+            stop=stop,
+            tools=tools,
+            tool_choice=tool_choice,
+            response_format=response_format,
+            research=research,
+            extra_request_args=extra_request_args,
+        )
+        return self._events(question, self._limits.changed(timeout))
+
+    async def get_models(self) -> list[str]:
+        """Async twin of `Reka.get_models`."""
+        return await self._send(calls.get_models())
+
+    list_models = get_models
+
+    async def add_dataset(
+        self,
+        filepath: str | PathLike[str],
+        name: str,
+        description: str | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+    ) -> DatasetResult:
+        """Async twin of `Reka.add_dataset`."""
+        return await self._send(
+            calls.add_dataset(await asyncio.to_thread(sources.file_source, filepath), name, description, on_progress)
+        )
+
+    async def add_folder(
+        self,
+        folder: str | PathLike[str],
+        name: str,
+        description: str | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+    ) -> DatasetResult:
+        """Async twin of `Reka.add_folder`."""
+        return await self._send(
+            calls.add_dataset(await asyncio.to_thread(sources.folder_source, folder), name, description, on_progress)
+        )
+
+    async def list_datasets(self) -> list[str]:
+        """Async twin of `Reka.list_datasets`."""
+        return await self._send(calls.list_datasets())
+
+    async def delete_dataset(self, name: str) -> DatasetResult:
+        """Async twin of `Reka.delete_dataset`."""
+        return await self._send(calls.delete_dataset(name))
+
+    async def prepare_retrieval(self, dataset_name: str) -> str:
+        """Async twin of `Reka.prepare_retrieval`."""
+        return await self._send(calls.prepare_retrieval(dataset_name))
+
+    async def retrieval_job_status(self, job_id: str) -> PrepareRetrievalStatusResponse:
+        """Async twin of `Reka.retrieval_job_status`."""
+        return await self._send(calls.retrieval_job_status(job_id))
+
+    async def wait_for_retrieval(
+        self, job_id: str, *, timeout: float | None = None, on_update: OnUpdate | None = None
+    ) -> PrepareRetrievalStatusResponse:
+        """Async twin of `Reka.wait_for_retrieval`."""
+        return await self._run(flows.wait_for_retrieval(job_id, timeout, on_update), await self._server())
+
+    async def retrieve(self, query: str, dataset: str, k: int = config.RETRIEVED_CHUNKS) -> list[RetrievedChunk]:
+        """Async twin of `Reka.retrieve`."""
+        return await self._ask(partial(flows.retrieve, query, dataset, k))
+
+    async def ensure_dataset(
+        self,
+        name: str,
+        *,
+        files: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+        texts: Mapping[str, str] | Sequence[str] | None = None,
+        on_update: OnUpdate | None = None,
+    ) -> str:
+        """Async twin of `Reka.ensure_dataset`."""
+        if (files is None) == (texts is None):
+            raise InvalidArgumentError("files, texts: want one of them")
+        source = sources.texts_source(texts) if files is None else sources.files_source(files)
+        digest = await asyncio.to_thread(source.digest, arguments.name(name, "name"))
+        return await self._run(flows.ensure_dataset(name, source, digest, on_update), await self._server())
+
+    def with_options(self, *, timeout: float | Timeout | None = None, max_retries: int | None = None) -> "AsyncReka":
+        """Async twin of `Reka.with_options`."""
+        twin = copy(self)
+        twin._limits = self._limits.changed(timeout, max_retries)  # noqa: SLF001  # it is one of us
+        return twin
+
+    async def _chat_events(self, question: Question, limits: Limits) -> AsyncGenerator[ChatEvent, None]:
+        answer = await self._ask(partial(flows.stream, question, self._api), limits)
+        if isinstance(answer, ChatCompletion):
+            yield as_chat_event(answer)
+            return
+        chat_events = ChatEvents()
+        async with aclosing(answer):
+            async for event in answer:
+                if (chat_event := chat_events.of(event)) is not None:
+                    yield chat_event
+
+    async def _events(self, question: Question, limits: Limits) -> AsyncGenerator[StreamEvent, None]:
+        answer = await self._ask(partial(flows.stream, question, self._api), limits)
+        if isinstance(answer, ChatCompletion):
+            for event in as_events(answer):
+                yield event
+            return
+        async with aclosing(answer):
+            async for event in answer:
+                yield event
+
+    async def _server(self) -> config.Server:
+        if config.is_local(self._base_url):
+            # Starting the embedded server takes a moment, in which the loop's other tasks should not stand still.
+            return await asyncio.to_thread(config.current_server, self._api_key, self._base_url)
+        return config.current_server(self._api_key, self._base_url)
+
+    async def _send(self, call: Call[T]) -> T:
+        return await self._transport.send(call, await self._server(), self._limits)
+
+    async def _ask(self, flow: Callable[[Known], Flow[T]], limits: Limits | None = None) -> T:
+        """Drive a flow that depends on what the server can do."""
+        server = await self._server()
+        return await self._run(flow(self._known(server)), server, limits)
+
+    async def _run(self, flow: Flow[T], server: config.Server, limits: Limits | None = None) -> T:
+        """Drive a flow: send what it yields, and give or throw back what comes of it."""
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    value = await self._take(step, server, limits or self._limits)
+                except RekaError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(value)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _take(self, step: Call[Any] | Pause, server: config.Server, limits: Limits) -> object:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        if isinstance(step, StreamCall):
+            return await self._transport.stream(step, server, limits)
+        return await self._transport.send(step, server, limits)

@@ -1,0 +1,48 @@
+"""What both clients are made of: their settings, the server a call goes to, and what was learned of it."""
+
+from collections.abc import Mapping
+
+from reka import arguments, config
+from reka.config import Server, Timeout
+from reka.flows import Known
+from reka.transport.retry import Limits, RetryPolicy
+from reka.transport.settings import OnEvent, TransportSettings
+from reka.wire.dialect import APIS, Api
+
+
+class ClientCore:
+    """Settings of a client, checked; see `Reka` for their meaning."""
+
+    def __init__(
+        self,
+        api_key: str | None,
+        base_url: str | None,
+        timeout: float | Timeout | None,
+        max_retries: int,
+        api: Api,
+        max_media_bytes: int,
+        headers: Mapping[str, str] | None,
+        proxies: Mapping[str, str] | None,
+        ca_bundle: str | None,
+        on_event: OnEvent | None,
+    ) -> None:
+        self._api_key = api_key
+        self._base_url = base_url
+        self._api: Api = arguments.one_of(api, "api", APIS)
+        self._max_media_bytes = max_media_bytes
+        self._limits = Limits(config.as_timeout(timeout), RetryPolicy(max_retries))
+        self._transport_settings = TransportSettings(
+            {str(name): str(value) for name, value in arguments.mapping(headers, "headers").items()},
+            proxies,
+            ca_bundle,
+            on_event,
+        )
+        self._known_servers: dict[str, Known] = {}
+
+    def __repr__(self) -> str:
+        """Show the address, never the key."""
+        return f"{type(self).__name__}(base_url={self._base_url!r})"
+
+    def _known(self, server: Server) -> Known:
+        """What was learned of a server so far."""
+        return self._known_servers.setdefault(server.url, Known())

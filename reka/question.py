@@ -1,0 +1,202 @@
+"""What is asked of a model, in one form for every generation of the API."""
+
+import mimetypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any, Final
+
+from reka import arguments, config
+from reka.conversation import Turn, conversation
+from reka.errors import InvalidArgumentError, InvalidConversationError
+from reka.media import media_url_of_file
+from reka.wire.dialect import ONLY_V0
+from reka.wire.messages import MEDIA_PARTS, Message, chosen_tools, flat_tools, folded
+
+_NEEDED_FIELDS: Final = ("tools", "response_format", "research")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A conversation to be gone on with, checked, with what the caller asks of the answer."""
+
+    messages: list[dict[str, Any]]
+    """User and assistant in turn, each with a list of parts as its content."""
+
+    model: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Sampling options that were set, under their names in the messages API."""
+
+    stop: list[str] = field(default_factory=list)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """What only the messages API has and was set: tools, tool_choice, response_format, research."""
+
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """More fields of the request, sent as they are; they override the others."""
+
+    @property
+    def dataset(self) -> str | None:
+        """The dataset to answer from."""
+        dataset = self.extra.get("retrieval_dataset", self.options.get("retrieval_dataset"))
+        return None if dataset is None else str(dataset)
+
+    def needs(self) -> set[str]:
+        """Name what not every generation of the API can do."""
+        needs = {name for name in _NEEDED_FIELDS if self.fields.get(name) or self.extra.get(name)}
+        needs |= ONLY_V0.intersection({*self.options, *self.extra})
+        media = [place for place, message in enumerate(self.messages) for part in message["content"] if is_media(part)]
+        if len(media) > 1:
+            needs.add("several media")
+        if any(media):
+            needs.add("media after the first turn")
+        if any(message.get("tool_calls") for message in self.messages):
+            needs.add("tool calls")
+        return needs
+
+
+def is_media(part: Mapping[str, Any]) -> bool:
+    """Whether a part of a message is an image, a video, audio or a PDF."""
+    return part["type"] in MEDIA_PARTS
+
+
+def chat_question(
+    human: str | None = None,
+    media_url: str | None = None,
+    media_filename: str | PathLike[str] | None = None,
+    conversation_history: Sequence[Turn] | None = None,
+    retrieval_dataset: str | None = None,
+    model_name: str = config.MODEL,
+    request_output_len: int | None = None,
+    temperature: float | None = None,
+    random_seed: int | None = None,
+    runtime_top_k: int | None = None,
+    runtime_top_p: float | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    length_penalty: float | None = None,
+    stop_words: Sequence[str] | None = None,
+    extra_request_args: Mapping[str, Any] | None = None,
+    *,
+    max_media_bytes: int = config.MAX_MEDIA_BYTES,
+) -> Question:
+    """Check `reka.chat`'s arguments.
+
+    Raises:
+        InvalidConversationError: The conversation is not one.
+        InvalidArgumentError: Another argument is wrong.
+    """
+    if human is None and (media_url is not None or media_filename is not None):
+        raise InvalidArgumentError("media_url, media_filename: they belong to the human turn; give human=... as well")
+    if media_url is not None and media_filename is not None:
+        raise InvalidArgumentError("media_url, media_filename: got both, want one of them")
+    options = {
+        "max_tokens": arguments.integer(request_output_len, "request_output_len", 1),
+        "temperature": arguments.number(temperature, "temperature", 0),
+        "seed": arguments.integer(random_seed, "random_seed"),
+        "top_k": arguments.integer(runtime_top_k, "runtime_top_k", 0),
+        "top_p": arguments.number(runtime_top_p, "runtime_top_p", 0, 1),
+        "frequency_penalty": arguments.number(frequency_penalty, "frequency_penalty"),
+        "presence_penalty": arguments.number(presence_penalty, "presence_penalty"),
+        "length_penalty": arguments.number(length_penalty, "length_penalty"),
+        "retrieval_dataset": None
+        if retrieval_dataset is None
+        else arguments.name(retrieval_dataset, "retrieval_dataset"),
+    }
+    model, stop = arguments.name(model_name, "model_name"), arguments.words(stop_words, "stop_words")
+    extra = arguments.mapping(extra_request_args, "extra_request_args")
+    if media_filename is not None:
+        # The rest of the conversation first: reading and encoding a file that will not be sent is in vain.
+        conversation(conversation_history, human, "data:,")
+        media_url = media_url_of_file(media_filename, max_media_bytes)
+    turns = conversation(conversation_history, human, media_url)
+    return Question([_message(turn) for turn in turns], model, _set(options), stop, extra=extra)
+
+
+def messages_question(
+    messages: Sequence[Message],
+    *,
+    model: str = config.MODEL,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    top_k: int | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    seed: int | None = None,
+    stop: str | Sequence[str] | None = None,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+    tool_choice: str | Mapping[str, Any] | None = None,
+    response_format: Mapping[str, Any] | None = None,
+    research: Mapping[str, Any] | None = None,
+    extra_request_args: Mapping[str, Any] | None = None,
+) -> Question:
+    """Check `complete`'s arguments.
+
+    Raises:
+        InvalidConversationError: The messages are none; the error names the index of the wrong one.
+        InvalidArgumentError: Another argument is wrong.
+    """
+    options = {
+        "max_tokens": arguments.integer(max_tokens, "max_tokens", 1),
+        "temperature": arguments.number(temperature, "temperature", 0),
+        "seed": arguments.integer(seed, "seed"),
+        "top_k": arguments.integer(top_k, "top_k", 0),
+        "top_p": arguments.number(top_p, "top_p", 0, 1),
+        "frequency_penalty": arguments.number(frequency_penalty, "frequency_penalty"),
+        "presence_penalty": arguments.number(presence_penalty, "presence_penalty"),
+    }
+    sent_tools, choice = chosen_tools(flat_tools(tools or []), tool_choice)
+    fields = {
+        "tools": sent_tools or None,
+        "tool_choice": choice,
+        "response_format": arguments.mapping(response_format, "response_format") or None,
+        "research": arguments.mapping(research, "research") or None,
+    }
+    return Question(
+        folded(messages),
+        arguments.name(model, "model"),
+        _set(options),
+        arguments.words([stop] if isinstance(stop, str) else stop, "stop"),
+        _set(fields),
+        arguments.mapping(extra_request_args, "extra_request_args"),
+    )
+
+
+def turns_of(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The turns that messages stand for; the inverse of what `chat_question` makes of turns.
+
+    Raises:
+        InvalidConversationError: A message holds what no turn can.
+    """
+    return [_turn(index, message) for index, message in enumerate(messages)]
+
+
+def _message(turn: Mapping[str, str]) -> dict[str, Any]:
+    text = {"type": "text", "text": turn["text"]}
+    if turn["type"] == "model":
+        return {"role": "assistant", "content": [text]}
+    media_url = turn.get("media_url")
+    return {"role": "user", "content": [text] if media_url is None else [media_part(media_url), text]}
+
+
+def _turn(index: int, message: Mapping[str, Any]) -> dict[str, str]:
+    media = [part for part in message["content"] if is_media(part)]
+    if message.get("tool_calls") or len(media) > 1 or (media and index > 0):
+        raise InvalidConversationError(f"message {index} holds what the documented endpoint has no turn for")
+    text = "\n\n".join(part["text"] for part in message["content"] if not is_media(part))
+    turn = {"type": "human" if message["role"] == "user" else "model", "text": text}
+    return turn | ({"media_url": media[0][media[0]["type"]]} if media else {})
+
+
+def media_part(url: str) -> dict[str, str]:
+    """A media URL as a part of a message, named by its MIME family; one that does not tell it is taken for an image."""
+    start = url[:100].lower()
+    mime_type = start[5:] if start.startswith("data:") else mimetypes.guess_type(url.partition("?")[0])[0] or ""
+    for family, kind in (("video/", "video_url"), ("audio/", "audio_url"), ("application/pdf", "pdf_url")):
+        if mime_type.startswith(family):
+            return {"type": kind, kind: url}
+    return {"type": "image_url", "image_url": url}
+
+
+def _set(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}

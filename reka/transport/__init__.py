@@ -1,0 +1,1 @@
+"""The only code that touches a socket, and the policy by which it tries again."""

@@ -1,0 +1,80 @@
+"""Server-sent events, decoded as the WHATWG's HTML standard says ("Interpreting an event stream"), with no I/O."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+# Not str.splitlines, nor bytes.splitlines: they also cut at characters that are legal inside JSON.
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSentEvent:
+    """One event.
+
+    Attributes:
+        data: Its data lines, joined by newlines.
+        event: Its type; `message` if the server names none.
+        id: The last id the server gave, with this event or an earlier one; empty if it gave none.
+    """
+
+    data: str
+    event: str = "message"
+    id: str = ""
+
+
+class SseDecoder:
+    """Turns bytes, split anywhere, into events. An event that no empty line ends is none, so there is no `finish`."""
+
+    __slots__ = ("_at_start", "_data", "_event", "_id", "_swallow_newline", "_unfinished")
+
+    def __init__(self) -> None:
+        self._unfinished: list[bytes] = []
+        self._at_start = True
+        self._swallow_newline = False
+        self._data: list[str] = []
+        self._event = ""
+        self._id = ""
+
+    def feed(self, received: bytes) -> list[ServerSentEvent]:
+        """Take the next bytes and give the events that they complete."""
+        if self._swallow_newline and received:
+            # The CR that ended the last line may have been the first half of a CR LF.
+            received = received.removeprefix(b"\n")
+            self._swallow_newline = False
+        self._unfinished.append(received)
+        if not self._at_start and b"\n" not in received and b"\r" not in received:
+            return []  # put together once it has ended: a long line would be looked at again with every piece
+        text = b"".join(self._unfinished)
+        if self._at_start:
+            if _BOM.startswith(text):
+                return []
+            self._at_start = False
+            text = text.removeprefix(_BOM)
+        self._swallow_newline = text.endswith(b"\r")
+        lines = _LINE_END.split(text) if b"\r" in text else text.split(b"\n")
+        self._unfinished = [lines.pop()]
+        events: list[ServerSentEvent] = []
+        for line in lines:
+            if line:
+                self._field(line)
+            else:
+                self._dispatch(events)
+        return events
+
+    def _field(self, line: bytes) -> None:
+        name, _, value = line.decode("utf-8", "replace").partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._event = value
+        elif name == "id" and "\0" not in value:
+            self._id = value
+        # `retry` is for clients that reconnect, and a line that begins with a colon is a comment.
+
+    def _dispatch(self, events: list[ServerSentEvent]) -> None:
+        if self._data:
+            events.append(ServerSentEvent("\n".join(self._data), self._event or "message", self._id))
+        self._data, self._event = [], ""

@@ -1,0 +1,26 @@
+"""Bodies of streamed answers, as the live host and others write them."""
+
+import json
+from typing import Any, Final
+
+DONE: Final = b"data: [DONE]\n\n"
+
+
+def events(*documents: object) -> bytes:
+    """Server-sent events, one a document."""
+    return b"".join(f"data: {json.dumps(document, ensure_ascii=False)}\n\n".encode() for document in documents)
+
+
+def chunk(finish_reason: str | None = None, **delta: Any) -> dict[str, Any]:
+    """A chunk of a streamed completion."""
+    return {
+        "id": "c-1",
+        "object": "chat.completion.chunk",
+        "model": "reka-flash",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}],
+    }
+
+
+def texts(*contents: str) -> bytes:
+    """A whole streamed answer of these pieces of text."""
+    return events(*(chunk(content=content) for content in contents), chunk("stop")) + DONE

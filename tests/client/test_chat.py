@@ -1,0 +1,162 @@
+"""`chat`: what goes out and what comes back."""
+
+import inspect
+from typing import Any
+
+import pytest
+
+import reka
+from tests.fake_reka import FakeReka
+
+TURN = {"type": "model", "text": "Your name is John.\n\n"}
+DOCUMENTED = {
+    "human": None,
+    "media_url": None,
+    "media_filename": None,
+    "conversation_history": None,
+    "retrieval_dataset": None,
+    "model_name": "reka-flash",
+    "request_output_len": None,
+    "temperature": None,
+    "random_seed": None,
+    "runtime_top_k": None,
+    "runtime_top_p": None,
+    "frequency_penalty": None,
+    "presence_penalty": None,
+    "length_penalty": None,
+    "stop_words": None,
+    "extra_request_args": None,
+}
+
+
+def test_its_parameters_are_the_documented_ones_in_order_and_with_their_defaults() -> None:
+    parameters = inspect.signature(reka.chat).parameters
+
+    assert {name: parameter.default for name, parameter in parameters.items()} == DOCUMENTED
+    assert list(parameters) == list(DOCUMENTED)
+
+
+def test_a_question_alone_sends_the_documented_defaults_and_nothing_more(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(200, TURN)
+
+    answer = client.chat("What was my name?")
+
+    assert answer == TURN
+    assert fake.paths == ["POST /chat"]
+    assert fake.requests[0].headers["x-api-key"] == "secret-key-f3a9"
+    assert fake.requests[0].json == {
+        "conversation_history": [{"type": "human", "text": "What was my name?"}],
+        "model_name": "reka-flash",
+        "stop_words": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("retrieval_dataset", "alice"),
+        ("model_name", "reka-core"),
+        ("request_output_len", 20),
+        ("temperature", 0.0),
+        ("random_seed", 0),
+        ("runtime_top_k", 5),
+        ("runtime_top_p", 0.5),
+        ("frequency_penalty", -0.5),
+        ("presence_penalty", 0.25),
+        ("length_penalty", 1.0),
+        ("stop_words", ["stop", "halt"]),
+    ],
+)
+def test_each_parameter_is_sent_under_its_own_name(
+    client: reka.Reka, fake: FakeReka, argument: str, value: object
+) -> None:
+    fake.will_answer(200, TURN)
+
+    client.chat("Hi", **{argument: value})  # type: ignore[arg-type]
+
+    assert fake.requests[0].json[argument] == value
+
+
+def test_extra_arguments_are_sent_and_override_the_others(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(200, TURN)
+
+    client.chat("Hi", temperature=0.1, extra_request_args={"temperature": 0.9, "new_feature": {"on": True}})
+
+    assert fake.requests[0].json["temperature"] == 0.9
+    assert fake.requests[0].json["new_feature"] == {"on": True}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"temperature": -1}, "temperature: got -1"),
+        ({"temperature": float("nan")}, "temperature: got nan"),
+        ({"temperature": "0.5"}, "temperature: got '0.5'"),
+        ({"temperature": True}, "temperature: got True"),
+        ({"request_output_len": 0}, "request_output_len: got 0, want a whole number of at least 1"),
+        ({"request_output_len": 1.5}, "request_output_len: got 1.5"),
+        ({"random_seed": "7"}, "random_seed: got '7'"),
+        ({"runtime_top_k": -1}, "runtime_top_k: got -1"),
+        ({"runtime_top_p": 1.1}, "runtime_top_p: got 1.1, want a number from 0 to 1"),
+        ({"frequency_penalty": float("inf")}, "frequency_penalty: got inf"),
+        ({"stop_words": "stop"}, "stop_words: got 'stop', want a list of strings"),
+        ({"stop_words": [1]}, "stop_words: got"),
+        ({"model_name": ""}, "model_name: got ''"),
+        ({"model_name": None}, "model_name: got None"),
+        ({"retrieval_dataset": ""}, "retrieval_dataset: got ''"),
+        ({"extra_request_args": [1]}, "extra_request_args: got list"),
+        ({"extra_request_args": {"x": object()}}, "cannot be written as JSON"),
+        ({"extra_request_args": {"x": float("nan")}}, "cannot be written as JSON"),
+        ({"human": "lone \ud800"}, "lone surrogate"),
+        ({"media_url": "https://x/a.png", "media_filename": "a.png"}, "media_url, media_filename: got both"),
+        ({"human": None, "media_url": "https://x/a.png"}, "media_url, media_filename: they belong to the human turn"),
+    ],
+)
+def test_a_bad_argument_is_named_and_nothing_is_sent(
+    client: reka.Reka, fake: FakeReka, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(reka.InvalidArgumentError) as caught:
+        client.chat(**{"human": "Hi", **arguments})
+
+    assert message in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        pytest.param("bare text", {"text": "bare text"}, id="string"),
+        pytest.param({"text": "t", "score": 0.1}, {"text": "t", "score": 0.1}, id="text"),
+        pytest.param({"chunk": "t", "sourceDocument": "a.txt"}, {"text": "t", "source": "a.txt"}, id="camel-case"),
+        pytest.param({"content": "t", "file_name": "a", "page": 3}, {"text": "t", "source": "a", "page": 3}, id="more"),
+        pytest.param({"id": 7}, {"text": "", "id": 7}, id="no-text"),
+        pytest.param(7, {"text": "7"}, id="number"),
+    ],
+)
+def test_retrieved_chunks_are_brought_to_our_names_and_every_other_field_is_kept(
+    client: reka.Reka, fake: FakeReka, sent: object, read: object
+) -> None:
+    fake.will_answer(200, TURN | {"retrieved_chunks": [sent]})
+
+    assert client.chat("Hi", retrieval_dataset="alice")["retrieved_chunks"] == [read]
+
+
+@pytest.mark.parametrize(("status", "raised"), [(404, "RetrievalError"), (400, "RetrievalError")])
+def test_an_unknown_or_unprepared_dataset_is_a_retrieval_error(
+    client: reka.Reka, fake: FakeReka, status: int, raised: str
+) -> None:
+    fake.will_answer(status, {"detail": "dataset 'alice' is not there"})
+
+    with pytest.raises(reka.RetrievalError, match="alice") as caught:
+        client.chat("Hi", retrieval_dataset="alice")
+
+    assert type(caught.value).__name__ == raised
+    assert caught.value.status_code == status
+
+
+def test_a_400_that_does_not_name_the_dataset_is_an_invalid_request(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(400, {"detail": "temperature too high"})
+
+    with pytest.raises(reka.InvalidRequestError, match="temperature too high"):
+        client.chat("Hi", retrieval_dataset="alice", temperature=9)

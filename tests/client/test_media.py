@@ -1,0 +1,82 @@
+"""Media files are sent with their true type, or not at all."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+import reka
+from tests.conftest import Connect
+from tests.fake_reka import FakeReka
+
+TURN = {"type": "model", "text": "A cat."}
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
+JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 32
+MP4 = b"\0\0\0\x18ftypmp42" + b"\0" * 32
+PDF = b"%PDF-1.7\n" + b"\0" * 32
+WAV = b"RIFF\x24\0\0\0WAVEfmt " + b"\0" * 32
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "mime_type"),
+    [
+        ("cat.png", PNG, "image/png"),
+        ("misnamed.txt", JPEG, "image/jpeg"),
+        ("no-ending", MP4, "video/mp4"),
+        ("paper.pdf", PDF, "application/pdf"),
+        ("sound.wav", WAV, "audio/x-wav"),
+        ("drawing.svg", b"<svg xmlns='x'/>", "image/svg+xml"),
+    ],
+)
+def test_a_file_goes_out_as_a_data_url_of_its_true_type(
+    client: reka.Reka, fake: FakeReka, tmp_path: Path, name: str, content: bytes, mime_type: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    fake.will_answer(200, TURN)
+
+    client.chat("What is this?", media_filename=tmp_path / name)
+
+    turn = fake.requests[0].json["conversation_history"][0]
+    assert turn["media_url"] == f"data:{mime_type};base64,{base64.b64encode(content).decode()}"
+
+
+def test_a_media_url_is_sent_as_it_is(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(200, TURN)
+
+    client.chat("What is this?", "https://x.example/a.png")
+
+    assert fake.requests[0].json["conversation_history"][0]["media_url"] == "https://x.example/a.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.png", None, "does not exist"),
+        ("empty.png", b"", "is empty"),
+        ("large.png", PNG + b"\0" * 1000, "is larger than"),
+        ("notes.txt", b"plain text", "is text/plain; want an image, video, audio or a PDF"),
+        ("unknown", b"plain text", "is of no known type"),
+    ],
+)
+def test_a_file_that_cannot_be_sent_is_named_with_the_reason(
+    connect: Connect, fake: FakeReka, tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+
+    with connect("key", fake.url, max_media_bytes=100) as client, pytest.raises(reka.InvalidArgumentError) as caught:
+        client.chat("What is this?", media_filename=str(tmp_path / name))
+
+    assert message in str(caught.value)
+    assert name in str(caught.value)
+    assert fake.requests == []
+
+
+def test_a_folder_is_no_media_file(client: reka.Reka, tmp_path: Path) -> None:
+    with pytest.raises(reka.InvalidArgumentError, match="is a folder"):
+        client.chat("What is this?", media_filename=tmp_path)
+
+
+def test_an_unreadable_file_is_refused(client: reka.Reka) -> None:
+    with pytest.raises(reka.InvalidArgumentError, match="cannot be read"):
+        client.chat("What is this?", media_filename="nul\0name")

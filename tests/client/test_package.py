@@ -1,0 +1,32 @@
+"""What the package brings along, and what it promises."""
+
+import re
+from importlib.metadata import requires
+
+import reka
+
+
+def test_the_client_alone_needs_a_handful_of_well_known_packages() -> None:
+    needed = [line for line in requires("reka") or [] if "extra ==" not in line]
+
+    assert {re.split(r"[<>=!~;\[ ]", line)[0] for line in needed} == {
+        "aiohttp",
+        "certifi",
+        "filetype",
+        "pydantic",
+        "requests",
+        "tenacity",
+        "typing-extensions",
+        "urllib3",
+        "yarl",
+    }
+
+
+def test_every_public_name_says_what_it_is() -> None:
+    undocumented = [
+        name
+        for name in reka.__all__
+        if name not in {"API_KEY", "BASE_URL", "StreamEvent", "__version__"} and not getattr(reka, name).__doc__
+    ]
+
+    assert undocumented == []
