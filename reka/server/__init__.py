@@ -1,0 +1,1 @@
+"""A Reka-compatible server that runs anywhere: in a program, on a laptop, on a machine of your own."""

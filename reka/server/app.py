@@ -1,0 +1,139 @@
+"""The HTTP face of a service: each route reads, asks the service, and answers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, FastAPI, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
+
+from reka._version import __version__
+from reka.server import replies
+from reka.server.bodies import read_chat, read_upload
+from reka.server.chat import told
+from reka.server.service import Service
+from reka.server.uploads import Upload
+
+FEATURES: Final = ("chat", "models", "datasets", "retrieval", "retrieval_top_k")
+"""What a client may count on; `retrieval_top_k` is a parameter that the documented API does not have."""
+
+_NO_MODEL: Final = (
+    "No language model is attached: answers are quotations from the retrieved chunks or from the conversation itself. "
+    "Start the server with --upstream URL to put one behind it."
+)
+
+_key_header = APIKeyHeader(name="X-Api-Key", auto_error=False)
+_bearer = HTTPBearer(auto_error=False)
+
+
+def create_app(service: Service) -> FastAPI:
+    """Make the web application of a running service. When it ends, it closes the service's answerer."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await service.answerer.close()
+
+    app = FastAPI(title="reka", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    replies.install(app)
+    _add_open_routes(app, service)
+
+    def owner(
+        key: Annotated[str | None, Security(_key_header)],
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    ) -> str:
+        return service.keys.owner_of(key or (bearer.credentials if bearer else None))
+
+    # A route reads its body itself, so that a wrong key is answered before any of it is read.
+    _add_chat_routes(app, service, owner)
+    _add_dataset_routes(app, service, owner)
+    return app
+
+
+def note(service: Service) -> str | None:
+    """What a user should know about the answers of a service: None, or that there is no language model."""
+    return None if service.answerer.language_model else _NO_MODEL
+
+
+def _add_open_routes(app: FastAPI, service: Service) -> None:
+    """Add what needs no key."""
+
+    @app.get("/")
+    async def about() -> dict[str, Any]:
+        """Tell what this server is and can do."""
+        return {
+            "name": "reka",
+            "version": __version__,
+            "features": FEATURES,
+            "language_model": service.answerer.language_model,
+            "note": note(service),
+        }
+
+    @app.get("/healthz")
+    async def health() -> dict[str, bool]:
+        """Tell that the server answers."""
+        return {"ok": True}
+
+
+def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
+    """Add what answers questions."""
+
+    @app.get("/models", dependencies=[Depends(owner)])
+    async def models() -> tuple[str, ...]:
+        """List the names of the models."""
+        return service.models
+
+    @app.post("/chat", openapi_extra=replies.CHAT_BODY)
+    async def chat(request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
+        """Answer the last turn of a conversation."""
+        body = await read_chat(request, service.settings.max_body_bytes)
+        model = service.model_named(body.model_name)
+        snippets = None
+        if body.retrieval_dataset is not None:
+            k = body.retrieval_top_k or service.settings.retrieval_top_k
+            snippets = await run_in_threadpool(service.retrieve, owner, body.retrieval_dataset, body.query(), k)
+        answer = await service.answerer.answer(body.question(model, snippets))
+        return told(answer, snippets)
+
+
+def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:
+    """Add what stores datasets and prepares them."""
+    datasets, jobs = service.datasets, service.jobs
+
+    @app.get("/datasets")
+    def list_datasets(owner: Annotated[str, Depends(owner)]) -> list[str]:
+        """List the names of the key's datasets."""
+        return datasets.list(owner)
+
+    @app.post("/datasets", openapi_extra=replies.UPLOAD_BODY)
+    async def add_dataset(request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
+        """Store a text file, or a zip of text files, as a dataset."""
+        upload = Upload(
+            request.headers.get("content-type", ""),
+            service.folder.staging,
+            service.settings,
+            on_name=lambda name: datasets.free_name(owner, name),
+        )
+        try:
+            received = await read_upload(request, upload, service.settings)
+            name = await run_in_threadpool(datasets.add, owner, received)
+        finally:
+            await run_in_threadpool(upload.discard)
+        return {"name": name, "ok": True, "info": f"Stored {received.size_bytes} bytes as dataset {name!r}"}
+
+    @app.delete("/datasets/{name}")
+    def delete_dataset(name: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
+        """Delete a dataset and all that was prepared of it."""
+        deleted = datasets.delete(owner, name)
+        return {"name": deleted, "ok": True, "info": f"Deleted dataset {deleted!r}"}
+
+    @app.post("/datasets/{name}/prepare-retrieval")
+    def prepare_retrieval(name: str, owner: Annotated[str, Depends(owner)]) -> str:
+        """Begin to prepare a dataset for retrieval; answers the job's id."""
+        return jobs.add(owner, name)
+
+    @app.get("/jobs/prepare-retrieval/{job_id}/status")
+    def retrieval_job_status(job_id: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
+        """Tell how far a job is."""
+        return jobs.status(owner, job_id)

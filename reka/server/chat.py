@@ -1,0 +1,123 @@
+"""What `POST /chat` may be asked, checked; as the question for an answerer; and its answer as JSON."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from reka.server.answers import Answer, Question, Snippet
+
+
+class Turn(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    type: Literal["human", "model"]
+    text: str
+    media_url: str | None = Field(default=None, pattern=r"^(https?://|data:)")
+    """On the first turn only: http(s), or the media itself as a data URL."""
+
+
+class ChatBody(BaseModel):
+    """The body of a chat. None, for whatever may be left out, is the same as leaving it out."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=(), hide_input_in_errors=True
+    )
+    _seed: ClassVar[int] = 2**63
+
+    conversation_history: list[Turn]
+    """Begins with human, then model and human by turns. If it ends with model, that text is continued."""
+    model_name: str | None = None
+    retrieval_dataset: str | None = None
+    retrieval_top_k: int | None = Field(default=None, ge=1, le=100)
+    """How many chunks come back: this server's own parameter."""
+    request_output_len: int | None = Field(default=None, ge=1, le=1_000_000)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    random_seed: int | None = Field(default=None, ge=-_seed, lt=_seed)
+    runtime_top_k: int | None = Field(default=None, ge=1, le=1_000_000)
+    runtime_top_p: float | None = Field(default=None, gt=0, le=1)
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    length_penalty: float | None = Field(default=None, ge=0, le=10)
+    stop_words: list[str] | None = Field(default=None, max_length=64)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_unused(cls, body: Any) -> Any:
+        """Leave out unknown keys that are None: a client that names all it knows asks for nothing by them."""
+        if not isinstance(body, Mapping):
+            return body
+        return {name: value for name, value in body.items() if value is not None or name in cls.model_fields}
+
+    @field_validator("conversation_history")
+    @classmethod
+    def _alternates(cls, turns: list[Turn]) -> list[Turn]:
+        if not turns:
+            raise PydanticCustomError("conversation", "the conversation is empty: it needs at least one human turn")
+        for index, turn in enumerate(turns):
+            wanted = "model" if index % 2 else "human"
+            if turn.type != wanted:
+                raise PydanticCustomError(
+                    "conversation",
+                    "turn {index} is of type '{got}', expected '{wanted}': human begins, model and human alternate",
+                    {"index": index, "got": turn.type, "wanted": wanted},
+                )
+            if index and turn.media_url is not None:
+                raise PydanticCustomError(
+                    "conversation",
+                    "turn {index} has media_url, which only the first turn (0) may have",
+                    {"index": index},
+                )
+        return turns
+
+    @field_validator("stop_words")
+    @classmethod
+    def _not_empty(cls, words: list[str] | None) -> list[str] | None:
+        if words and not all(words):
+            raise PydanticCustomError("stop_words", "an empty stop word would end every answer before it begins")
+        return words
+
+    def query(self) -> str:
+        """What to look for in a dataset: the last human turn."""
+        return next(turn.text for turn in reversed(self.conversation_history) if turn.type == "human")
+
+    def question(self, model: str, snippets: list[Snippet] | None) -> Question:
+        """The question for an answerer.
+
+        Args:
+            model: The model that answers.
+            snippets: What was found for it; None if no dataset was named.
+        """
+        return Question(
+            turns=[turn.model_dump(exclude_none=True) for turn in self.conversation_history],
+            snippets=snippets,
+            model=model,
+            max_tokens=self.request_output_len,
+            temperature=self.temperature,
+            seed=self.random_seed,
+            top_k=self.runtime_top_k,
+            top_p=self.runtime_top_p,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            length_penalty=self.length_penalty,
+            stop=self.stop_words or [],
+        )
+
+
+def told(answer: Answer, snippets: list[Snippet] | None) -> dict[str, Any]:
+    """An answer as JSON."""
+    body: dict[str, Any] = {
+        "type": "model",
+        "text": answer.text,
+        "finish_reason": answer.finish_reason,
+        "usage": {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens},
+    }
+    if snippets is not None:
+        body["retrieved_chunks"] = [
+            {"text": found.text, "source": found.source, "score": found.score, "similarity": found.similarity}
+            for found in snippets
+        ]
+    return body

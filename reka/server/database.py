@@ -1,0 +1,141 @@
+"""The record of datasets, jobs and keys: what makes a dataset exist, and a job's state true, is a commit here."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, Float, ForeignKey, String, Text, UniqueConstraint, create_engine, event
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+BUSY_SECONDS = 30.0
+"""Seconds that a writer waits for another one in SQLite (ours)."""
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+
+class KeyRow(Base):
+    """A key that this server knows: its digest, never the key."""
+
+    __tablename__ = "keys"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the key, in hexadecimal."""
+    owner: Mapped[str] = mapped_column(String(255), index=True)
+    """Whose datasets the key opens."""
+    created: Mapped[str] = mapped_column(String(32))
+
+
+class DatasetRow(Base):
+    """A dataset: as soon as its row is committed it is there, and its file with it."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (UniqueConstraint("owner", "name"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """Its own for each upload, so that what was of a deleted dataset never becomes that of a new one."""
+    owner: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255))
+    description: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(8))
+    """`text` or `zip`."""
+    source: Mapped[str] = mapped_column(String(255))
+    """Name of the uploaded file, made safe; shown beside chunks of a text."""
+    size_bytes: Mapped[int]
+    created: Mapped[str] = mapped_column(String(32))
+    table: Mapped[str | None] = mapped_column("index_table", String(64))
+    """Its table in the index; None until it is prepared for retrieval."""
+
+
+class JobRow(Base):
+    """A prepare-retrieval job. It stays when its dataset is deleted: whoever has its id may still ask."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(255))
+    dataset_id: Mapped[str] = mapped_column(String(32), index=True)
+    dataset_name: Mapped[str] = mapped_column(String(255))
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    """PENDING, RUNNING, COMPLETE or ERROR."""
+    detail: Mapped[str] = mapped_column(Text)
+    starts: Mapped[int] = mapped_column(default=0)
+    """How often a server has begun it: more than once if servers ended under it."""
+    created: Mapped[str] = mapped_column(String(32))
+    events: Mapped[list["JobEventRow"]] = relationship(order_by="JobEventRow.id", cascade="all, delete-orphan")
+
+
+class JobEventRow(Base):
+    """One line of a job's history."""
+
+    __tablename__ = "job_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    time: Mapped[str] = mapped_column(String(32))
+    status: Mapped[str] = mapped_column(String(16))
+    detail: Mapped[str] = mapped_column(Text)
+    progress: Mapped[float | None] = mapped_column(Float)
+    """0 to 1; None where nothing is known of it."""
+
+
+class Database:
+    """Sessions on the record. Safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database at `url`, as SQLAlchemy writes it, and make the tables that are missing."""
+        self._engine = _engine(url)
+        self._writing = self._engine.execution_options(writes=True)
+        Base.metadata.create_all(self._writing)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that only reads. Rows read in it stay readable behind it."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session whose changes are all committed when the block ends, or, if it raises, none of them."""
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def sqlite_url(path: Path) -> str:
+    """The address of an SQLite file."""
+    return f"sqlite:///{path}"
+
+
+def now() -> str:
+    """The time, as the history of a job tells it: UTC, to the millisecond."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    # The driver would begin transactions by rules of its own; _begin_sqlite does it instead.
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # A writer takes its lock at once and waits for it there. One that began as a reader could not wait: SQLite refuses
+    # to turn a reader's view into a writer's when another has written since.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,59 @@
+"""What a request can fail with: each error knows its HTTP status and says what was got, what is wanted, the way out.
+
+ServiceError
+|-- Refused (400)            the request is understood and not done
+|   `-- InvalidUpload        what was uploaded is no dataset
+|-- WrongKey (401)
+|-- NotFound (404)           no such dataset or job of this key
+`-- TooLarge (413)
+
+StartError                   the server cannot start: not an answer to a request
+"""
+
+
+class ServiceError(Exception):
+    """A request that is answered with an error. Never shows a path of this machine or a key."""
+
+    status = 500
+    """HTTP status of the answer."""
+
+    def __init__(self, detail: str) -> None:
+        """Answer with `detail`."""
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Refused(ServiceError):  # noqa: N818 - named as what happened to the request
+    """The request is understood and not done."""
+
+    status = 400
+
+
+class InvalidUpload(Refused):
+    """What was uploaded is no dataset."""
+
+
+class WrongKey(ServiceError):  # noqa: N818
+    """The request has no key, or one that this server does not know."""
+
+    status = 401
+
+
+class NotFound(ServiceError):  # noqa: N818
+    """This key has no such dataset or job."""
+
+    status = 404
+
+
+class TooLarge(ServiceError):  # noqa: N818
+    """The request has more bytes than the server takes."""
+
+    status = 413
+
+
+class StartError(Exception):
+    """The server cannot start."""
+
+
+class DataFolderInUseError(StartError):
+    """Another server works on the same data."""

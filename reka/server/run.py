@@ -1,0 +1,142 @@
+"""A server at work: in the foreground for `reka serve`, or in a thread of some other program."""
+
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from reka.server.answers import Answerer
+from reka.server.app import create_app, note
+from reka.server.embeddings import Embedder
+from reka.server.errors import StartError
+from reka.server.folder import DataFolder
+from reka.server.service import Service, running
+from reka.server.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+BACKLOG: Final = 128
+"""Connections that wait to be accepted (ours)."""
+
+GRACE_SECONDS: Final = 5
+"""How long `reka serve` lets requests at work finish when it is told to stop (ours)."""
+
+BACKGROUND_GRACE_SECONDS: Final = 1
+"""The same inside another program, which is ending itself (ours)."""
+
+
+def serve(settings: Settings) -> None:
+    """Run a server until it gets SIGINT or SIGTERM. The first line on the standard output is its address.
+
+    Raises:
+        StartError: It cannot start; the message says why and the way out.
+    """
+    with _ready(settings) as (service, listener):
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        print(f"reka is listening on {_url(listener)}", flush=True)
+        if text := note(service):
+            logger.warning(text)
+        _server(service, GRACE_SECONDS).run(sockets=[listener])
+
+
+class BackgroundServer:
+    """A server in a thread of this process. It answers as soon as the constructor has returned."""
+
+    def __init__(
+        self, settings: Settings, *, answerer: Answerer | None = None, embedder: Embedder | None = None
+    ) -> None:
+        """Start a server.
+
+        Args:
+            settings: How it runs; port 0 takes a free one.
+            answerer: What answers questions; None for the one that the settings ask for.
+            embedder: What compares texts; None for the built-in one.
+
+        Raises:
+            StartError: It cannot start; DataFolderInUseError if another server works on the same data.
+        """
+        with ExitStack() as stack:
+            service, listener = stack.enter_context(_ready(settings, answerer, embedder))
+            self.url = _url(listener)
+            """The address, without a slash at its end."""
+            self._server = _server(service, BACKGROUND_GRACE_SECONDS)
+            self._thread = threading.Thread(
+                target=self._server.run, kwargs={"sockets": [listener]}, name="reka-server", daemon=True
+            )
+            self._thread.start()
+            if text := note(service):
+                logger.info(text)
+            self._parts = stack.pop_all()
+
+    def stop(self) -> None:
+        """Stop the server, and let go of its data folder. A second time does nothing."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._parts.close()
+
+
+@contextmanager
+def _ready(
+    settings: Settings, answerer: Answerer | None = None, embedder: Embedder | None = None
+) -> Iterator[tuple[Service, socket.socket]]:
+    """Hold the data folder, have the service's parts at work, and listen: connections wait until they are served."""
+    with DataFolder(settings.data_dir).locked(), ExitStack() as stack:
+        try:
+            service = stack.enter_context(running(settings, answerer, embedder))
+        except ValueError as error:
+            raise StartError(str(error)) from error
+        except SQLAlchemyError as error:
+            raise StartError(
+                "database_url: cannot open the record of datasets, jobs and keys "
+                f"({type(error).__name__}): check the address, or restore the file from a copy"
+            ) from error
+        if not settings.is_loopback and not service.keys.list():
+            raise StartError(
+                f"host: other machines can reach {settings.host!r}, and this server knows no keys, so it would serve "
+                "everybody: make a key first (reka keys create), or listen on 127.0.0.1"
+            )
+        yield service, stack.enter_context(_listening(settings))
+
+
+def _listening(settings: Settings) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StartError(f"host: cannot listen on {settings.host!r}: {error.strerror}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartError(
+            f"port: cannot listen on port {settings.port} of {settings.host} ({error.strerror}): end what uses it, or "
+            "choose another port (0 takes a free one)"
+        ) from error
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _server(service: Service, grace_seconds: int) -> uvicorn.Server:
+    # Logging is the program's business, and access logs would tell dataset names.
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(service),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=grace_seconds,
+        )
+    )

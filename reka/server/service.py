@@ -1,0 +1,125 @@
+"""All parts of a server put together: what a request may ask for, without a word of HTTP."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reka.server.answers import Answerer, Snippet, make_answerer
+from reka.server.database import Database, sqlite_url
+from reka.server.datasets import Datasets
+from reka.server.embeddings import Embedder, WordLlamaEmbedder
+from reka.server.errors import Refused
+from reka.server.folder import DataFolder
+from reka.server.index import Index
+from reka.server.jobs import Jobs
+from reka.server.keys import KeyRing
+from reka.server.settings import Settings
+from reka.server.worker import Worker
+
+
+class Service:
+    """The parts of a running server. Made and ended by `running`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        answerer: Answerer | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
+        """Put the parts together; nothing runs yet.
+
+        Args:
+            settings: Limits, and where things are.
+            database: The record.
+            answerer: What answers questions; None for the one that the settings ask for.
+            embedder: What compares texts; None for the built-in one. Not to be changed for a folder that has datasets.
+
+        Raises:
+            ValueError: The settings do not fit together.
+        """
+        self.settings = settings
+        self.folder = DataFolder(settings.data_dir)
+        embedder = embedder or WordLlamaEmbedder()
+        self.answerer: Answerer = answerer or make_answerer(
+            embedder=embedder,
+            upstream=settings.upstream,
+            upstream_model=settings.upstream_model,
+            upstream_key=settings.upstream_key,
+        )
+        self.keys = KeyRing(database, accept_any=settings.is_loopback)
+        self.jobs = Jobs(database)
+        self._index = Index(self.folder.index, embedder)
+        self.datasets = Datasets(database, self.folder, self._index, self.jobs, settings)
+        self.worker = Worker(self.jobs, self.folder, self._index, settings.chunk_chars)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that a chat may ask for."""
+        extra = self.answerer.language_model
+        names = self.settings.models
+        return names if extra is None or extra in names else (*names, extra)
+
+    def model_named(self, name: str | None) -> str:
+        """The model that a chat asks for; the first one if it names none.
+
+        Raises:
+            Refused: There is no such model.
+        """
+        if name is None:
+            return self.models[0]
+        if name not in self.models:
+            raise Refused(f"There is no model {name[:100]!r}: this server has {', '.join(self.models)}")
+        return name
+
+    def retrieve(self, owner: str, dataset: str, query: str, k: int) -> list[Snippet]:
+        """Find the chunks of a dataset that fit a query best, best first.
+
+        Raises:
+            NotFound: The owner has no such dataset.
+            Refused: It is not prepared for retrieval.
+        """
+        table = self.datasets.prepared_table(owner, dataset)
+        try:
+            hits = self._index.search(table, query, k)
+        except Exception:
+            # Deleted since: then this says so. Anything else is as bad as it looks.
+            self.datasets.prepared_table(owner, dataset)
+            raise
+        return [Snippet(hit.text, hit.source, hit.score, hit.similarity) for hit in hits]
+
+
+@contextmanager
+def running(
+    settings: Settings, answerer: Answerer | None = None, embedder: Embedder | None = None
+) -> Iterator[Service]:
+    """Run a service: its data folder swept, its jobs at work. The folder must be locked by the caller.
+
+    The arguments are those of `Service`.
+
+    Raises:
+        ValueError: The settings do not fit together.
+    """
+    with opened_database(settings) as database:
+        service = Service(settings, database, answerer, embedder)
+        service.datasets.sweep()
+        service.worker.start()
+        try:
+            yield service
+        finally:
+            service.worker.stop()
+
+
+@contextmanager
+def opened_database(settings: Settings) -> Iterator[Database]:
+    """Open the record of a server, running or not, and close it.
+
+    Raises:
+        StartError: The data folder cannot be made.
+    """
+    folder = DataFolder(settings.data_dir)
+    folder.make()
+    database = Database(settings.database_url or sqlite_url(folder.database))
+    try:
+        yield database
+    finally:
+        database.close()

@@ -1,0 +1,55 @@
+import re
+
+import pytest
+
+from tests.server.caller import Caller
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/datasets/a/b/c", 404),
+        ("GET", "/../etc/passwd", 404),
+        ("PUT", "/datasets", 405),
+        ("GET", "/chat", 405),
+    ],
+)
+def test_what_is_not_there_is_answered_in_json(api: Caller, method: str, path: str, status: int) -> None:
+    answer = api.ask(method, path)
+
+    assert answer.status_code == status
+    assert isinstance(answer.json()["detail"], str)
+
+
+def test_every_answer_has_a_request_id_of_its_own(api: Caller) -> None:
+    answers = [api.ask("GET", "/"), api.ask("GET", "/nothing"), api.ask("POST", "/chat", data=b"x")]
+
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    assert len(set(ids)) == 3
+    assert all(re.fullmatch("[0-9a-f]{32}", request_id) for request_id in ids)
+
+
+def test_the_description_of_the_api_names_all_routes_and_bodies(api: Caller) -> None:
+    description = api.ask("GET", "/openapi.json").json()
+
+    assert set(description["paths"]) == {
+        "/",
+        "/healthz",
+        "/models",
+        "/chat",
+        "/datasets",
+        "/datasets/{name}",
+        "/datasets/{name}/prepare-retrieval",
+        "/jobs/prepare-retrieval/{job_id}/status",
+    }
+    body = description["paths"]["/chat"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    assert body == "#/components/schemas/ChatBody"
+    assert "conversation_history" in description["components"]["schemas"]["ChatBody"]["properties"]
+    assert "Turn" in description["components"]["schemas"]
+    assert api.ask("GET", "/openapi.json").json() == description
+
+
+def test_the_server_serves_no_pages_that_load_things_from_elsewhere(api: Caller) -> None:
+    assert api.ask("GET", "/docs").status_code == 404
+    assert api.ask("GET", "/redoc").status_code == 404

@@ -1,0 +1,197 @@
+import json
+import logging
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+
+import pytest
+import requests
+from pydantic import ValidationError
+
+from reka.server.database import Database, sqlite_url
+from reka.server.errors import DataFolderInUseError, StartError
+from reka.server.keys import KeyRing
+from reka.server.settings import Settings
+from tests.server.conftest import Call, Start
+
+
+def test_a_second_server_on_the_same_data_does_not_start(start: Start, data_dir: Path) -> None:
+    start()
+
+    with pytest.raises(DataFolderInUseError, match=f"another server already works on the data in {data_dir}"):
+        start()
+
+
+def test_a_stopped_server_lets_go_of_its_data_and_port(start: Start, call: Call) -> None:
+    first = start()
+    api = call(first)
+    assert api.add("notes", "text").ok
+    port = int(first.url.rsplit(":", 1)[1])
+
+    first.stop()
+    first.stop()
+    second = start(port=port)
+
+    assert second.url == first.url
+    assert call(second).names() == ["notes"]
+
+
+def test_a_server_stops_at_once_though_connections_are_open(start: Start, call: Call) -> None:
+    server = start()
+    callers = [call(server, str(number)) for number in range(5)]
+    assert all(caller.names() == [] for caller in callers)
+
+    began = monotonic()
+    server.stop()
+
+    assert monotonic() - began < 5  # without letting go of idle connections it would wait for their end, minutes
+    with pytest.raises(requests.ConnectionError):
+        callers[0].names()
+
+
+def test_without_keys_a_server_is_for_this_machine_alone(start: Start, data_dir: Path) -> None:
+    with pytest.raises(StartError, match=r"host: other machines can reach '0\.0\.0\.0'.*reka keys create"):
+        start(host="0.0.0.0")
+
+    database = Database(sqlite_url(data_dir / "reka.sqlite"))
+    key = KeyRing(database, accept_any=False).create("ann")
+    server = start(host="0.0.0.0")
+    url = server.url.replace("0.0.0.0", "127.0.0.1")
+    assert requests.get(f"{url}/datasets", headers={"X-Api-Key": key}, timeout=10).json() == []
+
+    # The last key is revoked while it runs: now nobody comes in, instead of everybody.
+    KeyRing(database, accept_any=False).revoke(key)
+    database.close()
+    assert requests.get(f"{url}/datasets", headers={"X-Api-Key": "any"}, timeout=10).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.8.8", "::1"])
+def test_addresses_of_this_machine_alone(host: str) -> None:
+    assert Settings(host=host).is_loopback
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org", ""])
+def test_addresses_that_others_reach(host: str) -> None:
+    assert not Settings(host=host).is_loopback
+
+
+def test_a_port_that_is_in_use_is_named(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=f"port: cannot listen on port {port}"):
+            start(port=port)
+
+
+def test_a_host_that_is_none_is_named(start: Start, data_dir: Path) -> None:
+    database = Database(_made(data_dir))
+    KeyRing(database, accept_any=False).create("ann")
+    database.close()
+
+    with pytest.raises(StartError, match="host: cannot listen on 'no such host'"):
+        start(host="no such host")
+
+
+def test_a_data_folder_that_is_a_file_is_named(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("not a folder")
+
+    with pytest.raises(StartError, match="choose another folder as data_dir"):
+        start(data_dir=path)
+
+
+def test_a_record_that_is_no_database_is_named(start: Start, data_dir: Path) -> None:
+    _made(data_dir)
+    (data_dir / "reka.sqlite").write_text("no database" * 1000)
+
+    with pytest.raises(StartError, match="database_url: cannot open the record"):
+        start()
+
+
+def test_a_key_variable_that_is_not_set_is_named(start: Start) -> None:
+    with pytest.raises(StartError, match="upstream_key_env: the environment variable NOT_SET_ANYWHERE is not set"):
+        start(upstream="http://127.0.0.1:9", upstream_key_env="NOT_SET_ANYWHERE")
+
+
+def test_settings_come_from_the_environment_and_unknown_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REKA_SERVER", "http://some.other.host")
+    monkeypatch.setenv("REKA_SERVER_PORT", "1234")
+
+    assert Settings().port == 1234
+    with pytest.raises(ValidationError, match="prot"):
+        Settings(prot=1)  # type: ignore[call-arg]  # the mistake that is tested
+
+
+def test_the_data_are_for_their_user_alone(start: Start, data_dir: Path) -> None:
+    start()
+
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (data_dir, data_dir / "datasets", data_dir / "staging"))
+
+
+def test_a_server_inside_a_program_leaves_its_log_alone(start: Start, call: Call) -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+
+    call(start()).add_prepared("notes", "text")
+
+    assert (root.handlers[:], root.level) == before
+
+
+@pytest.fixture
+def process(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "reka.server", "--port", "0", "--data-dir", str(data_dir)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def test_a_process_says_where_it_listens_and_that_it_has_no_model_and_ends_when_told(
+    process: subprocess.Popen[str],
+) -> None:
+    assert process.stdout is not None
+    url = process.stdout.readline().rsplit(maxsplit=1)[1]
+    about = requests.get(url, timeout=30).json()
+
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=30)
+
+    assert about["name"] == "reka"
+    assert log.count("No language model is attached") == 1
+    assert process.returncode in (0, -signal.SIGTERM)
+
+
+def test_a_second_process_says_in_one_line_why_it_does_not_start(
+    process: subprocess.Popen[str], data_dir: Path
+) -> None:
+    assert process.stdout is not None
+    process.stdout.readline()
+
+    second = subprocess.run(
+        [sys.executable, "-m", "reka.server", "--port", "0", "--data-dir", str(data_dir)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert second.returncode == 1
+    assert second.stdout == ""
+    assert second.stderr.startswith("error: another server already works")
+    assert second.stderr.count("\n") == 1
+
+
+def test_a_server_loads_what_is_heavy_only_when_it_is_used() -> None:
+    heavy = ("lancedb", "wordllama", "pyarrow", "numpy", "semantic_text_splitter")
+    code = f"import sys, json, reka.server.run; print(json.dumps([name for name in {heavy} if name in sys.modules]))"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+
+    assert json.loads(done.stdout) == []
+
+
+def _made(data_dir: Path) -> str:
+    data_dir.mkdir()
+    return sqlite_url(data_dir / "reka.sqlite")

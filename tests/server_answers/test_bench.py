@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+
+import bench
+from bench import retrieval
+
+REFERENCE = Path(bench.__file__).parent / "reference"
+
+
+def test_every_question_names_topics_that_are_there_and_the_topics_are_covered_widely() -> None:
+    asked = retrieval.questions()
+    topics = {path.stem for path in REFERENCE.glob("*.txt")}
+
+    assert len({item.question for item in asked}) == len(asked) >= 60
+    assert all(item.topics and item.topics <= topics for item in asked)
+    assert len(set().union(*(item.topics for item in asked))) >= 55
+
+
+def test_hybrid_retrieval_finds_four_of_five_answers_and_no_fewer_than_either_of_its_halves(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert retrieval.main() == 0
+    assert "hybrid" in capsys.readouterr().out
