@@ -1,0 +1,14 @@
+"""The `reka` command. Nothing of it is imported before `main` runs, so that `import reka.cli` costs nothing."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code."""
+    try:
+        from reka.cli.app import run
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in {"rich", "typer"}:
+            raise
+        sys.exit("error: the reka command needs more packages; install them with: pip install 'reka[cli]'")
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,5 @@
+"""`python -m reka.cli` is the `reka` command."""
+
+from reka.cli import main
+
+main()

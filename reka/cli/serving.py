@@ -1,0 +1,77 @@
+"""`reka serve`: a server of your own."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reka.cli.failures import StepError, UsageError
+from reka.cli.session import Session
+
+if TYPE_CHECKING:
+    from reka.server.settings import Settings
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where the server keeps its data. Default: a folder of the user's own."),
+]
+
+
+def serve(
+    session: Session,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one. Default: 8000.")
+    ] = None,
+    data_dir: DataDir = None,
+    upstream: Annotated[
+        str | None, typer.Option(metavar="URL", help="An OpenAI-compatible model to answer with. Default: quotations.")
+    ] = None,
+    upstream_model: Annotated[str | None, typer.Option(metavar="NAME", help="The model's name there.")] = None,
+    upstream_key_env: Annotated[
+        str | None, typer.Option(metavar="VARIABLE", help="The environment variable that holds the key for it.")
+    ] = None,
+) -> None:
+    """Serve the Reka API on this machine, until Ctrl-C.
+
+    Without keys (reka keys create) it listens on this machine alone and takes any key, each with its own datasets.
+    """
+    if session.as_json:
+        raise UsageError("a server has no JSON to write; leave out --json")
+    settings = server_settings(
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        upstream=upstream,
+        upstream_model=upstream_model,
+        upstream_key_env=upstream_key_env,
+    )
+    from reka.server.errors import StartError
+    from reka.server.run import serve as serve_until_stopped
+
+    try:
+        serve_until_stopped(settings)
+    except StartError as error:
+        raise StepError(str(error)) from error
+    except KeyboardInterrupt:
+        return  # how a server is meant to be stopped, so no failure
+
+
+def server_settings(**given: object) -> "Settings":
+    """Make a server's settings of what was given; None is left to its environment and defaults.
+
+    Raises:
+        UsageError: The server's packages are missing, or a setting is wrong.
+    """
+    try:
+        from pydantic import ValidationError
+
+        from reka.server.settings import Settings
+    except ModuleNotFoundError as error:
+        raise UsageError(f"a server needs packages ({error.name} is missing): pip install 'reka[server]'") from error
+    arguments: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**arguments)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise UsageError(f"the server's settings (options, or REKA_SERVER_... in the environment): {wrong}") from error

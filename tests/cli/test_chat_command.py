@@ -1,0 +1,245 @@
+"""`reka chat`: what is asked, what is shown, and the conversation at a prompt."""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Command, Terminal
+from tests.conftest import KEY
+from tests.fake_reka import FakeReka, say_nothing
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000000000500"
+    "01a5f645400000000049454e44ae426082"
+)
+CHUNKS = [
+    {"text": "The with statement\n   wraps a block.", "source": "with.txt", "score": 0.9876, "similarity": 0.7},
+    {"text": "A second one", "source": "try.txt", "score": 0.5},
+]
+
+
+def test_a_question_is_sent_with_the_key_of_the_environment_and_its_answer_shown(
+    server: FakeReka, command: Command
+) -> None:
+    server.will_answer(200, {"type": "model", "text": "It is blue.\n\n"})
+
+    outcome = command("chat", "What colour is the sky?")
+
+    assert (outcome.code, outcome.out, outcome.err) == (0, "It is blue.\n", "")
+    (request,) = server.requests
+    assert (request.method, request.path, request.headers["x-api-key"]) == ("POST", "/chat", KEY)
+    assert request.json["conversation_history"] == [{"type": "human", "text": "What colour is the sky?"}]
+
+
+def test_every_option_reaches_the_request_under_its_documented_name(server: FakeReka, command: Command) -> None:
+    server.will_answer(200, {"type": "model", "text": "ok"})
+
+    options = "--dataset d --model m --max-tokens 5 --temperature 0.5 --seed 7 --top-k 3 --top-p 0.25"
+    penalties = "--frequency-penalty 0.1 --presence-penalty 0.2 --length-penalty 1.5 --stop END --stop STOP"
+    outcome = command("chat", "hi", *options.split(), *penalties.split())
+
+    assert outcome.code == 0
+    assert server.requests[0].json == {
+        "conversation_history": [{"type": "human", "text": "hi"}],
+        "retrieval_dataset": "d",
+        "model_name": "m",
+        "request_output_len": 5,
+        "temperature": 0.5,
+        "random_seed": 7,
+        "runtime_top_k": 3,
+        "runtime_top_p": 0.25,
+        "frequency_penalty": 0.1,
+        "presence_penalty": 0.2,
+        "length_penalty": 1.5,
+        "stop_words": ["END", "STOP"],
+    }
+
+
+def test_a_question_with_no_options_leaves_everything_to_the_server(server: FakeReka, command: Command) -> None:
+    server.will_answer(200, {"type": "model", "text": "ok"})
+
+    command("chat", "hi")
+
+    assert sorted(server.requests[0].json) == ["conversation_history", "model_name", "stop_words"]
+
+
+@pytest.mark.parametrize("arguments", [("chat",), ("chat", "-")], ids=["left out", "a dash"])
+def test_a_question_is_read_from_a_pipe(server: FakeReka, command: Command, arguments: tuple[str, ...]) -> None:
+    server.will_answer(200, {"type": "model", "text": "ok"})
+
+    outcome = command(*arguments, stdin="first line\nsecond line\n")
+
+    assert outcome.code == 0
+    assert server.requests[0].json["conversation_history"][0]["text"] == "first line\nsecond line\n"
+
+
+@pytest.mark.parametrize("arguments", [("chat",), ("chat", "-"), ("chat", "  ")])
+def test_an_empty_question_is_not_sent(server: FakeReka, command: Command, arguments: tuple[str, ...]) -> None:
+    outcome = command(*arguments, stdin=" \n")
+
+    assert outcome.code == 2
+    assert outcome.err == "error: the question is empty; give QUESTION, or pipe it in\n"
+    assert server.requests == []
+
+
+def test_retrieved_chunks_are_shown_as_a_table_below_the_answer(server: FakeReka, command: Command) -> None:
+    server.will_answer(200, {"type": "model", "text": "So it is.", "retrieved_chunks": CHUNKS})
+
+    lines = [line.rstrip() for line in command("chat", "how?", "--dataset", "python").out.splitlines()]
+
+    assert lines[0] == "So it is."
+    assert lines[2].split() == ["score", "source", "text"]
+    assert lines[4].split(maxsplit=2) == ["0.988", "with.txt", "The with statement wraps a block."]
+    assert lines[5].split(maxsplit=2) == ["0.500", "try.txt", "A second one"]
+
+
+def test_json_is_the_whole_turn_and_nothing_else(server: FakeReka, command: Command) -> None:
+    turn = {"type": "model", "text": "So \x1b[31mit\x1b[0m is, Zoë.\n", "retrieved_chunks": CHUNKS}
+    server.will_answer(200, turn)
+
+    outcome = command("chat", "how?", "--dataset", "python", "--json")
+
+    assert outcome.json == turn
+    assert outcome.err == ""
+    assert "\x1b" not in outcome.out
+
+
+def test_an_answer_cannot_send_control_sequences_nor_rich_markup(server: FakeReka, command: Command) -> None:
+    server.will_answer(200, {"type": "model", "text": "a\x1b[2Jb\x1b]0;title\x07c \x07[bold]d[/bold] :smile: \x9b31me"})
+
+    assert command("chat", "hi").out == "abc [bold]d[/bold] :smile: e\n"
+
+
+def test_a_media_file_is_sent_with_its_true_type(server: FakeReka, command: Command, tmp_path: Path) -> None:
+    server.will_answer(200, {"type": "model", "text": "a pixel"})
+    picture = tmp_path / "picture.bin"
+    picture.write_bytes(PIXEL)
+
+    command("chat", "What is this?", "--media", str(picture))
+
+    assert server.requests[0].json["conversation_history"][0]["media_url"].startswith("data:image/png;base64,iVBOR")
+
+
+def test_a_media_address_is_sent_as_it_is(server: FakeReka, command: Command) -> None:
+    server.will_answer(200, {"type": "model", "text": "a cat"})
+
+    command("chat", "What is this?", "--media", "https://example.com/cat.png")
+
+    assert server.requests[0].json["conversation_history"][0]["media_url"] == "https://example.com/cat.png"
+
+
+def test_a_missing_media_file_is_named_and_nothing_is_sent(server: FakeReka, command: Command) -> None:
+    outcome = command("chat", "What is this?", "--media", "no-such.png")
+
+    assert outcome.code == 2
+    assert "'no-such.png' does not exist" in outcome.err
+    assert server.requests == []
+
+
+def test_a_conversation_keeps_its_history_its_media_and_ends_at_the_word(
+    server: FakeReka, terminal: Callable[..., Terminal]
+) -> None:
+    server.will_answer(200, {"type": "model", "text": "Hi John.", "retrieved_chunks": CHUNKS})
+    server.will_answer(200, {"type": "model", "text": "You are John."})
+    picture = "https://example.com/me.png"
+
+    chat = terminal("chat", "--media", picture)
+    chat.expect("> ")
+    chat.type("I am John.\n")
+    chat.expect("Hi John.")
+    chat.expect("> ")
+    chat.type("   \n")
+    chat.expect("> ")
+    chat.type("Who am I?\n")
+    chat.expect("You are John.")
+    chat.expect("> ")
+    chat.type("/exit\n")
+
+    assert chat.end() == 0
+    assert [request.json["conversation_history"] for request in server.requests] == [
+        [{"type": "human", "text": "I am John.", "media_url": picture}],
+        [
+            {"type": "human", "text": "I am John.", "media_url": picture},
+            {"type": "model", "text": "Hi John."},
+            {"type": "human", "text": "Who am I?"},
+        ],
+    ]
+
+
+def test_ctrl_c_stops_an_answer_and_forgets_its_question_alone(
+    server: FakeReka, terminal: Callable[..., Terminal]
+) -> None:
+    arrived = threading.Event()
+
+    def hold(handler: Any) -> None:
+        arrived.set()
+        say_nothing(handler)
+
+    server.will_answer(200, {"type": "model", "text": "one"})
+    server.will_misbehave(hold)
+    server.will_answer(200, {"type": "model", "text": "three"})
+
+    chat = terminal("chat")
+    chat.expect("> ")
+    chat.type("first\n")
+    chat.expect("one")
+    chat.expect("> ")
+    chat.type("second\n")
+    assert arrived.wait(30)
+    chat.interrupt()
+    chat.expect("stopped; the question is forgotten")
+    chat.expect("> ")
+    chat.type("third\n")
+    chat.expect("three")
+    chat.expect("> ")
+    chat.type("\x04")
+
+    assert chat.end() == 0
+    assert [turn["text"] for turn in server.requests[-1].json["conversation_history"]] == ["first", "one", "third"]
+
+
+def test_ctrl_c_at_the_prompt_drops_the_line_and_says_how_to_end(
+    server: FakeReka, terminal: Callable[..., Terminal]
+) -> None:
+    chat = terminal("chat")
+    chat.expect("> ")
+    # Ctrl-C once the text is echoed: between showing the prompt and reading, the line editor hears no signal.
+    chat.type("half a quest")
+    chat.expect("half a quest")
+    chat.interrupt()
+    chat.expect("Ctrl-D or /exit ends")
+    chat.expect("> ")
+    chat.type("\x04")
+
+    assert chat.end() == 0
+    assert server.requests == []
+
+
+def test_a_conversation_outlives_an_error_but_not_a_wrong_key(
+    server: FakeReka, terminal: Callable[..., Terminal]
+) -> None:
+    server.will_answer(422, {"detail": "temperature: too high"})
+    server.will_answer(401, {"detail": "unknown key"})
+
+    chat = terminal("chat")
+    chat.expect("> ")
+    chat.type("first\n")
+    chat.expect("temperature: too high")
+    chat.expect("> ")
+    chat.type("second\n")
+    chat.expect("unknown key")
+
+    assert chat.end() == 3
+    assert [turn["text"] for turn in server.requests[1].json["conversation_history"]] == ["second"]
+
+
+def test_a_conversation_cannot_be_one_json_document(server: FakeReka, terminal: Callable[..., Terminal]) -> None:
+    chat = terminal("chat", "--json")
+
+    assert chat.end() == 2
+    assert "cannot be one JSON document" in json.loads(chat.shown)["error"]["message"]
+    assert server.requests == []
