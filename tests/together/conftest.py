@@ -1,0 +1,51 @@
+"""The embedded server in this process, and a real one in its own, with texts to ask about."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import reka
+
+ALICE = """Alice was beginning to get very tired of sitting by her sister on the bank.
+
+There was nothing on the glass table except a tiny golden key, and Alice thought it might belong to a door of the hall.
+
+The White Rabbit took a watch out of its waistcoat-pocket, and looked at it, and then hurried on.
+"""
+
+
+@pytest.fixture(scope="session")
+def local_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("local")
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch, local_folder: Path) -> Iterator[None]:
+    """Module-level functions speak to the embedded server, which has no datasets before the test and none behind it."""
+    monkeypatch.setattr(reka, "BASE_URL", f"local:{local_folder}")
+    yield
+    monkeypatch.setattr(reka, "BASE_URL", f"local:{local_folder}")
+    for name in reka.list_datasets():
+        reka.delete_dataset(name)
+
+
+@pytest.fixture
+def alice(tmp_path: Path) -> Path:
+    path = tmp_path / "alice.txt"
+    path.write_text(ALICE)
+    return path
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[str]:
+    """The address of a `reka serve` process."""
+    command = [sys.executable, "-m", "reka.cli", "serve", "--port", "0", "--data-dir", str(tmp_path / "data")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    yield process.stdout.readline().split()[-1]
+    process.terminate()
+    process.wait()
+    process.stdout.close()
