@@ -1,12 +1,17 @@
 """Checks of single arguments: each gives the value back, or the error that names what was got and what is wanted."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from reka.errors import InvalidArgumentError
 
 T = TypeVar("T")
+
+# RFC 9110, 5.1 and 5.5: a name is a token; a value has no control characters, and is Latin-1 on the wire.
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def name(value: object, argument: str) -> str:
@@ -54,6 +59,18 @@ def mapping(value: object, argument: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidArgumentError(f"{argument}: got {type(value).__name__}, want a dict")
     return value
+
+
+def headers(value: object, argument: str) -> dict[str, str]:
+    """HTTP headers, their names in one spelling: `x-a` and `X-A` are one header, and would be sent as two."""
+    checked: dict[str, str] = {}
+    for name, text in mapping(value, argument).items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise InvalidArgumentError(f"{argument}: got the name {name!r}, which no header can have")
+        if not _HEADER_VALUE.fullmatch(str(text)):
+            raise InvalidArgumentError(f"{argument}: got a value for {name!r} that no header can carry")
+        checked[name.title()] = str(text)
+    return checked
 
 
 def one_of(value: T, argument: str, choices: Sequence[T]) -> T:

@@ -38,6 +38,8 @@ Turn: TypeAlias = HumanTurn | ModelTurn
 
 _SPEAKERS: Final = ("human", "model")
 _NOT_SENT: Final = frozenset({"retrieved_chunks"})
+_FIRST_KEYS: Final = frozenset({"type", "text", "media_url"})
+_KEYS: Final = {"human": frozenset({"type", "text"}), "model": frozenset({"type", "text"}) | _NOT_SENT}
 _MEDIA_SCHEMES: Final = ("http://", "https://", "data:")
 
 
@@ -80,9 +82,9 @@ def _checked(index: int, turn: object) -> dict[str, str]:
         )
     if "media_url" in turn and index > 0:
         raise _wrong(index, "has a media_url; media goes into the first turn, and this API takes one")
-    optional = {"media_url"} if index == 0 else _NOT_SENT if speaker == "model" else frozenset[str]()
-    unknown = sorted(str(key) for key in turn.keys() - {"type", "text"} - optional)
-    if unknown:
+    known = _FIRST_KEYS if index == 0 else _KEYS[speaker]
+    if not turn.keys() <= known:
+        unknown = sorted(str(key) for key in turn.keys() - known)
         raise _wrong(index, f"has unknown keys {', '.join(unknown)}; a {speaker} turn has 'type' and 'text'")
     sent = {key: value for key, value in turn.items() if key not in _NOT_SENT}
     for key in ("text", "media_url") if "media_url" in sent else ("text",):

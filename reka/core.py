@@ -32,7 +32,7 @@ class ClientCore:
         self._max_media_bytes = max_media_bytes
         self._limits = Limits(config.as_timeout(timeout), RetryPolicy(max_retries))
         self._transport_settings = TransportSettings(
-            {str(name): str(value) for name, value in arguments.mapping(headers, "headers").items()},
+            arguments.headers(headers, "headers"),
             proxies,
             ca_bundle,
             on_event,

@@ -1,8 +1,9 @@
 """What is asked of a model, in one form for every generation of the API."""
 
 import mimetypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from typing import Any, Final
 
@@ -14,6 +15,27 @@ from reka.wire.dialect import ONLY_V0
 from reka.wire.messages import MEDIA_PARTS, Message, chosen_tools, flat_tools, folded
 
 _NEEDED_FIELDS: Final = ("tools", "response_format", "research")
+
+_MAX_TOKENS: Final = ("max_tokens", partial(arguments.integer, least=1))
+_SEED: Final = ("seed", arguments.integer)
+_TOP_K: Final = ("top_k", partial(arguments.integer, least=0))
+_TOP_P: Final = ("top_p", partial(arguments.number, least=0, most=1))
+_OPTIONS: Final[Mapping[str, tuple[str, Callable[[object, str], object]]]] = {
+    "frequency_penalty": ("frequency_penalty", arguments.number),
+    "length_penalty": ("length_penalty", arguments.number),
+    "max_tokens": _MAX_TOKENS,
+    "presence_penalty": ("presence_penalty", arguments.number),
+    "random_seed": _SEED,
+    "request_output_len": _MAX_TOKENS,
+    "retrieval_dataset": ("retrieval_dataset", arguments.name),
+    "runtime_top_k": _TOP_K,
+    "runtime_top_p": _TOP_P,
+    "seed": _SEED,
+    "temperature": ("temperature", partial(arguments.number, least=0)),
+    "top_k": _TOP_K,
+    "top_p": _TOP_P,
+}
+"""Sampling options by the arguments of `chat` and `complete`: the name in the messages API, and the check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +64,8 @@ class Question:
 
     def needs(self) -> set[str]:
         """Name what not every generation of the API can do."""
-        needs = {name for name in _NEEDED_FIELDS if self.fields.get(name) or self.extra.get(name)}
-        needs |= ONLY_V0.intersection({*self.options, *self.extra})
+        given = {**self.options, **self.fields, **self.extra}
+        needs = {name for name in given if name in ONLY_V0 or (name in _NEEDED_FIELDS and given[name])}
         media = [place for place, message in enumerate(self.messages) for part in message["content"] if is_media(part)]
         if len(media) > 1:
             needs.add("several media")
@@ -89,19 +111,17 @@ def chat_question(
         raise InvalidArgumentError("media_url, media_filename: they belong to the human turn; give human=... as well")
     if media_url is not None and media_filename is not None:
         raise InvalidArgumentError("media_url, media_filename: got both, want one of them")
-    options = {
-        "max_tokens": arguments.integer(request_output_len, "request_output_len", 1),
-        "temperature": arguments.number(temperature, "temperature", 0),
-        "seed": arguments.integer(random_seed, "random_seed"),
-        "top_k": arguments.integer(runtime_top_k, "runtime_top_k", 0),
-        "top_p": arguments.number(runtime_top_p, "runtime_top_p", 0, 1),
-        "frequency_penalty": arguments.number(frequency_penalty, "frequency_penalty"),
-        "presence_penalty": arguments.number(presence_penalty, "presence_penalty"),
-        "length_penalty": arguments.number(length_penalty, "length_penalty"),
-        "retrieval_dataset": None
-        if retrieval_dataset is None
-        else arguments.name(retrieval_dataset, "retrieval_dataset"),
-    }
+    options = _options(
+        request_output_len=request_output_len,
+        temperature=temperature,
+        random_seed=random_seed,
+        runtime_top_k=runtime_top_k,
+        runtime_top_p=runtime_top_p,
+        frequency_penalty=frequency_penalty,
+        presence_penalty=presence_penalty,
+        length_penalty=length_penalty,
+        retrieval_dataset=retrieval_dataset,
+    )
     model, stop = arguments.name(model_name, "model_name"), arguments.words(stop_words, "stop_words")
     extra = arguments.mapping(extra_request_args, "extra_request_args")
     if media_filename is not None:
@@ -109,7 +129,7 @@ def chat_question(
         conversation(conversation_history, human, "data:,")
         media_url = media_url_of_file(media_filename, max_media_bytes)
     turns = conversation(conversation_history, human, media_url)
-    return Question([_message(turn) for turn in turns], model, _set(options), stop, extra=extra)
+    return Question([_message(turn) for turn in turns], model, options, stop, extra=extra)
 
 
 def messages_question(
@@ -136,15 +156,15 @@ def messages_question(
         InvalidConversationError: The messages are none; the error names the index of the wrong one.
         InvalidArgumentError: Another argument is wrong.
     """
-    options = {
-        "max_tokens": arguments.integer(max_tokens, "max_tokens", 1),
-        "temperature": arguments.number(temperature, "temperature", 0),
-        "seed": arguments.integer(seed, "seed"),
-        "top_k": arguments.integer(top_k, "top_k", 0),
-        "top_p": arguments.number(top_p, "top_p", 0, 1),
-        "frequency_penalty": arguments.number(frequency_penalty, "frequency_penalty"),
-        "presence_penalty": arguments.number(presence_penalty, "presence_penalty"),
-    }
+    options = _options(
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        frequency_penalty=frequency_penalty,
+        presence_penalty=presence_penalty,
+        seed=seed,
+    )
     sent_tools, choice = chosen_tools(flat_tools(tools or []), tool_choice)
     fields = {
         "tools": sent_tools or None,
@@ -155,9 +175,9 @@ def messages_question(
     return Question(
         folded(messages),
         arguments.name(model, "model"),
-        _set(options),
+        options,
         arguments.words([stop] if isinstance(stop, str) else stop, "stop"),
-        _set(fields),
+        {name: value for name, value in fields.items() if value is not None},
         arguments.mapping(extra_request_args, "extra_request_args"),
     )
 
@@ -198,5 +218,11 @@ def media_part(url: str) -> dict[str, str]:
     return {"type": "image_url", "image_url": url}
 
 
-def _set(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+def _options(**given: object) -> dict[str, Any]:
+    """Check the options that were given, and bring them under their names in the messages API."""
+    checked = {}
+    for argument, value in given.items():
+        if value is not None:
+            name, check = _OPTIONS[argument]
+            checked[name] = check(value, argument)
+    return checked

@@ -17,7 +17,8 @@ KEY = "secret-key-f3a9"
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("REKA_API_KEY", "REKA_BASE_URL", "REKA_SERVER", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+    ours = ("REKA_API_KEY", "REKA_BASE_URL", "REKA_SERVER", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+    for name in (*ours, "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setattr(reka, "API_KEY", None)
@@ -43,6 +44,7 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
 
     yield connect
     loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
@@ -40,7 +41,7 @@ class Asked:
         return {str(part.get_param("name", header="content-disposition")): part for part in parts}
 
 
-Misbehave = Callable[["_Handler"], None]
+Misbehave = Callable[["_Handler"], object]
 
 
 @dataclass
@@ -62,6 +63,8 @@ class FakeReka:
         self.requests: list[Asked] = []
         self.otherwise = Answer(500, b'{"detail": "nothing is scripted"}')
         """The answer to every request after the scripted ones."""
+        self.takes_bodies = True
+        """Whether bodies of requests are read."""
         self._answers: deque[Answer] = deque()
         self._scheme = "http" if certificate is None else "https"
         self._http = _Server(("127.0.0.1", 0), _Handler)
@@ -95,7 +98,11 @@ class FakeReka:
 
     def will_answer(self, status: int, body: object = b"", headers: Mapping[str, str] | None = None) -> None:
         """Script the next answer; anything but bytes is sent as JSON."""
-        self._answers.append(answer(status, body, headers))
+        self.will_give(answer(status, body, headers))
+
+    def will_give(self, scripted: Answer) -> None:
+        """Script the next answer."""
+        self._answers.append(scripted)
 
     def will_stream(self, *pieces: "bytes | threading.Event", ends: bool = True) -> threading.Event:
         """Script the next answer as a stream of events.
@@ -123,6 +130,7 @@ class FakeReka:
         return not self._answers
 
     def close(self) -> None:
+        """Stop listening, at once and for good; more than once is nothing."""
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -157,11 +165,13 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+    asked: Asked
 
     def handle_any(self) -> None:
         fake = self.server.fake
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        fake.requests.append(Asked(self.command, self.path, headers, self._body()))
+        headers = {name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers}
+        self.asked = Asked(self.command, self.path, headers, self._body() if fake.takes_bodies else b"")
+        fake.requests.append(self.asked)
         answer = fake.next_answer()
         if answer.misbehave is not None:
             self.close_connection = True
@@ -195,6 +205,20 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Type": content_type, "Transfer-Encoding": "chunked", **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
+
+    def raw(self, sent: bytes) -> None:
+        """Send bytes that need not be HTTP."""
+        self.wfile.write(sent)
+
+    def drip(self, sent: bytes, seconds: float, *, at_once: bytes = b"") -> None:
+        """Send a byte every so many seconds, until the client has gone."""
+        self.wfile.write(at_once)
+        self.connection.settimeout(seconds)
+        for byte in sent:
+            self.wfile.write(bytes([byte]))
+            with suppress(TimeoutError):
+                self.connection.recv(1)
+                return
 
     def chunk(self, piece: bytes) -> None:
         """Send a chunk of a body; an empty one ends it."""

@@ -52,4 +52,9 @@ class Waiting:
 
 
 async def _awaited(result: Any) -> Any:
-    return await result
+    try:
+        return await result
+    finally:
+        # What the call has closed, the loop closes in its next rounds; in a program it would go on running.
+        for _ in range(3):
+            await asyncio.sleep(0)

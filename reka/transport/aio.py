@@ -1,13 +1,16 @@
 """HTTP by aiohttp: one session an event loop, one table from its errors to ours. Twin of `sync`."""
 
 import asyncio
+import math
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextvars import ContextVar
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from weakref import WeakKeyDictionary
 
 import aiohttp
 from yarl import URL
@@ -17,8 +20,10 @@ from reka.call import Call, Decoder, StreamCall, Upload
 from reka.completion import StreamEvent
 from reka.config import Server, Timeout
 from reka.errors import APIConnectionError, APITimeoutError, RekaError, StreamInterruptedError, UnexpectedResponseError
+from reka.transport.deadlines import Deadlines, Wait
 from reka.transport.retry import Limits, NotConnectedError
 from reka.transport.settings import Proxies, TransportSettings, framed
+from reka.transport.watch import Watch
 from reka.wire.failures import error_for
 from reka.wire.redirects import redirect_target
 from reka.wire.reply import Reply, is_event_stream
@@ -26,9 +31,14 @@ from reka.wire.reply import Reply, is_event_stream
 T = TypeVar("T")
 V = TypeVar("V")
 
+# A stream's bytes that are decoded at a time: whatever else has come waits, so that the first event need not.
+_READ_BYTES: Final = 2 * 1024
 # As in the sync transport.
 _DRAIN_SECONDS: Final = 0.2
+_LIBRARY: Final = f"aiohttp/{aiohttp.__version__}"
 _FAILURES: Final = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+# The connection of the task's request, until it is answered.
+_WIRE: ContextVar[asyncio.Transport | None] = ContextVar("_WIRE", default=None)
 
 
 class AsyncTransport:
@@ -43,14 +53,19 @@ class AsyncTransport:
         self._settings = settings
         self._proxies = Proxies(settings.proxies)
         self._given = session
-        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopSession] = WeakKeyDictionary()
+        # Each entry is taken out when its loop ends: a session holds its loop, so weak keys would not do.
+        self._by_loop: dict[asyncio.AbstractEventLoop, _LoopSession] = {}
         self._tls: ssl.SSLContext | None = None
 
     async def send(self, call: Call[T], server: Server, limits: Limits) -> T:
         """Async twin of `SyncTransport.send`; cancelling it frees its connection."""
 
-        async def once(*how: Any) -> T:
-            return call.read(await _whole(*await self._open(*how)))
+        async def once(sent: Call[T], *how: Any) -> T:
+            if not isinstance(sent.body, Upload):
+                return call.read(await self._answer(sent, *how))
+            watch = Watch(sent.body, limits.timeout)
+            asked = f"{call.method} {server.url}{call.path}"
+            return call.read(await watch.over(self._answer(replace(sent, body=watch.upload), *how), asked))
 
         return await self._tried(once, call, server, limits)
 
@@ -70,16 +85,20 @@ class AsyncTransport:
             lambda: once(call, server, limits.timeout, started), call, started, limits.timeout.total
         )
 
+    async def _answer(self, call: Call[Any], server: Server, timeout: Timeout, started: float) -> Reply:
+        response, head = await self._open(call, server, timeout, started)
+        return await self._whole(response, head, timeout, _end(call, timeout, started))
+
     async def _begin(
         self, call: StreamCall, server: Server, timeout: Timeout, started: float
     ) -> AsyncGenerator[StreamEvent, None]:
-        response, body, reply = await self._open(call, server, timeout, started)
+        response, reply = await self._open(call, server, timeout, started)
         if not is_event_stream(reply):
-            return _given(call.read(await _whole(response, body, reply)))
+            return _given(call.read(await self._whole(response, reply, timeout, started + timeout.total)))
         decoder = call.decoder(reply)
         try:
             events: list[StreamEvent] = []
-            while not events and not decoder.is_done and (received := await anext(body, b"")):
+            while not events and not decoder.is_done and (received := await _block(response, reply, timeout)):
                 events = decoder.feed(received)
             if not events:
                 events = decoder.finish()
@@ -88,18 +107,18 @@ class AsyncTransport:
         except BaseException:
             response.close()
             raise
-        return _events(response, body, decoder, events)
+        return _events(response, reply, timeout, decoder, events)
 
     async def _open(
         self, call: Call[Any], server: Server, timeout: Timeout, started: float
-    ) -> tuple[aiohttp.ClientResponse, AsyncIterator[bytes], Reply]:
+    ) -> tuple[aiohttp.ClientResponse, Reply]:
         """Send a request, along its redirects, and give its successful answer, the body unread."""
         url = server.url + call.path
         for _ in range(config.MAX_REDIRECTS):
-            response, body, head = await self._exchange(call, url, server.api_key, timeout, started)
+            response, head = await self._exchange(call, url, server, timeout, started)
             if 200 <= head.status < 300:
-                return response, body, head
-            reply = await _whole(response, body, head)
+                return response, head
+            reply = await self._whole(response, head, timeout, _end(call, timeout, started))
             target = redirect_target(reply, call.method, url)
             if target is None:
                 raise error_for(reply, call.errors)
@@ -107,49 +126,81 @@ class AsyncTransport:
         raise UnexpectedResponseError(f"{call.method} {server.url + call.path} was redirected in a circle")
 
     async def _exchange(
-        self, call: Call[Any], url: str, key: str, timeout: Timeout, started: float
-    ) -> tuple[aiohttp.ClientResponse, AsyncIterator[bytes], Reply]:
+        self, call: Call[Any], url: str, server: Server, timeout: Timeout, started: float
+    ) -> tuple[aiohttp.ClientResponse, Reply]:
         asked = f"{call.method} {url}"
         begun = time.monotonic()
-        left = None if isinstance(call.body, Upload) else max(0.001, timeout.total - (begun - started))
-        limits = aiohttp.ClientTimeout(total=left, sock_connect=timeout.connect, sock_read=timeout.read)
         try:
-            response = await self._request(call, url, key, limits)
+            response = await self._request(call, url, server, timeout, _end(call, timeout, started))
         except _FAILURES as error:
             known = _connection_error(error, asked, timeout)
             self._settings.observe(call, begun, None, None, type(known).__name__)
+            _forget_headers(error)
             raise known from error
         head = Reply(response.status, response.headers, b"", asked)
-        self._settings.observe(call, begun, head.status, head.request_id, None)
-        return response, _body(response, asked, timeout), head
+        try:
+            self._settings.observe(call, begun, head.status, head.request_id, None)
+        except BaseException:
+            response.close()  # the caller's callback may fail
+            raise
+        return response, head
 
     async def _request(
-        self, call: Call[Any], url: str, key: str, limits: aiohttp.ClientTimeout
+        self, call: Call[Any], url: str, server: Server, timeout: Timeout, end: float
     ) -> aiohttp.ClientResponse:
-        headers = self._settings.request_headers(call, key, f"aiohttp/{aiohttp.__version__}")
+        ours = await self._session()
+        headers = self._settings.request_headers(call, server.api_key, _LIBRARY)
         body: Any = call.body
+        wait: AbstractContextManager[object] = nullcontext()
         if isinstance(body, Upload):
             body = _upload_blocks(body, headers)
-        return await (await self._session()).request(
-            call.method,
-            URL(url, encoded=True),
-            data=body,
-            headers=headers,
-            allow_redirects=False,
-            proxy=self._proxies.of(url),
-            timeout=limits,
-            ssl=self._context() if url.startswith("https:") else True,
-        )
+            limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
+        elif isinstance(call, StreamCall):
+            left = max(0.001, end - time.monotonic())
+            limits = aiohttp.ClientTimeout(total=left, sock_connect=timeout.connect, sock_read=timeout.read)
+        else:
+            # aiohttp would first have to find out what wraps bytes.
+            body = body and aiohttp.BytesPayload(body)
+            wait = Wait(ours.deadlines, timeout.read, end)
+            limits = _connecting(timeout.connect)
+        with wait, _cut_if_it_fails():
+            return await ours.session.request(
+                call.method,
+                URL(url, encoded=True),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                proxy=self._proxies.of(server.url),
+                timeout=limits,
+                ssl=self._context() if url.startswith("https:") else True,
+            )
 
-    async def _session(self) -> aiohttp.ClientSession:
-        if self._given is not None:
-            return self._given
+    async def _whole(self, response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float) -> Reply:
+        """Read the rest of an answer and give its connection back."""
+        if response.content.is_eof() and response.content.exception() is None:
+            # All of it came with the head, as a short answer does, and its connection has been given back already.
+            return Reply(head.status, head.headers, response.content.read_nowait(), head.asked)
+        deadlines = (await self._session()).deadlines
+        blocks = []
+        try:
+            async with response:
+                with Wait(deadlines, timeout.read, end) as wait:
+                    while block := await response.content.readany():
+                        blocks.append(block)
+                        wait.progress()
+        except _FAILURES as error:
+            raise _connection_error(error, head.asked, timeout) from error
+        return Reply(head.status, head.headers, b"".join(blocks), head.asked)
+
+    async def _session(self) -> "_LoopSession":
         loop = asyncio.get_running_loop()
         found = self._by_loop.get(loop)
-        if found is None or found.session.closed:
-            found = self._by_loop[loop] = _LoopSession()
+        if found is None or (found.session.closed and self._given is None):
+            for ended in [other for other in self._by_loop if other.is_closed()]:
+                self._by_loop.pop(ended, None)
+            found = self._by_loop[loop] = _LoopSession(self._given, lambda: self._by_loop.pop(loop, None))
             await found.keep()
-        return found.session
+        return found
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
@@ -162,14 +213,18 @@ class AsyncTransport:
 
 
 class _LoopSession:
-    """A session that ends with its event loop, whether anybody closes it or not."""
+    """A session that ends with its event loop, whether anybody closes it or not.
 
-    def __init__(self) -> None:
-        # `limit=0`: how many calls are in flight is the caller's business. Proxies are resolved by the transport, and
-        # no cookies are kept.
-        self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
-        )
+    Args:
+        given: The caller's own, which is not closed; None makes one.
+        on_close: Called at the end.
+    """
+
+    def __init__(self, given: aiohttp.ClientSession | None, on_close: Callable[[], object]) -> None:
+        self._is_own = given is None
+        self._on_close = on_close
+        self.session = _new_session() if given is None else given
+        self.deadlines = Deadlines()
         self._keeper = self._kept()
 
     async def keep(self) -> None:
@@ -187,7 +242,55 @@ class _LoopSession:
         try:
             yield
         finally:
-            await self.session.close()
+            self._on_close()
+            if self._is_own:
+                await self.session.close()
+                await asyncio.sleep(0)  # a socket is closed in the loop's next round, and this may be its last
+
+
+def _new_session() -> aiohttp.ClientSession:
+    # `limit=0`: how many calls are in flight is the caller's business. Proxies are resolved by the transport, and no
+    # cookies are kept.
+    session = aiohttp.ClientSession(connector=_Connector(limit=0), trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
+    # aiohttp would send a GET or DELETE once more by itself, past `max_retries` and unseen by log and `on_event`.
+    session._retry_connection = False  # noqa: SLF001  # there is no public way
+    return session
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Notes which connection a request has got."""
+
+    async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:
+        connection = await super().connect(*arguments, **options)
+        _WIRE.set(connection.transport)
+        return connection
+
+
+@contextmanager
+def _cut_if_it_fails() -> Iterator[None]:
+    """Cut the connection of a request that fails or is cancelled.
+
+    aiohttp closes it too, but a socket that still has bytes to send stays open until the server has taken them.
+    """
+    _WIRE.set(None)
+    try:
+        yield
+    except BaseException:
+        wire = _WIRE.get()
+        if wire is not None:
+            wire.abort()
+        raise
+
+
+@lru_cache(maxsize=64)
+def _connecting(seconds: float) -> aiohttp.ClientTimeout:
+    """Only connecting is left to aiohttp's timers."""
+    return aiohttp.ClientTimeout(sock_connect=seconds)
+
+
+def _end(call: Call[Any], timeout: Timeout, started: float) -> float:
+    """When a call is over in all; an upload's end is its watch's business."""
+    return math.inf if isinstance(call.body, Upload) else started + timeout.total
 
 
 def _upload_blocks(upload: Upload, headers: dict[str, str]) -> AsyncIterator[bytes]:
@@ -203,19 +306,12 @@ def _upload_blocks(upload: Upload, headers: dict[str, str]) -> AsyncIterator[byt
     return read()
 
 
-async def _whole(response: aiohttp.ClientResponse, body: AsyncIterator[bytes], head: Reply) -> Reply:
-    """Read the rest of an answer and give its connection back."""
-    async with response:
-        return Reply(head.status, head.headers, b"".join([block async for block in body]), head.asked)
-
-
-async def _body(response: aiohttp.ClientResponse, asked: str, timeout: Timeout) -> AsyncGenerator[bytes, None]:
-    """Give the body as it arrives."""
+async def _block(response: aiohttp.ClientResponse, head: Reply, timeout: Timeout) -> bytes:
+    """Give what has come of the body, once there is something; nothing at its end."""
     try:
-        while block := await response.content.readany():
-            yield block
+        return await response.content.read(_READ_BYTES)
     except _FAILURES as error:
-        raise _connection_error(error, asked, timeout) from error
+        raise _connection_error(error, head.asked, timeout) from error
 
 
 async def _given(events: list[StreamEvent]) -> AsyncGenerator[StreamEvent, None]:
@@ -224,14 +320,14 @@ async def _given(events: list[StreamEvent]) -> AsyncGenerator[StreamEvent, None]
 
 
 async def _events(
-    response: aiohttp.ClientResponse, body: AsyncIterator[bytes], decoder: Decoder, first: list[StreamEvent]
+    response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, decoder: Decoder, first: list[StreamEvent]
 ) -> AsyncGenerator[StreamEvent, None]:
     """Async twin of the sync transport's."""
     try:
         for event in first:
             yield event
         try:
-            while not decoder.is_done and (received := await anext(body, b"")):
+            while not decoder.is_done and (received := await _block(response, head, timeout)):
                 for event in decoder.feed(received):
                     yield event
         except APITimeoutError:
@@ -272,6 +368,16 @@ def _connection_error(error: BaseException, asked: str, timeout: Timeout) -> Rek
     if _is_decoding(error):
         return UnexpectedResponseError(f"{asked} gave an answer that cannot be decompressed")
     return APIConnectionError(f"{asked}: the connection broke ({str(error) or type(error).__name__})")
+
+
+def _forget_headers(error: BaseException) -> None:
+    """Take the request's headers, and the key with them, out of an error that will be the cause of ours."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        asked = error.request_info
+        nothing = asked.headers.copy()
+        nothing.clear()
+        error.request_info = aiohttp.RequestInfo(asked.url, asked.method, type(asked.headers)(nothing), asked.real_url)
+        error.args = (error.request_info, error.history)
 
 
 def _is_decoding(error: BaseException | None) -> bool:

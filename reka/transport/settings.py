@@ -15,7 +15,6 @@ from reka._version import __version__
 from reka.call import Call, Upload
 from reka.errors import InvalidArgumentError
 from reka.wire.multipart import frame
-from reka.wire.redirects import origin
 
 _LOG: Final = logging.getLogger("reka")
 _CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -99,19 +98,18 @@ class TransportSettings:
 
 
 class Proxies:
-    """The proxy of each origin, looked up once: requests and aiohttp would walk the environment at each call."""
+    """The proxy of each server, looked up once: requests and aiohttp would walk the environment at each call."""
 
     def __init__(self, proxies: Mapping[str, str] | None) -> None:
         self._proxies = proxies
-        self._by_origin: dict[object, str | None] = {}
+        self._by_address: dict[str, str | None] = {}
 
-    def of(self, url: str) -> str | None:
-        """The URL of the proxy for a URL; None is to go there directly."""
-        where = origin(url)
-        if where not in self._by_origin:
-            table = get_environ_proxies(url) if self._proxies is None else dict(self._proxies)
-            self._by_origin[where] = select_proxy(url, table)
-        return self._by_origin[where]
+    def of(self, address: str) -> str | None:
+        """The URL of the proxy for a server's address; None is to go there directly. Redirects stay at the server."""
+        if address not in self._by_address:
+            table = get_environ_proxies(address) if self._proxies is None else dict(self._proxies)
+            self._by_address[address] = select_proxy(address, table)
+        return self._by_address[address]
 
 
 def framed(upload: Upload) -> tuple[Iterator[bytes], int | None, str]:

@@ -5,18 +5,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.utils import default_user_agent
-from urllib3.exceptions import DecodeError, HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import (
+    DecodeError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 
 from reka import config
 from reka.call import Call, Decoder, StreamCall, Upload
 from reka.completion import StreamEvent
 from reka.config import Server, Timeout
 from reka.errors import APIConnectionError, APITimeoutError, RekaError, StreamInterruptedError, UnexpectedResponseError
+from reka.transport.connections import BoundedAdapter, Bounds
 from reka.transport.retry import Limits, NotConnectedError
 from reka.transport.settings import Proxies, TransportSettings, framed
 from reka.wire.failures import error_for
@@ -104,7 +111,7 @@ class SyncTransport:
         """Send a request, along its redirects, and give its successful answer, the body unread."""
         url = server.url + call.path
         for _ in range(config.MAX_REDIRECTS):
-            response, body, head = self._exchange(call, url, server.api_key, timeout, started)
+            response, body, head = self._exchange(call, url, server, timeout, started)
             if 200 <= head.status < 300:
                 return response, body, head
             reply = _whole(response, body, head)
@@ -115,37 +122,45 @@ class SyncTransport:
         raise UnexpectedResponseError(f"{call.method} {server.url + call.path} was redirected in a circle")
 
     def _exchange(
-        self, call: Call[Any], url: str, key: str, timeout: Timeout, started: float
+        self, call: Call[Any], url: str, server: Server, timeout: Timeout, started: float
     ) -> tuple[requests.Response, Iterator[bytes], Reply]:
         asked = f"{call.method} {url}"
         begun = time.monotonic()
         is_upload = isinstance(call.body, Upload)
-        deadline = float("inf") if is_upload else started + timeout.total
-        silence = timeout.read if is_upload else max(0.001, min(timeout.read, deadline - begun))
+        bounds = Bounds(timeout.read, timeout.total, None if is_upload else started)
+        silence = timeout.read if is_upload else max(0.001, min(timeout.read, bounds.deadline() - begun))
         try:
-            response = self._request(call, url, key, (timeout.connect, silence))
+            response = self._request(call, url, server, (timeout.connect, silence), bounds)
         except _FAILURES as error:
-            known = _connection_error(error, asked, timeout)
+            known = _connection_error(error, asked, timeout, bounds.deadline())
             self._settings.observe(call, begun, None, None, type(known).__name__)
             raise known from error
         head = Reply(response.status_code, response.headers, b"", asked)
-        self._settings.observe(call, begun, head.status, head.request_id, None)
-        return response, _body(response, asked, timeout, deadline), head
+        try:
+            self._settings.observe(call, begun, head.status, head.request_id, None)
+        except BaseException:
+            response.close()  # the caller's callback may fail
+            raise
+        return response, _body(response, asked, timeout, bounds.deadline()), head
 
-    def _request(self, call: Call[Any], url: str, key: str, timeouts: tuple[float, float]) -> requests.Response:
+    def _request(
+        self, call: Call[Any], url: str, server: Server, timeouts: tuple[float, float], bounds: Bounds
+    ) -> requests.Response:
         session = self._current_session()
-        headers = self._settings.request_headers(call, key, default_user_agent())
+        headers = self._settings.request_headers(call, server.api_key, default_user_agent())
         body: Any = call.body
         if isinstance(body, Upload):
             blocks, length, headers["Content-Type"] = framed(body)
             body = blocks if length is None else _SizedBody(blocks, length)
-        proxy = self._proxies.of(url)
+        proxy = self._proxies.of(server.url)
         proxies = {"http": proxy, "https": proxy} if proxy else {}
         prepared = session.prepare_request(requests.Request(call.method, url, headers, data=body))
         if self._own:
             # Past `Session.send`, which would read ahead at a redirect, keep cookies, and take twice the time.
             verify = self._trusted(url)
-            return session.get_adapter(url).send(prepared, True, timeouts, verify, proxies=proxies)
+            adapter = cast("BoundedAdapter", session.get_adapter(url))
+            adapter.bound(bounds)
+            return adapter.send(prepared, True, timeouts, verify, proxies=proxies)
         settings = session.merge_environment_settings(url, proxies, True, self._settings.ca_bundle, None)
         return session.send(prepared, timeout=timeouts, allow_redirects=False, **settings)
 
@@ -169,7 +184,7 @@ def _new_session() -> requests.Session:
     session = requests.Session()
     # Proxies and CA bundles are resolved once, by the transport; netrc must not put another key beside ours.
     session.trust_env = False
-    adapter = HTTPAdapter(pool_maxsize=_POOL_CONNECTIONS)
+    adapter = BoundedAdapter(pool_maxsize=_POOL_CONNECTIONS)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -205,7 +220,7 @@ def _body(response: requests.Response, asked: str, timeout: Timeout, deadline: f
     except _FAILURES as error:
         if isinstance(error, RekaError):
             raise
-        raise _connection_error(error, asked, timeout) from error
+        raise _connection_error(error, asked, timeout, deadline) from error
 
 
 def _events(
@@ -246,13 +261,14 @@ def _drain(response: requests.Response) -> None:
                 pass
 
 
-def _connection_error(error: Exception, asked: str, timeout: Timeout) -> RekaError:
+def _connection_error(error: Exception, asked: str, timeout: Timeout, deadline: float) -> RekaError:
     """The error of ours that one of the HTTP libraries' stands for."""
     reason = getattr(error, "reason", None) or _reason(error)
     if isinstance(error, requests.ConnectTimeout):
         return NotConnectedError(f"{asked}: no connection within {timeout.connect:g} s")
-    if isinstance(error, requests.Timeout | ReadTimeoutError | TimeoutError):
-        return APITimeoutError(f"{asked}: no answer within {timeout.read:g} s")
+    if isinstance(error, requests.Timeout | ReadTimeoutError | TimeoutError) or _is_stalled(reason):
+        limit = timeout.read if time.monotonic() < deadline else timeout.total
+        return APITimeoutError(f"{asked}: no answer within {limit:g} s")
     if isinstance(error, requests.exceptions.ContentDecodingError | DecodeError):
         return UnexpectedResponseError(f"{asked} gave an answer that cannot be decompressed")
     if isinstance(error, requests.exceptions.SSLError):
@@ -264,6 +280,11 @@ def _connection_error(error: Exception, asked: str, timeout: Timeout) -> RekaErr
     if isinstance(reason, NewConnectionError):
         return NotConnectedError(f"{asked}: nothing listens there, or it cannot be reached; check base_url")
     return APIConnectionError(f"{asked}: the connection broke ({reason})")
+
+
+def _is_stalled(reason: object) -> bool:
+    """Whether the server stopped reading the request; urllib3 calls that an aborted connection."""
+    return isinstance(reason, ProtocolError) and any(isinstance(part, TimeoutError) for part in reason.args)
 
 
 def _reason(error: Exception) -> object:

@@ -22,6 +22,7 @@ _NAMES_OF_OPTIONS: Final = {
     "top_k": "runtime_top_k",
     "top_p": "runtime_top_p",
 }
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _TEXT_NAMES: Final = ("text", "chunk", "content")
 _SOURCE_NAMES: Final = ("source", "source_document", "sourceDocument", "filename", "file_name", "document")
 
@@ -74,7 +75,7 @@ def json_body(document: Mapping[str, object]) -> bytes:
         InvalidArgumentError: Something in it is no JSON value.
     """
     try:
-        return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _JSON.encode(document).encode()
     except UnicodeEncodeError as error:
         raise InvalidArgumentError("the request holds a lone surrogate, which UTF-8 cannot write") from error
     except (TypeError, ValueError, RecursionError) as error:

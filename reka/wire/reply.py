@@ -1,8 +1,7 @@
 """A complete HTTP answer, and how its JSON is read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -11,8 +10,7 @@ from reka.errors import UnexpectedResponseError
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A complete answer.
 
     Attributes:

@@ -89,6 +89,14 @@ class Terminal:
         """What Ctrl-C does. The key itself also throws away what was typed and not read yet, so a test would race."""
         self.process.send_signal(signal.SIGINT)
 
+    def interrupt_until(self, text: str) -> None:
+        """Press Ctrl-C again and again: readline misses a signal that comes just before it waits for a key."""
+        deadline = time.monotonic() + PATIENCE
+        self.interrupt()
+        while not self._read(patience=1) and time.monotonic() < deadline:
+            self.interrupt()
+        self.expect(text)
+
     def expect(self, text: str) -> None:
         """Read on until a text is shown that was not looked for yet."""
         deadline = time.monotonic() + PATIENCE
@@ -109,8 +117,8 @@ class Terminal:
             self.process.wait()
         os.close(self._ours)
 
-    def _read(self) -> bool:
-        ready, _, _ = select.select([self._ours], [], [], PATIENCE)
+    def _read(self, patience: float = PATIENCE) -> bool:
+        ready, _, _ = select.select([self._ours], [], [], patience)
         if not ready:
             return False
         try:
@@ -121,7 +129,13 @@ class Terminal:
         return bool(block)
 
 
+def heed_ctrl_c() -> None:
+    """Heed SIGINT in a child that becomes a command: tests in the background ignore it, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _own_terminal() -> None:
+    heed_ctrl_c()
     os.setsid()
     import fcntl
     import termios

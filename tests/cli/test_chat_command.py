@@ -210,8 +210,7 @@ def test_ctrl_c_at_the_prompt_drops_the_line_and_says_how_to_end(
     # Ctrl-C once the text is echoed: between showing the prompt and reading, the line editor hears no signal.
     chat.type("half a quest")
     chat.expect("half a quest")
-    chat.interrupt()
-    chat.expect("Ctrl-D or /exit ends")
+    chat.interrupt_until("Ctrl-D or /exit ends")
     chat.expect("> ")
     chat.type("\x04")
 

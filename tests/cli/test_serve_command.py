@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import reka
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, heed_ctrl_c
 
 
 @contextmanager
@@ -19,7 +19,11 @@ def _serving(data_dir: Path, *options: str) -> Iterator[tuple[subprocess.Popen[s
     """A server in a process of its own, and its address."""
     arguments = ["serve", "--port", "0", "--data-dir", str(data_dir), *options]
     with subprocess.Popen(
-        [sys.executable, "-m", "reka.cli", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "reka.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_ctrl_c,
     ) as process:
         try:
             assert process.stdout is not None

@@ -1,0 +1,135 @@
+"""A server of constant answers, fast enough never to be what is measured: a bare asyncio protocol, fixed bytes.
+
+It speaks all generations of the API: `/chat`, `/v1/chat` and `/v1/chat/completions`, the latter two also streamed, with
+one event per chunk of the transfer encoding, as servers send them.
+"""
+
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+TEXT: Final = "Hello John, how can I help you today? " * 5
+STREAMED_CHUNKS: Final = 5000
+_WORD: Final = "word "
+_USAGE: Final = {"input_tokens": 12, "output_tokens": 48}
+_OPENAI_USAGE: Final = {"prompt_tokens": 12, "completion_tokens": 48, "total_tokens": 60}
+
+
+def _whole(document: object) -> bytes:
+    body = json.dumps(document).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def _streamed(chunk: object, last: list[object]) -> tuple[bytes, bytes]:
+    """Give what is sent at once, head and first event, and all the rest."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    rest = [_framed(_event(chunk))] * (STREAMED_CHUNKS - 1) + [_framed(_event(event)) for event in last]
+    return head + _framed(_event(chunk)), b"".join(rest) + b"0\r\n\r\n"
+
+
+def _event(data: object) -> bytes:
+    return f"data: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
+
+
+def _framed(block: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(block), block)
+
+
+def _completion(choice: dict[str, Any], kind: str, **more: object) -> dict[str, Any]:
+    return {"id": "c-1", "object": kind, "created": 1, "model": "reka-flash", "choices": [{"index": 0} | choice]} | more
+
+
+def _delta(delta: dict[str, Any], finish_reason: str | None, **more: object) -> dict[str, Any]:
+    return _completion({"delta": delta, "finish_reason": finish_reason}, "chat.completion.chunk", **more)
+
+
+def _response(field: str, text: str, finish_reason: str | None) -> dict[str, Any]:
+    message = {field: {"role": "assistant", "content": text}, "finish_reason": finish_reason}
+    return {"id": "c-1", "model": "reka-flash", "responses": [message], "usage": _USAGE}
+
+
+_MESSAGE: Final = {"message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}
+_WHOLE: Final = {
+    b"/chat": _whole({"type": "model", "text": TEXT, "finish_reason": "stop"}),
+    b"/v1/chat": _whole(_response("message", TEXT, "stop")),
+    b"/v1/chat/completions": _whole(_completion(_MESSAGE, "chat.completion", usage=_OPENAI_USAGE)),
+}
+_STREAMED: Final = {
+    b"/v1/chat": _streamed(_response("chunk", _WORD, None), [_response("chunk", "", "stop")]),
+    b"/v1/chat/completions": _streamed(
+        _delta({"content": _WORD}, None), [_delta({}, "stop", usage=_OPENAI_USAGE), "[DONE]"]
+    ),
+}
+_NOT_FOUND: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self) -> None:
+        self._received = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while (head_end := self._received.find(b"\r\n\r\n")) >= 0:
+            head, body = self._received[:head_end], self._received[head_end + 4 :]
+            length = _content_length(head)
+            if len(body) < length:
+                return
+            self._received = body[length:]
+            self._answer(head.split(b" ", 2)[1], body[:length])
+
+    def _answer(self, path: bytes, body: bytes) -> None:
+        assert self._transport is not None
+        if b'"stream":true' in body.replace(b" ", b"") and path in _STREAMED:
+            first, rest = _STREAMED[path]
+            self._transport.write(first)
+            self._transport.write(rest)
+        else:
+            self._transport.write(_WHOLE.get(path, _NOT_FOUND))
+
+
+def _content_length(head: bytes) -> int:
+    start = head.lower().find(b"content-length:")
+    return 0 if start < 0 else int(head[start + 15 :].split(b"\r\n", 1)[0])
+
+
+def allow_many_connections() -> None:
+    """Raise this process's limit of open files to the most it may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+@contextmanager
+def constant_server() -> Iterator[str]:
+    """Run the server in a process of its own and give its address."""
+    command = [sys.executable, "-m", "bench.constant_server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
+
+
+async def _serve() -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(_Connection, "127.0.0.1", 0, backlog=4096)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    # Whoever started it closes its input, by intent or by ending.
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    allow_many_connections()
+    asyncio.run(_serve())
