@@ -26,10 +26,10 @@ def _whole(document: object) -> bytes:
     return head.encode() + body
 
 
-def _streamed(chunk: object, last: list[object]) -> tuple[bytes, bytes]:
+def _streamed(chunk: object, last: list[object], chunks: int) -> tuple[bytes, bytes]:
     """Give what is sent at once, head and first event, and all the rest."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-    rest = [_framed(_event(chunk))] * (STREAMED_CHUNKS - 1) + [_framed(_event(event)) for event in last]
+    rest = [_framed(_event(chunk))] * (chunks - 1) + [_framed(_event(event)) for event in last]
     return head + _framed(_event(chunk)), b"".join(rest) + b"0\r\n\r\n"
 
 
@@ -60,17 +60,21 @@ _WHOLE: Final = {
     b"/v1/chat": _whole(_response("message", TEXT, "stop")),
     b"/v1/chat/completions": _whole(_completion(_MESSAGE, "chat.completion", usage=_OPENAI_USAGE)),
 }
-_STREAMED: Final = {
-    b"/v1/chat": _streamed(_response("chunk", _WORD, None), [_response("chunk", "", "stop")]),
-    b"/v1/chat/completions": _streamed(
-        _delta({"content": _WORD}, None), [_delta({}, "stop", usage=_OPENAI_USAGE), "[DONE]"]
-    ),
-}
 _NOT_FOUND: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
+def _streams(chunks: int) -> dict[bytes, tuple[bytes, bytes]]:
+    return {
+        b"/v1/chat": _streamed(_response("chunk", _WORD, None), [_response("chunk", "", "stop")], chunks),
+        b"/v1/chat/completions": _streamed(
+            _delta({"content": _WORD}, None), [_delta({}, "stop", usage=_OPENAI_USAGE), "[DONE]"], chunks
+        ),
+    }
+
+
 class _Connection(asyncio.Protocol):
-    def __init__(self) -> None:
+    def __init__(self, streams: dict[bytes, tuple[bytes, bytes]]) -> None:
+        self._streams = streams
         self._received = b""
         self._transport: asyncio.Transport | None = None
 
@@ -90,8 +94,8 @@ class _Connection(asyncio.Protocol):
 
     def _answer(self, path: bytes, body: bytes) -> None:
         assert self._transport is not None
-        if b'"stream":true' in body.replace(b" ", b"") and path in _STREAMED:
-            first, rest = _STREAMED[path]
+        if b'"stream":true' in body.replace(b" ", b"") and path in self._streams:
+            first, rest = self._streams[path]
             self._transport.write(first)
             self._transport.write(rest)
         else:
@@ -110,9 +114,9 @@ def allow_many_connections() -> None:
 
 
 @contextmanager
-def constant_server() -> Iterator[str]:
-    """Run the server in a process of its own and give its address."""
-    command = [sys.executable, "-m", "bench.constant_server"]
+def constant_server(chunks: int = STREAMED_CHUNKS) -> Iterator[str]:
+    """Run the server in a process of its own and give its address; streams have so many chunks."""
+    command = [sys.executable, "-m", "bench.constant_server", str(chunks)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -122,9 +126,10 @@ def constant_server() -> Iterator[str]:
             process.stdin.close()
 
 
-async def _serve() -> None:
+async def _serve(chunks: int) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Connection, "127.0.0.1", 0, backlog=4096)
+    streams = _streams(chunks)
+    server = await loop.create_server(lambda: _Connection(streams), "127.0.0.1", 0, backlog=4096)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     # Whoever started it closes its input, by intent or by ending.
     await loop.run_in_executor(None, sys.stdin.read)
@@ -132,4 +137,4 @@ async def _serve() -> None:
 
 if __name__ == "__main__":
     allow_many_connections()
-    asyncio.run(_serve())
+    asyncio.run(_serve(int(sys.argv[1])))

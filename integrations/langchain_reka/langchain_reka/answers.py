@@ -14,7 +14,6 @@ from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, 
 from langchain_core.messages.block_translators import register_translator
 from langchain_core.messages.content import ContentBlock
 from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.utils.json import parse_partial_json
 
 import reka
@@ -69,15 +68,15 @@ class Chunks:
         self._usage: reka.Usage | None = None
         self._calls: dict[int, reka.ToolCall] = {}
 
-    def of(self, event: reka.StreamEvent) -> list[ChatGenerationChunk]:
+    def of(self, event: reka.StreamEvent) -> list[AIMessageChunk]:
         """Give the chunks that an event brings: one, or none, or at the end two."""
         match event:
             case reka.TextDelta():
-                return [_chunk(content=event.text)]
+                return [AIMessageChunk(content=event.text)]
             case reka.ReasoningDelta():
-                return [_chunk(content="", additional_kwargs={_REASONING: event.text})]
+                return [_told_chunk(additional_kwargs={_REASONING: event.text})]
             case reka.Citation():
-                return [_chunk(content="", additional_kwargs={_CITATIONS: [_citation(event)]})]
+                return [_told_chunk(additional_kwargs={_CITATIONS: [_citation(event)]})]
             case reka.Usage():
                 self._usage = event
             case reka.ToolCallDelta():
@@ -89,9 +88,9 @@ class Chunks:
                 return self._end(event)
         return []
 
-    def _end(self, finish: reka.Finish) -> list[ChatGenerationChunk]:
+    def _end(self, finish: reka.Finish) -> list[AIMessageChunk]:
         calls = [_call_chunk(call) for call in self._calls.values()]
-        last = _chunk(
+        last = AIMessageChunk(
             content="",
             usage_metadata=_usage(self._usage) if self._with_usage else None,
             response_metadata=_metadata(
@@ -99,12 +98,12 @@ class Chunks:
             ),
             chunk_position="last",
         )
-        return [_chunk(content="", tool_call_chunks=calls), last] if calls else [last]
+        return [_told_chunk(tool_call_chunks=calls), last] if calls else [last]
 
 
-def _chunk(**fields: Any) -> ChatGenerationChunk:
-    fields.setdefault("response_metadata", {"model_provider": PROVIDER})
-    return ChatGenerationChunk(message=AIMessageChunk(**fields))
+def _told_chunk(**fields: Any) -> AIMessageChunk:
+    """A chunk of something else than text: LangChain has to know whose it is, to find its standard blocks."""
+    return AIMessageChunk(content="", response_metadata={"model_provider": PROVIDER}, **fields)
 
 
 def _metadata(

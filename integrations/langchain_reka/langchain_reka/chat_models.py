@@ -1,19 +1,27 @@
 """Reka's models as a LangChain chat model."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
+from uuid import uuid4
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import (
+    AsyncCallbackManager,
+    AsyncCallbackManagerForLLMRun,
+    CallbackManagerForLLMRun,
+)
+from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import get_config_list
+from langchain_core.runnables.config import ensure_config, get_config_list
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.utils import LC_ID_PREFIX
 from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 import reka
@@ -181,6 +189,79 @@ class ChatReka(BaseChatModel):
         """Close the connections of the running event loop as well."""
         await self._clients.aclose()
 
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,  # noqa: A002  # LangChain's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """Ask the model; see LangChain's `ainvoke`, and `_is_attended`."""
+        config = ensure_config(config)
+        if self._is_attended(config, kwargs):
+            return await super().ainvoke(input, config, stop=stop, **kwargs)
+        result = await self._agenerate(self._convert_input(input).to_messages(), stop, **kwargs)
+        message = cast("AIMessage", result.generations[0].message)
+        message.id = f"{_message_id(config)}-0"
+        return message
+
+    def stream(
+        self,
+        input: LanguageModelInput,  # noqa: A002  # LangChain's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[AIMessageChunk]:
+        """Ask the model, and give its answer as it is written; see LangChain's `stream`, and `_is_attended`."""
+        config = ensure_config(config)
+        if self._is_attended(config, kwargs):
+            yield from super().stream(input, config, stop=stop, **kwargs)
+            return
+        message_id = _message_id(config)
+        with closing(self._message_chunks(self._convert_input(input).to_messages(), stop, kwargs)) as chunks:
+            for chunk in chunks:
+                chunk.id = message_id
+                yield chunk
+
+    async def astream(
+        self,
+        input: LanguageModelInput,  # noqa: A002  # LangChain's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[AIMessageChunk]:
+        """Async twin of `stream`."""
+        config = ensure_config(config)
+        if self._is_attended(config, kwargs):
+            async for chunk in super().astream(input, config, stop=stop, **kwargs):
+                yield chunk
+            return
+        message_id = _message_id(config)
+        async with aclosing(self._amessage_chunks(self._convert_input(input).to_messages(), stop, kwargs)) as chunks:
+            async for chunk in chunks:
+                chunk.id = message_id
+                yield chunk
+
+    def _is_attended(self, config: RunnableConfig, of_call: Mapping[str, Any]) -> bool:
+        """Whether LangChain has anything to do in a call but to hand it on.
+
+        Where nobody listens (no callback, no tracer), and no cache, rate limiter or change of form takes part, calls go
+        straight to the client: telling nobody would cost as much as all the rest of a call.
+        """
+        return bool(
+            self.rate_limiter is not None
+            or self.output_version == "v1"
+            or self.disable_streaming
+            or "streaming" in self.model_fields_set
+            or "stream" in of_call
+            or self.cache
+            or (self.cache is None and get_llm_cache() is not None)
+            or AsyncCallbackManager.configure(config.get("callbacks"), self.callbacks, self.verbose).handlers
+        )
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -212,14 +293,9 @@ class ChatReka(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        asked, arguments = self._call(messages, stop, kwargs)
-        chunks = self._chunks(arguments, kwargs)
-        with (
-            explained(_dataset(arguments), asked),
-            closing(self._clients.sync(self._settings()).stream_messages(asked, **arguments)) as events,
-        ):
-            for event in events:
-                yield from chunks.of(event)
+        with closing(self._message_chunks(messages, stop, kwargs)) as chunks:
+            for chunk in chunks:
+                yield ChatGenerationChunk(message=chunk)
 
     async def _astream(
         self,
@@ -228,13 +304,67 @@ class ChatReka(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        asked, arguments = self._call(messages, stop, kwargs)
-        chunks = self._chunks(arguments, kwargs)
+        async with aclosing(self._amessage_chunks(messages, stop, kwargs)) as chunks:
+            async for chunk in chunks:
+                yield ChatGenerationChunk(message=chunk)
+
+    def _message_chunks(
+        self, messages: list[BaseMessage], stop: list[str] | None, of_call: dict[str, Any]
+    ) -> Generator[AIMessageChunk, None, None]:
+        asked, arguments = self._call(messages, stop, of_call)
+        made = self._chunks(arguments, of_call)
+        with (
+            explained(_dataset(arguments), asked),
+            closing(self._clients.sync(self._settings()).stream_messages(asked, **arguments)) as events,
+        ):
+            for event in events:
+                yield from made.of(event)
+
+    async def _amessage_chunks(
+        self, messages: list[BaseMessage], stop: list[str] | None, of_call: dict[str, Any]
+    ) -> AsyncGenerator[AIMessageChunk, None]:
+        asked, arguments = self._call(messages, stop, of_call)
+        made = self._chunks(arguments, of_call)
         with explained(_dataset(arguments), asked):
             async with aclosing(self._clients.aio(self._settings()).stream_messages(asked, **arguments)) as events:
                 async for event in events:
-                    for chunk in chunks.of(event):
+                    for chunk in made.of(event):
                         yield chunk
+
+    async def abatch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any | None,
+    ) -> list[AIMessage]:
+        """Call the model with many inputs at a time; see LangChain's `abatch`.
+
+        As many tasks as calls may be under way take one input after the other. LangChain makes a task for each input,
+        and the garbage collector goes through all that wait, again and again. The first error ends all calls.
+        """
+        configs = get_config_list(config, len(inputs))
+        waiting = iter(list(enumerate(zip(inputs, configs, strict=True))))
+        answers: list[Any] = [None] * len(inputs)
+
+        async def work() -> None:
+            for place, (asked, its_config) in waiting:
+                try:
+                    answers[place] = await self.ainvoke(asked, its_config, **kwargs)
+                except Exception as error:
+                    if not return_exceptions:
+                        raise
+                    answers[place] = error
+
+        most = (configs[0].get("max_concurrency") if configs else None) or len(inputs)
+        tasks = [asyncio.create_task(work()) for _ in range(min(most, len(inputs)))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+        return answers
 
     def batch(
         self,
@@ -242,7 +372,7 @@ class ChatReka(BaseChatModel):
         config: RunnableConfig | list[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
-        **kwargs: Any,
+        **kwargs: Any | None,
     ) -> list[AIMessage]:
         """Call the model with many inputs at a time; see LangChain's `batch`.
 
@@ -376,14 +506,15 @@ class ChatReka(BaseChatModel):
         return ClientSettings(key, self.base_url, self.timeout, self.max_retries, self.api)
 
 
+def _message_id(config: RunnableConfig) -> str:
+    """The id of a message, as LangChain makes it."""
+    return f"{LC_ID_PREFIX}-{config.get('run_id') or uuid4()}"
+
+
 def _dataset(arguments: Mapping[str, Any]) -> str | None:
     dataset: str | None = (arguments.get("extra_request_args") or {}).get("retrieval_dataset")
     return dataset
 
 
 def _result(completion: reka.ChatCompletion, model: str) -> ChatResult:
-    message = message_of(completion, model)
-    return ChatResult(
-        generations=[ChatGeneration(message=message)],
-        llm_output={"model_name": message.response_metadata["model_name"]},
-    )
+    return ChatResult(generations=[ChatGeneration(message=message_of(completion, model))])

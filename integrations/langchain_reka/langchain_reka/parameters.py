@@ -30,8 +30,8 @@ _ALIASES: Final[Mapping[str, str]] = {"model_name": "model", "stop_sequences": "
 _EXTRA: Final = ("length_penalty", "retrieval_dataset")
 """What `complete` takes among the extra arguments: Reka's host has it at its documented endpoint alone."""
 
-_OURS: Final = frozenset({"stream", "stream_usage"})
-"""What LangChain and this package read themselves."""
+_NOT_SENT: Final = frozenset({"stream", "stream_usage", "ls_structured_output_format", "structured_output_format"})
+"""What LangChain puts among a call's parameters for itself and for tracers, and this package reads itself."""
 
 
 def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[s
     chosen = dict(own)
     for name, value in of_call.items():
         known = _ALIASES.get(name, name)
-        if known in _OURS:
+        if known in _NOT_SENT:
             continue
         if known not in OF_THE_MODEL and known not in OF_A_CALL and known != "model_kwargs":
             raise reka.InvalidArgumentError(
