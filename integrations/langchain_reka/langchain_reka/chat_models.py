@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, Final, Literal, cast
+from types import MappingProxyType
+from typing import Any, Final, Literal
 from uuid import uuid4
 
 from langchain_core.callbacks import (
@@ -201,8 +202,16 @@ class ChatReka(BaseChatModel):
         config = ensure_config(config)
         if self._is_attended(config, kwargs):
             return await super().ainvoke(input, config, stop=stop, **kwargs)
-        result = await self._agenerate(self._convert_input(input).to_messages(), stop, **kwargs)
-        message = cast("AIMessage", result.generations[0].message)
+        return await self._ask_unattended(input, config, stop, kwargs)
+
+    async def _ask_unattended(
+        self,
+        asked: LanguageModelInput,
+        config: RunnableConfig,
+        stop: list[str] | None = None,
+        of_call: Mapping[str, Any] = MappingProxyType({}),
+    ) -> AIMessage:
+        message = await self._amessage(self._convert_input(asked).to_messages(), stop, of_call)
         message.id = f"{_message_id(config)}-0"
         return message
 
@@ -272,7 +281,8 @@ class ChatReka(BaseChatModel):
         asked, arguments = self._call(messages, stop, kwargs)
         with explained(_dataset(arguments), asked):
             completion = self._clients.sync(self._settings()).complete(asked, **arguments)
-        return _result(completion, arguments["model"])
+        message = message_of(completion, arguments["model"])
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _agenerate(
         self,
@@ -281,10 +291,16 @@ class ChatReka(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        asked, arguments = self._call(messages, stop, kwargs)
+        message = await self._amessage(messages, stop, kwargs)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    async def _amessage(
+        self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
+    ) -> AIMessage:
+        asked, arguments = self._call(messages, stop, of_call)
         with explained(_dataset(arguments), asked):
             completion = await self._clients.aio(self._settings()).complete(asked, **arguments)
-        return _result(completion, arguments["model"])
+        return message_of(completion, arguments["model"])
 
     def _stream(
         self,
@@ -345,13 +361,20 @@ class ChatReka(BaseChatModel):
         and the garbage collector goes through all that wait, again and again. The first error ends all calls.
         """
         configs = get_config_list(config, len(inputs))
+        # One config for all is looked at once.
+        unattended = bool(inputs) and not isinstance(config, list) and not self._is_attended(configs[0], kwargs)
+        stop = kwargs.pop("stop", None)
         waiting = iter(list(enumerate(zip(inputs, configs, strict=True))))
         answers: list[Any] = [None] * len(inputs)
 
         async def work() -> None:
             for place, (asked, its_config) in waiting:
                 try:
-                    answers[place] = await self.ainvoke(asked, its_config, **kwargs)
+                    answers[place] = (
+                        await self._ask_unattended(asked, its_config, stop, kwargs)
+                        if unattended
+                        else await self.ainvoke(asked, its_config, stop=stop, **kwargs)
+                    )
                 except Exception as error:
                     if not return_exceptions:
                         raise
@@ -381,10 +404,11 @@ class ChatReka(BaseChatModel):
         """
         if len(inputs) < 2 or background.is_here():
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
-        configs = get_config_list(config, len(inputs))
-        if configs[0].get("max_concurrency") is None:
-            configs[0]["max_concurrency"] = BATCH_CONCURRENCY
-        return background.run(self.abatch(inputs, configs, return_exceptions=return_exceptions, **kwargs))
+        if isinstance(config, list):
+            config = [_bounded(config[0]), *config[1:]] if config else config
+        else:
+            config = _bounded(config)
+        return background.run(self.abatch(inputs, config, return_exceptions=return_exceptions, **kwargs))
 
     def bind_tools(
         self,
@@ -472,7 +496,7 @@ class ChatReka(BaseChatModel):
         return count_tokens_approximately(messages, tools=formatted)
 
     def _call(
-        self, messages: Sequence[BaseMessage], stop: list[str] | None, of_call: dict[str, Any]
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Check and convert one call's messages and arguments."""
         arguments = call_arguments(self._parameters(), of_call if stop is None else {**of_call, "stop": stop})
@@ -506,6 +530,12 @@ class ChatReka(BaseChatModel):
         return ClientSettings(key, self.base_url, self.timeout, self.max_retries, self.api)
 
 
+def _bounded(config: RunnableConfig | None) -> RunnableConfig:
+    """A batch's config that says how many calls may be under way at a time."""
+    config = ensure_config(config)
+    return {**config, "max_concurrency": config.get("max_concurrency") or BATCH_CONCURRENCY}
+
+
 def _message_id(config: RunnableConfig) -> str:
     """The id of a message, as LangChain makes it."""
     return f"{LC_ID_PREFIX}-{config.get('run_id') or uuid4()}"
@@ -514,7 +544,3 @@ def _message_id(config: RunnableConfig) -> str:
 def _dataset(arguments: Mapping[str, Any]) -> str | None:
     dataset: str | None = (arguments.get("extra_request_args") or {}).get("retrieval_dataset")
     return dataset
-
-
-def _result(completion: reka.ChatCompletion, model: str) -> ChatResult:
-    return ChatResult(generations=[ChatGeneration(message=message_of(completion, model))])
