@@ -30,7 +30,7 @@ $(STAMP): constraints.txt $(REQUIREMENTS) pyproject.toml $(wildcard integrations
 demo: $(STAMP)  ## Upload a text collection, prepare it, chat over it: the main job, on the embedded server
 	@$(BIN)/reka demo
 
-test: $(STAMP)  ## Run the tests, with the coverage of reka/
+test: $(STAMP)  ## Run the tests, with coverage
 	$(BIN)/python -m pytest -n 2 -m "not prove" --timeout 240 --cov --cov-report=term --cov-fail-under=95
 
 test-core:  ## Run the client's own tests, in an environment with nothing else (PYTHON=python3.10 chooses another Python)
