@@ -4,11 +4,11 @@ import asyncio
 import math
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -31,7 +31,8 @@ from reka.wire.reply import Reply, is_event_stream
 T = TypeVar("T")
 V = TypeVar("V")
 
-# A stream's bytes that are decoded at a time: whatever else has come waits, so that the first event need not.
+# A stream's bytes that are decoded at a time: fewer at first, so that the first event need not wait for others.
+_FIRST_BYTES: Final = 256
 _READ_BYTES: Final = 2 * 1024
 # As in the sync transport.
 _DRAIN_SECONDS: Final = 0.2
@@ -59,14 +60,7 @@ class AsyncTransport:
 
     async def send(self, call: Call[T], server: Server, limits: Limits) -> T:
         """Async twin of `SyncTransport.send`; cancelling it frees its connection."""
-
-        async def once(sent: Call[T], *how: Any) -> T:
-            if not isinstance(sent.body, Upload):
-                return call.read(await self._answer(sent, *how))
-            watch = Watch(sent.body, limits.timeout)
-            asked = f"{call.method} {server.url}{call.path}"
-            return call.read(await watch.over(self._answer(replace(sent, body=watch.upload), *how), asked))
-
+        once = self._upload if isinstance(call.body, Upload) else self._send
         return await self._tried(once, call, server, limits)
 
     async def stream(self, call: StreamCall, server: Server, limits: Limits) -> AsyncGenerator[StreamEvent, None]:
@@ -81,13 +75,27 @@ class AsyncTransport:
 
     async def _tried(self, once: Callable[..., Awaitable[V]], call: Call[Any], server: Server, limits: Limits) -> V:
         started = time.monotonic()
-        return await limits.retry.aio(
-            lambda: once(call, server, limits.timeout, started), call, started, limits.timeout.total
-        )
+        try:
+            return await once(call, server, limits.timeout, started)
+        except RekaError as error:
+            if not limits.retry.may_retry(error, call):
+                raise
+            failed = error
+        again = partial(once, call, server, limits.timeout, started)
+        return await limits.retry.aio(failed, again, call, started, limits.timeout.total)
 
-    async def _answer(self, call: Call[Any], server: Server, timeout: Timeout, started: float) -> Reply:
+    async def _send(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
         response, head = await self._open(call, server, timeout, started)
-        return await self._whole(response, head, timeout, _end(call, timeout, started))
+        if response.content.is_eof() and response.content.exception() is None:
+            # All of it came with the head, as a short answer does, and its connection has been given back already.
+            return call.read(Reply(head.status, head.headers, response.content.read_nowait(), head.asked))
+        return call.read(await self._whole(response, head, timeout, _end(call, timeout, started)))
+
+    async def _upload(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
+        assert isinstance(call.body, Upload)
+        watch = Watch(call.body, timeout)
+        sending = self._send(replace(call, body=watch.upload), server, timeout, started)
+        return await watch.over(sending, f"{call.method} {server.url}{call.path}")
 
     async def _begin(
         self, call: StreamCall, server: Server, timeout: Timeout, started: float
@@ -98,7 +106,11 @@ class AsyncTransport:
         decoder = call.decoder(reply)
         try:
             events: list[StreamEvent] = []
-            while not events and not decoder.is_done and (received := await _block(response, reply, timeout)):
+            while (
+                not events
+                and not decoder.is_done
+                and (received := await _block(response, reply, timeout, _FIRST_BYTES))
+            ):
                 events = decoder.feed(received)
             if not events:
                 events = decoder.finish()
@@ -163,23 +175,27 @@ class AsyncTransport:
             body = body and aiohttp.BytesPayload(body)
             wait = Wait(ours.deadlines, timeout.read, end)
             limits = _connecting(timeout.connect)
-        with wait, _cut_if_it_fails():
-            return await ours.session.request(
-                call.method,
-                URL(url, encoded=True),
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-                proxy=self._proxies.of(server.url),
-                timeout=limits,
-                ssl=self._context() if url.startswith("https:") else True,
-            )
+        _WIRE.set(None)
+        try:
+            with wait:
+                return await ours.session.request(
+                    call.method,
+                    URL(url, encoded=True),
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=self._proxies.of(server.url),
+                    timeout=limits,
+                    ssl=self._context() if url.startswith("https:") else True,
+                )
+        except BaseException:
+            # aiohttp closes it too, but a socket that has bytes to send stays open until the server has taken them.
+            if (wire := _WIRE.get()) is not None:
+                wire.abort()
+            raise
 
     async def _whole(self, response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float) -> Reply:
         """Read the rest of an answer and give its connection back."""
-        if response.content.is_eof() and response.content.exception() is None:
-            # All of it came with the head, as a short answer does, and its connection has been given back already.
-            return Reply(head.status, head.headers, response.content.read_nowait(), head.asked)
         deadlines = (await self._session()).deadlines
         blocks = []
         try:
@@ -266,22 +282,6 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
-@contextmanager
-def _cut_if_it_fails() -> Iterator[None]:
-    """Cut the connection of a request that fails or is cancelled.
-
-    aiohttp closes it too, but a socket that still has bytes to send stays open until the server has taken them.
-    """
-    _WIRE.set(None)
-    try:
-        yield
-    except BaseException:
-        wire = _WIRE.get()
-        if wire is not None:
-            wire.abort()
-        raise
-
-
 @lru_cache(maxsize=64)
 def _connecting(seconds: float) -> aiohttp.ClientTimeout:
     """Only connecting is left to aiohttp's timers."""
@@ -306,10 +306,10 @@ def _upload_blocks(upload: Upload, headers: dict[str, str]) -> AsyncIterator[byt
     return read()
 
 
-async def _block(response: aiohttp.ClientResponse, head: Reply, timeout: Timeout) -> bytes:
+async def _block(response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, most: int) -> bytes:
     """Give what has come of the body, once there is something; nothing at its end."""
     try:
-        return await response.content.read(_READ_BYTES)
+        return await response.content.read(most)
     except _FAILURES as error:
         raise _connection_error(error, head.asked, timeout) from error
 
@@ -327,7 +327,7 @@ async def _events(
         for event in first:
             yield event
         try:
-            while not decoder.is_done and (received := await _block(response, head, timeout)):
+            while not decoder.is_done and (received := await _block(response, head, timeout, _READ_BYTES)):
                 for event in decoder.feed(received):
                     yield event
         except APITimeoutError:
