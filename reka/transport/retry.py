@@ -83,7 +83,7 @@ class RetryPolicy:
     def sync(self, failed: RekaError, once: Callable[[], T], call: Call[Any], started: float, total: float) -> T:
         """Go on after a first try that failed, until it works or no other try can help.
 
-        The first try is the caller's, outside tenacity, whose loop takes longer to set up than a call on loopback takes.
+        The first try is the caller's: tenacity's loop takes longer to set up than a call on loopback takes.
 
         Args:
             failed: What the first try ended in.
