@@ -1,31 +1,50 @@
 """Reka's models as a LangChain chat model."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, Final, Literal
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.utils import count_tokens_approximately
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import get_config_list
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
-from langchain_reka.connection import Connection, Settings
-from langchain_reka.messages import message_from_answer, turns_from_messages
-from langchain_reka.parameters import CHAT_ARGUMENTS, chat_arguments
+import reka
+from langchain_reka import structured
+from langchain_reka.answers import PROVIDER, Chunks, message_of
+from langchain_reka.failures import explained
+from langchain_reka.messages import media_in, reka_messages
+from langchain_reka.parameters import OF_THE_MODEL, call_arguments, refuse_unknown
+from langchain_reka.profiles import MEDIA_INPUTS, profile_of
+from reka import background
+from reka.shared import ClientSettings, SharedClients
+
+BATCH_CONCURRENCY: Final = 64
+"""Calls of a `batch` that are under way at a time, if its config does not say (ours)."""
 
 
 class ChatReka(BaseChatModel):
-    """A chat model that answers through Reka's documented chat endpoint.
+    """A chat model of Reka's API, or of any server that speaks it.
 
-    What is None is left to the server. Every parameter but the client's own (`api_key`, `base_url`, `timeout`,
-    `max_retries`) may be given to one call too: `model.invoke(messages, temperature=0)`, `model.bind(stop=["."])`.
+    What is None is left to the server. Every parameter of the answer may be given to one call too:
+    `model.invoke(messages, temperature=0)`, `model.bind(retrieval_dataset="manual")`. A call also takes `tools`,
+    `tool_choice`, `response_format`, `research` (settings of `reka-flash-research`) and `timeout`.
 
-    One client, with one pool of connections, serves all calls of a model object, from any thread. `stream` and the
-    asynchronous methods are LangChain's own, on top of one whole answer: a stream has one chunk.
+    One client of each kind serves all calls of a model object, from any thread and any event loop. Copies and pickles
+    open their own.
 
     Raises, when it is called:
         AuthError: There is no key, or the server does not take it.
-        InvalidConversationError: The messages cannot be said in Reka's terms; the error names the message and block.
+        InvalidConversationError: A message cannot be said in Reka's terms; the error names the message and the block.
+        UnsupportedRequestError: No endpoint of the server can do all that is asked, or the model does not.
+        RetrievalError: The dataset is not there, or not prepared.
         RekaError: Whatever else goes wrong between a call and its answer: see `reka`'s own errors.
 
     Example:
@@ -38,7 +57,7 @@ class ChatReka(BaseChatModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True, protected_namespaces=(), hide_input_in_errors=True)
 
     model: str = Field(default="reka-flash", validation_alias=AliasChoices("model", "model_name"))
-    """Name of the model."""
+    """Name of the model; `reka:` before it, as LangChain's strings for models have it, is taken off."""
 
     api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices("api_key", "reka_api_key"))
     """The key; None looks at `reka.API_KEY`, then at the environment's REKA_API_KEY, whenever a call is made."""
@@ -65,7 +84,7 @@ class ChatReka(BaseChatModel):
     """How much using a token again is penalised; 0 is not at all."""
 
     length_penalty: float | None = None
-    """How much short answers are penalised; 1 is not at all."""
+    """How much short answers are penalised; 1 is not at all. Reka's host has it at its documented endpoint alone."""
 
     stop: list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
     """An answer ends before any of these words."""
@@ -73,24 +92,52 @@ class ChatReka(BaseChatModel):
     seed: int | None = None
     """Another seed gives another answer."""
 
-    timeout: float | None = Field(default=None, validation_alias=AliasChoices("timeout", "default_request_timeout"))
-    """Seconds that a call may last; None is the client's default."""
+    timeout: float | reka.Timeout | None = Field(
+        default=None, validation_alias=AliasChoices("timeout", "default_request_timeout")
+    )
+    """Seconds that a call may last, or a `reka.Timeout`; None is the client's default."""
 
     max_retries: int | None = None
     """How often a failed call is sent again; None is the client's default, 0 never."""
 
+    streaming: bool = False
+    """Whether `invoke` streams behind the scenes, so that callbacks see each new piece."""
+
+    stream_usage: bool = True
+    """Whether the last chunk of a stream tells token counts, where the server tells them."""
+
     retrieval_dataset: str | None = None
     """A prepared dataset to answer from; `response_metadata["retrieved_chunks"]` then has what was found."""
+
+    api: Literal["auto", "v0", "v1"] = "auto"
+    """Which generation of the API is used: `v0`, the documented endpoint; `v1`, the present one; `auto`, what fits."""
 
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
     """Further fields of the request, as they are."""
 
-    _connection: Connection = PrivateAttr(default_factory=Connection)
+    token_counter: Callable[[Any], int] | None = Field(default=None, exclude=True, repr=False)
+    """Counts tokens of a text, a message or a list of them in place of the estimate that `get_num_tokens` makes."""
+
+    _clients: SharedClients = PrivateAttr(default_factory=SharedClients)
 
     def __init__(self, model: str | None = None, **parameters: Any) -> None:
         if model is not None:
             parameters["model"] = model
         super().__init__(**parameters)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_are_known(cls, given: Any) -> Any:
+        if isinstance(given, Mapping):
+            # The community class takes clients, and replaces them by its own.
+            given = {name: value for name, value in given.items() if name not in ("client", "async_client")}
+        refuse_unknown(cls, given)
+        return given
+
+    @field_validator("model")
+    @classmethod
+    def _without_provider(cls, model: str) -> str:
+        return model.removeprefix(f"{PROVIDER}:")
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -120,27 +167,223 @@ class ChatReka(BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return {"base_url": self.base_url, **self._parameters()}
 
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return super()._get_ls_params(stop=stop or self.stop, **kwargs)
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return profile_of(self.model)
+
     def close(self) -> None:
-        """Close the connections. The next call opens new ones."""
-        self._connection.close()
+        """Close the connections of this side, and those that `batch` used. The next call opens new ones."""
+        self._clients.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop as well."""
+        await self._clients.aclose()
 
     def _generate(
         self,
-        messages: Sequence[BaseMessage],
+        messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        of_call = kwargs if stop is None else {**kwargs, "stop": stop}
-        arguments = chat_arguments(self._parameters(), of_call)
-        settings = Settings(self.api_key, self.base_url, self.timeout, self.max_retries)
-        turns = turns_from_messages(messages)
-        answer = self._connection.client(settings).chat(conversation_history=turns, **arguments)
-        message = message_from_answer(answer, arguments["model_name"])
-        return ChatResult(
-            generations=[ChatGeneration(message=message)], llm_output={"model_name": arguments["model_name"]}
-        )
+        asked, arguments = self._call(messages, stop, kwargs)
+        with explained(_dataset(arguments), asked):
+            completion = self._clients.sync(self._settings()).complete(asked, **arguments)
+        return _result(completion, arguments["model"])
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        asked, arguments = self._call(messages, stop, kwargs)
+        with explained(_dataset(arguments), asked):
+            completion = await self._clients.aio(self._settings()).complete(asked, **arguments)
+        return _result(completion, arguments["model"])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        asked, arguments = self._call(messages, stop, kwargs)
+        chunks = self._chunks(arguments, kwargs)
+        with (
+            explained(_dataset(arguments), asked),
+            closing(self._clients.sync(self._settings()).stream_messages(asked, **arguments)) as events,
+        ):
+            for event in events:
+                yield from chunks.of(event)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        asked, arguments = self._call(messages, stop, kwargs)
+        chunks = self._chunks(arguments, kwargs)
+        with explained(_dataset(arguments), asked):
+            async with aclosing(self._clients.aio(self._settings()).stream_messages(asked, **arguments)) as events:
+                async for event in events:
+                    for chunk in chunks.of(event):
+                        yield chunk
+
+    def batch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """Call the model with many inputs at a time; see LangChain's `batch`.
+
+        They run on one event loop in a thread of this process, 64 at a time unless `max_concurrency` says otherwise:
+        threads that each wait for one answer get in each other's way.
+        """
+        if len(inputs) < 2 or background.is_here():
+            return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        configs = get_config_list(config, len(inputs))
+        if configs[0].get("max_concurrency") is None:
+            configs[0]["max_concurrency"] = BATCH_CONCURRENCY
+        return background.run(self.abatch(inputs, configs, return_exceptions=return_exceptions, **kwargs))
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | bool | dict[str, Any] | None = None,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Give the model tools that it may call.
+
+        Args:
+            tools: Functions, pydantic classes, TypedDicts, LangChain tools, JSON schemas, or tools in the forms of
+                OpenAI and Anthropic.
+            tool_choice: `auto` (the model decides), `none`, `any` (it must call one), or the name of the one that it
+                must call. Reka's host knows "must call one" alone, so a named tool is sent alone.
+            strict: Whether schemas are closed: no further properties, none left out; None leaves them as they are.
+            **kwargs: Further parameters of the call.
+        """
+        formatted = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        if tool_choice is not None:
+            kwargs["tool_choice"] = structured.named(tool_choice)
+        return self.bind(tools=formatted, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: structured.Schema | None = None,
+        *,
+        include_raw: bool = False,
+        method: structured.Method = "function_calling",
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Make answers follow a schema.
+
+        Args:
+            schema: A pydantic class (answers are its objects), a TypedDict or a JSON schema (answers are dicts).
+            include_raw: Whether to answer `{"raw": message, "parsed": ..., "parsing_error": ...}`, and not to raise
+                what cannot be parsed.
+            method: `function_calling` has the model call a tool with that schema. `json_schema` has the server hold it
+                to the schema; a model whose profile does not know `structured_output` is made to call a tool instead.
+                `json_mode` asks for any JSON: the prompt has to describe it.
+            strict: As in `bind_tools`.
+            **kwargs: Further parameters of the call.
+
+        Raises:
+            InvalidArgumentError: There is no such method, or no schema where the method needs one.
+        """
+        structured.check(method, schema)
+        model: Runnable[LanguageModelInput, AIMessage]
+        parser: Any
+        traced = {"ls_structured_output_format": {"kwargs": {"method": method, "strict": strict}, "schema": schema}}
+        if method == "json_mode":
+            model = self.bind(response_format={"type": "json_object"}, **traced, **kwargs)
+            parser = structured.json_parser(schema)
+        elif method == "json_schema" and schema is not None and (self.profile or {}).get("structured_output"):
+            model = self.bind(response_format=structured.response_format(schema, strict), **traced, **kwargs)
+            parser = structured.json_parser(schema)
+        else:
+            assert schema is not None
+            choice = structured.function_of(schema, strict)["name"]
+            model = self.bind_tools([schema], tool_choice=choice, strict=strict, **traced, **kwargs)
+            parser = structured.tool_parser(schema)
+        return structured.with_raw(model, parser) if include_raw else model | parser
+
+    def get_num_tokens(self, text: str | BaseMessage | Sequence[BaseMessage]) -> int:
+        """Count tokens by `token_counter`, else estimate them: Reka publishes no tokenizer that comes with a package.
+
+        Args:
+            text: A text; also a message or a list of messages, as the community class takes them.
+        """
+        if self.token_counter is not None:
+            return self.token_counter(text)
+        if self.custom_get_token_ids is not None and isinstance(text, str):
+            return len(self.custom_get_token_ids(text))
+        if isinstance(text, str):
+            return count_tokens_approximately([text], extra_tokens_per_message=0)
+        return count_tokens_approximately([text] if isinstance(text, BaseMessage) else text)
+
+    def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        """Count the tokens of messages, and of tools, as `get_num_tokens` does."""
+        if self.token_counter is not None or self.custom_get_token_ids is not None:
+            return sum(self.get_num_tokens(message.text) for message in messages)
+        formatted: list[Any] | None = None if tools is None else [convert_to_openai_tool(tool) for tool in tools]
+        return count_tokens_approximately(messages, tools=formatted)
+
+    def _call(
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, of_call: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Check and convert one call's messages and arguments."""
+        arguments = call_arguments(self._parameters(), of_call if stop is None else {**of_call, "stop": stop})
+        asked = reka_messages(messages)
+        self._refuse_media(asked, arguments["model"])
+        return asked, arguments
+
+    def _refuse_media(self, messages: Sequence[Mapping[str, Any]], model: str) -> None:
+        """Refuse media that the model is known not to take."""
+        found = media_in(messages)
+        if not found:
+            return
+        profile = self.profile if model == self.model else profile_of(model)
+        for index, kind in found:
+            if profile is not None and profile.get(MEDIA_INPUTS[kind]) is False:
+                raise reka.UnsupportedRequestError(
+                    f"message {index}: got a block of type {kind!r}, and {model} takes none; take another model, or "
+                    f"tell by profile={{'{MEDIA_INPUTS[kind]}': True}} that yours does"
+                )
 
     def _parameters(self) -> dict[str, Any]:
         """The parameters of a call, as this object has them."""
-        return {name: value for name in CHAT_ARGUMENTS if (value := getattr(self, name)) not in (None, {})}
+        set_here = {name: value for name in OF_THE_MODEL if (value := getattr(self, name)) is not None}
+        return {**set_here, "model_kwargs": self.model_kwargs} if self.model_kwargs else set_here
+
+    def _chunks(self, arguments: Mapping[str, Any], of_call: Mapping[str, Any]) -> Chunks:
+        return Chunks(arguments["model"], with_usage=of_call.get("stream_usage", self.stream_usage))
+
+    def _settings(self) -> ClientSettings:
+        key = None if self.api_key is None else self.api_key.get_secret_value()
+        return ClientSettings(key, self.base_url, self.timeout, self.max_retries, self.api)
+
+
+def _dataset(arguments: Mapping[str, Any]) -> str | None:
+    dataset: str | None = (arguments.get("extra_request_args") or {}).get("retrieval_dataset")
+    return dataset
+
+
+def _result(completion: reka.ChatCompletion, model: str) -> ChatResult:
+    message = message_of(completion, model)
+    return ChatResult(
+        generations=[ChatGeneration(message=message)],
+        llm_output={"model_name": message.response_metadata["model_name"]},
+    )

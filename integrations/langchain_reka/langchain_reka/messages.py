@@ -1,214 +1,304 @@
-"""LangChain's messages as turns of Reka's documented API, and its answer as a message.
+"""LangChain's messages as messages of Reka's API.
 
-Pure functions: nothing is read from disk or network, and no message that comes in is changed.
+Pure functions: nothing is read from disk or network, and no message that comes in is changed. Each message becomes one
+message with a role of the OpenAI protocol, so an index in an error is the caller's. What Reka's host does not take
+(system text, tool results, neighbours of one role, a conversation that begins with the assistant) `reka` folds into
+what it does take, for the documented API's turns as for the present one.
 
-A turn of that API is text, and the first one may have one piece of media. So system text becomes human text where it
-stands, which puts it in front of the human text that follows; neighbours that then belong to one side are joined by
-an empty line; text blocks within a message follow each other with nothing between, as `message.text` has them. A
-message's `name` has no counterpart and is not sent.
+Not sent, because the API has no place for it: a message's `name`, reasoning and citations of earlier answers, a tool's
+`artifact`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import singledispatch
-from itertools import groupby
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
 
 import reka
 
-Side: TypeAlias = Literal["human", "model"]
 Block: TypeAlias = Mapping[str, Any]
+Part: TypeAlias = dict[str, str]
 
-_SIDE_OF_ROLE: Final[Mapping[str, Side]] = {
-    "user": "human",
-    "human": "human",
-    "system": "human",
-    "developer": "human",
-    "assistant": "model",
-    "ai": "model",
-    "model": "model",
+_ROLES: Final[Mapping[str, str]] = {
+    "user": "user",
+    "human": "user",
+    "system": "system",
+    "developer": "system",
+    "assistant": "assistant",
+    "ai": "assistant",
+    "model": "assistant",
 }
-_URL_BLOCKS: Final = ("image_url", "video_url", "audio_url", "pdf_url")
 _URL_SCHEMES: Final = ("http://", "https://", "data:")
-_PDF: Final = "application/pdf"
+_TOOL_BLOCKS: Final = frozenset({"tool_call", "tool_use"})
+_NOT_SENT_OF_ANSWERS: Final = frozenset(
+    {
+        *("reasoning", "thinking", "redacted_thinking", "citation", "non_standard_annotation"),
+        # They are sent, but as the message's calls and not as its content.
+        *("tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "function_call", "input_json_delta"),
+    }
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """What one content block adds to a turn: text, or media."""
-
-    text: str = ""
-    media_url: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What one message adds to the conversation."""
-
-    index: int
-    side: Side
-    text: str
-    media_urls: tuple[str, ...]
-
-
-def turns_from_messages(messages: Sequence[BaseMessage]) -> list[reka.HumanTurn | reka.ModelTurn]:
-    """Bring messages to the form of the documented API.
+def reka_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """Bring messages to the form of the messages API.
 
     Args:
-        messages: Human, AI, system and chat messages, in order.
+        messages: Any of LangChain's messages, in order.
 
     Returns:
-        Turns that alternate and begin with human; empty if there are no messages.
+        One message for each, for `reka.Reka.complete` and its like.
 
     Raises:
-        InvalidConversationError: Something in the messages cannot be said in that form (a tool call, a block of an
-            unknown type, media anywhere but once in the first human turn). The error names the message's index, and
+        InvalidConversationError: Something cannot be said in that form: a block of an unknown type, media that is
+            neither a URL nor base64, a tool's result with no call before it. The error names the message's index and
             the block's type.
     """
-    said = [_said(index, message) for index, message in enumerate(messages)]
-    if said and said[0].side == "model":
-        raise _wrong("message 0", "got an AI message, want a human or system message: Reka's conversations begin there")
-    return [_turn(position, side, list(group)) for position, (side, group) in enumerate(groupby(said, _side_of_said))]
+    converted = [_converted(message, index) for index, message in enumerate(messages)]
+    _check_results(converted)
+    return converted
 
 
-def message_from_answer(answer: reka.ModelTurn, model: str) -> AIMessage:
-    """Make the message that stands for an answer.
+def media_in(messages: Iterable[Mapping[str, Any]]) -> list[tuple[int, str]]:
+    """Find the media in converted messages: each one's message and part type, in order."""
+    return [
+        (index, part["type"])
+        for index, message in enumerate(messages)
+        if not isinstance(message["content"], str)
+        for part in message["content"]
+        if part["type"] != "text"
+    ]
 
-    Args:
-        answer: What `reka.chat` returned.
-        model: Name of the model that was asked.
 
-    Returns:
-        The text as it came. `response_metadata` has `model_name`, `model_provider` and, if a dataset was asked,
-        `retrieved_chunks`. A documented turn tells neither token counts nor why it ended, so the message does not.
+def beyond_turns(messages: Sequence[Mapping[str, Any]]) -> str | None:
+    """Name the first thing in converted messages that turns of the documented API have no place for; None if all have.
+
+    Turns take one piece of media, in the first turn, and no tool calls.
     """
-    metadata: dict[str, Any] = {"model_name": model, "model_provider": "reka"}
-    if "retrieved_chunks" in answer:
-        metadata["retrieved_chunks"] = answer["retrieved_chunks"]
-    return AIMessage(content=answer["text"], response_metadata=metadata)
-
-
-def _turn(position: int, side: Side, group: Sequence[_Said]) -> reka.HumanTurn | reka.ModelTurn:
-    """Join what one side said in a row."""
-    text = "\n\n".join(said.text for said in group if said.text)
-    if side == "model":
-        return {"type": "model", "text": text}
-    media = [(said.index, url) for said in group for url in said.media_urls]
-    if media and position > 0:
-        raise _wrong(f"message {media[0][0]}", "has media; this API takes it in the first human turn alone")
-    if len(media) > 1:
-        raise _wrong(f"message {media[1][0]}", "has a second piece of media; this API takes one in a conversation")
-    return {"type": "human", "text": text, "media_url": media[0][1]} if media else {"type": "human", "text": text}
-
-
-def _said(index: int, message: BaseMessage) -> _Said:
-    side = _side(message)
-    if side is None:
-        role = f" of role {message.role!r}" if isinstance(message, ChatMessage) else ""
-        raise _wrong(f"message {index}", f"got a {message.type} message{role}, want a human, ai or system message")
-    if isinstance(message, AIMessage) and _calls_tools(message):
-        raise _wrong(f"message {index}", "got an ai message with tool calls (block type 'tool_call'), want text alone")
-    blocks = enumerate(message.content_blocks)
-    contents = [_content(f"message {index}, block {number}", block) for number, block in blocks]
-    media_urls = tuple(content.media_url for content in contents if content.media_url is not None)
-    if media_urls and not isinstance(message, HumanMessage | ChatMessage):
-        raise _wrong(f"message {index}", f"got media in a {message.type} message, want it in a human message")
-    if media_urls and side == "model":
-        raise _wrong(f"message {index}", "got media from the model's side, want it in a human message")
-    return _Said(index, side, "".join(content.text for content in contents), media_urls)
+    roles = [message["role"] for message in messages]
+    first_answer = roles.index("assistant") if "assistant" in roles else len(roles)
+    found = [(index, f"{kind} block") for index, kind in media_in(messages)]
+    misplaced = [place for number, place in enumerate(found) if number > 0 or place[0] > first_answer]
+    misplaced += [(index, "tool_call block") for index, message in enumerate(messages) if message.get("tool_calls")]
+    return "message {}: {}".format(*min(misplaced)) if misplaced else None
 
 
 @singledispatch
-def _side(message: BaseMessage) -> Side | None:
-    """Tell who speaks; None for a message that this API has no side for."""
-    return None
+def _converted(message: BaseMessage, index: int) -> dict[str, Any]:
+    raise _wrong(index, f"got a {message.type} message, want a human, ai, system, tool, function or chat message")
 
 
-@_side.register
-def _(message: HumanMessage) -> Side | None:
-    return "human"
+@_converted.register
+def _(message: HumanMessage, index: int) -> dict[str, Any]:
+    return {"role": "user", "content": _content(message, index)}
 
 
-@_side.register
-def _(message: SystemMessage) -> Side | None:
-    return "human"
+@_converted.register
+def _(message: SystemMessage, index: int) -> dict[str, Any]:
+    return {"role": "system", "content": _content(message, index)}
 
 
-@_side.register
-def _(message: AIMessage) -> Side | None:
-    return "model"
+@_converted.register
+def _(message: ChatMessage, index: int) -> dict[str, Any]:
+    role = _ROLES.get(message.role)
+    if role is None:
+        raise _wrong(index, f"got a chat message of role {message.role!r}, want one of {', '.join(_ROLES)}")
+    return {"role": role, "content": _of_the_model(message, index) if role == "assistant" else _content(message, index)}
 
 
-@_side.register
-def _(message: ChatMessage) -> Side | None:
-    return _SIDE_OF_ROLE.get(message.role)
+@_converted.register
+def _(message: AIMessage, index: int) -> dict[str, Any]:
+    converted: dict[str, Any] = {"role": "assistant", "content": _of_the_model(message, index)}
+    calls = _calls(message)
+    return {**converted, "tool_calls": calls} if calls else converted
 
 
-def _side_of_said(said: _Said) -> Side:
-    return said.side
+@_converted.register
+def _(message: ToolMessage, index: int) -> dict[str, Any]:
+    content = _content(message, index)
+    if message.status == "error" and not message.text.lower().startswith("error"):
+        content = f"Error: {content}" if isinstance(content, str) else [_text_part("Error: "), *content]
+    return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
 
 
-def _calls_tools(message: AIMessage) -> bool:
-    return bool(message.tool_calls or message.invalid_tool_calls or message.additional_kwargs.get("function_call"))
+@_converted.register
+def _(message: FunctionMessage, index: int) -> dict[str, Any]:
+    # The form before tool calls had ids: a function's result names the function.
+    return {"role": "tool", "tool_call_id": message.name, "content": _content(message, index)}
 
 
-def _content(where: str, block: Block) -> _Content:
-    convert = _CONTENTS.get(block["type"])
+def _of_the_model(message: BaseMessage, index: int) -> str | list[Part]:
+    content = _content(message, index, _NOT_SENT_OF_ANSWERS)
+    media = [] if isinstance(content, str) else [part["type"] for part in content if part["type"] != "text"]
+    if media:
+        raise _wrong(index, f"got type {media[0]!r} from the model's side, want media in human or tool messages")
+    return content
+
+
+def _content(message: BaseMessage, index: int, not_sent: frozenset[str] = frozenset()) -> str | list[Part]:
+    if isinstance(message.content, str):
+        return message.content
+    parts: list[Part] = []
+    for number, block in enumerate(message.content_blocks):
+        part = _part(index, number, block, not_sent)
+        if part is None:
+            continue
+        if parts and part["type"] == parts[-1]["type"] == "text":
+            # With nothing between, as `message.text` has them.
+            parts[-1] = _text_part(parts[-1]["text"] + part["text"])
+        else:
+            parts.append(part)
+    return parts or ""
+
+
+def _part(index: int, number: int, block: Block, not_sent: frozenset[str]) -> Part | None:
+    """One content block as a part; None if it is not sent."""
+    if block["type"] == "non_standard":  # what LangChain has no type for, such as Reka's own image_url with a string
+        block = block["value"]
+    kind = block.get("type")
+    if kind in not_sent:
+        return None
+    convert = _PARTS.get(str(kind))
     if convert is None:
-        raise _wrong(where, f"got type {block['type']!r}, want one of {', '.join((*_STANDARD_BLOCKS, *_URL_BLOCKS))}")
-    return convert(where, block)
+        raise _wrong(index, f"got type {kind!r}, want one of {', '.join(_PARTS)}", number)
+    try:
+        return convert(block)
+    except _UnsendableError as error:
+        raise _wrong(index, f"got type {kind!r} {error}", number) from None
 
 
-def _text(where: str, block: Block) -> _Content:
+class _UnsendableError(Exception):
+    """What is wrong with a block, without its place, which its converter does not know."""
+
+
+def _text(block: Block) -> Part:
+    if not isinstance(block.get("text"), str):
+        raise _UnsendableError(f"with {type(block.get('text')).__name__} as its text, want a string")
+    return _text_part(block["text"])
+
+
+def _plain_text(block: Block) -> Part:
     text = block.get("text")
+    if text is None and block.get("base64"):
+        text = _decoded(block["base64"])
     if not isinstance(text, str):
-        raise _wrong(where, f"got type 'text' with {type(text).__name__} as its text, want a string")
-    return _Content(text=text)
+        raise _UnsendableError("with neither text nor base64; a text's URL or file id cannot be sent")
+    return _text_part("\n".join(str(each) for each in (block.get("title"), block.get("context"), text) if each))
 
 
-def _media(where: str, block: Block) -> _Content:
+def _file(block: Block) -> Part:
+    """A file is what its MIME type says; one that does not say is taken for a PDF, the only one that a URL may be."""
+    mime_type = str(block.get("mime_type") or "application/pdf")
+    if mime_type.startswith("text/") and block.get("base64"):
+        return _text_part(_decoded(block["base64"]))
+    families = {"application/pdf": "pdf_url", "image/": "image_url", "video/": "video_url", "audio/": "audio_url"}
+    kind = next((kind for family, kind in families.items() if mime_type.startswith(family)), None)
+    if kind is None:
+        raise _UnsendableError(f"of MIME type {mime_type!r}, want application/pdf, an image, a video, audio or text")
+    return {"type": kind, kind: _url({**block, "mime_type": mime_type})}
+
+
+def _media(kind: str) -> Callable[[Block], Part]:
+    """Make the converter of a standard block: `{"type": "image", "url": ...}` or `{..., "base64", "mime_type"}`."""
+
+    def convert(block: Block) -> Part:
+        return {"type": kind, kind: _url(block)}
+
+    return convert
+
+
+def _reka(block: Block) -> Part:
+    """Convert a block in Reka's own form, or OpenAI's: `{"type": "image_url", "image_url": "https://..."}`."""
+    kind = block["type"]
+    url = block.get(kind)
+    return {"type": kind, kind: _checked(url.get("url") if isinstance(url, Mapping) else url)}
+
+
+def _url(block: Block) -> str:
     if block.get("url"):
-        return _Content(media_url=_checked_url(where, block["type"], block["url"]))
+        return _checked(block["url"])
     if not block.get("base64"):
-        raise _wrong(where, f"got type {block['type']!r} with neither url nor base64; a file_id cannot be sent")
+        raise _UnsendableError("with neither url nor base64; a file id cannot be sent")
     if not block.get("mime_type"):
-        raise _wrong(where, f"got type {block['type']!r} with base64 and no mime_type, want one such as 'image/png'")
-    return _Content(media_url=f"data:{block['mime_type']};base64,{block['base64']}")
+        raise _UnsendableError("with base64 and no mime_type, want one such as 'image/png'")
+    return f"data:{block['mime_type']};base64,{block['base64']}"
 
 
-def _file(where: str, block: Block) -> _Content:
-    if block.get("mime_type", _PDF) != _PDF:
-        raise _wrong(where, f"got type 'file' of MIME type {block['mime_type']!r}, want {_PDF}")
-    return _media(where, block)
-
-
-def _foreign(where: str, block: Block) -> _Content:
-    """Read a block that LangChain has no type for: Reka's own `{"type": "image_url", "image_url": "https://..."}`."""
-    value: Block = block["value"]
-    kind = value.get("type")
-    if kind not in _URL_BLOCKS:
-        raise _wrong(where, f"got type {kind!r}, want one of {', '.join((*_STANDARD_BLOCKS, *_URL_BLOCKS))}")
-    url = value.get(kind)
-    return _Content(media_url=_checked_url(where, kind, url.get("url") if isinstance(url, Mapping) else url))
-
-
-def _checked_url(where: str, kind: str, url: object) -> str:
+def _checked(url: object) -> str:
     if not isinstance(url, str) or not url.lower().startswith(_URL_SCHEMES):
-        raise _wrong(where, f"got type {kind!r} whose URL is no http(s) or data URL; send a local file as base64")
+        raise _UnsendableError("whose URL is no http(s) or data URL; send a local file as base64")
     return url
 
 
-_STANDARD_BLOCKS: Final[Mapping[str, Callable[[str, Block], _Content]]] = {
+def _decoded(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, ValueError, TypeError):
+        raise _UnsendableError("whose base64 is no UTF-8 text") from None
+
+
+def _text_part(text: str) -> Part:
+    return {"type": "text", "text": text}
+
+
+_PARTS: Final[Mapping[str, Callable[[Block], Part]]] = {
     "text": _text,
-    "image": _media,
-    "video": _media,
-    "audio": _media,
+    "image": _media("image_url"),
+    "video": _media("video_url"),
+    "audio": _media("audio_url"),
     "file": _file,
+    "text-plain": _plain_text,
+    "image_url": _reka,
+    "video_url": _reka,
+    "audio_url": _reka,
+    "pdf_url": _reka,
 }
-_CONTENTS: Final[Mapping[str, Callable[[str, Block], _Content]]] = {**_STANDARD_BLOCKS, "non_standard": _foreign}
 
 
-def _wrong(where: str, what: str) -> reka.InvalidConversationError:
-    return reka.InvalidConversationError(f"{where}: {what}")
+def _calls(message: AIMessage) -> list[dict[str, Any]]:
+    """All that the model called, in order: valid calls, invalid ones as it wrote them, and those of older forms."""
+    calls = [_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
+    calls += [_call(call["id"], call["name"], call["args"] or "") for call in message.invalid_tool_calls]
+    if isinstance(message.content, list):
+        known = {call["id"] for call in calls}
+        blocks = [block for block in message.content if isinstance(block, dict) and block.get("type") in _TOOL_BLOCKS]
+        calls += [
+            _call(block.get("id"), block.get("name"), block.get("args", block.get("input", {})))
+            for block in blocks
+            if block.get("id") not in known
+        ]
+    function = message.additional_kwargs.get("function_call")
+    if isinstance(function, Mapping) and not calls:
+        calls = [_call(function.get("name"), function.get("name"), function.get("arguments", "{}"))]
+    return calls
+
+
+def _call(call_id: str | None, name: str | None, arguments: object) -> dict[str, Any]:
+    return {"id": call_id or "", "name": name or "", "arguments": arguments}
+
+
+def _check_results(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a tool's result that answers no call: the model could make nothing of it."""
+    called: set[str] = set()
+    for index, message in enumerate(messages):
+        called.update(call["id"] for call in message.get("tool_calls", ()))
+        if message["role"] == "tool" and message["tool_call_id"] not in called:
+            raise _wrong(
+                index,
+                f"got a tool message for the call {message['tool_call_id']!r}, which no AI message before it made; "
+                "keep the AI message with its tool_calls in front of it",
+            )
+
+
+def _wrong(index: int, what: str, block: int | None = None) -> reka.InvalidConversationError:
+    return reka.InvalidConversationError(f"message {index}{'' if block is None else f', block {block}'}: {what}")

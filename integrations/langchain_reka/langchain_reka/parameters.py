@@ -1,31 +1,44 @@
-"""Names of a model's parameters: LangChain's, and what `reka.chat` calls the same thing."""
+"""Names of a model's parameters, and the arguments of one call."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
+
+from pydantic import AliasChoices, BaseModel
 
 import reka
 
-CHAT_ARGUMENTS: Final[Mapping[str, str]] = {
-    "model": "model_name",
-    "temperature": "temperature",
-    "max_tokens": "request_output_len",
-    "top_p": "runtime_top_p",
-    "top_k": "runtime_top_k",
-    "frequency_penalty": "frequency_penalty",
-    "presence_penalty": "presence_penalty",
-    "length_penalty": "length_penalty",
-    "stop": "stop_words",
-    "seed": "random_seed",
-    "retrieval_dataset": "retrieval_dataset",
-    "model_kwargs": "extra_request_args",
-}
+OF_THE_MODEL: Final = (
+    "model",
+    "temperature",
+    "max_tokens",
+    "top_p",
+    "top_k",
+    "frequency_penalty",
+    "presence_penalty",
+    "length_penalty",
+    "stop",
+    "seed",
+    "retrieval_dataset",
+)
+"""What a model object has, and a call may have."""
+
+OF_A_CALL: Final = ("tools", "tool_choice", "response_format", "research", "timeout")
+"""What a call alone has."""
+
+_ALIASES: Final[Mapping[str, str]] = {"model_name": "model", "stop_sequences": "stop"}
+_EXTRA: Final = ("length_penalty", "retrieval_dataset")
+"""What `complete` takes among the extra arguments: Reka's host has it at its documented endpoint alone."""
+
+_OURS: Final = frozenset({"stream", "stream_usage"})
+"""What LangChain and this package read themselves."""
 
 
-def chat_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the arguments of one call as `reka.chat` does.
+def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the arguments of one call as `reka.Reka.complete` does.
 
     Args:
-        own: The model object's parameters, by LangChain's names.
+        own: The model object's parameters, and its `model_kwargs`.
         of_call: What this call was given besides; it goes before the object's own, unless it is None.
 
     Returns:
@@ -34,11 +47,41 @@ def chat_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[s
     Raises:
         InvalidArgumentError: The call was given something that has no such name.
     """
-    unknown = sorted(of_call.keys() - CHAT_ARGUMENTS.keys())
+    chosen = dict(own)
+    for name, value in of_call.items():
+        known = _ALIASES.get(name, name)
+        if known in _OURS:
+            continue
+        if known not in OF_THE_MODEL and known not in OF_A_CALL and known != "model_kwargs":
+            raise reka.InvalidArgumentError(
+                f"{name}: not a parameter of a call{_meant(name, (*OF_THE_MODEL, *OF_A_CALL, 'model_kwargs'))}; "
+                "anything else that the server takes goes into model_kwargs"
+            )
+        if value is not None:
+            chosen[known] = value
+    extra = {name: value for name in _EXTRA if (value := chosen.pop(name, None)) is not None}
+    extra |= chosen.pop("model_kwargs", None) or {}
+    return {**chosen, "extra_request_args": extra} if extra else chosen
+
+
+def refuse_unknown(cls: type[BaseModel], given: object) -> None:
+    """Check the names that an object is made with. What was given for them is not shown: it may be the key.
+
+    Raises:
+        ValueError: One is not known; the error tells the nearest that is.
+    """
+    known: set[str] = set()
+    for name, field in cls.model_fields.items():
+        known.add(name)
+        if isinstance(field.validation_alias, AliasChoices):
+            known.update(str(alias) for alias in field.validation_alias.choices)
+        elif field.alias is not None:
+            known.add(field.alias)
+    unknown = sorted(set(given) - known) if isinstance(given, Mapping) else []
     if unknown:
-        raise reka.InvalidArgumentError(
-            f"{unknown[0]}: not a parameter of a call; want one of {', '.join(CHAT_ARGUMENTS)}, "
-            "and anything else that the server takes inside model_kwargs"
-        )
-    chosen = {**own, **{name: value for name, value in of_call.items() if value is not None}}
-    return {CHAT_ARGUMENTS[name]: value for name, value in chosen.items() if value is not None}
+        raise ValueError(f"{unknown[0]}: {cls.__name__} has no such argument{_meant(unknown[0], known)}")
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    nearest = get_close_matches(name, sorted(known), 1)
+    return f"; did you mean {nearest[0]}?" if nearest else f"; it takes {', '.join(sorted(known))}"

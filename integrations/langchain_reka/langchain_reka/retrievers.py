@@ -2,27 +2,32 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
-from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import run_in_executor
-from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr
+from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
+from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from typing_extensions import Self
 
 import reka
-from langchain_reka.connection import Connection, Settings
+from langchain_reka.answers import PROVIDER
+from langchain_reka.failures import explained
+from langchain_reka.parameters import refuse_unknown
+from reka.shared import ClientSettings, SharedClients
 
 
 class RekaRetriever(BaseRetriever):
     """Finds the passages of a prepared dataset that fit a question best.
 
-    `reka.ensure_dataset` makes such a dataset from files or texts.
+    `from_documents`, `from_texts` and `from_files` make such a dataset, as `reka.ensure_dataset` does.
 
     Raises, when it is called:
         AuthError: There is no key, or the server does not take it.
-        RekaError: There is no such dataset, it is not prepared, or the call failed otherwise: see `reka`'s own errors.
+        RetrievalError: There is no such dataset, or it is not prepared; the error names the commands that mend it.
+        RekaError: The call failed otherwise: see `reka`'s own errors.
 
     Example:
         >>> from langchain_reka import RekaRetriever
@@ -36,7 +41,10 @@ class RekaRetriever(BaseRetriever):
     """Name of the dataset, as the server stores it."""
 
     k: int = Field(default=8, ge=1, le=100)
-    """The most documents that a call gives."""
+    """The most documents that a call gives; a call may say otherwise: `retriever.invoke(question, k=3)`."""
+
+    min_score: float | None = None
+    """Documents that score less are left out, and so are those without a score; None leaves out none."""
 
     api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices("api_key", "reka_api_key"))
     """The key; None looks at `reka.API_KEY`, then at the environment's REKA_API_KEY, whenever a call is made."""
@@ -44,13 +52,75 @@ class RekaRetriever(BaseRetriever):
     base_url: str | None = None
     """The server's address, or `local`; None looks at `reka.BASE_URL`, then at REKA_BASE_URL, then asks Reka itself."""
 
-    timeout: float | None = None
-    """Seconds that a call may last; None is the client's default."""
+    timeout: float | reka.Timeout | None = None
+    """Seconds that a call may last, or a `reka.Timeout`; None is the client's default."""
 
     max_retries: int | None = None
     """How often a failed call is sent again; None is the client's default, 0 never."""
 
-    _connection: Connection = PrivateAttr(default_factory=Connection)
+    _clients: SharedClients = PrivateAttr(default_factory=SharedClients)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_are_known(cls, given: Any) -> Any:
+        refuse_unknown(cls, given)
+        return given
+
+    @classmethod
+    def from_documents(cls, documents: Sequence[Document], *, dataset: str, **parameters: Any) -> Self:
+        """Make a dataset of documents' texts, if there is none with just these, and a retriever of it.
+
+        Args:
+            documents: Each one's `source`, if its metadata have one, names its text; other metadata are not kept, for a
+                dataset holds texts.
+            dataset: What to call it; the stored name ends in a hash of the content.
+            **parameters: Of the retriever.
+
+        Raises:
+            InvalidArgumentError: There is no text.
+            DatasetError: The server refused the texts.
+            RetrievalError: They could not be prepared.
+        """
+        texts: dict[str, str] = {}
+        for number, document in enumerate(documents, start=1):
+            source = str(document.metadata.get("source") or document.id or f"{number:05}.txt")
+            # Documents that were split of one source become one text again.
+            texts[source] = f"{texts[source]}\n\n{document.page_content}" if source in texts else document.page_content
+        return cls._ensured(dataset, parameters, texts=texts)
+
+    @classmethod
+    def from_texts(cls, texts: Mapping[str, str] | Sequence[str], *, dataset: str, **parameters: Any) -> Self:
+        """Make a dataset of texts, if there is none with just these, and a retriever of it.
+
+        Args:
+            texts: Texts by name, or a list of texts.
+            dataset: As in `from_documents`.
+            **parameters: As in `from_documents`.
+        """
+        return cls._ensured(dataset, parameters, texts=texts)
+
+    @classmethod
+    def from_files(
+        cls,
+        files: str | PathLike[str] | Sequence[str | PathLike[str]],
+        *,
+        dataset: str,
+        **parameters: Any,
+    ) -> Self:
+        """Make a dataset of text files, if there is none with just these, and a retriever of it.
+
+        Args:
+            files: A folder, a file, or a list of text files.
+            dataset: As in `from_documents`.
+            **parameters: As in `from_documents`.
+        """
+        return cls._ensured(dataset, parameters, files=files)
+
+    @classmethod
+    def _ensured(cls, dataset: str, parameters: dict[str, Any], **contents: Any) -> Self:
+        retriever = cls(dataset=dataset, **parameters)
+        retriever.dataset = retriever._clients.sync(retriever._settings()).ensure_dataset(dataset, **contents)
+        return retriever
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -67,22 +137,43 @@ class RekaRetriever(BaseRetriever):
         """Fields that are written as the name of an environment variable instead of their value."""
         return {"api_key": "REKA_API_KEY"}
 
+    def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
+        return LangSmithRetrieverParams(ls_retriever_name=PROVIDER, ls_vector_store_provider=PROVIDER)
+
     def close(self) -> None:
-        """Close the connections. The next call opens new ones."""
-        self._connection.close()
+        """Close the connections of this side. The next call opens new ones."""
+        self._clients.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop as well."""
+        await self._clients.aclose()
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Document]:
-        settings = Settings(self.api_key, self.base_url, self.timeout, self.max_retries)
-        chunks = self._connection.client(settings).retrieve(query, self.dataset, k=self.k if k is None else k)
-        return [document_from_chunk(chunk, self.dataset, rank) for rank, chunk in enumerate(chunks, start=1)]
+        with explained(self.dataset):
+            chunks = self._clients.sync(self._settings()).retrieve(query, self.dataset, k=self.k if k is None else k)
+        return self._documents(chunks)
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Document]:
-        # The base class's own does the same, but hands no `k` on.
-        return await run_in_executor(None, self._get_relevant_documents, query, run_manager=run_manager.get_sync(), k=k)
+        with explained(self.dataset):
+            chunks = await self._clients.aio(self._settings()).retrieve(
+                query, self.dataset, k=self.k if k is None else k
+            )
+        return self._documents(chunks)
+
+    def _documents(self, chunks: Sequence[reka.RetrievedChunk]) -> list[Document]:
+        found = [document_from_chunk(chunk, self.dataset, rank) for rank, chunk in enumerate(chunks, start=1)]
+        least = self.min_score
+        if least is None:
+            return found
+        return [document for document in found if _score(document) >= least]
+
+    def _settings(self) -> ClientSettings:
+        key = None if self.api_key is None else self.api_key.get_secret_value()
+        return ClientSettings(key, self.base_url, self.timeout, self.max_retries)
 
 
 def document_from_chunk(chunk: reka.RetrievedChunk, dataset: str, rank: int) -> Document:
@@ -105,3 +196,8 @@ def document_from_chunk(chunk: reka.RetrievedChunk, dataset: str, rank: int) -> 
 def _document_id(dataset: str, chunk: reka.RetrievedChunk) -> str:
     identity = json.dumps([dataset, chunk.get("source"), chunk["text"]])
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
+def _score(document: Document) -> float:
+    score = document.metadata.get("score")
+    return float(score) if isinstance(score, int | float) else float("-inf")

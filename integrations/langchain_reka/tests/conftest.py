@@ -1,89 +1,61 @@
-import json
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+"""Servers on loopback: one that answers what a test told it to, and one with a model behind it that follows rules."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import pytest
 
+import reka
+from langchain_reka import ChatReka
+from tests.fake_reka import FakeReka
+from tests.rule_model import RuleModel
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    method: str
-    path: str
-    key: str | None
-    body: Any
+KEY = "a-secret-key"
+
+MakeModel: TypeAlias = Callable[..., ChatReka]
 
 
-class FakeReka:
-    """A server on loopback that gives the answers it was told to, in their order, and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self._answers: list[tuple[int, Any]] = []
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}"
-
-    @property
-    def chats(self) -> list[Any]:
-        """Bodies of what was asked of `/chat`."""
-        return [request.body for request in self.requests if (request.method, request.path) == ("POST", "/chat")]
-
-    def will_answer(self, document: Any, status: int = 200) -> None:
-        """Give this to the next chat that has no answer yet."""
-        self._answers.append((status, document))
-
-    def will_say(self, text: str, **fields: Any) -> None:
-        self.will_answer({"type": "model", "text": text, **fields})
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
-
-    def _reply(self, request: Request) -> tuple[int, Any]:
-        self.requests.append(request)
-        if request.path == "/":
-            return 200, {"name": "fake", "features": ["retrieval_top_k"]}
-        if request.path == "/chat" and self._answers:
-            return self._answers.pop(0)
-        return 404, {"detail": f"no answer for {request.method} {request.path}"}
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        fake = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                self._serve(None)
-
-            def do_POST(self) -> None:
-                self._serve(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-            def _serve(self, body: Any) -> None:
-                status, document = fake._reply(Request(self.command, self.path, self.headers["X-Api-Key"], body))
-                content = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *arguments: Any) -> None:
-                """Keep the tests' output free of requests."""
-
-        return Handler
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REKA_API_KEY", "REKA_BASE_URL", "REKA_SERVER", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setattr(reka, "API_KEY", None)
+    monkeypatch.setattr(reka, "BASE_URL", None)
 
 
 @pytest.fixture
-def server() -> Iterator[FakeReka]:
-    fake = FakeReka()
-    yield fake
-    fake.close()
+def fake() -> Iterator[FakeReka]:
+    server = FakeReka()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def make_model(fake: FakeReka) -> Iterator[MakeModel]:
+    """Make models of the scripted server; they are closed at the end."""
+    yield from _models(fake.url)
+
+
+@pytest.fixture
+def rules() -> Iterator[RuleModel]:
+    with RuleModel() as model:
+        yield model
+
+
+@pytest.fixture
+def rule_model(rules: RuleModel) -> Iterator[MakeModel]:
+    """Make models of the server with the rule-based model behind it."""
+    yield from _models(rules.url)
+
+
+def _models(url: str) -> Iterator[MakeModel]:
+    models: list[ChatReka] = []
+
+    def make(**parameters: Any) -> ChatReka:
+        models.append(ChatReka(**{"api_key": KEY, "base_url": url, **parameters}))
+        return models[-1]
+
+    yield make
+    for model in models:
+        model.close()

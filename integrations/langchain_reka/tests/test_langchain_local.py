@@ -1,20 +1,21 @@
-"""The main job through LangChain, on the server embedded in this process."""
+"""The main job through LangChain, on the server embedded in this process; and the standard suite for retrievers."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnablePassthrough
+from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 import reka
 from langchain_reka import ChatReka, RekaRetriever
 
-README = Path(__file__).parents[1] / "README.md"
 TEXTS = {
     "reset.txt": "To reset the lamp, hold the button for ten seconds.",
     "power.txt": "The lamp draws five watts from any USB port.",
@@ -47,6 +48,28 @@ def retriever(address: str, dataset: str) -> Iterator[RekaRetriever]:
     found.close()
 
 
+class TestRetriever(RetrieversIntegrationTests):
+    """LangChain's standard suite."""
+
+    parameters: dict[str, Any]
+
+    @pytest.fixture(autouse=True)
+    def _on_the_embedded_server(self, address: str, dataset: str) -> None:
+        self.parameters = {"dataset": dataset, "base_url": address}
+
+    @property
+    def retriever_constructor(self) -> type[BaseRetriever]:
+        return RekaRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return self.parameters
+
+    @property
+    def retriever_query_example(self) -> str:
+        return "How do I reset the lamp?"
+
+
 def test_the_retriever_finds_the_passage_that_answers(retriever: RekaRetriever, dataset: str) -> None:
     documents = retriever.invoke("How do I reset the lamp?")
 
@@ -58,14 +81,6 @@ def test_the_retriever_finds_the_passage_that_answers(retriever: RekaRetriever, 
     assert [document.id for document in retriever.invoke("How do I reset the lamp?")] == [d.id for d in documents]
 
 
-@pytest.mark.parametrize("k", [1, 3])
-def test_the_server_gives_as_many_documents_as_asked_for(retriever: RekaRetriever, k: int) -> None:
-    found = RekaRetriever(dataset=retriever.dataset, k=k, base_url=retriever.base_url)
-
-    assert len(found.invoke("lamp")) == k
-    found.close()
-
-
 def test_a_chain_of_retriever_prompt_and_model_answers_from_the_texts(
     retriever: RekaRetriever, model: ChatReka
 ) -> None:
@@ -75,14 +90,18 @@ def test_a_chain_of_retriever_prompt_and_model_answers_from_the_texts(
     assert "ten seconds" in chain.invoke("How do I reset the lamp?")
 
 
-def test_a_model_with_a_dataset_answers_from_it_and_carries_what_was_found(address: str, dataset: str) -> None:
-    model = ChatReka(base_url=address, retrieval_dataset=dataset)
+async def test_a_model_with_a_dataset_answers_from_it_and_carries_what_was_found(model: ChatReka, dataset: str) -> None:
+    bound = model.bind(retrieval_dataset=dataset)
 
-    answer = model.invoke("How do I reset the lamp?")
-    model.close()
+    whole = bound.invoke("How do I reset the lamp?")
+    pieces = [chunk async for chunk in bound.astream("How do I reset the lamp?")]
+    await model.aclose()
 
-    assert "ten seconds" in answer.text
-    assert answer.response_metadata["retrieved_chunks"][0]["source"] == "reset.txt"
+    assert "ten seconds" in whole.text
+    assert whole.response_metadata["retrieved_chunks"][0]["source"] == "reset.txt"
+    total = sum(pieces[1:], pieces[0])
+    assert total.text == whole.text
+    assert total.response_metadata["retrieved_chunks"] == whole.response_metadata["retrieved_chunks"]
 
 
 def test_a_conversation_is_remembered(model: ChatReka) -> None:
@@ -93,22 +112,39 @@ def test_a_conversation_is_remembered(model: ChatReka) -> None:
     assert "John" in answer.text
 
 
-def test_a_dataset_that_is_not_there_is_an_error_that_names_it(address: str) -> None:
-    retriever = RekaRetriever(dataset="no-such-dataset", base_url=address)
+@pytest.mark.parametrize("way", ["documents", "texts", "files"])
+def test_a_retriever_makes_its_dataset_and_makes_it_once(address: str, tmp_path: Path, way: str) -> None:
+    for name, text in TEXTS.items():
+        (tmp_path / name).write_text(text)
+    documents = [Document(text, metadata={"source": name}) for name, text in TEXTS.items()]
 
-    with pytest.raises(reka.RetrievalError, match="no-such-dataset"):
-        retriever.invoke("Hi")
+    def make() -> RekaRetriever:
+        if way == "documents":
+            return RekaRetriever.from_documents(documents, dataset="made-of-documents", k=1, base_url=address)
+        if way == "texts":
+            return RekaRetriever.from_texts(TEXTS, dataset="made-of-texts", k=1, base_url=address)
+        return RekaRetriever.from_files(tmp_path, dataset="made-of-files", k=1, base_url=address)
+
+    first, second = make(), make()
+
+    (found,) = first.invoke("How do I reset the lamp?")
+    assert (found.page_content, found.metadata["source"]) == (TEXTS["reset.txt"], "reset.txt")
+    assert first.dataset == second.dataset
+    first.close()
+    second.close()
+
+
+def test_documents_of_one_source_are_one_text(address: str) -> None:
+    parts = [
+        Document("The first part.", metadata={"source": "a.txt"}),
+        Document("The second.", metadata={"source": "a.txt"}),
+    ]
+
+    retriever = RekaRetriever.from_documents([*parts, Document("Without a source.")], dataset="parts", base_url=address)
+    found = {document.metadata["source"]: document.page_content for document in retriever.invoke("part")}
     retriever.close()
 
-
-def test_the_examples_of_the_readme_run(tmp_path: Path) -> None:
-    examples = [part.split("```")[0] for part in README.read_text().split("```python\n")[1:]]
-    code = "\n".join(examples).replace('"local"', repr(f"local:{tmp_path}"))
-
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-
-    assert run.returncode == 0, run.stderr
-    answers = run.stdout.splitlines()
-    assert "John" in run.stdout
-    assert sum("ten seconds" in line for line in answers) >= 2
-    assert "reset.txt" in answers[-1]
+    assert found["a.txt"] == "The first part.\n\nThe second."
+    assert "Without a source." in found.values()
+    with pytest.raises(reka.InvalidArgumentError):
+        RekaRetriever.from_documents([], dataset="nothing", base_url=address)

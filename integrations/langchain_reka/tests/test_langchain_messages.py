@@ -1,3 +1,6 @@
+"""LangChain's messages become messages of Reka's API, and in the client the documented API's turns."""
+
+import base64
 from typing import Any
 
 import pytest
@@ -8,199 +11,354 @@ from langchain_core.messages import (
     ChatMessage,
     FunctionMessage,
     HumanMessage,
+    RemoveMessage,
     SystemMessage,
     ToolMessage,
 )
 
 import reka
-from langchain_reka.messages import message_from_answer, turns_from_messages
+from langchain_reka.messages import beyond_turns, media_in, reka_messages
+from tests.fake_reka import FakeReka
 
-PNG = "data:image/png;base64,iVBORw0KGgo="
+from .conftest import MakeModel
+
 URL = "https://example.com/cat.png"
+PNG = "data:image/png;base64,iVBORw0KGgo="
+IMAGE = {"type": "image", "url": URL}
+LOOK = {"type": "image_url", "image_url": URL}
+CALL: Any = {"name": "add", "args": {"a": 1}, "id": "c1", "type": "tool_call"}
+SENT_CALL = {"id": "c1", "name": "add", "arguments": {"a": 1}}
 
 
-def human(text: str, **more: str) -> dict[str, str]:
-    return {"type": "human", "text": text, **more}
+def text(content: str) -> dict[str, str]:
+    return {"type": "text", "text": content}
 
 
-def model(text: str) -> dict[str, str]:
-    return {"type": "model", "text": text}
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def assistant(content: Any, **more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": content, **more}
 
 
 @pytest.mark.parametrize(
-    ("messages", "turns"),
+    ("message", "becomes"),
     [
-        pytest.param([], [], id="nothing"),
-        pytest.param([HumanMessage("Hi")], [human("Hi")], id="one question"),
+        pytest.param(HumanMessage("Hi"), user("Hi"), id="human"),
+        pytest.param(HumanMessage("Hi", name="Ann"), user("Hi"), id="a name is not sent"),
+        pytest.param(HumanMessage(""), user(""), id="empty"),
+        pytest.param(HumanMessage([]), user(""), id="no blocks"),
         pytest.param(
-            [HumanMessage("Hi"), AIMessage("Hello"), HumanMessage("Name?")],
-            [human("Hi"), model("Hello"), human("Name?")],
-            id="a conversation",
+            HumanMessage(["Hi, ", text("my name is John.")]), user([text("Hi, my name is John.")]), id="texts"
         ),
-        pytest.param([HumanMessage("Once"), AIMessage("upon")], [human("Once"), model("upon")], id="a completion"),
+        pytest.param(HumanMessage([text("a"), IMAGE, text("b")]), user([text("a"), LOOK, text("b")]), id="order"),
+        pytest.param(SystemMessage("S"), {"role": "system", "content": "S"}, id="system"),
+        pytest.param(AIMessage("Ho"), assistant("Ho"), id="ai"),
+        pytest.param(AIMessageChunk(content="Ho"), assistant("Ho"), id="an answer's chunk"),
+        pytest.param(AIMessage("", tool_calls=[CALL]), assistant("", tool_calls=[SENT_CALL]), id="calls and no text"),
         pytest.param(
-            [HumanMessage("Hi"), AIMessageChunk(content="Ho")], [human("Hi"), model("Ho")], id="an answer's chunk"
-        ),
-        pytest.param([SystemMessage("Be brief."), HumanMessage("Hi")], [human("Be brief.\n\nHi")], id="system first"),
-        pytest.param([SystemMessage("Be brief.")], [human("Be brief.")], id="system alone"),
-        pytest.param(
-            [HumanMessage("Hi"), AIMessage("Ho"), SystemMessage("A"), SystemMessage("B"), HumanMessage("C")],
-            [human("Hi"), model("Ho"), human("A\n\nB\n\nC")],
-            id="two system messages later",
-        ),
-        pytest.param(
-            [HumanMessage("Hi"), AIMessage("Ho"), SystemMessage("Sum up.")],
-            [human("Hi"), model("Ho"), human("Sum up.")],
-            id="system last",
+            AIMessage(
+                "", invalid_tool_calls=[{"type": "invalid_tool_call", "name": "f", "args": "{", "id": "x", "error": ""}]
+            ),
+            assistant("", tool_calls=[{"id": "x", "name": "f", "arguments": "{"}]),
+            id="an invalid call, as the model wrote it",
         ),
         pytest.param(
-            [HumanMessage("a"), HumanMessage("b"), AIMessage("c"), AIMessage("d"), HumanMessage("e")],
-            [human("a\n\nb"), model("c\n\nd"), human("e")],
-            id="two in a row",
-        ),
-        pytest.param([HumanMessage(""), AIMessage("a"), AIMessage("")], [human(""), model("a")], id="empty texts"),
-        pytest.param(
-            [HumanMessage(["Hi, ", {"type": "text", "text": "my name is John."}])],
-            [human("Hi, my name is John.")],
-            id="text blocks",
+            AIMessage(
+                [text("Hm"), {"type": "tool_use", "id": "c1", "name": "add", "input": {"a": 1}}], tool_calls=[CALL]
+            ),
+            assistant([text("Hm")], tool_calls=[SENT_CALL]),
+            id="Anthropic's tool use is sent once",
         ),
         pytest.param(
-            [
-                ChatMessage(content="S", role="system"),
-                ChatMessage(content="U", role="user"),
-                ChatMessage(content="A", role="assistant"),
-            ],
-            [human("S\n\nU"), model("A")],
-            id="roles",
+            AIMessage([{"type": "tool_use", "id": "c1", "name": "add", "input": {"a": 1}}]),
+            assistant("", tool_calls=[SENT_CALL]),
+            id="Anthropic's tool use alone",
+        ),
+        pytest.param(
+            AIMessage(content_blocks=[{"type": "reasoning", "reasoning": "r"}, {"type": "text", "text": "t"}, CALL]),
+            assistant([text("t")], tool_calls=[SENT_CALL]),
+            id="standard blocks of an answer",
+        ),
+        pytest.param(
+            AIMessage([{"type": "thinking", "thinking": "t", "signature": "s"}, text("a")]),
+            assistant([text("a")]),
+            id="Anthropic's thinking",
+        ),
+        pytest.param(
+            AIMessage([{**text("Cats purr."), "annotations": [{"type": "citation", "url": URL}]}]),
+            assistant([text("Cats purr.")]),
+            id="a citation is not sent",
+        ),
+        pytest.param(
+            AIMessage("", additional_kwargs={"function_call": {"name": "f", "arguments": '{"a": 1}'}}),
+            assistant("", tool_calls=[{"id": "f", "name": "f", "arguments": '{"a": 1}'}]),
+            id="a function call of old",
+        ),
+        pytest.param(ChatMessage(role="user", content="U"), user("U"), id="role user"),
+        pytest.param(ChatMessage(role="assistant", content="A"), assistant("A"), id="role assistant"),
+        pytest.param(ChatMessage(role="developer", content="D"), {"role": "system", "content": "D"}, id="developer"),
+    ],
+)
+def test_each_message_becomes_one_message(message: BaseMessage, becomes: dict[str, Any]) -> None:
+    assert reka_messages([message]) == [becomes]
+
+
+@pytest.mark.parametrize(
+    ("message", "content"),
+    [
+        pytest.param(ToolMessage("3", tool_call_id="c1"), "3", id="text"),
+        pytest.param(ToolMessage([text("a"), IMAGE], tool_call_id="c1"), [text("a"), LOOK], id="an image"),
+        pytest.param(ToolMessage("no b", tool_call_id="c1", status="error"), "Error: no b", id="error"),
+        pytest.param(ToolMessage("Error: no b", tool_call_id="c1", status="error"), "Error: no b", id="error, said"),
+        pytest.param(
+            ToolMessage([IMAGE], tool_call_id="c1", status="error"), [text("Error: "), LOOK], id="error, an image"
         ),
     ],
 )
-def test_messages_become_turns_that_alternate_and_lose_no_text(
-    messages: list[BaseMessage], turns: list[dict[str, str]]
-) -> None:
-    assert turns_from_messages(messages) == turns
+def test_a_tools_result_names_its_call(message: ToolMessage, content: Any) -> None:
+    called = AIMessage("", tool_calls=[CALL])
+
+    assert reka_messages([called, message])[1] == {"role": "tool", "tool_call_id": "c1", "content": content}
+
+
+def test_a_functions_result_names_the_function() -> None:
+    called = AIMessage("", additional_kwargs={"function_call": {"name": "f", "arguments": "{}"}})
+
+    assert reka_messages([called, FunctionMessage(name="f", content="3")])[1] == {
+        "role": "tool",
+        "tool_call_id": "f",
+        "content": "3",
+    }
 
 
 @pytest.mark.parametrize(
-    ("block", "url"),
+    ("block", "part"),
     [
-        pytest.param({"type": "image", "url": URL}, URL, id="image URL"),
-        pytest.param({"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}, PNG, id="image bytes"),
-        pytest.param({"type": "image_url", "image_url": {"url": URL}}, URL, id="OpenAI image"),
-        pytest.param({"type": "image_url", "image_url": {"url": PNG}}, PNG, id="OpenAI image bytes"),
-        pytest.param({"type": "image_url", "image_url": URL}, URL, id="Reka image"),
-        pytest.param({"type": "video_url", "video_url": "https://e.com/a.mp4"}, "https://e.com/a.mp4", id="Reka video"),
-        pytest.param({"type": "pdf_url", "pdf_url": "https://e.com/a.pdf"}, "https://e.com/a.pdf", id="Reka PDF"),
-        pytest.param({"type": "video", "url": "https://e.com/a.mp4"}, "https://e.com/a.mp4", id="video"),
+        pytest.param({"type": "image", "url": URL}, LOOK, id="image URL"),
+        pytest.param(
+            {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"},
+            {"type": "image_url", "image_url": PNG},
+            id="image bytes",
+        ),
+        pytest.param({"type": "image_url", "image_url": {"url": URL}}, LOOK, id="OpenAI image"),
+        pytest.param(
+            {"type": "image_url", "image_url": {"url": PNG}}, {"type": "image_url", "image_url": PNG}, id="OpenAI bytes"
+        ),
+        pytest.param({"type": "image_url", "image_url": URL}, LOOK, id="Reka image"),
+        pytest.param({"type": "video_url", "video_url": URL}, {"type": "video_url", "video_url": URL}, id="Reka video"),
+        pytest.param({"type": "audio_url", "audio_url": URL}, {"type": "audio_url", "audio_url": URL}, id="Reka audio"),
+        pytest.param({"type": "pdf_url", "pdf_url": {"url": URL}}, {"type": "pdf_url", "pdf_url": URL}, id="Reka PDF"),
+        pytest.param({"type": "video", "url": URL}, {"type": "video_url", "video_url": URL}, id="video"),
         pytest.param(
             {"type": "audio", "base64": "UklGRg==", "mime_type": "audio/wav"},
-            "data:audio/wav;base64,UklGRg==",
+            {"type": "audio_url", "audio_url": "data:audio/wav;base64,UklGRg=="},
             id="audio",
         ),
         pytest.param(
-            {"type": "file", "base64": "JVBERg==", "mime_type": "application/pdf"},
-            "data:application/pdf;base64,JVBERg==",
-            id="PDF",
+            {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+            {"type": "audio_url", "audio_url": "data:audio/wav;base64,UklGRg=="},
+            id="OpenAI audio",
         ),
         pytest.param(
+            {"type": "file", "base64": "JVBERg==", "mime_type": "application/pdf"},
+            {"type": "pdf_url", "pdf_url": "data:application/pdf;base64,JVBERg=="},
+            id="PDF",
+        ),
+        pytest.param({"type": "file", "url": URL}, {"type": "pdf_url", "pdf_url": URL}, id="PDF URL"),
+        pytest.param(
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="}},
+            {"type": "pdf_url", "pdf_url": "data:application/pdf;base64,JVBERg=="},
+            id="OpenAI file",
+        ),
+        pytest.param(
+            {"type": "file", "url": URL, "mime_type": "video/mp4"},
+            {"type": "video_url", "video_url": URL},
+            id="a file that is a video",
+        ),
+        pytest.param(
+            {"type": "file", "base64": base64.b64encode("a,b é".encode()).decode(), "mime_type": "text/csv"},
+            text("a,b é"),
+            id="a file that is text",
+        ),
+        pytest.param(
+            {"type": "text-plain", "text": "body", "title": "Head", "mime_type": "text/plain"},
+            text("Head\nbody"),
+            id="plain text",
+        ),
+        pytest.param({"type": "text-plain", "base64": "YQ==", "mime_type": "text/plain"}, text("a"), id="plain bytes"),
+        pytest.param(
             {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}},
-            PNG,
+            {"type": "image_url", "image_url": PNG},
             id="Anthropic image",
         ),
         pytest.param(
+            {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERg=="}},
+            {"type": "pdf_url", "pdf_url": "data:application/pdf;base64,JVBERg=="},
+            id="Anthropic document",
+        ),
+        pytest.param(
             {"type": "image", "source_type": "base64", "mime_type": "image/png", "data": "iVBORw0KGgo="},
-            PNG,
+            {"type": "image_url", "image_url": PNG},
             id="LangChain's older image",
         ),
     ],
 )
-def test_media_of_every_form_becomes_the_media_url_of_the_first_turn(block: dict[str, Any], url: str) -> None:
-    messages = [SystemMessage("Be brief."), HumanMessage([{"type": "text", "text": "What is it?"}, block])]
-
-    assert turns_from_messages(messages) == [human("Be brief.\n\nWhat is it?", media_url=url)]
-
-
-IMAGE = {"type": "image", "url": URL}
-CALL = {"name": "add", "args": {"a": 1}, "id": "c1", "type": "tool_call"}
+def test_a_block_of_every_form_becomes_a_part(block: dict[str, Any], part: dict[str, Any]) -> None:
+    assert reka_messages([HumanMessage([block])]) == [user([part])]
 
 
 @pytest.mark.parametrize(
     ("messages", "error"),
     [
-        pytest.param([AIMessage("Hi")], "message 0: got an AI message", id="AI first"),
         pytest.param(
-            [HumanMessage("a"), ToolMessage("3", tool_call_id="c1")], "message 1: got a tool message", id="tool result"
+            [HumanMessage("a"), ToolMessage("3", tool_call_id="c1")],
+            "message 1: got a tool message for the call 'c1', which no AI message before it made",
+            id="a result without a call",
         ),
         pytest.param(
-            [FunctionMessage(content="3", name="f")], "message 0: got a function message", id="function result"
+            [ToolMessage("3", tool_call_id="c1"), AIMessage("", tool_calls=[CALL])],
+            "message 0: got a tool message",
+            id="a result before its call",
         ),
+        pytest.param([FunctionMessage(content="3", name="f")], "message 0: got a tool message", id="function result"),
+        pytest.param([RemoveMessage(id="1")], "message 0: got a remove message", id="no message at all"),
         pytest.param([ChatMessage(role="critic", content="x")], "message 0: .* of role 'critic'", id="unknown role"),
-        pytest.param([HumanMessage("a"), AIMessage("", tool_calls=[CALL])], "message 1: .*'tool_call'", id="tool call"),
         pytest.param(
-            [HumanMessage([{"type": "text", "text": "a"}, {"type": "reasoning", "reasoning": "b"}])],
+            [HumanMessage([text("a"), {"type": "reasoning", "reasoning": "b"}])],
             "message 0, block 1: got type 'reasoning', want one of text, image",
-            id="unknown standard block",
+            id="a block for answers",
         ),
         pytest.param([HumanMessage([{"type": "hologram"}])], "message 0, block 0: got type 'hologram'", id="foreign"),
         pytest.param([HumanMessage([{"x": "a"}])], "message 0, block 0: got type None", id="no type"),
         pytest.param([HumanMessage([{"type": "text"}])], "message 0, block 0: .*want a string", id="text without text"),
-        pytest.param([HumanMessage([IMAGE, IMAGE])], "message 0: has a second piece of media", id="two images"),
+        pytest.param([HumanMessage("a"), AIMessage([IMAGE])], "message 1: got type 'image_url' from", id="AI's image"),
+        pytest.param([ChatMessage(content=[IMAGE], role="ai")], "message 0: got type 'image_url'", id="a role's image"),
+        pytest.param([HumanMessage([{"type": "image", "file_id": "f"}])], "block 0: .*'image' .*file id", id="file id"),
         pytest.param(
-            [HumanMessage("a"), AIMessage("b"), HumanMessage([IMAGE])], "message 2: has media", id="a later image"
-        ),
-        pytest.param([HumanMessage("a"), AIMessage([IMAGE])], "message 1: got media", id="the model's image"),
-        pytest.param(
-            [HumanMessage("a"), ChatMessage(content=[IMAGE], role="assistant")],
-            "message 1: got media",
-            id="a role's image",
-        ),
-        pytest.param([SystemMessage([IMAGE])], "message 0: got media in a system message", id="a system image"),
-        pytest.param(
-            [HumanMessage([{"type": "image", "file_id": "f1"}])], "message 0, block 0: .*file_id", id="file id"
+            [HumanMessage([{"type": "file", "file": {"file_id": "f"}}])], "block 0: .*'file' .*file id", id="OpenAI id"
         ),
         pytest.param([HumanMessage([{"type": "image", "base64": "AA=="}])], "block 0: .*mime_type", id="no MIME type"),
         pytest.param(
-            [HumanMessage([{"type": "file", "base64": "AA==", "mime_type": "text/csv"}])], "'text/csv'", id="a CSV"
+            [HumanMessage([{"type": "file", "base64": "AA==", "mime_type": "font/otf"}])], "'font/otf'", id="a font"
         ),
+        pytest.param(
+            [HumanMessage([{"type": "file", "base64": "/w==", "mime_type": "text/csv"}])], "no UTF-8", id="no text"
+        ),
+        pytest.param([HumanMessage([{"type": "text-plain", "url": URL}])], "'text-plain' .*URL", id="a text's URL"),
         pytest.param([HumanMessage([{"type": "image", "url": "/etc/passwd"}])], "no http", id="a path as URL"),
         pytest.param([HumanMessage([{"type": "pdf_url", "pdf_url": 3}])], "'pdf_url' whose URL", id="a number as URL"),
     ],
 )
 def test_what_cannot_be_sent_is_an_error_that_names_message_and_block(messages: list[BaseMessage], error: str) -> None:
     with pytest.raises(reka.InvalidConversationError, match=error):
-        turns_from_messages(messages)
+        reka_messages(messages)
 
 
 def test_the_messages_that_come_in_are_not_changed() -> None:
-    messages = [SystemMessage("Be brief."), HumanMessage([{"type": "text", "text": "What?"}, dict(IMAGE)])]
+    called = AIMessage([{"type": "tool_use", "id": "c1", "name": "add", "input": {"a": 1}}], tool_calls=[CALL])
+    messages = [SystemMessage("Be brief."), HumanMessage([text("What?"), dict(IMAGE)]), called]
     before = [message.model_dump() for message in messages]
 
-    turns_from_messages(messages)
+    reka_messages(messages)
 
     assert [message.model_dump() for message in messages] == before
 
 
-def test_an_answer_becomes_a_message_with_its_text_and_chunks() -> None:
-    answer: reka.ModelTurn = {"type": "model", "text": "A.\n\n", "retrieved_chunks": [{"text": "chunk", "score": 0.5}]}
+def test_media_are_found_with_their_message() -> None:
+    messages = reka_messages([HumanMessage("a"), HumanMessage([IMAGE, text("b"), {"type": "video", "url": URL}])])
 
-    message = message_from_answer(answer, "reka-core")
-
-    assert message.text == "A.\n\n"
-    assert message.response_metadata == {
-        "model_name": "reka-core",
-        "model_provider": "reka",
-        "retrieved_chunks": [{"text": "chunk", "score": 0.5}],
-    }
+    assert media_in(messages) == [(1, "image_url"), (1, "video_url")]
 
 
-def test_a_bare_answer_becomes_a_message_without_invented_fields() -> None:
-    message = message_from_answer({"type": "model", "text": "A."}, "reka-flash")
+@pytest.mark.parametrize(
+    ("messages", "place"),
+    [
+        ([HumanMessage("a")], None),
+        ([SystemMessage("s"), HumanMessage("a"), HumanMessage([IMAGE]), AIMessage("b")], None),
+        ([HumanMessage([IMAGE, IMAGE])], "message 0: image_url block"),
+        ([HumanMessage("a"), AIMessage("b"), HumanMessage([IMAGE])], "message 2: image_url block"),
+        ([HumanMessage("a"), AIMessage("", tool_calls=[CALL])], "message 1: tool_call block"),
+    ],
+)
+def test_the_first_thing_that_turns_have_no_place_for_is_named(messages: list[BaseMessage], place: str | None) -> None:
+    assert beyond_turns(reka_messages(messages)) == place
 
-    assert message.usage_metadata is None
-    assert message.response_metadata == {"model_name": "reka-flash", "model_provider": "reka"}
+
+def human(content: str, **more: str) -> dict[str, str]:
+    return {"type": "human", "text": content, **more}
 
 
-def test_an_answer_goes_back_into_a_conversation_as_it_is() -> None:
-    answer = message_from_answer({"type": "model", "text": "Ho", "retrieved_chunks": [{"text": "c"}]}, "reka-flash")
+def model(content: str) -> dict[str, str]:
+    return {"type": "model", "text": content}
 
-    assert turns_from_messages([HumanMessage("Hi"), answer]) == [human("Hi"), model("Ho")]
+
+CONVERSATIONS = [
+    pytest.param([HumanMessage("Hi")], [human("Hi")], id="one question"),
+    pytest.param(
+        [HumanMessage("Hi"), AIMessage("Hello"), HumanMessage("Name?")],
+        [human("Hi"), model("Hello"), human("Name?")],
+        id="a conversation",
+    ),
+    pytest.param([HumanMessage("Once"), AIMessage("upon")], [human("Once"), model("upon")], id="a completion"),
+    pytest.param([SystemMessage("S"), HumanMessage("Hi")], [human("S\n\nHi")], id="system first"),
+    pytest.param([SystemMessage("S")], [human("S")], id="system alone"),
+    pytest.param(
+        [HumanMessage("Hi"), AIMessage("Ho"), SystemMessage("A"), SystemMessage("B"), HumanMessage("C")],
+        [human("Hi"), model("Ho"), human("A\n\nB\n\nC")],
+        id="two system messages later",
+    ),
+    pytest.param(
+        [HumanMessage("Hi"), AIMessage("Ho"), SystemMessage("Sum up.")],
+        [human("Hi"), model("Ho"), human("Sum up.")],
+        id="system last",
+    ),
+    pytest.param(
+        [HumanMessage("a"), HumanMessage("b"), AIMessage("c"), AIMessage("d"), HumanMessage("e")],
+        [human("a\n\nb"), model("c\n\nd"), human("e")],
+        id="two in a row",
+    ),
+    pytest.param(
+        [AIMessage("Hello!"), HumanMessage("Hi")],
+        [human("(The assistant speaks first.)"), model("Hello!"), human("Hi")],
+        id="AI first",
+    ),
+    pytest.param([HumanMessage(""), AIMessage("a"), AIMessage("")], [human(""), model("a")], id="empty texts"),
+    pytest.param(
+        [SystemMessage("S"), HumanMessage([text("What is it?"), IMAGE])],
+        [human("S\n\nWhat is it?", media_url=URL)],
+        id="an image",
+    ),
+]
+
+
+@pytest.mark.parametrize(("messages", "turns"), CONVERSATIONS)
+def test_on_the_documented_api_messages_are_turns_that_alternate_and_lose_no_text(
+    fake: FakeReka, make_model: MakeModel, messages: list[BaseMessage], turns: list[dict[str, str]]
+) -> None:
+    fake.will_answer(200, {"type": "model", "text": "ok"})
+
+    make_model(api="v0").invoke(messages)
+
+    assert fake.requests[0].json["conversation_history"] == turns
+
+
+@pytest.mark.parametrize(("messages", "turns"), CONVERSATIONS)
+def test_on_v1_the_same_messages_alternate_too(
+    fake: FakeReka, make_model: MakeModel, messages: list[BaseMessage], turns: list[dict[str, str]]
+) -> None:
+    fake.will_answer(200, {"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]})
+
+    make_model(api="v1").invoke(messages)
+
+    sent = fake.requests[0].json["messages"]
+    assert [message["role"] for message in sent] == [
+        "user" if turn["type"] == "human" else "assistant" for turn in turns
+    ]
+    if "media_url" not in turns[0]:
+        assert [texts_of(message["content"]) for message in sent] == [turn["text"] for turn in turns]
+
+
+def texts_of(content: str | list[dict[str, str]]) -> str:
+    return content if isinstance(content, str) else "\n\n".join(part["text"] for part in content)

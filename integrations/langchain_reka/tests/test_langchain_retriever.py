@@ -1,3 +1,6 @@
+"""Retrieved chunks become documents."""
+
+import asyncio
 import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -5,38 +8,60 @@ from typing import Any
 import pytest
 from langchain_core.documents import Document
 from langchain_core.load import dumps
+from langchain_core.tracers.context import collect_runs
 from pydantic import ValidationError
 
 import reka
 from langchain_reka import RekaRetriever
+from tests.fake_reka import FakeReka
 
-KEY = "a-secret-key"
+from .conftest import KEY
+
 CHUNKS: list[dict[str, Any]] = [
     {"text": "Hold the button.", "source": "reset.txt", "score": 1.0, "similarity": 0.8, "page": 3},
     {"text": "Unplug it.", "source": "power.txt", "score": 0.5, "similarity": 0.2},
     {"text": "A chunk of which nothing is known."},
 ]
 
+MakeRetriever = Callable[..., RekaRetriever]
+
 
 @pytest.fixture
-def retriever(server: Any) -> Iterator[Callable[..., RekaRetriever]]:
-    retrievers: list[RekaRetriever] = []
+def make_retriever(fake: FakeReka) -> Iterator[MakeRetriever]:
+    made: list[RekaRetriever] = []
 
-    def build(**parameters: Any) -> RekaRetriever:
-        retrievers.append(RekaRetriever(**{"dataset": "manual", "api_key": KEY, "base_url": server.url, **parameters}))
-        return retrievers[-1]
+    def make(**parameters: Any) -> RekaRetriever:
+        made.append(RekaRetriever(**{"dataset": "manual", "api_key": KEY, "base_url": fake.url, **parameters}))
+        return made[-1]
 
-    yield build
-    for each in retrievers:
-        each.close()
+    yield make
+    for retriever in made:
+        retriever.close()
+
+
+@pytest.fixture(params=["sync", "async"])
+def ask(request: pytest.FixtureRequest) -> Callable[..., list[Document]]:
+    """Ask a retriever, in both ways in turn."""
+
+    def ask(retriever: RekaRetriever, question: str, **parameters: Any) -> list[Document]:
+        if request.param == "sync":
+            return retriever.invoke(question, **parameters)
+        return asyncio.run(retriever.ainvoke(question, **parameters))
+
+    return ask
+
+
+def will_find(fake: FakeReka, chunks: list[dict[str, Any]], *, features: tuple[str, ...] = ()) -> None:
+    fake.will_answer(200, {"features": list(features)})
+    fake.will_answer(200, {"type": "model", "text": "", "retrieved_chunks": chunks})
 
 
 def test_chunks_become_documents_with_every_field_the_server_sent(
-    server: Any, retriever: Callable[..., RekaRetriever]
+    fake: FakeReka, make_retriever: MakeRetriever, ask: Callable[..., list[Document]]
 ) -> None:
-    server.will_say("", retrieved_chunks=CHUNKS)
+    will_find(fake, CHUNKS)
 
-    documents = retriever().invoke("How do I reset it?")
+    documents = ask(make_retriever(), "How do I reset it?")
 
     assert [document.page_content for document in documents] == [chunk["text"] for chunk in CHUNKS]
     assert [document.metadata for document in documents] == [
@@ -44,82 +69,111 @@ def test_chunks_become_documents_with_every_field_the_server_sent(
         {"source": "power.txt", "score": 0.5, "similarity": 0.2, "rank": 2, "dataset": "manual"},
         {"rank": 3, "dataset": "manual"},
     ]
-    assert server.chats[0]["retrieval_dataset"] == "manual"
-    assert server.chats[0]["conversation_history"] == [{"type": "human", "text": "How do I reset it?"}]
+    request = fake.requests[1].json
+    assert request["retrieval_dataset"] == "manual"
+    assert request["request_output_len"] == 1
+    assert request["conversation_history"] == [{"type": "human", "text": "How do I reset it?"}]
 
 
 def test_the_same_chunk_has_the_same_id_whatever_its_rank_and_score(
-    server: Any, retriever: Callable[..., RekaRetriever]
+    fake: FakeReka, make_retriever: MakeRetriever
 ) -> None:
-    server.will_say("", retrieved_chunks=CHUNKS)
-    server.will_say("", retrieved_chunks=[CHUNKS[1], {**CHUNKS[0], "score": 0.1}, {**CHUNKS[0], "source": "b.txt"}])
+    will_find(fake, CHUNKS)
+    will_find(fake, [CHUNKS[1], {**CHUNKS[0], "score": 0.1}, {**CHUNKS[0], "source": "b.txt"}])
 
-    first, second = retriever().invoke("one"), retriever().invoke("two")
+    first, second = make_retriever().invoke("one"), make_retriever().invoke("two")
 
     assert (second[0].id, second[1].id) == (first[1].id, first[0].id)
     assert len({document.id for document in (*first, second[2])}) == 4
 
 
 @pytest.mark.parametrize("how", ["constructor", "call"])
-async def test_k_says_how_many_chunks_are_asked_for(
-    server: Any, retriever: Callable[..., RekaRetriever], how: str
+def test_k_says_how_many_chunks_are_asked_for(
+    fake: FakeReka, make_retriever: MakeRetriever, ask: Callable[..., list[Document]], how: str
 ) -> None:
-    server.will_say("", retrieved_chunks=CHUNKS)
-    server.will_say("", retrieved_chunks=CHUNKS)
-    of_constructor: dict[str, Any]
-    of_call: dict[str, Any]
+    will_find(fake, CHUNKS, features=("retrieval_top_k",))
     of_constructor, of_call = ({"k": 2}, {}) if how == "constructor" else ({}, {"k": 2})
 
-    found = retriever(**of_constructor).invoke("Hi", **of_call)
-    found_later = await retriever(**of_constructor).ainvoke("Hi", **of_call)
+    found = ask(make_retriever(**of_constructor), "Hi", **of_call)
 
-    assert [len(found), len(found_later)] == [2, 2]
-    assert [chat["retrieval_top_k"] for chat in server.chats] == [2, 2]
+    assert len(found) == 2
+    assert fake.requests[1].json["retrieval_top_k"] == 2
 
 
-@pytest.mark.parametrize("wrong", [{"dataset": ""}, {"k": 0}, {"k": 101}, {"top_k": 3}])
+def test_min_score_leaves_out_what_fits_less(fake: FakeReka, make_retriever: MakeRetriever) -> None:
+    will_find(fake, CHUNKS)
+
+    found = make_retriever(min_score=0.6).invoke("Hi")
+
+    assert [document.metadata["source"] for document in found] == ["reset.txt"]
+
+
+@pytest.mark.parametrize("wrong", [{"dataset": ""}, {"k": 0}, {"k": 101}])
 def test_a_parameter_that_cannot_be_is_refused_when_the_retriever_is_made(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         RekaRetriever(**{"dataset": "manual", **wrong})
 
 
-def test_a_key_given_under_a_wrong_name_does_not_show_in_the_error() -> None:
+def test_an_unknown_argument_is_refused_with_the_nearest_that_is_known_and_without_its_value() -> None:
     mistyped: dict[str, Any] = {"dataset": "manual", "api_kee": KEY}
 
-    with pytest.raises(ValidationError, match="api_kee") as caught:
+    with pytest.raises(
+        ValidationError, match="api_kee: RekaRetriever has no such argument; did you mean api_k"
+    ) as caught:
         RekaRetriever(**mistyped)
     assert KEY not in str(caught.value)
 
 
-def test_a_dataset_that_is_not_there_is_an_error_that_names_it(
-    server: Any, retriever: Callable[..., RekaRetriever]
+@pytest.mark.parametrize(
+    ("status", "detail"),
+    [(404, "There is no dataset 'manual'."), (400, "Dataset 'manual' is not prepared for retrieval")],
+)
+def test_a_dataset_that_is_not_there_or_not_prepared_is_an_error_with_the_commands_that_mend_it(
+    fake: FakeReka, make_retriever: MakeRetriever, ask: Callable[..., list[Document]], status: int, detail: str
 ) -> None:
-    server.will_answer({"detail": "no dataset 'manual'"}, status=404)
+    fake.will_answer(404)  # GET /
+    fake.will_answer(status, {"detail": detail})
 
-    with pytest.raises(reka.RetrievalError, match="manual"):
-        retriever().invoke("Hi")
+    with pytest.raises(reka.RetrievalError, match=r"'manual'.* `reka retrieval prepare manual --wait`") as caught:
+        ask(make_retriever(), "Hi")
+    assert caught.value.status_code == status
 
 
-def test_a_retriever_feeds_a_chain(server: Any, retriever: Callable[..., RekaRetriever]) -> None:
-    server.will_say("", retrieved_chunks=CHUNKS)
+def test_a_retriever_feeds_a_chain_and_is_traced(fake: FakeReka, make_retriever: MakeRetriever) -> None:
+    will_find(fake, CHUNKS)
 
     def join(documents: list[Document]) -> str:
         return " ".join(document.page_content for document in documents)
 
-    chain = retriever(k=2) | join
+    chain = make_retriever(k=2, tags=["mine"], metadata={"who": "me"}) | join
 
-    assert chain.invoke("Hi") == "Hold the button. Unplug it."
+    with collect_runs() as runs:
+        assert chain.invoke("Hi") == "Hold the button. Unplug it."
+    traced = runs.traced_runs[0].child_runs[0]
+    assert traced.run_type == "retriever"
+    assert "mine" in (traced.tags or [])
+    assert {"who": "me", "ls_retriever_name": "reka"}.items() <= (traced.extra or {})["metadata"].items()
 
 
 def test_the_retrievers_key_shows_in_no_text_form_and_survives_a_pickle(
-    server: Any, retriever: Callable[..., RekaRetriever]
+    fake: FakeReka, make_retriever: MakeRetriever
 ) -> None:
-    server.will_say("", retrieved_chunks=[])
-    one = retriever()
+    will_find(fake, [])
+    one = make_retriever()
 
     copied: RekaRetriever = pickle.loads(pickle.dumps(one))
     copied.invoke("Hi")
     copied.close()
 
     assert [text for text in (repr(one), str(one), dumps(one), one.model_dump_json()) if KEY in text] == []
-    assert {request.key for request in server.requests} == {KEY}
+    assert {request.headers["x-api-key"] for request in fake.requests} == {KEY}
+
+
+async def test_aclose_ends_the_connections_of_the_running_loop(fake: FakeReka, make_retriever: MakeRetriever) -> None:
+    will_find(fake, CHUNKS)
+    retriever = make_retriever()
+    await retriever.ainvoke("Hi")
+
+    await retriever.aclose()
+
+    assert await asyncio.to_thread(fake.all_connections_closed)

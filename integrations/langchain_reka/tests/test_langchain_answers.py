@@ -1,0 +1,178 @@
+"""Answers become messages, whole or in chunks that add up to the same."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, AIMessageChunk
+
+import reka
+from langchain_reka.answers import Chunks, message_of
+
+CITATION = reka.Citation("https://example.com", "Example", 0, 4)
+CITED = {"type": "citation", "url": "https://example.com", "title": "Example", "start_index": 0, "end_index": 4}
+CALL = reka.ToolCall("c1", "add", '{"a": 1}')
+
+
+def streamed(completion: reka.ChatCompletion) -> AIMessageChunk:
+    """The sum of the chunks of an answer that comes in small pieces."""
+    events: list[reka.StreamEvent] = [reka.ReasoningDelta(character) for character in completion.reasoning]
+    events += [reka.TextDelta(character) for character in completion.text]
+    for index, call in enumerate(completion.tool_calls):
+        events.append(reka.ToolCallDelta(index, call.id, call.name, ""))
+        events += [reka.ToolCallDelta(index, "", "", character) for character in call.arguments]
+    events += completion.citations
+    events += [] if completion.usage is None else [completion.usage]
+    finish = (completion.finish_reason, completion.model, completion.id, completion.request_id)
+    chunks = Chunks("asked", with_usage=True)
+    made = [
+        chunk.message
+        for event in [*events, reka.Finish(*finish, completion.retrieved_chunks)]
+        for chunk in chunks.of(event)
+    ]
+    total = made[0]
+    for chunk in made[1:]:
+        total = total + chunk
+    assert isinstance(total, AIMessageChunk)
+    return total
+
+
+def fields(message: AIMessage) -> dict[str, Any]:
+    told = message.model_dump(exclude={"type", "tool_call_chunks", "chunk_position"})
+    return {**told, "content_blocks": message.content_blocks}
+
+
+ANSWERS = [
+    pytest.param(reka.ChatCompletion("Hello!"), id="text"),
+    pytest.param(reka.ChatCompletion(""), id="nothing"),
+    pytest.param(
+        reka.ChatCompletion(
+            "Hi", finish_reason="stop", usage=reka.Usage(3, 4), model="reka-core", id="1", request_id="r-7"
+        ),
+        id="metadata",
+    ),
+    pytest.param(reka.ChatCompletion("", [CALL, reka.ToolCall("c2", "now", "")]), id="two calls"),
+    pytest.param(reka.ChatCompletion("Let me add.", [CALL]), id="text and a call"),
+    pytest.param(reka.ChatCompletion("", [reka.ToolCall("c1", "add", "nonsense")]), id="a call with no JSON"),
+    pytest.param(reka.ChatCompletion("", [reka.ToolCall("c1", "add", "[1]"), CALL]), id="a call with no object"),
+    pytest.param(reka.ChatCompletion("It is 4.", reasoning="2 + 2"), id="reasoning"),
+    pytest.param(reka.ChatCompletion("Cats purr.", reasoning="Hm", citations=[CITATION, CITATION]), id="citations"),
+    pytest.param(reka.ChatCompletion("A", retrieved_chunks=[{"text": "c", "score": 0.5}]), id="retrieved chunks"),
+    pytest.param(reka.ChatCompletion("A", retrieved_chunks=[]), id="no chunk found"),
+]
+
+
+@pytest.mark.parametrize("completion", ANSWERS)
+def test_chunks_add_up_to_the_message_that_is_invoked(completion: reka.ChatCompletion) -> None:
+    assert fields(streamed(completion)) == fields(message_of(completion, "asked"))
+
+
+@given(
+    text=st.text(max_size=20),
+    reasoning=st.text(max_size=10),
+    calls=st.lists(
+        st.builds(
+            reka.ToolCall,
+            st.uuids().map(str),
+            st.sampled_from(["add", "now"]),
+            st.one_of(st.just('{"a": 1}'), st.just("{}"), st.just("x"), st.just("")),
+        ),
+        max_size=3,
+    ),
+    citations=st.lists(st.just(CITATION), max_size=2),
+    usage=st.none() | st.builds(reka.Usage, st.integers(0, 99), st.integers(0, 99)),
+    reason=st.sampled_from([None, "stop", "length", "tool_calls"]),
+)
+def test_any_answers_chunks_add_up_to_the_message_that_is_invoked(
+    text: str,
+    reasoning: str,
+    calls: list[reka.ToolCall],
+    citations: list[reka.Citation],
+    usage: reka.Usage | None,
+    reason: str | None,
+) -> None:
+    completion = reka.ChatCompletion(text, calls, reason, usage, reasoning=reasoning, citations=citations)
+
+    assert fields(streamed(completion)) == fields(message_of(completion, "asked"))
+
+
+def test_a_message_tells_all_that_the_answer_told() -> None:
+    chunks: list[reka.RetrievedChunk] = [{"text": "c", "score": 0.5}]
+
+    message = message_of(
+        reka.ChatCompletion("Hi", [CALL], "stop", reka.Usage(3, 4), "reka-core", "1", "r-7", retrieved_chunks=chunks),
+        "asked",
+    )
+
+    assert message.text == "Hi"
+    assert message.tool_calls == [{"name": "add", "args": {"a": 1}, "id": "c1", "type": "tool_call"}]
+    assert message.usage_metadata == {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+    assert message.response_metadata == {
+        "model_name": "reka-core",
+        "model_provider": "reka",
+        "finish_reason": "stop",
+        "request_id": "r-7",
+        "retrieved_chunks": chunks,
+    }
+
+
+def test_a_bare_answer_becomes_a_message_without_invented_fields() -> None:
+    message = message_of(reka.ChatCompletion("A."), "asked")
+
+    assert message.usage_metadata is None
+    assert message.additional_kwargs == {}
+    assert message.response_metadata == {"model_name": "asked", "model_provider": "reka"}
+
+
+def test_reasoning_and_citations_are_standard_blocks() -> None:
+    message = message_of(reka.ChatCompletion("Cats purr.", [CALL], reasoning="Hm", citations=[CITATION]), "asked")
+
+    assert message.content_blocks == [
+        {"type": "reasoning", "reasoning": "Hm"},
+        {"type": "text", "text": "Cats purr.", "annotations": [CITED]},
+        {"type": "tool_call", "name": "add", "args": {"a": 1}, "id": "c1"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [whole[:end] for whole in ('{"a": [1, "b\\\\c \\"d\\" {"], "e": true}',) for end in range(1, len(whole))],
+)
+def test_a_call_whose_arguments_are_cut_off_is_never_run_with_what_is_left_of_them(arguments: str) -> None:
+    completion = reka.ChatCompletion("", [reka.ToolCall("c1", "delete", arguments)], "length")
+
+    whole, pieces = message_of(completion, "asked"), streamed(completion)
+
+    assert (whole.tool_calls, pieces.tool_calls) == ([], [])
+    assert [call["args"] for call in whole.invalid_tool_calls] == [arguments]
+    assert [call["name"] for call in pieces.invalid_tool_calls] == ["delete"]
+
+
+def test_a_call_that_the_server_gave_no_id_gets_one_of_its_own() -> None:
+    calls = [reka.ToolCall("", "now", "{}")] * 2
+
+    ids = {call["id"] for call in message_of(reka.ChatCompletion("", calls), "asked").tool_calls}
+
+    assert len(ids) == 2
+    assert None not in ids
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_pieces_of_several_calls_may_come_in_any_order(order: tuple[int, int]) -> None:
+    chunks = Chunks("asked", with_usage=True)
+    events: list[reka.StreamEvent] = [reka.ToolCallDelta(index, f"c{index}", "f", '{"i":') for index in order]
+    events += [reka.ToolCallDelta(index, "", "", f"{index}}}") for index in (0, 1)]
+
+    (made, _last) = [chunk for event in [*events, reka.Finish("tool_calls")] for chunk in chunks.of(event)]
+
+    assert isinstance(made.message, AIMessageChunk)
+    assert {call["id"]: call["args"] for call in made.message.tool_calls} == {"c0": {"i": 0}, "c1": {"i": 1}}
+
+
+def test_token_counts_can_be_left_out_of_a_stream() -> None:
+    chunks = Chunks("asked", with_usage=False)
+
+    made = [chunk.message for event in (reka.Usage(1, 2), reka.Finish("stop")) for chunk in chunks.of(event)]
+
+    assert [message.usage_metadata for message in made if isinstance(message, AIMessageChunk)] == [None]

@@ -1,0 +1,222 @@
+"""Tools in every form that LangChain has, and answers that follow a schema."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import StructuredTool, tool
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
+
+import reka
+from tests.fake_reka import FakeReka
+from tests.rule_model import RuleModel
+
+from .conftest import MakeModel
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+class Add(BaseModel):
+    """Add two numbers."""
+
+    a: int
+    b: int
+
+
+class AddDict(TypedDict):
+    """Add two numbers."""
+
+    a: Annotated[int, ..., "one"]
+    b: Annotated[int, ..., "other"]
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a", "b"]}
+
+TOOLS: list[Any] = [
+    pytest.param(add, "add", id="a function"),
+    pytest.param(Add, "Add", id="a pydantic class"),
+    pytest.param(AddDict, "AddDict", id="a TypedDict"),
+    pytest.param(tool(add), "add", id="a tool"),
+    pytest.param(StructuredTool.from_function(add, name="plus"), "plus", id="a structured tool"),
+    pytest.param({"title": "Add", "description": "Add.", **SCHEMA}, "Add", id="a JSON schema"),
+    pytest.param(
+        {"type": "function", "function": {"name": "add", "description": "", "parameters": SCHEMA}}, "add", id="OpenAI's"
+    ),
+    pytest.param({"name": "add", "description": "", "input_schema": SCHEMA}, "add", id="Anthropic's"),
+    pytest.param({"name": "add", "description": "", "parameters": SCHEMA}, "add", id="Reka's"),
+]
+
+
+@pytest.mark.parametrize(("given", "name"), TOOLS)
+def test_a_tool_of_every_form_is_sent_flat_and_called(
+    rules: RuleModel, rule_model: MakeModel, given: Any, name: str
+) -> None:
+    message = rule_model().bind_tools([given], tool_choice="any").invoke("What is 3 plus 4? Use the tool.")
+
+    assert [(call["name"], call["args"]) for call in message.tool_calls] == [(name, {"a": 3, "b": 4})]
+    assert message.response_metadata["finish_reason"] == "tool_calls"
+    (sent,) = rules.requests[0]["tools"]
+    assert sorted(sent) == ["description", "name", "parameters"]
+    assert set(sent["parameters"]["properties"]) == {"a", "b"}
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
+def test_a_runnable_is_a_tool(rule_model: MakeModel) -> None:
+    adder = RunnableLambda(lambda given: given["a"] + given["b"]).as_tool(
+        arg_types={"a": int, "b": int}, name="add", description="Add."
+    )
+
+    message = rule_model().bind_tools([adder]).invoke("Use add on 3 and 4.")
+
+    assert [call["args"] for call in message.tool_calls] == [{"a": 3, "b": 4}]
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent", "tools"),
+    [
+        (None, None, ["add", "Add"]),
+        ("auto", "auto", ["add", "Add"]),
+        ("none", "none", ["add", "Add"]),
+        ("any", "tool", ["add", "Add"]),
+        ("required", "tool", ["add", "Add"]),
+        ("tool", "tool", ["add", "Add"]),
+        (True, "tool", ["add", "Add"]),
+        (False, "none", ["add", "Add"]),
+        ("Add", "tool", ["Add"]),
+        ({"type": "function", "function": {"name": "add"}}, "tool", ["add"]),
+        ({"type": "tool", "name": "add"}, "tool", ["add"]),
+        ({"type": "any"}, "tool", ["add", "Add"]),
+    ],
+)
+def test_a_choice_is_sent_as_reka_has_it_and_a_named_tool_is_sent_alone(
+    rules: RuleModel, rule_model: MakeModel, choice: Any, sent: str | None, tools: list[str]
+) -> None:
+    rule_model().bind_tools([add, Add], tool_choice=choice).invoke("Hi")
+
+    (request,) = rules.requests
+    assert request.get("tool_choice") == sent
+    assert [each["name"] for each in request["tools"]] == tools
+
+
+def test_a_choice_of_a_tool_that_is_not_there_is_refused(fake: FakeReka, make_model: MakeModel) -> None:
+    with pytest.raises(reka.InvalidArgumentError, match=r"'subtract'.*add"):
+        make_model().bind_tools([add], tool_choice="subtract").invoke("Hi")
+    assert fake.requests == []
+
+
+def test_strict_closes_the_schema(rules: RuleModel, rule_model: MakeModel) -> None:
+    rule_model().bind_tools([add], strict=True).invoke("Hi")
+
+    assert rules.requests[0]["tools"][0]["parameters"]["additionalProperties"] is False
+
+
+def test_with_streaming_a_call_comes_whole_and_once(rule_model: MakeModel) -> None:
+    model = rule_model().bind_tools([add])
+
+    chunks = [chunk for chunk in model.stream("Use add on 3 and 4.") if isinstance(chunk, AIMessageChunk)]
+
+    assert [chunk.tool_call_chunks for chunk in chunks if chunk.tool_call_chunks] == [
+        [{"type": "tool_call_chunk", "name": "add", "args": '{"a": 3, "b": 4}', "id": "call_rule-1_0", "index": None}]
+    ]
+    assert chunks[-1].chunk_position == "last"
+
+
+def test_a_text_and_a_call_keep_apart_in_standard_output(fake: FakeReka, make_model: MakeModel) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1, "b": 2}'}}
+    message = {"role": "assistant", "content": "Let me add.", "tool_calls": [call, {**call, "id": "c2"}]}
+    for _ in range(2):
+        fake.will_answer(200, {"choices": [{"message": message, "finish_reason": "tool_calls"}]})
+    model = make_model(output_version="v1").bind_tools([add])
+
+    whole, chunks = model.invoke("Hi"), list(model.stream("Hi"))
+    total = sum(chunks[1:], chunks[0])
+
+    calls = [{"type": "tool_call", "id": each, "name": "add", "args": {"a": 1, "b": 2}} for each in ("c1", "c2")]
+    assert whole.content_blocks == [{"type": "text", "text": "Let me add."}, *calls]
+    assert [
+        {name: value for name, value in block.items() if name != "index"} for block in total.content_blocks
+    ] == whole.content_blocks
+
+
+class Joke(BaseModel):
+    """A joke."""
+
+    setup: str = Field(description="the question")
+    punchline: str = Field(description="the answer")
+
+
+class JokeDict(TypedDict):
+    """A joke."""
+
+    setup: Annotated[str, ..., "the question"]
+    punchline: Annotated[str, ..., "the answer"]
+
+
+@pytest.mark.parametrize("model", ["reka-flash", "reka-flash-research"])
+@pytest.mark.parametrize("method", ["function_calling", "json_schema"])
+@pytest.mark.parametrize("schema", [Joke, JokeDict, Joke.model_json_schema()], ids=["pydantic", "TypedDict", "JSON"])
+def test_an_answer_follows_a_schema_of_every_form(rule_model: MakeModel, model: str, method: Any, schema: Any) -> None:
+    structured = rule_model(model=model).with_structured_output(schema, method=method)
+
+    whole = structured.invoke("Tell me a joke about cats.")
+    *_, streamed = structured.stream("Tell me a joke about cats.")
+
+    assert whole == streamed
+    if schema is Joke:
+        assert isinstance(whole, Joke)
+    else:
+        assert set(whole) == {"setup", "punchline"}
+
+
+@pytest.mark.parametrize(
+    ("model", "sent"), [("reka-flash", "tools"), ("reka-flash-research", "response_format"), ("unknown", "tools")]
+)
+def test_a_schema_is_enforced_by_the_server_where_it_can_be_and_else_by_a_tool(
+    rules: RuleModel, rule_model: MakeModel, model: str, sent: str
+) -> None:
+    rule_model(model=model).with_structured_output(Joke, method="json_schema").invoke("Tell me a joke.")
+
+    assert {"tools", "response_format"} & set(rules.requests[0]) == {sent}
+
+
+def test_json_mode_asks_for_any_json(rules: RuleModel, rule_model: MakeModel) -> None:
+    question = "Tell me a joke. Answer in JSON with 'setup' and 'punchline' keys."
+
+    as_object = rule_model().with_structured_output(Joke, method="json_mode").invoke(question)
+    as_dict = rule_model().with_structured_output(method="json_mode").invoke(question)
+
+    assert isinstance(as_object, Joke)
+    assert set(as_dict) == {"setup", "punchline"}
+    assert rules.requests[0]["response_format"] == {"type": "json_object"}
+
+
+@pytest.mark.parametrize("method", ["function_calling", "json_mode"])
+def test_the_message_can_come_along_and_what_cannot_be_parsed_is_then_a_value(
+    fake: FakeReka, make_model: MakeModel, method: Any
+) -> None:
+    fake.will_answer(200, {"choices": [{"message": {"content": "I do not know any."}, "finish_reason": "stop"}]})
+
+    told = make_model().with_structured_output(Joke, method=method, include_raw=True).invoke("Tell me a joke.")
+
+    assert isinstance(told["raw"], AIMessage)
+    assert told["raw"].text == "I do not know any."
+    assert told["parsed"] is None
+    assert (told["parsing_error"] is not None) == (method == "json_mode")
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda model: model.with_structured_output(Joke, method="guessing"), "method: got 'guessing'"),
+        (lambda model: model.with_structured_output(None), "schema: got None"),
+    ],
+)
+def test_a_method_that_there_is_not_is_refused(make_model: MakeModel, make: Callable[[Any], object], what: str) -> None:
+    with pytest.raises(reka.InvalidArgumentError, match=what):
+        make(make_model())
