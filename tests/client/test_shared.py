@@ -1,0 +1,100 @@
+"""An object may hold clients without being bound to sockets, locks or one event loop."""
+
+import asyncio
+import copy
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import reka
+from reka import background
+from reka.shared import ClientSettings, SharedClients
+from tests.conftest import KEY
+from tests.fake_reka import FakeReka, answer
+
+
+@pytest.fixture
+def settings(fake: FakeReka) -> ClientSettings:
+    fake.otherwise = answer(200, {"type": "model", "text": "ok"})
+    return ClientSettings(KEY, fake.url, timeout=5, max_retries=0)
+
+
+def test_a_client_is_opened_once_for_each_set_of_settings(settings: ClientSettings) -> None:
+    clients = SharedClients()
+
+    with ThreadPoolExecutor(8) as threads:
+        opened = set(threads.map(lambda _: id(clients.sync(settings)), range(32)))
+
+    assert opened == {id(clients.sync(settings))}
+    assert clients.sync(ClientSettings("another", settings.base_url)) is not clients.sync(settings)
+    assert clients.aio(settings) is clients.aio(settings)
+    clients.close()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda clients: pickle.loads(pickle.dumps(clients))])
+def test_a_copy_opens_clients_of_its_own(
+    settings: ClientSettings, copied: Callable[[SharedClients], SharedClients]
+) -> None:
+    clients = SharedClients()
+    client = clients.sync(settings)
+
+    other = copied(clients)
+
+    assert other == clients
+    assert hash(other) == hash(clients)
+    assert other.sync(settings) is not client
+    assert other.sync(settings).chat("Hi")["text"] == "ok"
+    other.close()
+    clients.close()
+
+
+def test_the_settings_reach_the_client_and_the_key_shows_nowhere(fake: FakeReka, settings: ClientSettings) -> None:
+    clients = SharedClients()
+    fake.will_answer(503, {"detail": "busy"})
+
+    with pytest.raises(reka.ServerError):
+        clients.sync(settings).chat("Hi")
+    clients.close()
+
+    assert [request.headers["x-api-key"] for request in fake.requests] == [KEY]
+    assert KEY not in repr(settings)
+
+
+def test_close_ends_the_connections_of_this_side_and_of_the_background_loop(
+    fake: FakeReka, settings: ClientSettings
+) -> None:
+    clients = SharedClients()
+    clients.sync(settings).chat("Hi")
+    background.run(clients.aio(settings).chat("Hi"))
+
+    clients.close()
+
+    assert fake.connections == 2
+    assert fake.all_connections_closed()
+    assert clients.sync(settings).chat("Hi")["text"] == "ok"
+    clients.close()
+
+
+async def test_aclose_ends_those_of_the_running_loop_too(fake: FakeReka, settings: ClientSettings) -> None:
+    clients = SharedClients()
+    await clients.aio(settings).chat("Hi")
+    await asyncio.to_thread(background.run, clients.aio(settings).chat("Hi"))
+
+    await clients.aclose()
+
+    assert fake.connections == 2
+    assert await asyncio.to_thread(fake.all_connections_closed)
+
+
+def test_closing_on_the_background_loop_is_no_deadlock(fake: FakeReka, settings: ClientSettings) -> None:
+    clients = SharedClients()
+
+    async def ask_and_close() -> None:
+        await clients.aio(settings).chat("Hi")
+        await clients.aclose()
+
+    background.run(ask_and_close())
+
+    assert fake.all_connections_closed()
