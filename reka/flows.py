@@ -113,7 +113,7 @@ def chat(question: Question, api: Api, known: Known) -> Flow[ChatCompletion]:
 
 def complete(question: Question, api: Api, known: Known) -> Flow[ChatCompletion]:
     """Ask for a whole answer: at the completions endpoint if the question fits it."""
-    where = yield from _dialect(question, api, known, "v1")
+    where = yield from _dialect(question, api, known, "v0" if known.lacks_v1 else "v1")
     return (yield from _answer(question, api, known, where))
 
 
@@ -142,16 +142,20 @@ def stream(question: Question, api: Api, known: Known) -> Flow[Any]:
 
 
 def _answer(question: Question, api: Api, known: Known, where: Dialect) -> Flow[ChatCompletion]:
+    first, other = (calls.complete, calls.chat) if where == "v1" else (calls.chat, calls.complete)
     completion: ChatCompletion
     try:
-        completion = yield (calls.complete if where == "v1" else calls.chat)(question)
+        completion = yield first(question)
         return completion
     except APIStatusError as error:
-        if where == "v1" or not _is_missing(error) or api != "auto" or question.needs():
+        if not _is_missing(error) or api != "auto" or question.needs():
             raise
         missing = error
-    completion = yield from _other_endpoint(calls.complete(question), missing)
-    known.lacks_v0 = True
+    completion = yield from _other_endpoint(other(question), missing)
+    if where == "v1":
+        known.lacks_v1 = True
+    else:
+        known.lacks_v0 = True
     return completion
 
 
