@@ -332,6 +332,7 @@ def _progress(show: bool, on_update: OnUpdate | None) -> Iterator[OnUpdate]:
                 on_update(status)
 
         yield update
+        bar.update(100 - bar.n)
 
 
 def _percent(status: reka.PrepareRetrievalStatusResponse) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import llama_index.core.instrumentation as instrument
+import llama_index_instrumentation as instrument
 import pytest
 from llama_index.core import PromptTemplate, Settings
 from llama_index.core.base.llms.base import BaseLLM
