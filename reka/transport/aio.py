@@ -4,8 +4,9 @@ import asyncio
 import math
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +37,8 @@ _READ_BYTES: Final = 2 * 1024
 _DRAIN_SECONDS: Final = 0.2
 _LIBRARY: Final = f"aiohttp/{aiohttp.__version__}"
 _FAILURES: Final = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+# The connection of the task's request, until it is answered.
+_WIRE: ContextVar[asyncio.Transport | None] = ContextVar("_WIRE", default=None)
 
 
 class AsyncTransport:
@@ -160,7 +163,7 @@ class AsyncTransport:
             body = body and aiohttp.BytesPayload(body)
             wait = Wait(ours.deadlines, timeout.read, end)
             limits = _connecting(timeout.connect)
-        with wait:
+        with wait, _cut_if_it_fails():
             return await ours.session.request(
                 call.method,
                 URL(url, encoded=True),
@@ -248,12 +251,35 @@ class _LoopSession:
 def _new_session() -> aiohttp.ClientSession:
     # `limit=0`: how many calls are in flight is the caller's business. Proxies are resolved by the transport, and no
     # cookies are kept.
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0), trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
-    )
+    session = aiohttp.ClientSession(connector=_Connector(limit=0), trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
     # aiohttp would send a GET or DELETE once more by itself, past `max_retries` and unseen by log and `on_event`.
     session._retry_connection = False  # noqa: SLF001  # there is no public way
     return session
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Notes which connection a request has got."""
+
+    async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:
+        connection = await super().connect(*arguments, **options)
+        _WIRE.set(connection.transport)
+        return connection
+
+
+@contextmanager
+def _cut_if_it_fails() -> Iterator[None]:
+    """Cut the connection of a request that fails or is cancelled.
+
+    aiohttp closes it too, but a socket that still has bytes to send stays open until the server has taken them.
+    """
+    _WIRE.set(None)
+    try:
+        yield
+    except BaseException:
+        wire = _WIRE.get()
+        if wire is not None:
+            wire.abort()
+        raise
 
 
 @lru_cache(maxsize=64)
