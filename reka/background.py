@@ -7,7 +7,7 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -32,6 +32,16 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     except BaseException:  # Ctrl-C ends the waiting, and what was waited for with it
         future.cancel()
         raise
+
+
+def start_if_running(make: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Start a coroutine on the background loop without waiting for it; nothing happens if there is no such loop yet.
+
+    It takes no lock, so it may be called while garbage is collected, which may be at any moment.
+    """
+    server = _server
+    if server is not None and not server.loop.is_closed():
+        asyncio.run_coroutine_threadsafe(make(), server.loop)
 
 
 def is_here() -> bool:

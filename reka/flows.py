@@ -112,7 +112,7 @@ def chat(question: Question, api: Api, known: Known) -> Flow[ChatCompletion]:
 
 
 def complete(question: Question, api: Api, known: Known) -> Flow[ChatCompletion]:
-    """Ask for a whole answer: at the completions endpoint if the question fits it."""
+    """Ask for a whole answer: at the completions endpoint if the server has it, or the question needs it."""
     where = yield from _dialect(question, api, known, "v0" if known.lacks_v1 else "v1")
     return (yield from _answer(question, api, known, where))
 
@@ -174,8 +174,6 @@ def _is_missing(error: APIStatusError) -> bool:
 
 def _dialect(question: Question, api: Api, known: Known, preferred: Dialect) -> Flow[Dialect]:
     needs = question.needs()
-    if not needs and api == "auto":
-        return preferred
     of_v0 = ONLY_V0 & needs
     # What the server can do matters only where the generations clash, or where v1 would be the better one.
     asks = bool(of_v0) and (api == "v1" or needs != of_v0 or preferred == "v1")

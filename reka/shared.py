@@ -6,8 +6,10 @@ pickled, so a copy opens its own.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
+from weakref import finalize
 
 from reka import background, config
 from reka.async_client import AsyncReka
@@ -50,6 +52,8 @@ class SharedClients:
         self._lock = Lock()
         self._waiting: dict[ClientSettings, Reka] = {}
         self._awaited: dict[ClientSettings, AsyncReka] = {}
+        # Whoever forgets to close leaves no open socket behind. (Those of other event loops end with their loops.)
+        finalize(self, _abandoned, self._waiting, self._awaited)
 
     def __reduce__(self) -> tuple[type["SharedClients"], tuple[()]]:
         """Copy and pickle as one with no client."""
@@ -75,22 +79,33 @@ class SharedClients:
 
         Those of another event loop end with it, or by `aclose` there.
         """
-        for client in list(self._waiting.values()):
-            client.close()
+        _close(self._waiting)
         if background.is_running() and not background.is_here():
-            background.run(self._close_here())
+            background.run(_close_here(self._awaited))
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop as well."""
         self.close()
-        await self._close_here()
-
-    async def _close_here(self) -> None:
-        for client in list(self._awaited.values()):
-            await client.close()
+        await _close_here(self._awaited)
 
     def _opened(self, clients: dict[ClientSettings, C], settings: ClientSettings, make: Callable[..., C]) -> C:
         with self._lock:
             if settings not in clients:
                 clients[settings] = make(**settings.arguments())
             return clients[settings]
+
+
+def _close(clients: dict[ClientSettings, Reka]) -> None:
+    for client in list(clients.values()):
+        client.close()
+
+
+async def _close_here(clients: dict[ClientSettings, AsyncReka]) -> None:
+    for client in list(clients.values()):
+        await client.close()
+
+
+def _abandoned(waiting: dict[ClientSettings, Reka], awaited: dict[ClientSettings, AsyncReka]) -> None:
+    _close(waiting)
+    if awaited:
+        background.start_if_running(partial(_close_here, awaited))

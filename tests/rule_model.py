@@ -107,7 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif rule_wire.is_flat(body):
             self._stream([])  # as the live host answers to tools in a stream
         else:
-            with_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+            # The live host, whose header for the key this is, tells usage unasked.
+            with_usage = "X-Api-Key" in self.headers or bool((body.get("stream_options") or {}).get("include_usage"))
             self._stream(rule_wire.streamed(made, with_usage=with_usage))
 
     def _is_let_in(self) -> bool:

@@ -148,7 +148,8 @@ def _answers_from_llamaindex_context(asked: Conversation) -> Reply | None:
                 return Reply(f"{text.strip()} [{number}]")
             said = found.groupdict().get("before", "")
             sentences = [line.strip() for line in re.split(r"(?<=[.!?])\s+|\n+", f"{said}\n{found['context']}")]
-            return Reply(_best([line for line in sentences if _words(line)], question, str))
+            told = [line for line in sentences if _words(line) and not line.startswith("file_path: ")]
+            return Reply(_best(told, question, str))
     return None
 
 

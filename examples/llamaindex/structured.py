@@ -1,4 +1,6 @@
-"""Structured output: a nested pydantic model out of a text, whole and as it is written. It needs a model that calls tools.
+"""Structured output: a nested pydantic model out of a text, whole and as it is written.
+
+It needs a model that calls tools.
 
 Run it with `REKA_API_KEY=... python examples/llamaindex/structured.py "TEXT"`.
 """

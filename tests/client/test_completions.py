@@ -283,3 +283,25 @@ def test_with_a_dataset_the_documented_endpoint_answers(client: reka.Reka, fake:
     assert fake.paths == ["GET /", "POST /chat"]
     assert fake.requests[1].json["conversation_history"] == [{"type": "human", "text": "Be brief.\n\nHi"}]
     assert fake.requests[1].json["retrieval_dataset"] == "alice"
+
+
+def test_a_server_without_v1_is_asked_at_the_documented_endpoint_and_this_is_remembered(
+    client: reka.Reka, fake: FakeReka
+) -> None:
+    fake.will_answer(404, {"detail": "Not Found"})
+    fake.will_answer(200, {"type": "model", "text": "one"})
+    fake.will_answer(200, {"type": "model", "text": "two"})
+
+    answers = [client.complete(HI).text, client.complete(HI).text]
+
+    assert answers == ["one", "two"]
+    assert fake.paths == ["POST /v1/chat/completions", "POST /chat", "POST /chat"]
+
+
+def test_what_only_v1_can_do_is_not_asked_elsewhere(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(404, {"detail": "Not Found"})
+
+    with pytest.raises(reka.NotFoundError):
+        client.complete(HI, tools=[{"name": "look", "parameters": {"type": "object", "properties": {}}}])
+
+    assert fake.paths == ["POST /v1/chat/completions"]

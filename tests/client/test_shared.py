@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import gc
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -75,6 +76,17 @@ def test_close_ends_the_connections_of_this_side_and_of_the_background_loop(
     assert fake.all_connections_closed()
     assert clients.sync(settings).chat("Hi")["text"] == "ok"
     clients.close()
+
+
+def test_what_nobody_closed_is_closed_when_nobody_holds_it_any_more(fake: FakeReka, settings: ClientSettings) -> None:
+    clients = SharedClients()
+    clients.sync(settings).chat("Hi")
+    background.run(clients.aio(settings).chat("Hi"))
+    del clients
+    gc.collect()
+
+    assert fake.connections == 2
+    assert fake.all_connections_closed()
 
 
 async def test_aclose_ends_those_of_the_running_loop_too(fake: FakeReka, settings: ClientSettings) -> None:

@@ -1,9 +1,8 @@
 """Programs as users of LlamaIndex write them: the examples, the README's, and engines over one and two datasets."""
 
-import os
-import subprocess
+import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +119,13 @@ def test_a_citation_query_engine_cites_its_sources_by_number(lamp: RekaIndex, ll
 
 def test_a_postprocessor_and_a_query_transform_work_with_the_retriever(lamp: RekaIndex, llm: RekaLLM) -> None:
     engine = RetrieverQueryEngine.from_args(
-        lamp.as_retriever(), llm=llm, node_postprocessors=[SimilarityPostprocessor(similarity_cutoff=0.99)]
+        lamp.as_retriever(), llm=llm, node_postprocessors=[SimilarityPostprocessor(similarity_cutoff=0.5)]
     )
 
     answer = TransformQueryEngine(engine, HyDEQueryTransform(llm=llm)).query("How many watts does the lamp draw?")
 
-    assert [node.node.ref_doc_id for node in answer.source_nodes] == ["power.txt"]
+    assert "power.txt" in [node.node.ref_doc_id for node in answer.source_nodes]
+    assert all(node.score is not None and node.score >= 0.5 for node in answer.source_nodes)
 
 
 @pytest.mark.parametrize("selector", [LLMSingleSelector, PydanticSingleSelector, LLMMultiSelector])
@@ -137,7 +137,7 @@ def test_a_router_asks_the_dataset_that_fits(
     tools: list[QueryEngineTool], llm: RekaLLM, selector: Any, question: str, answer: str
 ) -> None:
     if selector is PydanticSingleSelector:
-        question = f'{question} {{"selections": [], "index": {int("Peru" in question)}, "reason": "fits"}}'
+        question = f'{question} {{"index": {1 + ("Peru" in question)}, "reason": "It fits."}}'
     router = RouterQueryEngine(selector=selector.from_defaults(llm=llm), query_engine_tools=tools)
 
     assert answer in str(router.query(question))
@@ -200,41 +200,41 @@ def test_a_thousand_documents_are_taken_in_and_found(served: str) -> None:
 
 
 @pytest.fixture
-def run(served: str, rules: RuleModel, tmp_path: Path) -> Any:
-    """Runs a program in a process of its own, at the server with datasets, or at the model that calls tools."""
+def run(
+    served: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Runs an example in a folder with texts, at the server with datasets, or at another address."""
     for folder, texts in (("lamp", LAMP), ("capitals", CAPITALS)):
         (tmp_path / folder).mkdir()
         for name, text in texts.items():
             (tmp_path / folder / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REKA_API_KEY", "examples")
 
-    def run(program: str | Path, *arguments: str, at: str = "") -> str:
-        command = [sys.executable, *(["-c", program] if isinstance(program, str) else [str(program)]), *arguments]
-        address = at or served
-        environment = {**os.environ, "REKA_BASE_URL": address, "REKA_API_KEY": "examples", "HOME": str(tmp_path)}
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    def run(name: str, *arguments: str, at: str = served) -> str:
+        monkeypatch.setenv("REKA_BASE_URL", at)
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
 
     return run
 
 
-def test_the_starter_answers_from_a_folder(run: Any) -> None:
-    printed = run(EXAMPLES / "starter.py", "lamp", "How many watts does the lamp draw?")
+def test_the_starter_answers_from_a_folder(run: Callable[..., str]) -> None:
+    printed = run("starter.py", "lamp", "How many watts does the lamp draw?")
 
     assert printed.splitlines()[0] == LAMP["power.txt"]
     assert "power.txt" in printed.splitlines()[1]
 
 
-def test_the_conversation_remembers(run: Any) -> None:
-    printed = run(EXAMPLES / "conversation.py", "lamp", "How do I reset the lamp?", "And how many watts does it draw?")
+def test_the_conversation_remembers(run: Callable[..., str]) -> None:
+    printed = run("conversation.py", "lamp", "How do I reset the lamp?", "And how many watts does it draw?")
 
     assert printed.splitlines()[1::2] == [LAMP["reset.txt"], LAMP["power.txt"]]
 
 
-def test_the_agent_calls_its_tools_one_after_the_other(run: Any, rules: RuleModel) -> None:
-    printed = run(EXAMPLES / "agent.py", "Add 3 and 4, then multiply the result by 5.", at=rules.url)
+def test_the_agent_calls_its_tools_one_after_the_other(run: Callable[..., str], rules: RuleModel) -> None:
+    printed = run("agent.py", "Add 3 and 4, then multiply the result by 5.", at=rules.url)
 
     assert printed.splitlines() == [
         "add({'a': 3, 'b': 4}) = 7",
@@ -243,17 +243,17 @@ def test_the_agent_calls_its_tools_one_after_the_other(run: Any, rules: RuleMode
     ]
 
 
-def test_the_structured_example_gives_a_nested_model(run: Any, rules: RuleModel) -> None:
+def test_the_structured_example_gives_a_nested_model(run: Callable[..., str], rules: RuleModel) -> None:
     album = '{"name": "Blue", "songs": [{"title": "Carey", "seconds": 180}]}'
 
-    printed = run(EXAMPLES / "structured.py", album, at=rules.url)
+    printed = run("structured.py", album, at=rules.url)
 
     assert '"title": "Carey"' in printed
     assert printed.splitlines()[-1] == "name='Blue' songs=[Song(title='Carey', seconds=180)]"
 
 
-def test_two_datasets_are_asked(run: Any) -> None:
-    printed = run(EXAMPLES / "two_datasets.py", "lamp", "capitals", "What is the capital of Peru, of capitals?")
+def test_two_datasets_are_asked(run: Callable[..., str]) -> None:
+    printed = run("two_datasets.py", "lamp", "capitals", "What is the capital of Peru, of capitals?")
 
     assert f"One of them: {CAPITALS['peru.txt']}" in printed
     assert "Both: " in printed
