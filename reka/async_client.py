@@ -350,18 +350,20 @@ class AsyncReka(ClientCore):
             async for event in answer:
                 yield event
 
-    async def _server(self) -> config.Server:
-        if config.is_local(self._base_url):
-            # Starting the embedded server takes a moment, in which the loop's other tasks should not stand still.
-            return await asyncio.to_thread(config.current_server, self._api_key, self._base_url)
-        return config.current_server(self._api_key, self._base_url)
+    async def _local_server(self) -> config.Server:
+        # Starting the embedded server takes a moment, in which the loop's other tasks should not stand still.
+        return await asyncio.to_thread(config.current_server, self._api_key, self._base_url)
 
     async def _send(self, call: Call[T]) -> T:
-        return await self._transport.send(call, await self._server(), self._limits)
+        return await self._ask(lambda _: flows.once(call))
 
     async def _ask(self, flow: Callable[[Known], Flow[T]], limits: Limits | None = None) -> T:
         """Drive a flow: send what it yields, and give or throw back what comes of it."""
-        server, limits = await self._server(), limits or self._limits
+        if config.is_local(self._base_url):
+            server = await self._local_server()
+        else:
+            server = config.current_server(self._api_key, self._base_url)
+        limits = limits or self._limits
         driven = flow(self._known(server))
         try:
             step = next(driven)

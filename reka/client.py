@@ -614,15 +614,12 @@ class Reka(ClientCore):
         answer = self._ask(partial(flows.stream, question, self._api), limits)
         yield from as_events(answer) if isinstance(answer, ChatCompletion) else answer
 
-    def _server(self) -> config.Server:
-        return config.current_server(self._api_key, self._base_url)
-
     def _send(self, call: Call[T]) -> T:
-        return self._transport.send(call, self._server(), self._limits)
+        return self._ask(lambda _: flows.once(call))
 
     def _ask(self, flow: Callable[[Known], Flow[T]], limits: Limits | None = None) -> T:
         """Drive a flow: send what it yields, and give or throw back what comes of it."""
-        server, limits = self._server(), limits or self._limits
+        server, limits = config.current_server(self._api_key, self._base_url), limits or self._limits
         driven = flow(self._known(server))
         try:
             step = next(driven)

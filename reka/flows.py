@@ -66,6 +66,12 @@ class Pause:
 Flow: TypeAlias = Generator[Call[Any] | Pause, Any, T]
 
 
+def once(call: Call[T]) -> Flow[T]:
+    """Send one call."""
+    value: T = yield call
+    return value
+
+
 def wait_for_retrieval(
     job_id: str, timeout: float | None, on_update: OnUpdate | None
 ) -> Flow[PrepareRetrievalStatusResponse]:
@@ -174,6 +180,8 @@ def _is_missing(error: APIStatusError) -> bool:
 
 def _dialect(question: Question, api: Api, known: Known, preferred: Dialect) -> Flow[Dialect]:
     needs = question.needs()
+    if not needs and api == "auto":
+        return preferred
     of_v0 = ONLY_V0 & needs
     # What the server can do matters only where the generations clash, or where v1 would be the better one.
     asks = bool(of_v0) and (api == "v1" or needs != of_v0 or preferred == "v1")

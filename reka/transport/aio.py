@@ -4,7 +4,7 @@ import asyncio
 import math
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import replace
@@ -38,8 +38,8 @@ _READ_BYTES: Final = 2 * 1024
 _DRAIN_SECONDS: Final = 0.2
 _LIBRARY: Final = f"aiohttp/{aiohttp.__version__}"
 _FAILURES: Final = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-# The connection of the task's request, until it is answered.
-_WIRE: ContextVar[asyncio.Transport | None] = ContextVar("_WIRE", default=None)
+# What notes the connection of the task's upload.
+_CUT: "ContextVar[_Cut | None]" = ContextVar("_CUT", default=None)
 
 
 class AsyncTransport:
@@ -58,14 +58,14 @@ class AsyncTransport:
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopSession] = {}
         self._tls: ssl.SSLContext | None = None
 
-    async def send(self, call: Call[T], server: Server, limits: Limits) -> T:
+    def send(self, call: Call[T], server: Server, limits: Limits) -> Awaitable[T]:
         """Async twin of `SyncTransport.send`; cancelling it frees its connection."""
         once = self._upload if isinstance(call.body, Upload) else self._send
-        return await self._tried(once, call, server, limits)
+        return self._tried(once, call, server, limits)
 
-    async def stream(self, call: StreamCall, server: Server, limits: Limits) -> AsyncGenerator[StreamEvent, None]:
+    def stream(self, call: StreamCall, server: Server, limits: Limits) -> Awaitable[AsyncGenerator[StreamEvent, None]]:
         """Async twin of `SyncTransport.stream`."""
-        return await self._tried(self._begin, call, server, limits)
+        return self._tried(self._begin, call, server, limits)
 
     async def close(self) -> None:
         """Close the connections of the running loop; the next call opens new ones."""
@@ -142,8 +142,23 @@ class AsyncTransport:
     ) -> tuple[aiohttp.ClientResponse, Reply]:
         asked = f"{call.method} {url}"
         begun = time.monotonic()
+        ours = self._by_loop.get(asyncio.get_running_loop())
+        if ours is None or (ours.session.closed and self._given is None):
+            ours = await self._open_session()
+        headers = self._settings.request_headers(call, server.api_key, _LIBRARY)
+        body, limits, wait = _within(call, headers, timeout, _end(call, timeout, started), ours.deadlines)
         try:
-            response = await self._request(call, url, server, timeout, _end(call, timeout, started))
+            with wait:
+                response = await ours.session.request(
+                    call.method,
+                    URL(url, encoded=True),
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=self._proxies.of(server.url),
+                    timeout=limits,
+                    ssl=self._context() if url.startswith("https:") else True,
+                )
         except _FAILURES as error:
             known = _connection_error(error, asked, timeout)
             self._settings.observe(call, begun, None, None, type(known).__name__)
@@ -157,46 +172,10 @@ class AsyncTransport:
             raise
         return response, head
 
-    async def _request(
-        self, call: Call[Any], url: str, server: Server, timeout: Timeout, end: float
-    ) -> aiohttp.ClientResponse:
-        ours = await self._session()
-        headers = self._settings.request_headers(call, server.api_key, _LIBRARY)
-        body: Any = call.body
-        wait: AbstractContextManager[object] = nullcontext()
-        if isinstance(body, Upload):
-            body = _upload_blocks(body, headers)
-            limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
-        elif isinstance(call, StreamCall):
-            left = max(0.001, end - time.monotonic())
-            limits = aiohttp.ClientTimeout(total=left, sock_connect=timeout.connect, sock_read=timeout.read)
-        else:
-            # aiohttp would first have to find out what wraps bytes.
-            body = body and aiohttp.BytesPayload(body)
-            wait = Wait(ours.deadlines, timeout.read, end)
-            limits = _connecting(timeout.connect)
-        _WIRE.set(None)
-        try:
-            with wait:
-                return await ours.session.request(
-                    call.method,
-                    URL(url, encoded=True),
-                    data=body,
-                    headers=headers,
-                    allow_redirects=False,
-                    proxy=self._proxies.of(server.url),
-                    timeout=limits,
-                    ssl=self._context() if url.startswith("https:") else True,
-                )
-        except BaseException:
-            # aiohttp closes it too, but a socket that has bytes to send stays open until the server has taken them.
-            if (wire := _WIRE.get()) is not None:
-                wire.abort()
-            raise
-
     async def _whole(self, response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float) -> Reply:
         """Read the rest of an answer and give its connection back."""
-        deadlines = (await self._session()).deadlines
+        ours = self._by_loop.get(asyncio.get_running_loop())
+        deadlines = Deadlines() if ours is None else ours.deadlines  # none if the client was closed meanwhile
         blocks = []
         try:
             async with response:
@@ -208,15 +187,13 @@ class AsyncTransport:
             raise _connection_error(error, head.asked, timeout) from error
         return Reply(head.status, head.headers, b"".join(blocks), head.asked)
 
-    async def _session(self) -> "_LoopSession":
+    async def _open_session(self) -> "_LoopSession":
         loop = asyncio.get_running_loop()
-        found = self._by_loop.get(loop)
-        if found is None or (found.session.closed and self._given is None):
-            for ended in [other for other in self._by_loop if other.is_closed()]:
-                self._by_loop.pop(ended, None)
-            found = self._by_loop[loop] = _LoopSession(self._given, lambda: self._by_loop.pop(loop, None))
-            await found.keep()
-        return found
+        for ended in [other for other in self._by_loop if other.is_closed()]:
+            self._by_loop.pop(ended, None)
+        opened = self._by_loop[loop] = _LoopSession(self._given, lambda: self._by_loop.pop(loop, None))
+        await opened.keep()
+        return opened
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
@@ -274,12 +251,53 @@ def _new_session() -> aiohttp.ClientSession:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Notes which connection a request has got."""
+    """Cuts the connection of an upload that fails or is cancelled; see `_Cut`."""
 
-    async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:
-        connection = await super().connect(*arguments, **options)
-        _WIRE.set(connection.transport)
+    def connect(self, *arguments: Any, **options: Any) -> Coroutine[Any, Any, aiohttp.connector.Connection]:
+        connecting = super().connect(*arguments, **options)
+        cut = _CUT.get()
+        return connecting if cut is None else cut.noted(connecting)
+
+
+class _Cut:
+    """Cuts a request's connection if it fails or is cancelled; a context manager.
+
+    aiohttp closes it too, but a socket that has bytes to send stays open until the server has taken them.
+    """
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+
+    def __enter__(self) -> None:
+        _CUT.set(self)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _CUT.set(None)
+        if kind is not None and self._transport is not None:
+            self._transport.abort()
+
+    async def noted(
+        self, connecting: Coroutine[Any, Any, aiohttp.connector.Connection]
+    ) -> aiohttp.connector.Connection:
+        connection = await connecting
+        self._transport = connection.transport
         return connection
+
+
+def _within(
+    call: Call[Any], headers: dict[str, str], timeout: Timeout, end: float, deadlines: Deadlines
+) -> tuple[Any, aiohttp.ClientTimeout, AbstractContextManager[object]]:
+    """Body of a request, what is left to aiohttp's timers, and what else bounds it."""
+    if isinstance(call.body, Upload):
+        limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
+        return _upload_blocks(call.body, headers), limits, _Cut()
+    if isinstance(call, StreamCall):
+        left = max(0.001, end - time.monotonic())
+        limits = aiohttp.ClientTimeout(total=left, sock_connect=timeout.connect, sock_read=timeout.read)
+        return call.body, limits, nullcontext()
+    # aiohttp would first have to find out what wraps bytes.
+    body = call.body and aiohttp.BytesPayload(call.body)
+    return body, _connecting(timeout.connect), Wait(deadlines, timeout.read, end)
 
 
 @lru_cache(maxsize=64)
