@@ -5,7 +5,7 @@ import math
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -101,16 +101,14 @@ class AsyncTransport:
         self, call: StreamCall, server: Server, timeout: Timeout, started: float
     ) -> AsyncGenerator[StreamEvent, None]:
         response, reply = await self._open(call, server, timeout, started)
+        end = started + timeout.total
         if not is_event_stream(reply):
-            return _given(call.read(await self._whole(response, reply, timeout, started + timeout.total)))
+            return _given(call.read(await self._whole(response, reply, timeout, end)))
         decoder = call.decoder(reply)
+        block = partial(_block, response, reply, timeout, end, self._deadlines())
         try:
             events: list[StreamEvent] = []
-            while (
-                not events
-                and not decoder.is_done
-                and (received := await _block(response, reply, timeout, _FIRST_BYTES))
-            ):
+            while not events and not decoder.is_done and (received := await block(_FIRST_BYTES)):
                 events = decoder.feed(received)
             if not events:
                 events = decoder.finish()
@@ -119,7 +117,7 @@ class AsyncTransport:
         except BaseException:
             response.close()
             raise
-        return _events(response, reply, timeout, decoder, events)
+        return _events(response, block, decoder, events)
 
     async def _open(
         self, call: Call[Any], server: Server, timeout: Timeout, started: float
@@ -174,18 +172,20 @@ class AsyncTransport:
 
     async def _whole(self, response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float) -> Reply:
         """Read the rest of an answer and give its connection back."""
-        ours = self._by_loop.get(asyncio.get_running_loop())
-        deadlines = Deadlines() if ours is None else ours.deadlines  # none if the client was closed meanwhile
         blocks = []
         try:
             async with response:
-                with Wait(deadlines, timeout.read, end) as wait:
+                with Wait(self._deadlines(), timeout.read, end) as wait:
                     while block := await response.content.readany():
                         blocks.append(block)
                         wait.progress()
         except _FAILURES as error:
             raise _connection_error(error, head.asked, timeout) from error
         return Reply(head.status, head.headers, b"".join(blocks), head.asked)
+
+    def _deadlines(self) -> Deadlines:
+        ours = self._by_loop.get(asyncio.get_running_loop())
+        return Deadlines() if ours is None else ours.deadlines  # none if the client was closed meanwhile
 
     async def _open_session(self) -> "_LoopSession":
         loop = asyncio.get_running_loop()
@@ -291,10 +291,6 @@ def _within(
     if isinstance(call.body, Upload):
         limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
         return _upload_blocks(call.body, headers), limits, _Cut()
-    if isinstance(call, StreamCall):
-        left = max(0.001, end - time.monotonic())
-        limits = aiohttp.ClientTimeout(total=left, sock_connect=timeout.connect, sock_read=timeout.read)
-        return call.body, limits, nullcontext()
     # aiohttp would first have to find out what wraps bytes.
     body = call.body and aiohttp.BytesPayload(call.body)
     return body, _connecting(timeout.connect), Wait(deadlines, timeout.read, end)
@@ -324,10 +320,13 @@ def _upload_blocks(upload: Upload, headers: dict[str, str]) -> AsyncIterator[byt
     return read()
 
 
-async def _block(response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, most: int) -> bytes:
+async def _block(
+    response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float, deadlines: Deadlines, most: int
+) -> bytes:
     """Give what has come of the body, once there is something; nothing at its end."""
     try:
-        return await response.content.read(most)
+        with Wait(deadlines, timeout.read, end):
+            return await response.content.read(most)
     except _FAILURES as error:
         raise _connection_error(error, head.asked, timeout) from error
 
@@ -338,14 +337,17 @@ async def _given(events: list[StreamEvent]) -> AsyncGenerator[StreamEvent, None]
 
 
 async def _events(
-    response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, decoder: Decoder, first: list[StreamEvent]
+    response: aiohttp.ClientResponse,
+    block: Callable[[int], Awaitable[bytes]],
+    decoder: Decoder,
+    first: list[StreamEvent],
 ) -> AsyncGenerator[StreamEvent, None]:
     """Async twin of the sync transport's."""
     try:
         for event in first:
             yield event
         try:
-            while not decoder.is_done and (received := await _block(response, head, timeout, _READ_BYTES)):
+            while not decoder.is_done and (received := await block(_READ_BYTES)):
                 for event in decoder.feed(received):
                     yield event
         except APITimeoutError:
