@@ -6,13 +6,13 @@ because one environment holds one of them, and two of them share our import name
 """
 
 import asyncio
+import importlib
 import json
 import resource
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from importlib import import_module
 from time import perf_counter
 from typing import Any, Final
 
@@ -21,6 +21,11 @@ MODEL: Final = "reka-flash"
 KEY: Final = "a-key-of-the-benchmark"
 LOST_AFTER_SECONDS: Final = 30
 """A call in a thread that has not ended by then counts as lost."""
+
+
+def library(name: str) -> Any:
+    """Import what only the environment of one contestant has."""
+    return importlib.import_module(name)
 
 
 class Contestant:
@@ -46,7 +51,7 @@ class Ours(Contestant):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.reka = import_module("reka")
+        self.reka = library("reka")
         self.client = self.reka.Reka(api_key=KEY, base_url=url)
         self.async_client = self.reka.AsyncReka(api_key=KEY, base_url=url)
 
@@ -73,10 +78,10 @@ class RawRequests(Contestant):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        requests = import_module("requests")
+        requests = library("requests")
         self.session = requests.Session()
         self.session.headers["X-Api-Key"] = KEY
-        adapter = import_module("requests.adapters").HTTPAdapter(pool_maxsize=64)
+        adapter = library("requests.adapters").HTTPAdapter(pool_maxsize=64)
         self.session.mount("http://", adapter)
 
     def chat(self) -> str:
@@ -94,7 +99,7 @@ class RawAiohttp(Contestant):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.aiohttp = import_module("aiohttp")
+        self.aiohttp = library("aiohttp")
 
     async def open(self) -> None:
         self.session = self.aiohttp.ClientSession(
@@ -120,7 +125,7 @@ class Vendor2(Contestant):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.reka: Any = import_module("reka")
+        self.reka = library("reka")
         self.reka.API_KEY = KEY
         self.reka._SERVER = url  # noqa: SLF001  # there is no public name for it
 
@@ -133,11 +138,11 @@ class Vendor3(Contestant):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        library = import_module("reka.client")
-        self.client = library.Reka(api_key=KEY, base_url=f"{url}/v1")
-        self.async_client = library.AsyncReka(api_key=KEY, base_url=f"{url}/v1")
+        vendor = library("reka.client")
+        self.client = vendor.Reka(api_key=KEY, base_url=f"{url}/v1")
+        self.async_client = vendor.AsyncReka(api_key=KEY, base_url=f"{url}/v1")
         self.question = {
-            "messages": [import_module("reka").ChatMessage(role="user", content=QUESTION)],
+            "messages": [library("reka").ChatMessage(role="user", content=QUESTION)],
             "model": MODEL,
         }
 
@@ -161,7 +166,7 @@ class OpenAi(Contestant):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        openai = import_module("openai")
+        openai = library("openai")
         self.client = openai.OpenAI(api_key=KEY, base_url=f"{url}/v1")
         self.async_client = openai.AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1")
         self.question = {"messages": [{"role": "user", "content": QUESTION}], "model": MODEL}

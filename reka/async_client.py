@@ -1,7 +1,7 @@
 """`AsyncReka`, the client that is awaited: `Reka`, with another transport."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from copy import copy
 from functools import partial
@@ -302,7 +302,7 @@ class AsyncReka(ClientCore):
         self, job_id: str, *, timeout: float | None = None, on_update: OnUpdate | None = None
     ) -> PrepareRetrievalStatusResponse:
         """Async twin of `Reka.wait_for_retrieval`."""
-        return await self._run(flows.wait_for_retrieval(job_id, timeout, on_update), await self._server())
+        return await self._ask(lambda _: flows.wait_for_retrieval(job_id, timeout, on_update))
 
     async def retrieve(self, query: str, dataset: str, k: int = config.RETRIEVED_CHUNKS) -> list[RetrievedChunk]:
         """Async twin of `Reka.retrieve`."""
@@ -321,7 +321,7 @@ class AsyncReka(ClientCore):
             raise InvalidArgumentError("files, texts: want one of them")
         source = sources.texts_source(texts) if files is None else sources.files_source(files)
         digest = await asyncio.to_thread(source.digest, arguments.name(name, "name"))
-        return await self._run(flows.ensure_dataset(name, source, digest, on_update), await self._server())
+        return await self._ask(lambda _: flows.ensure_dataset(name, source, digest, on_update))
 
     def with_options(self, *, timeout: float | Timeout | None = None, max_retries: int | None = None) -> "AsyncReka":
         """Async twin of `Reka.with_options`."""
@@ -350,39 +350,37 @@ class AsyncReka(ClientCore):
             async for event in answer:
                 yield event
 
-    async def _server(self) -> config.Server:
-        if config.is_local(self._base_url):
-            # Starting the embedded server takes a moment, in which the loop's other tasks should not stand still.
-            return await asyncio.to_thread(config.current_server, self._api_key, self._base_url)
-        return config.current_server(self._api_key, self._base_url)
+    async def _local_server(self) -> config.Server:
+        # Starting the embedded server takes a moment, in which the loop's other tasks should not stand still.
+        return await asyncio.to_thread(config.current_server, self._api_key, self._base_url)
 
     async def _send(self, call: Call[T]) -> T:
-        return await self._transport.send(call, await self._server(), self._limits)
+        return await self._ask(lambda _: flows.once(call))
 
     async def _ask(self, flow: Callable[[Known], Flow[T]], limits: Limits | None = None) -> T:
-        """Drive a flow that depends on what the server can do."""
-        server = await self._server()
-        return await self._run(flow(self._known(server)), server, limits)
-
-    async def _run(self, flow: Flow[T], server: config.Server, limits: Limits | None = None) -> T:
         """Drive a flow: send what it yields, and give or throw back what comes of it."""
+        if config.is_local(self._base_url):
+            server = await self._local_server()
+        else:
+            server = config.current_server(self._api_key, self._base_url)
+        limits = limits or self._limits
+        driven = flow(self._known(server))
         try:
-            step = next(flow)
+            step = next(driven)
             while True:
                 try:
-                    value = await self._take(step, server, limits or self._limits)
+                    value = await self._take(step, server, limits)
                 except RekaError as error:
-                    step = flow.throw(error)
+                    step = driven.throw(error)
                 else:
-                    step = flow.send(value)
+                    step = driven.send(value)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    async def _take(self, step: Call[Any] | Pause, server: config.Server, limits: Limits) -> object:
+    def _take(self, step: Call[Any] | Pause, server: config.Server, limits: Limits) -> Awaitable[Any]:
         if isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
-            return None
+            return asyncio.sleep(step.seconds)
         if isinstance(step, StreamCall):
-            return await self._transport.stream(step, server, limits)
-        return await self._transport.send(step, server, limits)
+            return self._transport.stream(step, server, limits)
+        return self._transport.send(step, server, limits)

@@ -7,7 +7,7 @@ from reka import arguments
 from reka.call import Call, OnProgress, OwnErrors, StreamCall, Upload, by_status
 from reka.completion import ChatCompletion
 from reka.errors import DatasetError, InvalidArgumentError, RekaError, RetrievalError
-from reka.question import Question, turns_of
+from reka.question import Question
 from reka.retrieval import PrepareRetrievalStatusResponse
 from reka.sources import Source
 from reka.wire import completions, documented
@@ -21,9 +21,7 @@ _COMPLETIONS: Final = "/v1/chat/completions"
 
 def chat(question: Question) -> Call[ChatCompletion]:
     """`POST /chat`, the documented endpoint."""
-    body = documented.chat_body(
-        turns_of(question.messages), question.model, question.stop, question.options, question.extra
-    )
+    body = documented.chat_body(question.turns, question.model, question.stop, question.options, question.extra)
     return Call("POST", "/chat", documented.read_chat, body, _chat_errors(question))
 
 

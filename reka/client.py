@@ -532,7 +532,7 @@ class Reka(ClientCore):
             WaitTimeoutError: `timeout` passed; `last_status` on the error is the last one seen.
             RekaError: Anything else, as `reka.errors` draws it.
         """
-        return self._run(flows.wait_for_retrieval(job_id, timeout, on_update), self._server())
+        return self._ask(lambda _: flows.wait_for_retrieval(job_id, timeout, on_update))
 
     def retrieve(self, query: str, dataset: str, k: int = config.RETRIEVED_CHUNKS) -> list[RetrievedChunk]:
         """Retrieve the chunks of a dataset that fit a question, without an answer.
@@ -586,7 +586,7 @@ class Reka(ClientCore):
             raise InvalidArgumentError("files, texts: want one of them")
         source = sources.texts_source(texts) if files is None else sources.files_source(files)
         digest = source.digest(arguments.name(name, "name"))
-        return self._run(flows.ensure_dataset(name, source, digest, on_update), self._server())
+        return self._ask(lambda _: flows.ensure_dataset(name, source, digest, on_update))
 
     def with_options(self, *, timeout: float | Timeout | None = None, max_retries: int | None = None) -> "Reka":
         """Give a client with other limits on the same connections; closing either closes them.
@@ -614,28 +614,22 @@ class Reka(ClientCore):
         answer = self._ask(partial(flows.stream, question, self._api), limits)
         yield from as_events(answer) if isinstance(answer, ChatCompletion) else answer
 
-    def _server(self) -> config.Server:
-        return config.current_server(self._api_key, self._base_url)
-
     def _send(self, call: Call[T]) -> T:
-        return self._transport.send(call, self._server(), self._limits)
+        return self._ask(lambda _: flows.once(call))
 
     def _ask(self, flow: Callable[[Known], Flow[T]], limits: Limits | None = None) -> T:
-        """Drive a flow that depends on what the server can do."""
-        server = self._server()
-        return self._run(flow(self._known(server)), server, limits)
-
-    def _run(self, flow: Flow[T], server: config.Server, limits: Limits | None = None) -> T:
         """Drive a flow: send what it yields, and give or throw back what comes of it."""
+        server, limits = config.current_server(self._api_key, self._base_url), limits or self._limits
+        driven = flow(self._known(server))
         try:
-            step = next(flow)
+            step = next(driven)
             while True:
                 try:
-                    value = self._take(step, server, limits or self._limits)
+                    value = self._take(step, server, limits)
                 except RekaError as error:
-                    step = flow.throw(error)
+                    step = driven.throw(error)
                 else:
-                    step = flow.send(value)
+                    step = driven.send(value)
         except StopIteration as end:
             result: T = end.value
             return result

@@ -45,4 +45,5 @@ class ClientCore:
 
     def _known(self, server: Server) -> Known:
         """What was learned of a server so far."""
-        return self._known_servers.setdefault(server.url, Known())
+        known = self._known_servers.get(server.url)
+        return self._known_servers.setdefault(server.url, Known()) if known is None else known

@@ -66,6 +66,12 @@ class Pause:
 Flow: TypeAlias = Generator[Call[Any] | Pause, Any, T]
 
 
+def once(call: Call[T]) -> Flow[T]:
+    """Send one call."""
+    value: T = yield call
+    return value
+
+
 def wait_for_retrieval(
     job_id: str, timeout: float | None, on_update: OnUpdate | None
 ) -> Flow[PrepareRetrievalStatusResponse]:

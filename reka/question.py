@@ -40,11 +40,12 @@ _OPTIONS: Final[Mapping[str, tuple[str, Callable[[object, str], object]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A conversation to be gone on with, checked, with what the caller asks of the answer."""
+    """A conversation to be gone on with, checked, with what the caller asks of the answer.
 
-    messages: list[dict[str, Any]]
-    """User and assistant in turn, each with a list of parts as its content."""
+    It comes as turns of the documented API or as messages, and is brought to the other form only where that is sent.
+    """
 
+    conversation: "Turns | Messages"
     model: str
     options: Mapping[str, Any] = field(default_factory=dict)
     """Sampling options that were set, under their names in the messages API."""
@@ -57,6 +58,20 @@ class Question:
     """More fields of the request, sent as they are; they override the others."""
 
     @property
+    def messages(self) -> list[dict[str, Any]]:
+        """User and assistant in turn, each with a list of parts as its content."""
+        return self.conversation.messages()
+
+    @property
+    def turns(self) -> list[dict[str, str]]:
+        """Human and model in turn.
+
+        Raises:
+            InvalidConversationError: A message holds what no turn can.
+        """
+        return self.conversation.turns()
+
+    @property
     def dataset(self) -> str | None:
         """The dataset to answer from."""
         dataset = self.extra.get("retrieval_dataset", self.options.get("retrieval_dataset"))
@@ -66,12 +81,51 @@ class Question:
         """Name what not every generation of the API can do."""
         given = {**self.options, **self.fields, **self.extra}
         needs = {name for name in given if name in ONLY_V0 or (name in _NEEDED_FIELDS and given[name])}
-        media = [place for place, message in enumerate(self.messages) for part in message["content"] if is_media(part)]
+        return needs | self.conversation.needs()
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """A conversation in the form of the documented API."""
+
+    given: list[dict[str, str]]
+
+    def turns(self) -> list[dict[str, str]]:
+        """As it is."""
+        return self.given
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Every turn is a message."""
+        return [_message(turn) for turn in self.given]
+
+    def needs(self) -> frozenset[str]:
+        """Every generation takes it."""
+        return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """A conversation in the form of the messages API."""
+
+    given: list[dict[str, Any]]
+
+    def turns(self) -> list[dict[str, str]]:
+        """The inverse of what `Turns.messages` makes of turns."""
+        return [_turn(index, message) for index, message in enumerate(self.given)]
+
+    def messages(self) -> list[dict[str, Any]]:
+        """As it is."""
+        return self.given
+
+    def needs(self) -> set[str]:
+        """What of it has no turn."""
+        needs = set()
+        media = [place for place, message in enumerate(self.given) for part in message["content"] if is_media(part)]
         if len(media) > 1:
             needs.add("several media")
         if any(media):
             needs.add("media after the first turn")
-        if any(message.get("tool_calls") for message in self.messages):
+        if any(message.get("tool_calls") for message in self.given):
             needs.add("tool calls")
         return needs
 
@@ -129,7 +183,7 @@ def chat_question(
         conversation(conversation_history, human, "data:,")
         media_url = media_url_of_file(media_filename, max_media_bytes)
     turns = conversation(conversation_history, human, media_url)
-    return Question([_message(turn) for turn in turns], model, options, stop, extra=extra)
+    return Question(Turns(turns), model, options, stop, extra=extra)
 
 
 def messages_question(
@@ -173,22 +227,13 @@ def messages_question(
         "research": arguments.mapping(research, "research") or None,
     }
     return Question(
-        folded(messages),
+        Messages(folded(messages)),
         arguments.name(model, "model"),
         options,
         arguments.words([stop] if isinstance(stop, str) else stop, "stop"),
         {name: value for name, value in fields.items() if value is not None},
         arguments.mapping(extra_request_args, "extra_request_args"),
     )
-
-
-def turns_of(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The turns that messages stand for; the inverse of what `chat_question` makes of turns.
-
-    Raises:
-        InvalidConversationError: A message holds what no turn can.
-    """
-    return [_turn(index, message) for index, message in enumerate(messages)]
 
 
 def _message(turn: Mapping[str, str]) -> dict[str, Any]:

@@ -128,6 +128,44 @@ def _splits_into_sub_questions(asked: Conversation) -> Reply | None:
     return Reply(f"```json\n{json.dumps({'items': items}, indent=1)}\n```")
 
 
+def _condenses(asked: Conversation) -> Reply | None:
+    """LlamaIndex's chat engines ask for a follow-up as a question of its own: give it as it is."""
+    found = re.search(r"(?s)(?:Follow Up Input: |<Follow Up Message>\n)(.*?)\s*<?Standalone question[:>]", asked.asked)
+    return Reply(found[1].strip()) if found else None
+
+
+def _answers_from_llamaindex_context(asked: Conversation) -> Reply | None:
+    """LlamaIndex's engines, which put what was retrieved into prompts of their own: quote what fits best."""
+    for message in asked.messages:
+        for prompt in _LLAMAINDEX_PROMPTS:
+            found = prompt.search(message.text) if message.role in ("system", "user") else None
+            if found is None:
+                continue
+            question = found["question"] if message.text == asked.asked else asked.asked
+            sources = re.findall(r"(?ms)^Source (\d+):\n(.*?)(?=^Source \d+:|\Z)", found["context"])
+            if sources:
+                number, text = _best(sources, question, lambda source: source[1])
+                return Reply(f"{text.strip()} [{number}]")
+            said = found.groupdict().get("before", "")
+            sentences = [line.strip() for line in re.split(r"(?<=[.!?])\s+|\n+", f"{said}\n{found['context']}")]
+            told = [line for line in sentences if _words(line) and not line.startswith("file_path: ")]
+            return Reply(_best(told, question, str))
+    return None
+
+
+_LLAMAINDEX_PROMPTS: Final = [
+    re.compile(prompt, re.DOTALL)
+    for prompt in (
+        r"New Context: (?P<context>.*?)\nQuery: (?P<question>.*?)\nOriginal Answer: (?P<before>.*?)\nNew Answer:",
+        r"Now it's your turn.*?------\n(?P<context>.*?)\n------\nQuery: (?P<question>.*?)\nAnswer:",
+        r"relevant documents for the context:\s*(?P<context>.*?)\n\s*Instruction:[^\n]*\n[^\n]*\n(?P<question>.*)",
+        r"Use the context information below to assist the user\.\n-+\n(?P<context>.*?)\n-+\s*(?P<question>.*)",
+        r"Context information[^\n]* below\.\n-+\n(?P<context>.*?)\n-+\n.*?Query: (?P<question>.*?)\nAnswer:",
+    )
+]
+"""Question answering, refining, citing and chatting, as LlamaIndex's default prompts have it."""
+
+
 def _reasons_and_acts(asked: Conversation) -> Reply | None:
     """ReAct as LlamaIndex's prompt asks for it: thoughts, actions and an answer, as text."""
     text = asked.everything
@@ -236,6 +274,8 @@ def _echoes(asked: Conversation) -> Reply | None:
 RULES: Final[list[Rule]] = [
     _selects_among_choices,
     _splits_into_sub_questions,
+    _condenses,
+    _answers_from_llamaindex_context,
     _reasons_and_acts,
     _calls_tools,
     _writes_json,

@@ -4,11 +4,11 @@ import asyncio
 import math
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -31,14 +31,15 @@ from reka.wire.reply import Reply, is_event_stream
 T = TypeVar("T")
 V = TypeVar("V")
 
-# A stream's bytes that are decoded at a time: whatever else has come waits, so that the first event need not.
+# A stream's bytes that are decoded at a time: fewer at first, so that the first event need not wait for others.
+_FIRST_BYTES: Final = 256
 _READ_BYTES: Final = 2 * 1024
 # As in the sync transport.
 _DRAIN_SECONDS: Final = 0.2
 _LIBRARY: Final = f"aiohttp/{aiohttp.__version__}"
 _FAILURES: Final = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-# The connection of the task's request, until it is answered.
-_WIRE: ContextVar[asyncio.Transport | None] = ContextVar("_WIRE", default=None)
+# What notes the connection of the task's upload.
+_CUT: "ContextVar[_Cut | None]" = ContextVar("_CUT", default=None)
 
 
 class AsyncTransport:
@@ -57,21 +58,14 @@ class AsyncTransport:
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopSession] = {}
         self._tls: ssl.SSLContext | None = None
 
-    async def send(self, call: Call[T], server: Server, limits: Limits) -> T:
+    def send(self, call: Call[T], server: Server, limits: Limits) -> Awaitable[T]:
         """Async twin of `SyncTransport.send`; cancelling it frees its connection."""
+        once = self._upload if isinstance(call.body, Upload) else self._send
+        return self._tried(once, call, server, limits)
 
-        async def once(sent: Call[T], *how: Any) -> T:
-            if not isinstance(sent.body, Upload):
-                return call.read(await self._answer(sent, *how))
-            watch = Watch(sent.body, limits.timeout)
-            asked = f"{call.method} {server.url}{call.path}"
-            return call.read(await watch.over(self._answer(replace(sent, body=watch.upload), *how), asked))
-
-        return await self._tried(once, call, server, limits)
-
-    async def stream(self, call: StreamCall, server: Server, limits: Limits) -> AsyncGenerator[StreamEvent, None]:
+    def stream(self, call: StreamCall, server: Server, limits: Limits) -> Awaitable[AsyncGenerator[StreamEvent, None]]:
         """Async twin of `SyncTransport.stream`."""
-        return await self._tried(self._begin, call, server, limits)
+        return self._tried(self._begin, call, server, limits)
 
     async def close(self) -> None:
         """Close the connections of the running loop; the next call opens new ones."""
@@ -81,24 +75,40 @@ class AsyncTransport:
 
     async def _tried(self, once: Callable[..., Awaitable[V]], call: Call[Any], server: Server, limits: Limits) -> V:
         started = time.monotonic()
-        return await limits.retry.aio(
-            lambda: once(call, server, limits.timeout, started), call, started, limits.timeout.total
-        )
+        try:
+            return await once(call, server, limits.timeout, started)
+        except RekaError as error:
+            if not limits.retry.may_retry(error, call):
+                raise
+            failed = error
+        again = partial(once, call, server, limits.timeout, started)
+        return await limits.retry.aio(failed, again, call, started, limits.timeout.total)
 
-    async def _answer(self, call: Call[Any], server: Server, timeout: Timeout, started: float) -> Reply:
+    async def _send(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
         response, head = await self._open(call, server, timeout, started)
-        return await self._whole(response, head, timeout, _end(call, timeout, started))
+        if response.content.is_eof() and response.content.exception() is None:
+            # All of it came with the head, as a short answer does, and its connection has been given back already.
+            return call.read(Reply(head.status, head.headers, response.content.read_nowait(), head.asked))
+        return call.read(await self._whole(response, head, timeout, _end(call, timeout, started)))
+
+    async def _upload(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
+        assert isinstance(call.body, Upload)
+        watch = Watch(call.body, timeout)
+        sending = self._send(replace(call, body=watch.upload), server, timeout, started)
+        return await watch.over(sending, f"{call.method} {server.url}{call.path}")
 
     async def _begin(
         self, call: StreamCall, server: Server, timeout: Timeout, started: float
     ) -> AsyncGenerator[StreamEvent, None]:
         response, reply = await self._open(call, server, timeout, started)
+        end = started + timeout.total
         if not is_event_stream(reply):
-            return _given(call.read(await self._whole(response, reply, timeout, started + timeout.total)))
+            return _given(call.read(await self._whole(response, reply, timeout, end)))
         decoder = call.decoder(reply)
+        block = partial(_block, response, reply, timeout, end, self._deadlines())
         try:
             events: list[StreamEvent] = []
-            while not events and not decoder.is_done and (received := await _block(response, reply, timeout)):
+            while not events and not decoder.is_done and (received := await block(_FIRST_BYTES)):
                 events = decoder.feed(received)
             if not events:
                 events = decoder.finish()
@@ -107,7 +117,7 @@ class AsyncTransport:
         except BaseException:
             response.close()
             raise
-        return _events(response, reply, timeout, decoder, events)
+        return _events(response, block, decoder, events)
 
     async def _open(
         self, call: Call[Any], server: Server, timeout: Timeout, started: float
@@ -130,8 +140,23 @@ class AsyncTransport:
     ) -> tuple[aiohttp.ClientResponse, Reply]:
         asked = f"{call.method} {url}"
         begun = time.monotonic()
+        ours = self._by_loop.get(asyncio.get_running_loop())
+        if ours is None or (ours.session.closed and self._given is None):
+            ours = await self._open_session()
+        headers = self._settings.request_headers(call, server.api_key, _LIBRARY)
+        body, limits, wait = _within(call, headers, timeout, _end(call, timeout, started), ours.deadlines)
         try:
-            response = await self._request(call, url, server, timeout, _end(call, timeout, started))
+            with wait:
+                response = await ours.session.request(
+                    call.method,
+                    URL(url, encoded=True),
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=self._proxies.of(server.url),
+                    timeout=limits,
+                    ssl=self._context() if url.startswith("https:") else True,
+                )
         except _FAILURES as error:
             known = _connection_error(error, asked, timeout)
             self._settings.observe(call, begun, None, None, type(known).__name__)
@@ -145,46 +170,12 @@ class AsyncTransport:
             raise
         return response, head
 
-    async def _request(
-        self, call: Call[Any], url: str, server: Server, timeout: Timeout, end: float
-    ) -> aiohttp.ClientResponse:
-        ours = await self._session()
-        headers = self._settings.request_headers(call, server.api_key, _LIBRARY)
-        body: Any = call.body
-        wait: AbstractContextManager[object] = nullcontext()
-        if isinstance(body, Upload):
-            body = _upload_blocks(body, headers)
-            limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
-        elif isinstance(call, StreamCall):
-            left = max(0.001, end - time.monotonic())
-            limits = aiohttp.ClientTimeout(total=left, sock_connect=timeout.connect, sock_read=timeout.read)
-        else:
-            # aiohttp would first have to find out what wraps bytes.
-            body = body and aiohttp.BytesPayload(body)
-            wait = Wait(ours.deadlines, timeout.read, end)
-            limits = _connecting(timeout.connect)
-        with wait, _cut_if_it_fails():
-            return await ours.session.request(
-                call.method,
-                URL(url, encoded=True),
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-                proxy=self._proxies.of(server.url),
-                timeout=limits,
-                ssl=self._context() if url.startswith("https:") else True,
-            )
-
     async def _whole(self, response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float) -> Reply:
         """Read the rest of an answer and give its connection back."""
-        if response.content.is_eof() and response.content.exception() is None:
-            # All of it came with the head, as a short answer does, and its connection has been given back already.
-            return Reply(head.status, head.headers, response.content.read_nowait(), head.asked)
-        deadlines = (await self._session()).deadlines
         blocks = []
         try:
             async with response:
-                with Wait(deadlines, timeout.read, end) as wait:
+                with Wait(self._deadlines(), timeout.read, end) as wait:
                     while block := await response.content.readany():
                         blocks.append(block)
                         wait.progress()
@@ -192,15 +183,17 @@ class AsyncTransport:
             raise _connection_error(error, head.asked, timeout) from error
         return Reply(head.status, head.headers, b"".join(blocks), head.asked)
 
-    async def _session(self) -> "_LoopSession":
+    def _deadlines(self) -> Deadlines:
+        ours = self._by_loop.get(asyncio.get_running_loop())
+        return Deadlines() if ours is None else ours.deadlines  # none if the client was closed meanwhile
+
+    async def _open_session(self) -> "_LoopSession":
         loop = asyncio.get_running_loop()
-        found = self._by_loop.get(loop)
-        if found is None or (found.session.closed and self._given is None):
-            for ended in [other for other in self._by_loop if other.is_closed()]:
-                self._by_loop.pop(ended, None)
-            found = self._by_loop[loop] = _LoopSession(self._given, lambda: self._by_loop.pop(loop, None))
-            await found.keep()
-        return found
+        for ended in [other for other in self._by_loop if other.is_closed()]:
+            self._by_loop.pop(ended, None)
+        opened = self._by_loop[loop] = _LoopSession(self._given, lambda: self._by_loop.pop(loop, None))
+        await opened.keep()
+        return opened
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
@@ -258,28 +251,49 @@ def _new_session() -> aiohttp.ClientSession:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Notes which connection a request has got."""
+    """Cuts the connection of an upload that fails or is cancelled; see `_Cut`."""
 
-    async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:
-        connection = await super().connect(*arguments, **options)
-        _WIRE.set(connection.transport)
+    def connect(self, *arguments: Any, **options: Any) -> Coroutine[Any, Any, aiohttp.connector.Connection]:
+        connecting = super().connect(*arguments, **options)
+        cut = _CUT.get()
+        return connecting if cut is None else cut.noted(connecting)
+
+
+class _Cut:
+    """Cuts a request's connection if it fails or is cancelled; a context manager.
+
+    aiohttp closes it too, but a socket that has bytes to send stays open until the server has taken them.
+    """
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+
+    def __enter__(self) -> None:
+        _CUT.set(self)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _CUT.set(None)
+        if kind is not None and self._transport is not None:
+            self._transport.abort()
+
+    async def noted(
+        self, connecting: Coroutine[Any, Any, aiohttp.connector.Connection]
+    ) -> aiohttp.connector.Connection:
+        connection = await connecting
+        self._transport = connection.transport
         return connection
 
 
-@contextmanager
-def _cut_if_it_fails() -> Iterator[None]:
-    """Cut the connection of a request that fails or is cancelled.
-
-    aiohttp closes it too, but a socket that still has bytes to send stays open until the server has taken them.
-    """
-    _WIRE.set(None)
-    try:
-        yield
-    except BaseException:
-        wire = _WIRE.get()
-        if wire is not None:
-            wire.abort()
-        raise
+def _within(
+    call: Call[Any], headers: dict[str, str], timeout: Timeout, end: float, deadlines: Deadlines
+) -> tuple[Any, aiohttp.ClientTimeout, AbstractContextManager[object]]:
+    """Body of a request, what is left to aiohttp's timers, and what else bounds it."""
+    if isinstance(call.body, Upload):
+        limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
+        return _upload_blocks(call.body, headers), limits, _Cut()
+    # aiohttp would first have to find out what wraps bytes.
+    body = call.body and aiohttp.BytesPayload(call.body)
+    return body, _connecting(timeout.connect), Wait(deadlines, timeout.read, end)
 
 
 @lru_cache(maxsize=64)
@@ -306,10 +320,13 @@ def _upload_blocks(upload: Upload, headers: dict[str, str]) -> AsyncIterator[byt
     return read()
 
 
-async def _block(response: aiohttp.ClientResponse, head: Reply, timeout: Timeout) -> bytes:
+async def _block(
+    response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float, deadlines: Deadlines, most: int
+) -> bytes:
     """Give what has come of the body, once there is something; nothing at its end."""
     try:
-        return await response.content.read(_READ_BYTES)
+        with Wait(deadlines, timeout.read, end):
+            return await response.content.read(most)
     except _FAILURES as error:
         raise _connection_error(error, head.asked, timeout) from error
 
@@ -320,14 +337,17 @@ async def _given(events: list[StreamEvent]) -> AsyncGenerator[StreamEvent, None]
 
 
 async def _events(
-    response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, decoder: Decoder, first: list[StreamEvent]
+    response: aiohttp.ClientResponse,
+    block: Callable[[int], Awaitable[bytes]],
+    decoder: Decoder,
+    first: list[StreamEvent],
 ) -> AsyncGenerator[StreamEvent, None]:
     """Async twin of the sync transport's."""
     try:
         for event in first:
             yield event
         try:
-            while not decoder.is_done and (received := await _block(response, head, timeout)):
+            while not decoder.is_done and (received := await block(_READ_BYTES)):
                 for event in decoder.feed(received):
                     yield event
         except APITimeoutError:

@@ -80,23 +80,19 @@ class RetryPolicy:
         """Tell whether the last try was the last: by number, or because the next would come too late."""
         return attempt > self.max_retries or elapsed + next_wait >= total
 
-    def sync(self, once: Callable[[], T], call: Call[Any], started: float, total: float) -> T:
-        """Try until it works or no other try can help.
+    def sync(self, failed: RekaError, once: Callable[[], T], call: Call[Any], started: float, total: float) -> T:
+        """Go on after a first try that failed, until it works or no other try can help.
 
-        The first try is made outside tenacity, whose loop takes longer to set up than a call on loopback takes.
+        The first try is the caller's: tenacity's loop takes longer to set up than a call on loopback takes.
 
         Args:
+            failed: What the first try ended in.
             once: One try.
             call: What is sent.
             started: When the call began, by `time.monotonic`.
             total: Seconds that it may last.
         """
-        try:
-            return once()
-        except RekaError as error:
-            if not self.may_retry(error, call):
-                raise
-            tries: Iterator[Callable[[], T]] = chain([partial(_fail, error)], repeat(once))
+        tries: Iterator[Callable[[], T]] = chain([partial(_fail, failed)], repeat(once))
         again = Retrying(
             retry=self._retry(call),
             wait=self._wait,
@@ -107,14 +103,11 @@ class RetryPolicy:
         value: T = again(lambda: next(tries)())
         return value
 
-    async def aio(self, once: Callable[[], Awaitable[T]], call: Call[Any], started: float, total: float) -> T:
+    async def aio(
+        self, failed: RekaError, once: Callable[[], Awaitable[T]], call: Call[Any], started: float, total: float
+    ) -> T:
         """Async twin of `sync`."""
-        try:
-            return await once()
-        except RekaError as error:
-            if not self.may_retry(error, call):
-                raise
-            tries: Iterator[Callable[[], Awaitable[T]]] = chain([partial(_fail_later, error)], repeat(once))
+        tries: Iterator[Callable[[], Awaitable[T]]] = chain([partial(_fail_later, failed)], repeat(once))
         again = AsyncRetrying(
             retry=self._retry(call),
             wait=self._wait,

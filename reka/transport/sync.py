@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 import requests
@@ -63,7 +64,8 @@ class SyncTransport:
         Raises:
             RekaError: What went wrong, as `reka.errors` draws it.
         """
-        return self._tried(lambda *how: call.read(_whole(*self._open(*how))), call, server, limits)
+        answer: T = self._tried(self._send, call, server, limits)
+        return answer
 
     def stream(self, call: StreamCall, server: Server, limits: Limits) -> Iterator[StreamEvent]:
         """Send a call and give its answer as it comes; tries again until the first bytes have come, and never after.
@@ -75,9 +77,14 @@ class SyncTransport:
 
     def _tried(self, once: Callable[..., V], call: Call[Any], server: Server, limits: Limits) -> V:
         started = time.monotonic()
-        return limits.retry.sync(
-            lambda: once(call, server, limits.timeout, started), call, started, limits.timeout.total
-        )
+        try:
+            return once(call, server, limits.timeout, started)
+        except RekaError as error:
+            if not limits.retry.may_retry(error, call):
+                raise
+            failed = error
+        again = partial(once, call, server, limits.timeout, started)
+        return limits.retry.sync(failed, again, call, started, limits.timeout.total)
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
@@ -87,6 +94,9 @@ class SyncTransport:
             session, self._session = self._session, None
         if session is not None:
             session.close()
+
+    def _send(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
+        return call.read(_whole(*self._open(call, server, timeout, started)))
 
     def _begin(self, call: StreamCall, server: Server, timeout: Timeout, started: float) -> Iterator[StreamEvent]:
         response, body, reply = self._open(call, server, timeout, started)
@@ -99,7 +109,7 @@ class SyncTransport:
                 events = decoder.feed(received)
             if not events:
                 events = decoder.finish()
-                return _closed(response, events)
+                return _closed(response, body, events)
         except BaseException:
             response.close()
             raise
@@ -212,8 +222,12 @@ def _whole(response: requests.Response, body: Iterator[bytes], head: Reply) -> R
 
 def _body(response: requests.Response, asked: str, timeout: Timeout, deadline: float) -> Iterator[bytes]:
     """Give the body as it arrives, so that one that trickles in cannot outlast the deadline."""
+    raw = response.raw
     try:
-        while block := response.raw.read1(_READ_BYTES, decode_content=True):
+        # Of a chunked body, which a stream of events is, `stream` gives chunk by chunk, at half of what `read1` takes;
+        # of any other it would wait until all that was asked for has come.
+        blocks = raw.stream(_READ_BYTES, True) if raw.chunked else iter(partial(raw.read1, _READ_BYTES, True), b"")
+        for block in blocks:
             yield block
             if time.monotonic() > deadline:
                 raise APITimeoutError(f"{asked} was still being answered after {timeout.total:g} s")
@@ -238,12 +252,12 @@ def _events(
             interrupted: StreamInterruptedError = decoder.interrupted("the connection broke inside the stream")
             raise interrupted from error
         yield from decoder.finish()
-        _drain(response)
+        _drain(response, body)
 
 
-def _closed(response: requests.Response, events: list[StreamEvent]) -> Iterator[StreamEvent]:
+def _closed(response: requests.Response, body: Iterator[bytes], events: list[StreamEvent]) -> Iterator[StreamEvent]:
     with closing(response):
-        _drain(response)
+        _drain(response, body)
     return _given(events)
 
 
@@ -251,13 +265,13 @@ def _given(events: list[StreamEvent]) -> Iterator[StreamEvent]:
     yield from events
 
 
-def _drain(response: requests.Response) -> None:
+def _drain(response: requests.Response, body: Iterator[bytes]) -> None:
     """Read the end of a stream that is whole, if it comes at once: only then can its connection be used again."""
     connection = getattr(response.raw, "connection", None)
     if connection is not None and connection.sock is not None:
         connection.sock.settimeout(_DRAIN_SECONDS)
-        with suppress(*_FAILURES):
-            while response.raw.read1(_READ_BYTES, decode_content=False):
+        with suppress(RekaError):
+            for _ in body:
                 pass
 
 

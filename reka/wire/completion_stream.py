@@ -14,6 +14,7 @@ from reka.wire.failures import error_in_stream
 from reka.wire.sse import SseDecoder
 
 _DONE: Final = "[DONE]"
+_JSON: Final = json.JSONDecoder()
 
 
 class CompletionDecoder:
@@ -93,7 +94,7 @@ class CompletionDecoder:
 
     def _read(self, data: str, kind: str) -> Mapping[str, Any]:
         try:
-            document = json.loads(data)
+            document = _JSON.decode(data)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
@@ -107,12 +108,14 @@ class CompletionDecoder:
         self._model = chunk.get("model") or self._model
         self._id = chunk.get("id") or self._id
         # The last one counts: servers that send it with every chunk send the sum so far.
-        self._usage = read_usage(chunk.get("usage")) or self._usage
-        self._chunks = read_chunks(chunk.get("retrieved_chunks")) or self._chunks
+        if usage := chunk.get("usage"):
+            self._usage = read_usage(usage) or self._usage
+        if chunks := chunk.get("retrieved_chunks"):
+            self._chunks = read_chunks(chunks) or self._chunks
         for choice in objects(chunk.get("choices") or chunk.get("responses"))[:1]:
             self._finish_reason = choice.get("finish_reason") or self._finish_reason
             delta = choice.get("delta")
-            if not isinstance(delta, Mapping):
+            if not isinstance(delta, dict):
                 delta = self._so_far(choice, events)
             self._delta(delta, events)
 
@@ -132,9 +135,10 @@ class CompletionDecoder:
             events.append(ReasoningDelta(text_of(reasoning)))
         if content := delta.get("content"):
             self._add_text(self._new_text.of(text_of(content)), events)
-        for position, call in enumerate(objects(delta.get("tool_calls"))):
-            read = read_tool_call(call)
-            events.append(ToolCallDelta(call.get("index", position), read.id, read.name, read.arguments))
+        if calls := delta.get("tool_calls"):
+            for position, call in enumerate(objects(calls)):
+                read = read_tool_call(call)
+                events.append(ToolCallDelta(call.get("index", position), read.id, read.name, read.arguments))
         if annotations := delta.get("annotations"):
             events += read_citations(annotations)
 

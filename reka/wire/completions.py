@@ -181,7 +181,7 @@ def as_chat_event(completion: ChatCompletion) -> ChatEvent:
 
 def objects(items: object) -> list[Mapping[str, Any]]:
     """The JSON objects of a list; whatever is none is left out, for a server may add to what is known."""
-    return [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _text_or_none(value: object) -> str | None:

@@ -86,8 +86,11 @@ def chat_body(
     turns: list[dict[str, str]], model: str, stop: list[str], options: Mapping[str, Any], extra: Mapping[str, Any]
 ) -> bytes:
     """Write the body of `POST /chat`; the options come under their names in the messages API."""
-    body = {"conversation_history": turns, "model_name": model, "stop_words": stop}
-    return json_body(body | {_NAMES_OF_OPTIONS.get(name, name): value for name, value in options.items()} | dict(extra))
+    body: dict[str, Any] = {"conversation_history": turns, "model_name": model, "stop_words": stop}
+    for name, value in options.items():
+        body[_NAMES_OF_OPTIONS.get(name, name)] = value
+    body.update(extra)
+    return json_body(body)
 
 
 def read_chat(reply: Reply) -> ChatCompletion:
@@ -99,7 +102,7 @@ def read_chat(reply: Reply) -> ChatCompletion:
         usage=read_usage(answer.get("usage")),
         request_id=reply.request_id,
         retrieved_chunks=read_chunks(answer.get("retrieved_chunks")),
-        extra={name: value for name, value in answer.items() if name not in _KNOWN},
+        extra={} if answer.keys() <= _KNOWN else {name: answer[name] for name in answer if name not in _KNOWN},
     )
 
 

@@ -1,16 +1,14 @@
 """Server-sent events, decoded as the WHATWG's HTML standard says ("Interpreting an event stream"), with no I/O."""
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 # Not str.splitlines, nor bytes.splitlines: they also cut at characters that are legal inside JSON.
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
+class ServerSentEvent(NamedTuple):
     """One event.
 
     Attributes:
@@ -57,9 +55,11 @@ class SseDecoder:
         self._unfinished = [lines.pop()]
         events: list[ServerSentEvent] = []
         for line in lines:
-            if line:
+            if line.startswith(b"data: "):
+                self._data.append(line[6:].decode("utf-8", "replace"))
+            elif line:
                 self._field(line)
-            else:
+            elif self._data or self._event:
                 self._dispatch(events)
         return events
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reka import calls
 from reka.conversation import Turn, conversation
-from reka.question import chat_question, turns_of
+from reka.question import Messages, chat_question
 
 _FAMILIES = ["image/png", "video/mp4", "audio/mpeg", "application/pdf", "application/octet-stream"]
 _MEDIA = st.builds(
@@ -50,7 +50,7 @@ def test_a_conversation_reads_back_from_both_generations(turns: list[Any]) -> No
     assert _body(calls.chat(question))["conversation_history"] == turns
     assert _of_messages(_body(calls.complete(question))["messages"]) == turns
     assert _of_messages(_body(calls.stream_completion(question))["messages"]) == turns
-    assert turns_of(question.messages) == turns
+    assert Messages(question.messages).turns() == turns
 
 
 @given(_TURNS)

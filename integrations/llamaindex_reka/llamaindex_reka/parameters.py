@@ -1,44 +1,69 @@
-"""Names of a model's parameters: LlamaIndex's, and what `reka.chat` calls the same thing."""
+"""What a model may be told with a call, and how `reka.complete` is told it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 import reka
 
-CHAT_ARGUMENTS: Final[Mapping[str, str]] = {
-    "model": "model_name",
-    "temperature": "temperature",
-    "max_tokens": "request_output_len",
-    "top_p": "runtime_top_p",
-    "top_k": "runtime_top_k",
-    "frequency_penalty": "frequency_penalty",
-    "presence_penalty": "presence_penalty",
-    "length_penalty": "length_penalty",
-    "stop": "stop_words",
-    "seed": "random_seed",
-    "retrieval_dataset": "retrieval_dataset",
-    "additional_kwargs": "extra_request_args",
-}
+OF_MODEL: Final = (
+    "model",
+    "temperature",
+    "max_tokens",
+    "top_p",
+    "top_k",
+    "frequency_penalty",
+    "presence_penalty",
+    "stop",
+    "seed",
+    "research",
+)
+"""Parameters that a model object has and a call may change, and that `reka.complete` calls the same."""
+
+OF_CALL: Final = ("tools", "tool_choice", "response_format", "timeout")
+"""What belongs to a single call, and `reka.complete` calls the same."""
+
+IN_EXTRA: Final = ("retrieval_dataset", "length_penalty")
+"""Parameters of either kind that `reka.complete` takes among its extra arguments."""
 
 
-def chat_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the arguments of one call as `reka.chat` does.
+def arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring together what a call is told.
 
     Args:
-        own: The model object's parameters, by LlamaIndex's names.
-        of_call: What this call was given besides; it goes before the object's own, unless it is None.
+        own: The model object's parameters, with its `additional_kwargs`.
+        of_call: What the call was given besides; it goes before the object's own, unless it is None.
 
     Returns:
-        The arguments that are set. What is None is left to the server.
+        Arguments of `reka.complete`; what is None is left to the server. Names in `additional_kwargs` that are
+        parameters are taken as these, the others become fields of the request.
 
     Raises:
-        InvalidArgumentError: The call was given something that has no such name.
+        InvalidArgumentError: The call was given something that is no parameter.
     """
-    unknown = sorted(of_call.keys() - CHAT_ARGUMENTS.keys())
-    if unknown:
-        raise reka.InvalidArgumentError(
-            f"{unknown[0]}: not a parameter of a call; want one of {', '.join(CHAT_ARGUMENTS)}, "
-            "and anything else that the server takes inside additional_kwargs"
-        )
-    chosen = {**own, **{name: value for name, value in of_call.items() if value is not None}}
-    return {CHAT_ARGUMENTS[name]: value for name, value in chosen.items() if value is not None}
+    known = (*OF_MODEL, *OF_CALL, *IN_EXTRA, "additional_kwargs")
+    refuse_unknown(of_call, known, "a parameter of a call")
+    further = {**(own.get("additional_kwargs") or {}), **(of_call.get("additional_kwargs") or {})}
+    told: dict[str, Any] = {}
+    for source in (own, further, of_call):
+        told.update((name, value) for name, value in source.items() if value is not None)
+    told.pop("additional_kwargs", None)
+    named: dict[str, Any] = {name: told.pop(name) for name in (*OF_MODEL, *OF_CALL) if name in told}
+    return named | ({"extra_request_args": told} if told else {})
+
+
+def refuse_unknown(given: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Refuse a name that is none of the known ones, and tell the nearest of them.
+
+    Raises:
+        InvalidArgumentError: There is one. The message does not show its value: under a mistyped name, it may be the
+            key.
+    """
+    names = list(known)
+    for name in given:
+        if name not in names:
+            near = get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"want one of {', '.join(names)}"
+            raise reka.InvalidArgumentError(
+                f"{name}: not {what}; {hint} What else the server takes goes inside additional_kwargs"
+            )

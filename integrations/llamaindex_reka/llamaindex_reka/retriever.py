@@ -1,10 +1,8 @@
 """Reka's retrieval datasets as a LlamaIndex retriever."""
 
-import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
@@ -12,21 +10,25 @@ from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle
 from pydantic import SecretStr
 
 import reka
-from llamaindex_reka.connection import Connection, Settings
+from llamaindex_reka.dataset import Dataset, document_id
+from reka.shared import ClientSettings, SharedClients
 
 
 class RekaRetriever(BaseRetriever):
     """Finds the passages of a prepared dataset that fit a question best.
 
-    `reka.ensure_dataset` makes such a dataset from files or texts.
+    `reka.ensure_dataset` makes such a dataset from files or texts, and `RekaIndex` from documents.
+
+    A query bundle with `custom_embedding_strs` (a query transform makes such) is searched for by these, all at once.
 
     Args:
         dataset: Name of the dataset, as the server stores it.
         similarity_top_k: The most nodes that a call gives, 1 to 100.
+        min_score: Leave out nodes with a lower score, or with none; None leaves out nothing.
         api_key: The key; None looks at `reka.API_KEY`, then at the environment's REKA_API_KEY, whenever a call is made.
         base_url: The server's address, or `local`; None looks at `reka.BASE_URL`, then at REKA_BASE_URL, then asks
             Reka itself.
-        timeout: Seconds that a call may last; None is the client's default.
+        timeout: Seconds that a call may last, or a `reka.Timeout`; None is the client's default.
         max_retries: How often a failed call is sent again; None is the client's default, 0 never.
         callback_manager: LlamaIndex's; None makes an empty one.
 
@@ -44,68 +46,125 @@ class RekaRetriever(BaseRetriever):
 
     def __init__(
         self,
-        dataset: str,
+        dataset: str | Dataset,
         similarity_top_k: int = 8,
         *,
+        min_score: float | None = None,
         api_key: str | SecretStr | None = None,
         base_url: str | None = None,
-        timeout: float | None = None,
+        timeout: float | reka.Timeout | None = None,
         max_retries: int | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> None:
-        if not isinstance(dataset, str) or not dataset.strip():
+        if isinstance(dataset, str):
+            dataset = Dataset(dataset, dataset)
+        if not isinstance(dataset, Dataset) or not dataset.name.strip():
             raise reka.InvalidArgumentError(f"dataset: got {dataset!r}, want the name of a prepared dataset")
         if not 1 <= similarity_top_k <= 100:
             raise reka.InvalidArgumentError(f"similarity_top_k: got {similarity_top_k!r}, want 1 to 100")
         super().__init__(callback_manager=callback_manager)
-        self.dataset = dataset
         self.similarity_top_k = similarity_top_k
-        key = SecretStr(api_key) if isinstance(api_key, str) else api_key
-        self._settings = Settings(key, base_url, timeout, max_retries)
-        self._connection = Connection()
+        self.min_score = min_score
+        self._dataset = dataset
+        self._settings = client_settings(api_key, base_url, timeout, max_retries)
+        self._clients = SharedClients()
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset that is searched now: one that belongs to an index follows it when it is refreshed."""
+        return self._dataset.name
 
     def close(self) -> None:
-        """Close the connections. The next call opens new ones."""
-        self._connection.close()
+        """Close the connections, but for those of event loops; a call after that opens new ones."""
+        self._clients.close()
+
+    async def aclose(self) -> None:
+        """Close the connections, those of the running event loop too."""
+        await self._clients.aclose()
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        client = self._connection.client(self._settings)
-        chunks = client.retrieve(query_bundle.query_str, self.dataset, k=self.similarity_top_k)
-        return [node_from_chunk(chunk, self.dataset, rank) for rank, chunk in enumerate(chunks, start=1)]
+        client, query = self._clients.sync(self._settings), _query(query_bundle)
+        asked = self.dataset
+        try:
+            chunks = client.retrieve(query, asked, k=self.similarity_top_k)
+        except reka.RetrievalError:
+            if self.dataset == asked:
+                raise
+            chunks = client.retrieve(query, self.dataset, k=self.similarity_top_k)  # it was replaced meanwhile
+        return self._nodes(chunks)
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        # The base class's own would stop the event loop until the answer is there.
-        return await asyncio.to_thread(self._retrieve, query_bundle)
+        client, query = self._clients.aio(self._settings), _query(query_bundle)
+        asked = self.dataset
+        try:
+            chunks = await client.retrieve(query, asked, k=self.similarity_top_k)
+        except reka.RetrievalError:
+            if self.dataset == asked:
+                raise
+            chunks = await client.retrieve(query, self.dataset, k=self.similarity_top_k)  # it was replaced meanwhile
+        return self._nodes(chunks)
+
+    def _nodes(self, chunks: Sequence[reka.RetrievedChunk]) -> list[NodeWithScore]:
+        nodes = nodes_from_chunks(chunks, self._dataset)
+        if self.min_score is None:
+            return nodes
+        return [node for node in nodes if node.score is not None and node.score >= self.min_score]
 
 
-def node_from_chunk(chunk: reka.RetrievedChunk, dataset: str, rank: int) -> NodeWithScore:
-    """Make the node that stands for a retrieved chunk.
+def client_settings(
+    api_key: str | SecretStr | None,
+    base_url: str | None,
+    timeout: float | reka.Timeout | None,
+    max_retries: int | None,
+) -> ClientSettings:
+    """What the clients of a retriever or an index are opened with."""
+    key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+    return ClientSettings(key, base_url, timeout, max_retries)
+
+
+def nodes_from_chunks(chunks: Sequence[reka.RetrievedChunk], dataset: Dataset) -> list[NodeWithScore]:
+    """Make the nodes that stand for retrieved chunks, in their order.
 
     Args:
-        chunk: What the server sent.
-        dataset: Name of the dataset it is from.
-        rank: Its place among the chunks, from 1, the best.
+        chunks: What the server sent, best first.
+        dataset: What they are from.
 
     Returns:
-        The text with the score, if the server sent one. Its metadata has `dataset`, `rank` and every field that the
-        server sent; of these the model is shown `source` alone. `ref_doc_id` is the source. The id is the same
-        whenever the same text of the same source is found.
+        Each chunk's text with the score, if the server sent one. Its metadata has `dataset`, `rank` (from 1, the best)
+        and every field that the server sent, and the document's own where it is known, which go first. The model is
+        shown the document's, as the document wants it, or the source alone. `ref_doc_id` is the document's id. A node's
+        id is the same whenever the same text of the same document is found.
     """
-    sent: Mapping[str, Any] = chunk
-    metadata = {name: value for name, value in sent.items() if name != "text"} | {"dataset": dataset, "rank": rank}
-    hidden = [name for name in metadata if name != "source"]
+    return [_node(chunk, dataset, rank) for rank, chunk in enumerate(chunks, start=1)]
+
+
+def _node(chunk: reka.RetrievedChunk, dataset: Dataset, rank: int) -> NodeWithScore:
     source = chunk.get("source")
+    document = None if source is None else dataset.document_of(source)
+    sent = {name: value for name, value in chunk.items() if name != "text"} | {"dataset": dataset.name, "rank": rank}
+    if document is None:
+        metadata, hidden = sent, [name for name in sent if name != "source"]
+        ref_doc_id = None if source is None else document_id(source)
+        related = {} if ref_doc_id is None else {NodeRelationship.SOURCE: RelatedNodeInfo(node_id=ref_doc_id)}
+    else:
+        metadata = sent | document.metadata
+        hidden = [name for name in sent if name not in document.metadata]
+        hidden += [name for name in document.excluded_llm_metadata_keys if name not in hidden]
+        related = {NodeRelationship.SOURCE: document.as_related_node_info()}
     node = TextNode(
-        id_=_node_id(dataset, chunk),
+        id_=_node_id(dataset.label, source, chunk["text"]),
         text=chunk["text"],
         metadata=metadata,
         excluded_llm_metadata_keys=hidden,
         excluded_embed_metadata_keys=hidden,
-        relationships={} if source is None else {NodeRelationship.SOURCE: RelatedNodeInfo(node_id=source)},
+        relationships=related,
     )
     return NodeWithScore(node=node, score=chunk.get("score"))
 
 
-def _node_id(dataset: str, chunk: reka.RetrievedChunk) -> str:
-    identity = json.dumps([dataset, chunk.get("source"), chunk["text"]])
-    return hashlib.sha256(identity.encode()).hexdigest()[:32]
+def _node_id(label: str, source: str | None, text: str) -> str:
+    return hashlib.sha256(json.dumps([label, source, text]).encode()).hexdigest()[:32]
+
+
+def _query(bundle: QueryBundle) -> str:
+    return "\n".join(bundle.embedding_strs)

@@ -1,93 +1,69 @@
 import asyncio
 import json
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from llama_index.core import Settings
 
+from llamaindex_reka import RekaLLM
+from tests.fake_reka import FakeReka
+from tests.rule_model import RuleModel
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    method: str
-    path: str
-    key: str | None
-    body: Any
+KEY = "a-secret-key"
 
-
-class FakeReka:
-    """A server on loopback that gives the answers it was told to, in their order, and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self._answers: list[tuple[int, Any]] = []
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}"
-
-    @property
-    def chats(self) -> list[Any]:
-        """Bodies of what was asked of `/chat`."""
-        return [request.body for request in self.requests if (request.method, request.path) == ("POST", "/chat")]
-
-    def will_answer(self, document: Any, status: int = 200) -> None:
-        """Give this to the next chat that has no answer yet."""
-        self._answers.append((status, document))
-
-    def will_say(self, text: str, **fields: Any) -> None:
-        self.will_answer({"type": "model", "text": text, **fields})
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
-
-    def _reply(self, request: Request) -> tuple[int, Any]:
-        self.requests.append(request)
-        if request.path == "/":
-            return 200, {"name": "fake", "features": ["retrieval_top_k"]}
-        if request.path == "/chat" and self._answers:
-            return self._answers.pop(0)
-        return 404, {"detail": f"no answer for {request.method} {request.path}"}
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        fake = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                self._serve(None)
-
-            def do_POST(self) -> None:
-                self._serve(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-            def _serve(self, body: Any) -> None:
-                status, document = fake._reply(Request(self.command, self.path, self.headers["X-Api-Key"], body))
-                content = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *arguments: Any) -> None:
-                """Keep the tests' output free of requests."""
-
-        return Handler
+MakeLLM = Callable[..., RekaLLM]
 
 
 @pytest.fixture
-def server() -> Iterator[FakeReka]:
-    fake = FakeReka()
-    yield fake
-    fake.close()
+def fake() -> Iterator[FakeReka]:
+    server = FakeReka()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def llm(fake: FakeReka) -> Iterator[MakeLLM]:
+    """Makes models that speak to the fake server, unless they are told another one."""
+    models: list[RekaLLM] = []
+
+    def make(*arguments: Any, **parameters: Any) -> RekaLLM:
+        if len(arguments) < 2:
+            parameters = {"api_key": KEY, **parameters}
+        models.append(RekaLLM(*arguments, **{"base_url": fake.url, **parameters}))
+        return models[-1]
+
+    yield make
+    for model in models:
+        model.close()
+
+
+@pytest.fixture(scope="session")
+def rules() -> Iterator[RuleModel]:
+    """A language model that answers by rules, at an address that speaks the completions endpoint alone."""
+    with RuleModel() as model:
+        yield model
+
+
+@pytest.fixture(scope="session")
+def served(rules: RuleModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a `reka serve` process with that model behind it."""
+    folder = tmp_path_factory.mktemp("served")
+    upstream = ["--upstream", f"{rules.url}/v1", "--upstream-model", "rules-1"]
+    command = [sys.executable, "-m", "reka.cli", "serve", "--port", "0", "--data-dir", str(folder), *upstream]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[-1]
+        process.terminate()
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The embedded server's address, with a data folder of its own."""
+    return f"local:{tmp_path_factory.mktemp('local')}"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -95,3 +71,49 @@ def no_event_loop_outside_asynchronous_tests() -> None:
     # LlamaIndex's synchronous methods ask for the thread's event loop, which makes one that nobody closes. When they
     # are told that there is none, they run a loop of their own to its end.
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(autouse=True)
+def settings_as_they_were() -> Iterator[None]:
+    yield
+    Settings._llm = None
+
+
+def completion(text: str = "Hello!", finish_reason: str = "stop", **message: Any) -> dict[str, Any]:
+    """A whole answer of the completions endpoint, as the live host writes it."""
+    return {
+        "id": "c-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "reka-flash",
+        "choices": [
+            {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": text, **message}}
+        ],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7},
+    }
+
+
+def events(*documents: Any) -> bytes:
+    """The body of a streamed answer."""
+    return b"".join(f"data: {json.dumps(document)}\n\n".encode() for document in documents) + b"data: [DONE]\n\n"
+
+
+def chunk(finish_reason: str | None = None, **delta: Any) -> dict[str, Any]:
+    """A piece of a streamed answer."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return {"id": "c-1", "object": "chat.completion.chunk", "model": "reka-flash", "choices": [choice]}
+
+
+def tool_call(call_id: str, name: str, **arguments: Any) -> dict[str, Any]:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+
+
+def sent(fake: FakeReka, index: int = -1) -> Any:
+    """The body of a request, by its place; the last one's if no place is given."""
+    return fake.requests[index].json
+
+
+def texts_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    return folder

@@ -1,237 +1,418 @@
+import asyncio
+import copy
+import inspect
 import json
 import pickle
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import llama_index_instrumentation as instrument
 import pytest
 from llama_index.core import PromptTemplate, Settings
-from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
-from llama_index.core.chat_engine import SimpleChatEngine
-from llama_index.core.llms import ChatMessage, MessageRole
-from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.base.llms.base import BaseLLM
+from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler, TokenCountingHandler
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.llms import LLM, ChatMessage, ImageBlock, MessageRole
+from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import SecretStr, ValidationError
 
 import reka
 from llamaindex_reka import RekaLLM
+from tests.fake_reka import FakeReka
+from tests.peers import peer_environment
 
-KEY = "a-secret-key"
+from .conftest import KEY, MakeLLM, chunk, completion, events, sent
+
 HI = [ChatMessage(content="Hi")]
-HI_TURN = {"type": "human", "text": "Hi"}
+V0, V1 = "POST /chat", "POST /v1/chat/completions"
+WAYS = ["chat", "complete", "stream_chat", "stream_complete", "achat", "acomplete", "astream_chat", "astream_complete"]
 
 
-@pytest.fixture
-def llm(server: Any) -> Iterator[Callable[..., RekaLLM]]:
-    models: list[RekaLLM] = []
-
-    def build(**parameters: Any) -> RekaLLM:
-        models.append(RekaLLM(**{"api_key": KEY, "base_url": server.url, **parameters}))
-        return models[-1]
-
-    yield build
-    for model in models:
-        model.close()
+async def ask(model: RekaLLM, way: str, **parameters: Any) -> list[Any]:
+    """Ask in one of the eight ways; all items of the answer."""
+    answer = getattr(model, way)("Hi" if "complete" in way else HI, **parameters)
+    if inspect.isawaitable(answer):
+        answer = await answer
+    if hasattr(answer, "__aiter__"):
+        return [item async for item in answer]
+    return list(answer) if isinstance(answer, Iterator) else [answer]
 
 
-def memory() -> ChatMemoryBuffer:
-    # The engine's default memory leaves its in-memory database open, which warns when it is collected.
-    return ChatMemoryBuffer.from_defaults(token_limit=4000)
+def text_of(item: Any) -> str:
+    return str(item.text if hasattr(item, "text") else item.message.content)
 
 
-def test_chat_and_complete_ask_once_each_and_give_the_answer(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    server.will_say("Hello!")
-    server.will_say("Hello again!")
+def will_say(fake: FakeReka, way: str) -> None:
+    if "stream" in way:
+        fake.will_stream(
+            events(chunk(content="Hel"), chunk(content="lo!"), chunk("stop") | {"usage": completion()["usage"]})
+        )
+    else:
+        fake.will_answer(200, completion("Hello!"))
+
+
+def test_the_class_is_what_llamaindex_asks_of_an_integration() -> None:
+    bases = [base.__name__ for base in RekaLLM.__mro__]
+
+    assert {BaseLLM.__name__, LLM.__name__, FunctionCallingLLM.__name__} <= set(bases)
+    assert RekaLLM.class_name() == "RekaLLM"
+    assert not RekaLLM.__abstractmethods__
+
+
+@pytest.mark.parametrize("way", ["chat", "complete", "stream_chat", "stream_complete"])
+def test_a_twin_takes_what_the_other_takes(way: str) -> None:
+    own, twin = inspect.signature(getattr(RekaLLM, way)), inspect.signature(getattr(RekaLLM, f"a{way}"))
+
+    assert list(own.parameters.values()) == list(twin.parameters.values())
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_every_way_of_asking_sends_one_request_and_gives_text_and_token_counts(
+    fake: FakeReka, llm: MakeLLM, way: str
+) -> None:
+    will_say(fake, way)
     model = llm()
 
-    assert model.chat(HI).message.content == "Hello!"
-    assert model.complete("Hi").text == "Hello again!"
-    assert [chat["conversation_history"] for chat in server.chats] == [[HI_TURN], [HI_TURN]]
-    assert server.requests[0].key == KEY
+    answer = await ask(model, way)
+    await model.aclose()
+
+    assert text_of(answer[-1]) == "Hello!"
+    if "stream" in way:
+        assert [(item.delta, text_of(item)) for item in answer] == [("Hel", "Hel"), ("lo!", "Hello!"), ("", "Hello!")]
+    assert answer[-1].additional_kwargs == {
+        "prompt_tokens": 5,
+        "completion_tokens": 2,
+        "total_tokens": 7,
+        "finish_reason": "stop",
+    }
+    assert answer[-1].raw["usage"] == completion()["usage"]
+    assert fake.paths == [V1]
+    assert sent(fake)["messages"] == [{"role": "user", "content": "Hi"}]
+    assert fake.requests[0].headers["x-api-key"] == KEY
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "field"),
+    ("name", "value"),
     [
-        ("model", "reka-core", "model_name"),
-        ("temperature", 0.0, "temperature"),
-        ("max_tokens", 10, "request_output_len"),
-        ("top_p", 0.5, "runtime_top_p"),
-        ("top_k", 3, "runtime_top_k"),
-        ("frequency_penalty", 0.1, "frequency_penalty"),
-        ("presence_penalty", 0.2, "presence_penalty"),
-        ("length_penalty", 0.9, "length_penalty"),
-        ("stop", ["END"], "stop_words"),
-        ("seed", 7, "random_seed"),
-        ("retrieval_dataset", "manual", "retrieval_dataset"),
+        ("model", "reka-core"),
+        ("temperature", 0.0),
+        ("max_tokens", 10),
+        ("top_p", 0.5),
+        ("top_k", 3),
+        ("frequency_penalty", 0.1),
+        ("presence_penalty", 0.2),
+        ("stop", ["END"]),
+        ("seed", 7),
+        ("research", {"web_search": {"enabled": True}}),
     ],
 )
-@pytest.mark.parametrize("how", ["constructor", "chat", "complete"])
-def test_a_parameter_is_sent_under_its_documented_name(
-    server: Any, llm: Callable[..., RekaLLM], how: str, name: str, value: Any, field: str
+@pytest.mark.parametrize("how", ["constructor", "call", "additional_kwargs", "additional_kwargs of the call"])
+async def test_a_parameter_is_sent_however_it_is_given(
+    fake: FakeReka, llm: MakeLLM, how: str, name: str, value: Any
 ) -> None:
-    server.will_say("ok")
+    fake.will_answer(200, completion())
 
-    if how == "constructor":
-        llm(**{name: value}).chat(HI)
-    elif how == "chat":
-        llm().chat(HI, **{name: value})
+    given = {"additional_kwargs": {name: value}} if how.startswith("additional") else {name: value}
+    if how in ("constructor", "additional_kwargs"):
+        llm(**given).chat(HI)
     else:
-        llm().complete("Hi", **{name: value})
+        llm().complete("Hi", **given)
 
-    assert server.chats[0][field] == value
+    assert sent(fake)[name] == value
 
 
-def test_what_is_not_set_is_left_to_the_server(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    server.will_say("ok")
+@pytest.mark.parametrize(("name", "value"), [("retrieval_dataset", "manual"), ("length_penalty", 0.9)])
+@pytest.mark.parametrize("in_call", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_the_documented_endpoint_alone_has_sends_the_request_there(
+    fake: FakeReka, llm: MakeLLM, way: str, in_call: bool, name: str, value: Any
+) -> None:
+    fake.will_answer(200, {"features": []})
+    fake.will_answer(200, {"type": "model", "text": "Hello!", "retrieved_chunks": [{"text": "chunk"}]})
+    model = llm() if in_call else llm(**{name: value})
+
+    answer = await ask(model, way, **({name: value} if in_call else {}))
+    await model.aclose()
+
+    assert fake.paths == ["GET /", V0]
+    assert sent(fake)[name] == value
+    assert sent(fake)["conversation_history"] == [{"type": "human", "text": "Hi"}]
+    assert text_of(answer[-1]) == "Hello!"
+    assert answer[-1].additional_kwargs["retrieved_chunks"] == [{"text": "chunk"}]
+
+
+def test_a_parameter_of_a_call_goes_before_the_models_own(fake: FakeReka, llm: MakeLLM) -> None:
+    fake.will_answer(200, completion())
+
+    llm(temperature=0.5, seed=3, additional_kwargs={"seed": 4, "extra": 1}).chat(
+        HI, temperature=0.1, max_tokens=None, additional_kwargs={"extra": 2}
+    )
+
+    assert (sent(fake)["temperature"], sent(fake)["seed"], sent(fake)["extra"]) == (0.1, 4, 2)
+
+
+def test_what_is_not_set_is_left_to_the_server(fake: FakeReka, llm: MakeLLM) -> None:
+    fake.will_answer(200, completion())
 
     llm(additional_kwargs=None).chat(HI)
 
-    sent = {name: value for name, value in server.chats[0].items() if value}
-    assert sent == {"conversation_history": [HI_TURN], "model_name": "reka-flash"}
+    assert sent(fake) == {"messages": [{"role": "user", "content": "Hi"}], "model": "reka-flash"}
 
 
-def test_additional_kwargs_reach_the_request_as_they_are(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    server.will_say("ok")
+@pytest.mark.parametrize(("api", "path"), [("v0", V0), ("v1", V1), ("auto", V1)])
+def test_api_says_where_a_request_goes(fake: FakeReka, llm: MakeLLM, api: str, path: str) -> None:
+    fake.will_answer(200, {"type": "model", "text": "Hello!"} if api == "v0" else completion("Hello!"))
 
-    llm(additional_kwargs={"retrieval_top_k": 3}).chat(HI)
+    assert llm(api=api).complete("Hi").text == "Hello!"
+    assert fake.paths == [path]
 
-    assert server.chats[0]["retrieval_top_k"] == 3
+
+def test_a_server_that_has_the_documented_endpoint_alone_is_asked_there(fake: FakeReka, llm: MakeLLM) -> None:
+    fake.will_answer(404)
+    fake.will_answer(200, {"type": "model", "text": "Hello!"})
+    fake.will_answer(200, {"type": "model", "text": "again"})
+    model = llm()
+
+    assert [model.complete("Hi").text, model.complete("Hi").text] == ["Hello!", "again"]
+    assert fake.paths == [V1, V0, V0]
 
 
-def test_an_unknown_parameter_is_refused(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    with pytest.raises(ValidationError, match="temprature"):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": 5.0},
+        {"temperature": -1},
+        {"max_tokens": 0},
+        {"top_p": 1.5},
+        {"api": "v2"},
+        {"max_retries": -1},
+        {"stop": 3},
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_when_the_model_is_made(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        RekaLLM(**wrong)
+
+
+def test_an_unknown_parameter_is_refused_and_the_nearest_known_one_named(fake: FakeReka, llm: MakeLLM) -> None:
+    with pytest.raises(reka.InvalidArgumentError, match=r"temprature: .*did you mean 'temperature'"):
         llm(temprature=1)
-    with pytest.raises(reka.InvalidArgumentError, match="tools: not a parameter"):
-        llm().chat(HI, tools=[])
-    assert server.requests == []
+    with pytest.raises(reka.InvalidArgumentError, match=r"max_token: .*did you mean 'max_tokens'"):
+        llm().chat(HI, max_token=1)
+    with pytest.raises(reka.InvalidArgumentError, match=r"zzz: .*want one of model, "):
+        llm().chat(HI, zzz=1)
+    assert fake.requests == []
 
 
 @pytest.mark.parametrize("name", ["api_kee", "timeout"])
 def test_a_key_given_under_a_wrong_name_does_not_show_in_the_error(name: str) -> None:
-    with pytest.raises(ValidationError, match=name) as caught:
-        RekaLLM(**{name: KEY})
+    with pytest.raises(ValueError, match=name) as caught:
+        RekaLLM(**{name: KEY})  # type: ignore[arg-type]  # it is wrong on purpose
     assert KEY not in str(caught.value)
 
 
-def test_a_stream_is_the_whole_answer_as_one_delta(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    server.will_say("Hello!")
-    server.will_say("Hello!")
-    model = llm()
-
-    chat, completion = list(model.stream_chat(HI)), list(model.stream_complete("Hi"))
-
-    assert [(item.delta, item.message.content) for item in chat] == [("Hello!", "Hello!")]
-    assert [(item.delta, item.text) for item in completion] == [("Hello!", "Hello!")]
+PEERS_ARGUMENTS = """
+import inspect, json
+from llama_index.llms.reka import RekaLLM
+print(json.dumps(list(inspect.signature(RekaLLM.__init__).parameters)))
+"""
 
 
-async def test_the_asynchronous_methods_give_what_the_others_give(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    for _ in range(4):
-        server.will_say("Hello!")
-    model = llm()
+def test_the_constructor_takes_what_the_earlier_package_takes_in_the_same_order() -> None:
+    python = peer_environment("llama-index-llms-reka==0.5.0")
+    done = subprocess.run([str(python), "-I", "-c", PEERS_ARGUMENTS], capture_output=True, text=True, check=True)
 
-    assert (await model.achat(HI)).message.content == "Hello!"
-    assert (await model.acomplete("Hi")).text == "Hello!"
-    assert [item.delta async for item in await model.astream_chat(HI)] == ["Hello!"]
-    assert [item.delta async for item in await model.astream_complete("Hi")] == ["Hello!"]
-    assert [chat["conversation_history"] for chat in server.chats] == [[HI_TURN]] * 4
+    theirs = json.loads(done.stdout)
+    assert list(inspect.signature(RekaLLM.__init__).parameters)[: len(theirs)] == theirs
+    manager = CallbackManager([])
+    model = RekaLLM("reka-core", "a-key", 0.1, 512, {"seed": 7}, manager)
+    assert (model.model, model.temperature, model.max_tokens) == ("reka-core", 0.1, 512)
+    assert (model.additional_kwargs, model.callback_manager) == ({"seed": 7}, manager)
+    assert model.api_key == SecretStr("a-key")
 
 
 @pytest.mark.parametrize(("formatted", "text"), [(False, "Q: Hi"), (True, "Hi")])
-def test_completion_to_prompt_is_applied_unless_it_has_been(
-    server: Any, llm: Callable[..., RekaLLM], formatted: bool, text: str
+@pytest.mark.parametrize("way", ["complete", "stream_complete"])
+async def test_completion_to_prompt_is_applied_unless_it_has_been(
+    fake: FakeReka, llm: MakeLLM, way: str, formatted: bool, text: str
 ) -> None:
-    server.will_say("ok")
+    will_say(fake, way)
 
-    llm(completion_to_prompt=lambda prompt: f"Q: {prompt}").complete("Hi", formatted=formatted)
+    await ask(llm(completion_to_prompt=lambda prompt: f"Q: {prompt}"), way, formatted=formatted)
 
-    assert server.chats[0]["conversation_history"] == [{"type": "human", "text": text}]
+    assert sent(fake)["messages"] == [{"role": "user", "content": text}]
 
 
-def test_predict_fills_a_prompt_and_puts_the_system_prompt_before_it(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    server.will_say("Bonjour")
+def test_predict_fills_a_prompt_and_puts_the_system_prompt_before_it(fake: FakeReka, llm: MakeLLM) -> None:
+    fake.will_answer(200, completion("Bonjour"))
 
     answer = llm(system_prompt="Be brief.").predict(PromptTemplate("Translate: {text}"), text="Hello")
 
     assert answer == "Bonjour"
-    assert server.chats[0]["conversation_history"] == [{"type": "human", "text": "Be brief.\n\nTranslate: Hello"}]
+    assert sent(fake)["messages"] == [{"role": "user", "content": "Be brief.\n\nTranslate: Hello"}]
 
 
-def test_a_chat_engine_keeps_the_conversation(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    server.will_say("Hello, John.")
-    server.will_say("John.")
-    engine = SimpleChatEngine.from_defaults(llm=llm(), memory=memory(), system_prompt="Be brief.")
+async def test_a_file_is_read_for_the_asynchronous_methods_too(fake: FakeReka, llm: MakeLLM, tmp_path: Any) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(16))
+    fake.will_answer(200, completion())
+    fake.will_stream(events(chunk(content="Hi"), chunk("stop")))
+    model, asked = llm(), [ChatMessage(role=MessageRole.USER, blocks=[ImageBlock(path=path)])]
 
-    engine.chat("Hi, my name is John.")
-    answer = engine.chat("What is my name?")
+    await model.achat(asked)
+    [item async for item in await model.astream_chat(asked)]
+    await model.aclose()
 
-    assert str(answer) == "John."
-    assert server.chats[1]["conversation_history"] == [
-        {"type": "human", "text": "Be brief.\n\nHi, my name is John."},
-        {"type": "model", "text": "Hello, John."},
-        {"type": "human", "text": "What is my name?"},
-    ]
-
-
-def test_a_chat_engine_that_streams_gets_the_answer(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    server.will_say("Hello, John.")
-
-    answer = SimpleChatEngine.from_defaults(llm=llm(), memory=memory()).stream_chat("Hi, my name is John.")
-
-    assert "".join(answer.response_gen) == "Hello, John."
+    for request in (sent(fake, 0), sent(fake, 1)):
+        assert request["messages"][0]["content"][0]["image_url"].startswith("data:image/png;base64,")
 
 
-def test_callbacks_see_each_call_once(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    server.will_say("ok")
+@pytest.mark.parametrize("way", WAYS)
+async def test_callbacks_see_each_call_once_and_count_the_servers_tokens(
+    fake: FakeReka, llm: MakeLLM, way: str
+) -> None:
+    will_say(fake, way)
     seen = LlamaDebugHandler(print_trace_on_end=False)
+    counted = TokenCountingHandler(tokenizer=lambda text: [])
+    model = llm(callback_manager=CallbackManager([seen, counted]))
 
-    llm(callback_manager=CallbackManager([seen])).chat(HI)
+    await ask(model, way)
+    await model.aclose()
 
     assert len(seen.get_event_pairs(CBEventType.LLM)) == 1
     assert KEY not in str(seen.get_event_pairs(CBEventType.LLM))
+    assert (counted.prompt_llm_token_count, counted.completion_llm_token_count) == (5, 2)
 
 
-def test_a_message_that_cannot_be_sent_is_not_sent(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    with pytest.raises(reka.InvalidConversationError, match="message 0: got a tool message"):
-        llm().chat([ChatMessage(role=MessageRole.TOOL, content="3")])
-    assert server.requests == []
+class Recorder(BaseEventHandler):
+    names: list[str]
+    texts: list[str]
+
+    def handle(self, event: Any, **kwargs: Any) -> None:
+        self.names.append(event.class_name())
+        self.texts.append(event.model_dump_json())
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-def test_an_error_of_the_server_arrives_with_its_class_and_status(
-    server: Any, llm: Callable[..., RekaLLM], streamed: bool
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    dispatcher, recorder = instrument.get_dispatcher(), Recorder(names=[], texts=[])
+    dispatcher.add_event_handler(recorder)
+    yield recorder
+    dispatcher.event_handlers.remove(recorder)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_instrumentation_sees_start_progress_and_end_without_the_key(
+    fake: FakeReka, llm: MakeLLM, recorder: Recorder, way: str
 ) -> None:
-    server.will_answer({"detail": "wrong key"}, status=401)
+    will_say(fake, way)
     model = llm()
 
+    await ask(model, way)
+    await model.aclose()
+
+    kind = "LLMCompletion" if "complete" in way else "LLMChat"
+    progress = [f"{kind}InProgressEvent"] * 3 if "stream" in way else []
+    assert recorder.names == [f"{kind}StartEvent", *progress, f"{kind}EndEvent"]
+    assert [text for text in recorder.texts if KEY in text] == []
+    assert '"total_tokens":7' in recorder.texts[-1]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_error_of_the_server_arrives_with_its_class_status_and_request_id(
+    fake: FakeReka, llm: MakeLLM, way: str
+) -> None:
+    fake.will_answer(401, {"detail": "wrong key"}, headers={"x-request-id": "r-7"})
+    seen = LlamaDebugHandler(print_trace_on_end=False)
+    model = llm(callback_manager=CallbackManager([seen]))
+
     with pytest.raises(reka.AuthError, match="wrong key") as caught:
-        list(model.stream_chat(HI)) if streamed else model.chat(HI)
-    assert (caught.value.status_code, len(server.chats)) == (401, 1)
+        await ask(model, way)
+    await model.aclose()
+
+    assert (caught.value.status_code, caught.value.request_id, len(fake.requests)) == (401, "r-7", 1)
     assert KEY not in str(caught.value)
+    assert len(seen.get_event_pairs(CBEventType.LLM)) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_cannot_be_sent_is_refused_at_the_call_and_not_at_the_first_item(
+    fake: FakeReka, llm: MakeLLM, way: str
+) -> None:
+    model = llm()
+
+    async def call() -> object:
+        answer = getattr(model, way)("Hi" if "complete" in way else HI, temperature=-1)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    with pytest.raises(reka.InvalidArgumentError, match="temperature"):
+        await call()
+    assert fake.requests == []
+
+
+def test_a_stream_that_breaks_off_raises_and_has_the_text_so_far(fake: FakeReka, llm: MakeLLM) -> None:
+    fake.will_stream(f"data: {json.dumps(chunk(content='Hel'))}\n\n".encode())
+
+    with pytest.raises(reka.StreamInterruptedError) as caught:
+        list(llm(max_retries=0).stream_chat(HI))
+    assert caught.value.partial_text == "Hel"
+
+
+def test_a_stream_that_is_left_closes_its_connection(fake: FakeReka, llm: MakeLLM) -> None:
+    gone = fake.will_stream(f"data: {json.dumps(chunk(content='Hel'))}\n\n".encode(), ends=False)
+    stream = llm().stream_chat(HI)
+
+    assert next(stream).delta == "Hel"
+    stream.close()
+
+    assert gone.wait(10)
+
+
+async def test_an_asynchronous_stream_that_is_left_closes_its_connection(fake: FakeReka, llm: MakeLLM) -> None:
+    gone = fake.will_stream(f"data: {json.dumps(chunk(content='Hel'))}\n\n".encode(), ends=False)
+    model = llm()
+    stream = await model.astream_chat(HI)
+
+    assert (await anext(stream)).delta == "Hel"
+    await stream.aclose()
+    del stream
+
+    assert await asyncio.to_thread(gone.wait, 10)
+    await model.aclose()
 
 
 @pytest.mark.parametrize(("max_retries", "calls"), [(0, 1), (1, 2)])
 def test_max_retries_is_how_often_a_failed_call_is_sent_again(
-    server: Any, llm: Callable[..., RekaLLM], max_retries: int, calls: int
+    fake: FakeReka, llm: MakeLLM, max_retries: int, calls: int
 ) -> None:
     for _ in range(2):
-        server.will_answer({"detail": "busy"}, status=503)
+        fake.will_answer(503, {"detail": "busy"}, headers={"Retry-After": "0"})
 
     with pytest.raises(reka.ServerError):
         llm(max_retries=max_retries).chat(HI)
-    assert len(server.chats) == calls
+    assert len(fake.requests) == calls
 
 
-def test_without_a_key_the_error_tells_how_to_set_one(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_may_have_a_timeout_of_its_own(fake: FakeReka, llm: MakeLLM) -> None:
+    fake.will_misbehave(lambda handler: handler.connection.recv(1))
+
+    with pytest.raises(reka.APITimeoutError):
+        llm(max_retries=0, timeout=reka.Timeout(read=60)).chat(HI, timeout=0.05)
+
+
+def test_without_a_key_the_error_tells_how_to_set_one(fake: FakeReka, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REKA_API_KEY", raising=False)
 
     with pytest.raises(reka.AuthError, match="REKA_API_KEY"):
-        RekaLLM(base_url=server.url).chat(HI)
+        RekaLLM(base_url=fake.url).chat(HI)
 
 
-def test_the_key_shows_in_no_text_form_and_survives_a_pickle(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    server.will_say("ok")
-    server.will_say("ok")
-    model = llm(temperature=0.5)
+def test_the_key_shows_in_no_text_form_and_survives_a_pickle(fake: FakeReka, llm: MakeLLM) -> None:
+    fake.will_answer(200, completion())
+    fake.will_answer(200, completion())
+    model = llm(temperature=0.5, timeout=reka.Timeout(read=5))
     model.chat(HI)
 
     texts = [repr(model), str(model), model.to_json(), str(model.to_dict()), json.dumps(model.to_payload())]
@@ -240,69 +421,84 @@ def test_the_key_shows_in_no_text_form_and_survives_a_pickle(server: Any, llm: C
     copied.close()
 
     assert [text for text in texts if KEY in text] == []
-    assert [request.key for request in server.requests] == [KEY, KEY]
+    assert [request.headers["x-api-key"] for request in fake.requests] == [KEY, KEY]
     assert copied.to_dict() == model.to_dict()
 
 
-def test_a_model_comes_back_from_its_dict_without_the_key(llm: Callable[..., RekaLLM]) -> None:
-    model = llm(temperature=0.5, stop="END", model="reka-core", additional_kwargs={"a": 1})
+def test_a_model_comes_back_from_its_dict_without_the_key(llm: MakeLLM) -> None:
+    model = llm(
+        temperature=0.5, stop="END", model="reka-core", additional_kwargs={"a": 1}, timeout=reka.Timeout(read=5)
+    )
 
     again = RekaLLM.from_dict(model.to_dict())
 
     assert again.to_dict() == model.to_dict()
-    assert (again.api_key, again.stop, again.class_name()) == (None, ["END"], "RekaLLM")
+    assert (again.api_key, again.stop, again.timeout) == (None, ["END"], reka.Timeout(read=5))
 
 
-def test_a_copy_with_another_key_sends_that_key(server: Any, llm: Callable[..., RekaLLM]) -> None:
-    for _ in range(3):
-        server.will_say("ok")
+def test_a_copy_with_another_key_sends_that_key_and_a_deep_copy_works(fake: FakeReka, llm: MakeLLM) -> None:
+    for _ in range(4):
+        fake.will_answer(200, completion())
     model = llm()
     model.chat(HI)
     other = model.model_copy(update={"api_key": SecretStr("another-key")})
+    deep = copy.deepcopy(model)
 
-    other.chat(HI)
-    model.chat(HI)
+    for each in (other, model, deep):
+        each.chat(HI)
+    deep.close()
 
-    assert [request.key for request in server.requests] == [KEY, "another-key", KEY]
+    assert [request.headers["x-api-key"] for request in fake.requests] == [KEY, "another-key", KEY, KEY]
 
 
-def test_one_model_serves_many_threads(server: Any, llm: Callable[..., RekaLLM]) -> None:
+def test_one_model_serves_many_threads(fake: FakeReka, llm: MakeLLM) -> None:
     for _ in range(32):
-        server.will_say("ok")
+        fake.will_answer(200, completion("ok"))
     model = llm()
 
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda number: model.complete(f"Question {number}").text, range(32)))
 
-    asked = sorted(chat["conversation_history"][0]["text"] for chat in server.chats)
+    asked = sorted(request.json["messages"][0]["content"] for request in fake.requests)
     assert answers == ["ok"] * 32
     assert asked == sorted(f"Question {number}" for number in range(32))
 
 
+def test_one_model_serves_event_loops_one_after_the_other_and_at_once(fake: FakeReka, llm: MakeLLM) -> None:
+    for _ in range(8):
+        fake.will_answer(200, completion("ok"))
+    model = llm()
+
+    def ask_in_a_loop(_: int) -> str:
+        return str(asyncio.run(model.acomplete("Hi")).text)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert [ask_in_a_loop(0), *threads.map(ask_in_a_loop, range(7))] == ["ok"] * 8
+
+
 @pytest.mark.parametrize(
-    ("parameters", "window", "output"),
+    ("parameters", "window", "output", "calls_tools"),
     [
-        ({}, 65_536, 1024),
-        ({"model": "reka-edge", "max_tokens": 50}, 16_384, 50),
-        ({"model": "a-model-of-tomorrow"}, 16_384, 1024),
+        ({}, 65_536, 1024, True),
+        ({"model": "reka-edge", "max_tokens": 50}, 16_384, 50, True),
+        ({"model": "a-model-of-tomorrow"}, 16_384, 1024, True),
+        ({"model": "a-model-of-tomorrow", "context_window": 9000}, 9000, 1024, True),
+        ({"is_function_calling_model": False}, 65_536, 1024, False),
+        ({"api": "v0"}, 65_536, 1024, False),
     ],
 )
-def test_metadata_is_there_for_every_model(parameters: dict[str, Any], window: int, output: int) -> None:
+def test_metadata_is_there_for_every_model(
+    parameters: dict[str, Any], window: int, output: int, calls_tools: bool
+) -> None:
     metadata = RekaLLM(**parameters).metadata
 
     assert (metadata.context_window, metadata.num_output) == (window, output)
-    assert (metadata.is_chat_model, metadata.is_function_calling_model) == (True, False)
+    assert (metadata.is_chat_model, metadata.is_function_calling_model) == (True, calls_tools)
     assert metadata.model_name == parameters.get("model", "reka-flash")
 
 
-def test_the_model_can_be_the_frameworks_default(llm: Callable[..., RekaLLM]) -> None:
+def test_the_model_can_be_the_frameworks_default(llm: MakeLLM) -> None:
     model = llm()
     Settings.llm = model
-    try:
-        assert Settings.llm is model
-    finally:
-        Settings._llm = None
 
-
-def test_the_model_name_may_come_first() -> None:
-    assert RekaLLM("reka-edge").model == "reka-edge"
+    assert Settings.llm is model

@@ -9,6 +9,8 @@ from llama_index.core.base.llms.types import (
     CacheControl,
     CachePoint,
     ChatMessage,
+    CitableBlock,
+    CitationBlock,
     DocumentBlock,
     ImageBlock,
     MessageRole,
@@ -19,24 +21,27 @@ from llama_index.core.base.llms.types import (
 )
 
 import reka
-from llamaindex_reka.messages import chat_response, completion_response, turns_from_messages
+from llamaindex_reka.media import read
+from llamaindex_reka.messages import messages_for
 
 URL = "https://example.com/cat.png"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(8)
+WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(24)
 PDF = b"%PDF-1.7 \xff\xfe"
 
 
-def human(text: str, **more: str) -> dict[str, str]:
-    return {"type": "human", "text": text, **more}
-
-
-def model(text: str) -> dict[str, str]:
-    return {"type": "model", "text": text}
-
-
-def said(role: str, *content: Any) -> ChatMessage:
+def said(role: str, *content: Any, **additional_kwargs: Any) -> ChatMessage:
     blocks = [TextBlock(text=item) if isinstance(item, str) else item for item in content]
-    return ChatMessage(role=MessageRole(role), blocks=blocks)
+    return ChatMessage(role=MessageRole(role), blocks=blocks, additional_kwargs=additional_kwargs)
+
+
+def text(content: str) -> dict[str, str]:
+    return {"type": "text", "text": content}
+
+
+def part(kind: str, url: str) -> dict[str, str]:
+    return {"type": kind, kind: url}
 
 
 def data_url(mime_type: str, content: bytes) -> str:
@@ -44,144 +49,323 @@ def data_url(mime_type: str, content: bytes) -> str:
 
 
 @pytest.mark.parametrize(
-    ("messages", "turns"),
+    ("messages", "sent"),
     [
         pytest.param([], [], id="nothing"),
-        pytest.param([said("user", "Hi")], [human("Hi")], id="one question"),
+        pytest.param([said("user", "Hi")], [("user", [text("Hi")])], id="one question"),
         pytest.param(
-            [said("user", "Hi"), said("assistant", "Hello"), said("user", "Name?")],
-            [human("Hi"), model("Hello"), human("Name?")],
-            id="a conversation",
+            [said("system", "Be brief."), said("developer", "Be kind."), said("user", "Hi")],
+            [("system", [text("Be brief.")]), ("system", [text("Be kind.")]), ("user", [text("Hi")])],
+            id="system messages",
         ),
         pytest.param(
-            [said("user", "Once"), said("assistant", "upon")], [human("Once"), model("upon")], id="completion"
+            [said("assistant", "a"), said("chatbot", "b"), said("model", "c")],
+            [("assistant", [text("a")]), ("assistant", [text("b")]), ("assistant", [text("c")])],
+            id="names of the assistant",
         ),
-        pytest.param([said("system", "Be brief."), said("user", "Hi")], [human("Be brief.\n\nHi")], id="system first"),
-        pytest.param([said("system", "Be brief.")], [human("Be brief.")], id="system alone"),
+        pytest.param([said("user", "Hi,", "I am John.")], [("user", [text("Hi,\nI am John.")])], id="text blocks"),
+        pytest.param([said("user")], [("user", "")], id="no blocks"),
         pytest.param(
-            [said("user", "Hi"), said("model", "Ho"), said("system", "A"), said("developer", "B"), said("user", "C")],
-            [human("Hi"), model("Ho"), human("A\n\nB\n\nC")],
-            id="two system messages later",
+            [said("user", "a", ImageBlock(url=URL), "b", "c")],
+            [("user", [text("a"), part("image_url", URL), text("b\nc")])],
+            id="media between texts",
         ),
         pytest.param(
-            [said("user", "a"), said("user", "b"), said("assistant", "c"), said("chatbot", "d"), said("user", "e")],
-            [human("a\n\nb"), model("c\n\nd"), human("e")],
-            id="two in a row",
+            [said("user", CachePoint(cache_control=CacheControl(type="ephemeral")), "Hi")],
+            [("user", [text("Hi")])],
+            id="cache points are left out on purpose",
         ),
-        pytest.param([said("user", "Hi,", "I am John.")], [human("Hi,\nI am John.")], id="text blocks"),
-        pytest.param([said("user"), said("assistant", "a")], [human(""), model("a")], id="no blocks"),
+        pytest.param(
+            [said("assistant", ThinkingBlock(content="hm"), "Hello")],
+            [("assistant", [text("Hello")])],
+            id="thoughts of earlier answers are left out on purpose",
+        ),
     ],
 )
-def test_messages_become_turns_that_alternate_and_lose_no_text(
-    messages: list[ChatMessage], turns: list[dict[str, str]]
-) -> None:
-    assert turns_from_messages(messages) == turns
+def test_messages_keep_their_order_roles_and_texts(messages: list[ChatMessage], sent: list[tuple[str, Any]]) -> None:
+    assert [(message["role"], message["content"]) for message in messages_for(messages)] == sent
+
+
+MEDIA = [
+    pytest.param(ImageBlock(url=URL), part("image_url", URL), id="image URL"),
+    pytest.param(ImageBlock(image=PNG), part("image_url", data_url("image/png", PNG)), id="image bytes"),
+    pytest.param(
+        ImageBlock(image=base64.b64encode(PNG)), part("image_url", data_url("image/png", PNG)), id="image base64"
+    ),
+    pytest.param(
+        ImageBlock(image=PNG, image_mimetype="application/octet-stream"),
+        part("image_url", data_url("image/png", PNG)),
+        id="image bytes that say they are something else",
+    ),
+    pytest.param(ImageBlock(image=BytesIO(PNG)), part("image_url", data_url("image/png", PNG)), id="image file"),
+    pytest.param(
+        ImageBlock(url=data_url("image/png", PNG)), part("image_url", data_url("image/png", PNG)), id="image data URL"
+    ),
+    pytest.param(VideoBlock(url="https://e.com/a.mp4"), part("video_url", "https://e.com/a.mp4"), id="video URL"),
+    pytest.param(VideoBlock(video=MP4), part("video_url", data_url("video/mp4", MP4)), id="video bytes"),
+    pytest.param(AudioBlock(url="https://e.com/a.mp3"), part("audio_url", "https://e.com/a.mp3"), id="audio URL"),
+    pytest.param(AudioBlock(audio=WAV), part("audio_url", data_url("audio/x-wav", WAV)), id="audio bytes"),
+    pytest.param(
+        AudioBlock(audio=b"\0\1\2", format="mp3"),
+        part("audio_url", data_url("audio/mpeg", b"\0\1\2")),
+        id="audio bytes of a named format",
+    ),
+    pytest.param(DocumentBlock(url="https://e.com/a.pdf"), part("pdf_url", "https://e.com/a.pdf"), id="PDF URL"),
+    pytest.param(DocumentBlock(data=PDF), part("pdf_url", data_url("application/pdf", PDF)), id="PDF bytes"),
+    pytest.param(
+        DocumentBlock(data=PDF, document_mimetype="text/plain"),
+        part("pdf_url", data_url("application/pdf", PDF)),
+        id="PDF bytes that say they are something else",
+    ),
+    pytest.param(DocumentBlock(data=b"Hold the button."), text("Hold the button."), id="text bytes"),
+    pytest.param(
+        DocumentBlock(data=b"a,b", title="lamps.csv", document_mimetype="text/csv"),
+        text("lamps.csv:\na,b"),
+        id="text bytes with a title",
+    ),
+    pytest.param(DocumentBlock(url=data_url("text/plain", b"Hold it.")), text("Hold it."), id="text in a data URL"),
+]
+
+
+@pytest.mark.parametrize("documented_only", [False, True], ids=["v1", "v0"])
+@pytest.mark.parametrize(("block", "wanted"), MEDIA)
+def test_media_of_every_form_become_parts(block: Any, wanted: dict[str, str], documented_only: bool) -> None:
+    messages = read([said("system", "Be brief."), said("user", block)])
+
+    assert messages_for(messages, documented_only=documented_only)[1]["content"] == [wanted]
 
 
 @pytest.mark.parametrize(
-    ("block", "url"),
+    ("block_type", "name", "content", "wanted"),
     [
-        pytest.param(ImageBlock(url=URL), URL, id="image URL"),
-        pytest.param(ImageBlock(image=PNG), data_url("image/png", PNG), id="image bytes"),
-        pytest.param(
-            ImageBlock(image=base64.b64encode(PNG)), data_url("image/png", PNG), id="image bytes that are base64"
-        ),
-        pytest.param(ImageBlock(url=data_url("image/png", PNG)), data_url("image/png", PNG), id="image data URL"),
-        pytest.param(VideoBlock(url="https://e.com/a.mp4"), "https://e.com/a.mp4", id="video URL"),
-        pytest.param(
-            VideoBlock(video=b"\0\1\2", video_mimetype="video/mp4"), data_url("video/mp4", b"\0\1\2"), id="video bytes"
-        ),
-        pytest.param(AudioBlock(url="https://e.com/a.mp3"), "https://e.com/a.mp3", id="audio URL"),
-        pytest.param(AudioBlock(audio=b"\0\1\2", format="mp3"), data_url("audio/mpeg", b"\0\1\2"), id="audio bytes"),
-        pytest.param(DocumentBlock(url="https://e.com/a.pdf"), "https://e.com/a.pdf", id="PDF URL"),
-        pytest.param(
-            DocumentBlock(data=PDF, document_mimetype="application/pdf"),
-            data_url("application/pdf", PDF),
-            id="PDF bytes",
-        ),
+        (ImageBlock, "a.png", PNG, part("image_url", data_url("image/png", PNG))),
+        (ImageBlock, "a-png-by.jpg", PNG, part("image_url", data_url("image/png", PNG))),
+        (VideoBlock, "a.mp4", MP4, part("video_url", data_url("video/mp4", MP4))),
+        (AudioBlock, "a.wav", WAV, part("audio_url", data_url("audio/x-wav", WAV))),
+        (DocumentBlock, "a.pdf", PDF, part("pdf_url", data_url("application/pdf", PDF))),
+        (DocumentBlock, "a.txt", b"Hold it.", text("Hold it.")),
     ],
 )
-def test_media_of_every_form_becomes_the_media_url_of_the_first_turn(block: Any, url: str) -> None:
-    messages = [said("system", "Be brief."), said("user", "What is it?", block)]
+def test_a_path_is_read_and_sent_as_what_its_content_is(
+    tmp_path: Path, block_type: Any, name: str, content: bytes, wanted: dict[str, str]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    messages = [said("user", "What is it?", block_type(path=path))]
 
-    assert turns_from_messages(messages) == [human("Be brief.\n\nWhat is it?", media_url=url)]
+    assert messages_for(read(messages))[0]["content"][-1] == (
+        wanted if wanted["type"] != "text" else text("What is it?\nHold it.")
+    )
+    assert messages[0].blocks[1].path == path  # type: ignore[union-attr]  # the block is one with a path
+
+
+def test_an_open_file_may_be_sent_twice() -> None:
+    messages = [said("user", ImageBlock(image=BytesIO(PNG)))]
+
+    assert messages_for(read(messages)) == messages_for(read(messages))
+
+
+def test_messages_with_nothing_to_read_are_given_back_as_they_are() -> None:
+    messages = [said("user", "Hi", ImageBlock(url=URL))]
+
+    assert read(messages) is messages
+
+
+def test_a_tool_call_and_its_result_go_together_by_their_id() -> None:
+    call = ToolCallBlock(tool_call_id="c-1", tool_name="add", tool_kwargs={"a": 1})
+    messages = [
+        said("user", "Add."),
+        said("assistant", "I add.", call),
+        said("tool", "3", ImageBlock(url=URL), tool_call_id="c-1"),
+    ]
+
+    assert messages_for(messages)[1:] == [
+        {
+            "role": "assistant",
+            "content": [text("I add.")],
+            "tool_calls": [{"id": "c-1", "name": "add", "arguments": {"a": 1}}],
+        },
+        {"role": "tool", "content": [text("3"), part("image_url", URL)], "tool_call_id": "c-1"},
+    ]
+
+
+class OlderCall:
+    """Stands for an object of another SDK."""
+
+    def model_dump(self) -> dict[str, Any]:
+        return {"id": "c-1", "function": {"name": "add", "arguments": '{"a": 1}'}}
+
+
+@pytest.mark.parametrize("call", [OlderCall(), OlderCall().model_dump()], ids=["object", "dict"])
+def test_a_tool_call_of_the_older_form_is_sent(call: Any) -> None:
+    messages = [said("user", "Add."), said("assistant", tool_calls=[call]), said("tool", "3", tool_call_id="c-1")]
+
+    assert messages_for(messages)[1]["tool_calls"] == [{"id": "c-1", "name": "add", "arguments": '{"a": 1}'}]
+
+
+def test_a_tool_call_that_stands_in_both_forms_is_sent_once() -> None:
+    call = ToolCallBlock(tool_call_id="c-1", tool_name="add", tool_kwargs={"a": 1})
+
+    (message,) = messages_for([said("assistant", call, tool_calls=[OlderCall()])])
+
+    assert len(message["tool_calls"]) == 1
+
+
+def test_a_citable_block_becomes_its_source_and_content() -> None:
+    block = CitableBlock(
+        title="Manual", source="https://e.com", content=[TextBlock(text="Hold it."), ImageBlock(url=URL)]
+    )
+
+    (message,) = messages_for([said("user", block)])
+
+    assert message["content"] == [text("[Source: Manual <https://e.com>]\nHold it."), part("image_url", URL)]
+
+
+@pytest.mark.parametrize(
+    ("cited", "content"),
+    [
+        ("Hold it", "Hold it. So I say.\n[Source: Manual <m.txt>]"),
+        ("Other", "Hold it. So I say.\n[Source: Manual <m.txt>]\nOther"),
+    ],
+)
+def test_a_citation_names_its_source_and_repeats_no_text(cited: str, content: str) -> None:
+    block = CitationBlock(
+        cited_content=TextBlock(text=cited), source="m.txt", title="Manual", additional_location_info={}
+    )
+
+    (message,) = messages_for([said("assistant", "Hold it. So I say.", block)])
+
+    assert message["content"] == [text(content)]
 
 
 IMAGE = ImageBlock(url=URL)
+CALL = ToolCallBlock(tool_call_id="c-1", tool_name="add", tool_kwargs={})
 
 
 @pytest.mark.parametrize(
     ("messages", "error"),
     [
-        pytest.param([said("assistant", "Hi")], "message 0: got an assistant message", id="assistant first"),
-        pytest.param([said("user", "a"), said("tool", "3")], "message 1: got a tool message", id="tool result"),
-        pytest.param([said("function", "3")], "message 0: got a function message", id="function result"),
+        pytest.param([said("user", "a"), said("tool", "3")], "message 1: .*tool_call_id", id="result of no call"),
         pytest.param(
-            [said("user", "a"), said("assistant", ToolCallBlock(tool_name="add", tool_kwargs={}))],
-            "message 1, block 0: got type 'tool_call', want one of text, image",
-            id="tool call",
+            [said("user", "a"), said("tool", "3", tool_call_id="c-9")], "message 1: .*'c-9'", id="of an unknown call"
         ),
         pytest.param(
-            [said("user", "a"), ChatMessage(role="assistant", content="", additional_kwargs={"tool_calls": [{}]})],
-            "message 1: got tool calls",
-            id="tool call of the older form",
+            [said("tool", "3", tool_call_id="c-1"), said("assistant", CALL)], "message 0: .*'c-1'", id="of a later call"
+        ),
+        pytest.param([said("user", CALL)], r"message 0, block 0 \(type 'tool_call'\): .*user", id="user's tool call"),
+        pytest.param(
+            [said("user", "a"), said("assistant", tool_calls=[{}])], r"message 1: .*tool_calls", id="call of no form"
+        ),
+        pytest.param([said("user", ThinkingBlock(content="hm"))], r"\(type 'thinking'\)", id="user's thoughts"),
+        pytest.param(
+            [said("user", "a"), said("assistant", "b", IMAGE)],
+            r"message 1, block 1 \(type 'image'\): media in an assistant",
+            id="the model's image",
         ),
         pytest.param(
-            [said("user", "a"), said("assistant", "b", ThinkingBlock(content="hm"))],
-            "message 1, block 1: got type 'thinking'",
-            id="thinking",
+            [said("user", ImageBlock())], r"message 0, block 0 \(type 'image'\): .*neither", id="nothing in it"
+        ),
+        pytest.param([said("user", ImageBlock(url="ftp://e.com/a.png"))], r"\(type 'image'\): .*http", id="FTP"),
+        pytest.param([said("user", ImageBlock(image=b"\0\1"))], r"\(type 'image'\): .*no known type", id="no image"),
+        pytest.param([said("user", AudioBlock(audio=b"\0\1"))], r"\(type 'audio'\): .*no known type", id="no audio"),
+        pytest.param(
+            [said("user", DocumentBlock(data=b"PK\3\4\xff"))], r"\(type 'document'\): .*PDF or text", id="a zip"
         ),
         pytest.param(
-            [said("user", CachePoint(cache_control=CacheControl(type="ephemeral")))], "got type 'cache'", id="cache"
+            [said("user", DocumentBlock(url="https://e.com/a.csv", document_mimetype="text/csv"))],
+            r"\(type 'document'\): .*text/csv, want its bytes",
+            id="a CSV's URL",
         ),
-        pytest.param([said("user", IMAGE, IMAGE)], "message 0: has a second piece of media", id="two images"),
-        pytest.param([said("user", IMAGE), said("user", IMAGE)], "message 1: has a second", id="two images in a row"),
+        pytest.param([said("user", DocumentBlock(url="a.pdf"))], r"\(type 'document'\): .*http", id="no URL"),
         pytest.param(
-            [said("user", "a"), said("assistant", "b"), said("user", IMAGE)], "message 2: has media", id="a later image"
-        ),
-        pytest.param([said("user", "a"), said("assistant", IMAGE)], "message 1: got media", id="the model's image"),
-        pytest.param([said("system", IMAGE)], "message 0: got media in a system message", id="a system image"),
-        pytest.param([said("user", ImageBlock())], "message 0, block 0: .* neither bytes nor", id="nothing in it"),
-        pytest.param([said("user", ImageBlock(path=Path(__file__)))], "read a file into bytes", id="a path"),
-        pytest.param([said("user", ImageBlock(image=BytesIO(PNG)))], "neither bytes nor", id="an open file"),
-        pytest.param([said("user", ImageBlock(url="ftp://e.com/a.png"))], "no?t?.*http", id="FTP"),
-        pytest.param([said("user", ImageBlock(image=b"\0\1"))], "unknown MIME type", id="bytes of no known type"),
-        pytest.param([said("user", AudioBlock(audio=b"\0\1"))], "unknown MIME type", id="audio of no known type"),
-        pytest.param(
-            [said("user", DocumentBlock(data=b"a,b\xff", document_mimetype="text/csv"))], "text/csv, want", id="a CSV"
+            [said("user", CitableBlock(title="t", source="s", content=[ImageBlock()]))],
+            r"message 0, block 0 \(type 'image'\)",
+            id="inside of a citable",
         ),
     ],
 )
-def test_what_cannot_be_sent_is_an_error_that_names_message_and_block(messages: list[ChatMessage], error: str) -> None:
+@pytest.mark.parametrize("documented_only", [False, True], ids=["v1", "v0"])
+def test_what_cannot_be_sent_is_an_error_that_names_message_and_block(
+    messages: list[ChatMessage], error: str, documented_only: bool
+) -> None:
     with pytest.raises(reka.InvalidConversationError, match=error):
-        turns_from_messages(messages)
+        messages_for(messages, documented_only=documented_only)
+
+
+@pytest.mark.parametrize(
+    ("messages", "error"),
+    [
+        pytest.param([said("user", IMAGE, IMAGE)], "message 0, block 1 .*a second medium", id="two images"),
+        pytest.param([said("user", IMAGE), said("user", IMAGE)], "message 1, block 0 .*second", id="two in a row"),
+        pytest.param(
+            [said("user", "a"), said("assistant", "b"), said("user", IMAGE)], "message 2.*first turn", id="a later one"
+        ),
+        pytest.param(
+            [said("user", "a"), said("assistant", CALL), said("tool", "3", tool_call_id="c-1")],
+            r"message 1, block 0 \(type 'tool_call'\): .*no tools",
+            id="a tool call",
+        ),
+    ],
+)
+def test_what_the_documented_endpoint_has_not_is_refused_for_it_alone(messages: list[ChatMessage], error: str) -> None:
+    assert len(messages_for(messages)) == len(messages)
+    with pytest.raises(reka.InvalidConversationError, match=error):
+        messages_for(messages, documented_only=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [(b"", "empty"), (PDF, "application/pdf; want image/"), (None, "does not exist")],
+    ids=["empty", "another type", "gone"],
+)
+def test_a_path_that_cannot_be_sent_is_an_error_that_names_message_block_and_path(
+    tmp_path: Path, content: bytes | None, error: str
+) -> None:
+    path = tmp_path / "a.png"
+    path.touch()
+    block = ImageBlock(path=path)
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(reka.InvalidConversationError, match=rf"message 1, block 1 \(type 'image'\): .*a\.png.*{error}"):
+        read([said("system", "Be brief."), said("user", "What?", block)])
+
+
+@pytest.mark.parametrize(("content", "error"), [(b"", "is empty"), (None, "cannot be read")], ids=["empty", "gone"])
+def test_a_document_that_cannot_be_read_is_an_error_that_names_it(
+    tmp_path: Path, content: bytes | None, error: str
+) -> None:
+    path = tmp_path / "a.txt"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(
+        reka.InvalidConversationError, match=rf"message 0, block 0 \(type 'document'\): .*a\.txt.*{error}"
+    ):
+        read([said("user", DocumentBlock(path=str(path)))])
+
+
+def test_files_inside_of_other_blocks_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(PNG)
+    image = ImageBlock(path=path)
+    citation = CitationBlock(cited_content=image, source="s", title="t", additional_location_info={})
+    messages = [said("user", CitableBlock(title="t", source="s", content=[image]), citation)]
+
+    (message,) = messages_for(read(messages))
+
+    assert [part["type"] for part in message["content"]] == ["text", "image_url", "text", "image_url"]
 
 
 def test_the_messages_that_come_in_are_not_changed() -> None:
-    messages = [said("system", "Be brief."), said("user", "What?", ImageBlock(image=PNG))]
+    messages = [
+        said("system", "Be brief."),
+        said("user", "What?", "now", ImageBlock(image=PNG)),
+        said("assistant", CALL),
+    ]
     before = [message.model_dump() for message in messages]
 
-    turns_from_messages(messages)
+    messages_for(messages)
 
     assert [message.model_dump() for message in messages] == before
-
-
-def test_an_answer_becomes_a_response_with_its_text_and_chunks() -> None:
-    answer: reka.ModelTurn = {"type": "model", "text": "A.\n\n", "retrieved_chunks": [{"text": "chunk", "score": 0.5}]}
-
-    chat, completion = chat_response(answer), completion_response(answer)
-
-    assert (chat.message.role, chat.message.content, completion.text) == ("assistant", "A.\n\n", "A.\n\n")
-    assert (chat.raw, completion.raw) == (answer, answer)
-    assert chat.additional_kwargs == {"retrieved_chunks": [{"text": "chunk", "score": 0.5}]}
-    assert completion.additional_kwargs == chat.additional_kwargs
-
-
-def test_a_bare_answer_becomes_a_response_without_invented_fields() -> None:
-    assert chat_response({"type": "model", "text": "A."}).additional_kwargs == {}
-
-
-def test_an_answer_goes_back_into_a_conversation_as_it_is() -> None:
-    answer = chat_response({"type": "model", "text": "Ho", "retrieved_chunks": [{"text": "c"}]}).message
-
-    assert turns_from_messages([said("user", "Hi"), answer]) == [human("Hi"), model("Ho")]

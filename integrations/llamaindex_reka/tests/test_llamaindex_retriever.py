@@ -3,38 +3,52 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from llama_index.core.query_engine import RetrieverQueryEngine
-from llama_index.core.response_synthesizers import ResponseMode
+from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.schema import MetadataMode, QueryBundle
 
 import reka
-from llamaindex_reka import RekaLLM, RekaRetriever
+from llamaindex_reka import RekaRetriever
+from tests.fake_reka import FakeReka
 
-KEY = "a-secret-key"
+from .conftest import KEY, sent
+
 CHUNKS: list[dict[str, Any]] = [
     {"text": "Hold the button.", "source": "reset.txt", "score": 1.0, "similarity": 0.8},
     {"text": "Unplug it.", "source": "power.txt", "score": 0.5, "similarity": 0.2},
     {"text": "A chunk of which nothing is known."},
 ]
 
+MakeRetriever = Callable[..., RekaRetriever]
+
 
 @pytest.fixture
-def retriever(server: Any) -> Iterator[Callable[..., RekaRetriever]]:
-    retrievers: list[RekaRetriever] = []
+def retriever(fake: FakeReka) -> Iterator[MakeRetriever]:
+    made: list[RekaRetriever] = []
 
-    def build(**parameters: Any) -> RekaRetriever:
-        retrievers.append(RekaRetriever(**{"dataset": "manual", "api_key": KEY, "base_url": server.url, **parameters}))
-        return retrievers[-1]
+    def make(**parameters: Any) -> RekaRetriever:
+        made.append(RekaRetriever(**{"dataset": "manual", "api_key": KEY, "base_url": fake.url, **parameters}))
+        return made[-1]
 
-    yield build
-    for each in retrievers:
+    yield make
+    for each in made:
         each.close()
 
 
+def will_find(fake: FakeReka, *answers: list[dict[str, Any]]) -> None:
+    fake.will_answer(200, {"features": ["retrieval_top_k"]})
+    for chunks in answers:
+        fake.will_answer(200, {"type": "model", "text": "", "retrieved_chunks": chunks})
+
+
+def test_the_class_is_what_llamaindex_asks_of_an_integration() -> None:
+    assert BaseRetriever.__name__ in [base.__name__ for base in RekaRetriever.__mro__]
+
+
 def test_chunks_become_nodes_with_score_source_and_every_field_the_server_sent(
-    server: Any, retriever: Callable[..., RekaRetriever]
+    fake: FakeReka, retriever: MakeRetriever
 ) -> None:
-    server.will_say("", retrieved_chunks=CHUNKS)
+    will_find(fake, CHUNKS)
 
     found = retriever().retrieve("How do I reset it?")
 
@@ -46,83 +60,96 @@ def test_chunks_become_nodes_with_score_source_and_every_field_the_server_sent(
         {"source": "power.txt", "score": 0.5, "similarity": 0.2, "rank": 2, "dataset": "manual"},
         {"rank": 3, "dataset": "manual"},
     ]
-    assert server.chats[0]["retrieval_dataset"] == "manual"
-    assert server.chats[0]["conversation_history"] == [{"type": "human", "text": "How do I reset it?"}]
+    assert sent(fake)["retrieval_dataset"] == "manual"
+    assert sent(fake)["conversation_history"] == [{"type": "human", "text": "How do I reset it?"}]
+    assert sent(fake)["request_output_len"] == 1
 
 
-def test_the_model_is_shown_a_nodes_source_and_text_alone(server: Any, retriever: Callable[..., RekaRetriever]) -> None:
-    server.will_say("", retrieved_chunks=CHUNKS[:1])
+def test_the_model_is_shown_a_nodes_source_and_text_alone(fake: FakeReka, retriever: MakeRetriever) -> None:
+    will_find(fake, CHUNKS[:1])
 
     (found,) = retriever().retrieve("Hi")
 
     assert found.node.get_content(MetadataMode.LLM).split() == ["source:", "reset.txt", "Hold", "the", "button."]
 
 
-def test_the_same_chunk_has_the_same_id_whatever_its_rank_and_score(
-    server: Any, retriever: Callable[..., RekaRetriever]
-) -> None:
-    server.will_say("", retrieved_chunks=CHUNKS)
-    server.will_say("", retrieved_chunks=[CHUNKS[1], {**CHUNKS[0], "score": 0.1}, {**CHUNKS[0], "source": "b.txt"}])
+def test_the_same_chunk_has_the_same_id_whatever_its_rank_and_score(fake: FakeReka, retriever: MakeRetriever) -> None:
+    will_find(fake, CHUNKS, [CHUNKS[1], {**CHUNKS[0], "score": 0.1}, {**CHUNKS[0], "source": "b.txt"}])
+    one = retriever()
 
-    first, second = retriever().retrieve("one"), retriever().retrieve("two")
+    first, second = one.retrieve("one"), one.retrieve("two")
 
     assert (second[0].node_id, second[1].node_id) == (first[1].node_id, first[0].node_id)
     assert len({node.node_id for node in (*first, second[2])}) == 4
 
 
-async def test_similarity_top_k_says_how_many_chunks_are_asked_for(
-    server: Any, retriever: Callable[..., RekaRetriever]
-) -> None:
-    server.will_say("", retrieved_chunks=CHUNKS)
-    server.will_say("", retrieved_chunks=CHUNKS)
+async def test_similarity_top_k_says_how_many_chunks_are_asked_for(fake: FakeReka, retriever: MakeRetriever) -> None:
+    will_find(fake, CHUNKS)
+    will_find(fake, CHUNKS)
     two = retriever(similarity_top_k=2)
 
     found, found_later = two.retrieve("Hi"), await two.aretrieve(QueryBundle("Hi"))
+    await two.aclose()
 
     assert [len(found), len(found_later)] == [2, 2]
-    assert [chat["retrieval_top_k"] for chat in server.chats] == [2, 2]
+    assert found == found_later
+    assert [sent(fake, place)["retrieval_top_k"] for place in (1, 3)] == [2, 2]
 
 
-@pytest.mark.parametrize("wrong", [{"dataset": ""}, {"similarity_top_k": 0}, {"similarity_top_k": 101}])
+@pytest.mark.parametrize(("min_score", "texts"), [(0.5, 2), (0.6, 1), (2, 0), (None, 3)])
+def test_min_score_leaves_out_what_scores_less_or_not_at_all(
+    fake: FakeReka, retriever: MakeRetriever, min_score: float | None, texts: int
+) -> None:
+    will_find(fake, CHUNKS)
+
+    assert len(retriever(min_score=min_score).retrieve("Hi")) == texts
+
+
+def test_a_bundle_with_strings_of_its_own_is_searched_for_by_these(fake: FakeReka, retriever: MakeRetriever) -> None:
+    will_find(fake, CHUNKS)
+
+    retriever().retrieve(QueryBundle("How?", custom_embedding_strs=["Hold it.", "Press it."]))
+
+    assert sent(fake)["conversation_history"] == [{"type": "human", "text": "Hold it.\nPress it."}]
+
+
+def test_callbacks_see_a_retrieval_with_its_nodes(fake: FakeReka, retriever: MakeRetriever) -> None:
+    will_find(fake, CHUNKS)
+    seen = LlamaDebugHandler(print_trace_on_end=False)
+
+    found = retriever(callback_manager=CallbackManager([seen])).retrieve("Hi")
+
+    ((_, ended),) = seen.get_event_pairs(CBEventType.RETRIEVE)
+    assert ended.payload is not None
+    assert list(ended.payload.values()) == [found]
+
+
+@pytest.mark.parametrize("wrong", [{"dataset": ""}, {"dataset": 3}, {"similarity_top_k": 0}, {"similarity_top_k": 101}])
 def test_a_value_that_cannot_be_is_refused_before_anything_is_sent(
-    server: Any, retriever: Callable[..., RekaRetriever], wrong: dict[str, Any]
+    fake: FakeReka, retriever: MakeRetriever, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(reka.InvalidArgumentError, match=next(iter(wrong))):
         retriever(**wrong)
-    assert server.requests == []
+    assert fake.requests == []
 
 
-def test_a_dataset_that_is_not_there_is_an_error_that_names_it(
-    server: Any, retriever: Callable[..., RekaRetriever]
-) -> None:
-    server.will_answer({"detail": "no dataset 'manual'"}, status=404)
+async def test_a_dataset_that_is_not_there_is_an_error_that_names_it(fake: FakeReka, retriever: MakeRetriever) -> None:
+    one = retriever()
+    for _ in range(2):
+        fake.will_answer(200, {"features": []})
+        fake.will_answer(404, {"detail": "no dataset 'manual'"})
 
     with pytest.raises(reka.RetrievalError, match="manual"):
-        retriever().retrieve("Hi")
-
-
-def test_a_query_engine_answers_from_what_was_retrieved(server: Any, retriever: Callable[..., RekaRetriever]) -> None:
-    server.will_say("", retrieved_chunks=CHUNKS)
-    server.will_say("Hold the button.")
-    llm = RekaLLM(api_key=KEY, base_url=server.url)
-    engine = RetrieverQueryEngine.from_args(retriever(), llm=llm, response_mode=ResponseMode.COMPACT)
-
-    answer = engine.query("How do I reset it?")
-    llm.close()
-
-    assert str(answer) == "Hold the button."
-    assert [node.metadata.get("source") for node in answer.source_nodes] == ["reset.txt", "power.txt", None]
-    assert len(server.chats) == 2
-    asked = server.chats[1]["conversation_history"]
-    assert [turn["type"] for turn in asked] == ["human"]
-    assert all(chunk["text"] in asked[0]["text"] for chunk in CHUNKS)
-    assert "How do I reset it?" in asked[0]["text"]
+        one.retrieve("Hi")
+    with pytest.raises(reka.RetrievalError, match="manual"):
+        await one.aretrieve("Hi")
+    await one.aclose()
 
 
 def test_the_retrievers_key_shows_in_no_text_form_and_survives_a_pickle(
-    server: Any, retriever: Callable[..., RekaRetriever]
+    fake: FakeReka, retriever: MakeRetriever
 ) -> None:
-    server.will_say("", retrieved_chunks=[])
+    will_find(fake, [])
     one = retriever()
 
     copied: RekaRetriever = pickle.loads(pickle.dumps(one))
@@ -130,4 +157,4 @@ def test_the_retrievers_key_shows_in_no_text_form_and_survives_a_pickle(
     copied.close()
 
     assert [text for text in (repr(one), str(one), str(vars(one))) if KEY in text] == []
-    assert {request.key for request in server.requests} == {KEY}
+    assert {request.headers["x-api-key"] for request in fake.requests} == {KEY}

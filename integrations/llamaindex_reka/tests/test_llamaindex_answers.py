@@ -1,0 +1,190 @@
+import json
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    CitationBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
+from llama_index.core.llms import ChatResponse
+
+import reka
+from llamaindex_reka.answers import Answer, chat_item, completion_item, tool_selections, whole_answer
+from llamaindex_reka.messages import messages_for
+
+COMPLETION = reka.ChatCompletion(
+    text="Paris is the capital.",
+    tool_calls=[reka.ToolCall("c-1", "add", '{"a": 1}'), reka.ToolCall("c-2", "add", '{"a": 2}')],
+    finish_reason="tool_calls",
+    usage=reka.Usage(5, 7),
+    model="reka-flash",
+    id="id-1",
+    request_id="r-1",
+    reasoning="Let me think.",
+    citations=[reka.Citation("https://e.com", "France", 0, 5)],
+    retrieved_chunks=[{"text": "chunk"}],
+)
+EVENTS: list[reka.StreamEvent] = [
+    reka.ReasoningDelta("Let me "),
+    reka.ReasoningDelta("think."),
+    reka.TextDelta("Paris is "),
+    reka.TextDelta("the capital."),
+    reka.ToolCallDelta(0, "c-1", "add", '{"a"'),
+    reka.ToolCallDelta(0, "", "", ": 1}"),
+    reka.ToolCallDelta(1, "c-2", "add", '{"a": 2}'),
+    reka.Citation("https://e.com", "France", 0, 5),
+    reka.Usage(5, 7),
+    reka.Finish("tool_calls", "reka-flash", "id-1", "r-1", [{"text": "chunk"}]),
+]
+
+
+def items(events: list[reka.StreamEvent], **options: Any) -> list[ChatResponse]:
+    answer = Answer(**options)
+    return [item for event in events if (item := chat_item(answer, event)) is not None]
+
+
+def test_an_answer_becomes_blocks_counts_and_what_the_server_said() -> None:
+    response = whole_answer(COMPLETION).chat()
+
+    assert response.message.blocks == [
+        ThinkingBlock(content="Let me think."),
+        TextBlock(text="Paris is the capital."),
+        ToolCallBlock(tool_call_id="c-1", tool_name="add", tool_kwargs={"a": 1}),
+        ToolCallBlock(tool_call_id="c-2", tool_name="add", tool_kwargs={"a": 2}),
+        CitationBlock(
+            cited_content=TextBlock(text="Paris"),
+            source="https://e.com",
+            title="France",
+            additional_location_info={"start_index": 0, "end_index": 5},
+        ),
+    ]
+    assert response.message.content == "Paris is the capital."
+    counts = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+    assert response.raw == {
+        "id": "id-1",
+        "model": "reka-flash",
+        "finish_reason": "tool_calls",
+        "request_id": "r-1",
+        "usage": counts,
+    }
+    assert response.additional_kwargs == {
+        **counts,
+        "finish_reason": "tool_calls",
+        "retrieved_chunks": [{"text": "chunk"}],
+    }
+
+
+def test_the_last_item_of_a_stream_is_the_whole_answer() -> None:
+    last = items(EVENTS)[-1]
+
+    whole = whole_answer(COMPLETION).chat()
+    assert last.message == whole.message
+    assert (last.raw, last.additional_kwargs, last.delta) == (whole.raw, whole.additional_kwargs, "")
+
+
+def test_the_deltas_of_a_stream_are_new_text_and_add_up() -> None:
+    streamed = items(EVENTS)
+
+    assert [item.delta for item in streamed if item.delta] == ["Paris is ", "the capital."]
+    assert [item.message.content for item in streamed[2:4]] == ["Paris is ", "Paris is the capital."]
+    assert [item.additional_kwargs.get("thinking_delta") for item in streamed[:3]] == ["Let me ", "think.", None]
+
+
+def test_a_tool_call_that_is_being_written_shows_its_arguments_so_far() -> None:
+    half = items([reka.ToolCallDelta(0, "c-1", "add", '{"a": 1, "b')])
+
+    assert tool_selections(half[-1])[0].tool_kwargs == {"a": 1}
+
+
+@pytest.mark.parametrize("written", ["", "[", "[1]", "no"])
+def test_arguments_of_which_nothing_can_be_read_yet_are_shown_as_none(written: str) -> None:
+    half = items([reka.ToolCallDelta(0, "c-1", "add", written)])
+
+    assert tool_selections(half[-1])[0].tool_kwargs == {}
+
+
+@pytest.mark.parametrize("written", ['{"a": 1', "[1]", "no"])
+def test_a_whole_tool_call_whose_arguments_are_no_object_is_an_error_that_shows_them(written: str) -> None:
+    completion = reka.ChatCompletion("", [reka.ToolCall("c-1", "add", written)])
+
+    response = whole_answer(completion).chat()
+
+    assert response.message.blocks == [ToolCallBlock(tool_call_id="c-1", tool_name="add", tool_kwargs=written)]
+    with pytest.raises(reka.UnexpectedResponseError, match=r"'add'.*no JSON object") as caught:
+        tool_selections(response)
+    assert repr(written) in str(caught.value)
+
+
+def test_arguments_that_another_llm_kept_as_json_are_read() -> None:
+    block = ToolCallBlock(tool_call_id="c-1", tool_name="add", tool_kwargs='{"a": 1}')
+
+    (selection,) = tool_selections(ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, blocks=[block])))
+
+    assert selection.tool_kwargs == {"a": 1}
+
+
+def test_calls_without_ids_can_be_told_apart() -> None:
+    completion = reka.ChatCompletion("", [reka.ToolCall("", "add", "{}"), reka.ToolCall("", "add", "")])
+
+    assert [call.tool_id for call in tool_selections(whole_answer(completion).chat())] == ["call-0", "call-1"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_where_calls_must_not_be_parallel_the_first_is_kept(streamed: bool) -> None:
+    response = items(EVENTS, parallel=False)[-1] if streamed else whole_answer(COMPLETION, parallel=False).chat()
+
+    assert [call.tool_id for call in tool_selections(response)] == ["c-1"]
+    assert [call["id"] for call in response.message.additional_kwargs["tool_calls"]] == ["c-1"]
+
+
+def test_what_the_server_does_not_say_is_not_made_up() -> None:
+    response = whole_answer(reka.ChatCompletion("A.")).chat()
+
+    assert response.message.blocks == [TextBlock(text="A.")]
+    assert (response.additional_kwargs, response.message.additional_kwargs) == ({}, {})
+
+
+def test_a_citation_without_a_place_cites_no_text() -> None:
+    response = whole_answer(reka.ChatCompletion("A.", citations=[reka.Citation("https://e.com")])).chat()
+
+    citation = response.message.blocks[-1]
+    assert isinstance(citation, CitationBlock)
+    assert (citation.cited_content, citation.additional_location_info) == (TextBlock(text=""), {})
+
+
+def test_fields_that_a_server_adds_are_in_raw() -> None:
+    assert whole_answer(reka.ChatCompletion("A.", extra={"reasoning_steps": []})).chat().raw["reasoning_steps"] == []  # type: ignore[index]
+
+
+def test_a_completion_has_the_text_and_the_counts() -> None:
+    answer = Answer()
+    streamed = [item for event in EVENTS if (item := completion_item(answer, event)) is not None]
+
+    whole = whole_answer(COMPLETION).completion()
+    assert whole.text == "Paris is the capital."
+    assert [(item.delta, item.text) for item in streamed] == [
+        ("Paris is ", "Paris is "),
+        ("the capital.", "Paris is the capital."),
+        ("", "Paris is the capital."),
+    ]
+    assert (streamed[-1].raw, streamed[-1].additional_kwargs) == (whole.raw, whole.additional_kwargs)
+    assert whole.additional_kwargs["total_tokens"] == 12
+
+
+def test_an_answer_goes_back_into_a_conversation_as_it_is_also_through_json() -> None:
+    message = whole_answer(COMPLETION).chat().message
+    results = [
+        ChatMessage(role=MessageRole.TOOL, content=str(number), additional_kwargs={"tool_call_id": f"c-{number}"})
+        for number in (1, 2)
+    ]
+
+    sent = messages_for([ChatMessage(content="Hi"), message, *results])
+
+    assert [call["id"] for call in sent[1]["tool_calls"]] == ["c-1", "c-2"]
+    assert sent[1]["content"] == [{"type": "text", "text": "Paris is the capital.\n[Source: France <https://e.com>]"}]
+    again = ChatMessage.model_validate(json.loads(message.model_dump_json()))
+    assert messages_for([again]) == sent[1:2]

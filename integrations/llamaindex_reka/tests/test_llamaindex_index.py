@@ -1,0 +1,354 @@
+"""The managed index, on a server that answers with a model that follows rules."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from llama_index.core import Document, Settings
+from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
+from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
+from llama_index.core.indices.base import BaseIndex
+from llama_index.core.indices.managed.base import BaseManagedIndex
+from llama_index.core.llms import MockLLM
+from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.node_parser import SentenceSplitter
+from llama_index.core.schema import ImageDocument, MetadataMode, TextNode
+
+import reka
+from llamaindex_reka import RekaIndex, RekaLLM, RekaQueryEngine, RekaRetriever, ReplacedWholeError
+from llamaindex_reka.dataset import document_id, files_of
+from tests.fake_reka import FakeReka
+
+KEY = "a-secret-key"
+LAMP = [
+    Document(text="To reset the lamp, hold the button for ten seconds.", id_="reset", metadata={"page": 3}),
+    Document(text="The lamp draws five watts from any USB port.", id_="power"),
+    Document(text="Wipe the shade with a dry cloth.", id_="care/cleaning"),
+]
+RESET = "How do I reset the lamp?"
+
+MakeIndex = Callable[..., RekaIndex]
+
+
+@pytest.fixture
+def make(served: str, request: pytest.FixtureRequest) -> Iterator[MakeIndex]:
+    """Makes indexes for a key of the test's own, and closes them."""
+    made: list[RekaIndex] = []
+
+    def from_documents(documents: Any = LAMP, **parameters: Any) -> RekaIndex:
+        given = {"base_url": served, "api_key": request.node.name, "dataset": "lamp", **parameters}
+        made.append(RekaIndex.from_documents(documents, **given))
+        return made[-1]
+
+    yield from_documents
+    for index in made:
+        index.close()
+
+
+@pytest.fixture
+def client(served: str, request: pytest.FixtureRequest) -> Iterator[reka.Reka]:
+    with reka.Reka(request.node.name, served) as client:
+        yield client
+
+
+def memory() -> ChatMemoryBuffer:
+    # The engine's default memory leaves its in-memory database open, which warns when it is collected.
+    return ChatMemoryBuffer.from_defaults(token_limit=4000)
+
+
+def sources(response: Any) -> list[Any]:
+    return [node.node.ref_doc_id for node in response.source_nodes]
+
+
+def test_the_class_is_what_llamaindex_asks_of_an_integration() -> None:
+    bases = [base.__name__ for base in RekaIndex.__mro__]
+
+    assert {BaseManagedIndex.__name__, BaseIndex.__name__} <= set(bases)
+    assert not RekaIndex.__abstractmethods__
+
+
+def test_documents_are_found_again_with_their_ids_and_metadata(make: MakeIndex) -> None:
+    found = make().as_retriever(similarity_top_k=1).retrieve(RESET)
+
+    (node,) = found
+    assert (node.node.ref_doc_id, node.text) == ("reset", LAMP[0].text)
+    assert node.metadata["page"] == 3
+    assert node.node.get_content(MetadataMode.LLM) == f"page: 3\n\n{LAMP[0].text}"
+
+
+def test_the_same_documents_are_uploaded_once_whatever_ids_were_made_up_for_them(
+    make: MakeIndex, client: reka.Reka
+) -> None:
+    texts = ["One text about apples.", "Another text about pears."]
+    updates: list[Any] = []
+
+    first = make([Document(text=text) for text in texts], on_update=updates.append)
+    seen = len(updates)
+    documents = [Document(text=text) for text in texts]
+    second = make(documents, on_update=updates.append)
+
+    assert (first.dataset, len(updates)) == (second.dataset, seen)
+    assert seen > 0
+    assert client.list_datasets() == [first.dataset]
+    found = second.as_retriever(similarity_top_k=1).retrieve("pears")
+    assert found[0].node.ref_doc_id == documents[1].id_
+
+
+def test_other_ids_or_texts_make_another_dataset(make: MakeIndex) -> None:
+    one = make([Document(text="One.", id_="a")])
+    others = [make([Document(text="One.", id_="b")]), make([Document(text="Two.", id_="a")])]
+
+    assert len({index.dataset for index in (one, *others)}) == 3
+
+
+def test_a_dataset_that_is_there_can_be_opened(make: MakeIndex, client: reka.Reka, served: str) -> None:
+    make([Document(text="Apples are red.", id_="../fruit: 100 %")], dataset="fruit")
+    (name,) = client.list_datasets()
+    index = RekaIndex(name, base_url=served, api_key=client._api_key)
+
+    (found,) = index.as_retriever().retrieve("apples")
+
+    assert (found.node.ref_doc_id, index.dataset) == ("../fruit: 100 %", name)
+    with pytest.raises(ReplacedWholeError, match="ref_doc_info"):
+        _ = index.ref_doc_info
+
+
+@pytest.mark.parametrize(
+    "identity",
+    ["a", "a/b.txt", "/etc/passwd", "../up", "a/../b", "a//b", "a/", "C:\\x", "100 %", "schön", ".hidden", "a/.b", "\n",
+     "__MACOSX/a", "a%2Fb", ".", "x" * 150],
+)  # fmt: skip
+def test_any_id_becomes_a_name_that_leads_out_of_no_folder_and_back_into_the_id(identity: str) -> None:
+    (name,) = files_of([Document(text="One.", id_=identity)])
+
+    assert document_id(name) == identity
+    assert not name.startswith(("/", "__MACOSX/"))
+    assert not any(part.startswith(".") or not part for part in name.split("/"))
+    assert not set(name) & set("\\:\n")
+
+
+def test_a_very_long_id_becomes_a_short_name_of_its_own() -> None:
+    names = list(files_of([Document(text="One.", id_="ü" * 500 + end) for end in "ab"]))
+
+    assert len(set(names)) == 2
+    assert all(len(name.encode()) <= 200 for name in names)
+
+
+def test_refreshing_replaces_the_dataset_and_what_was_made_of_the_index_follows(
+    make: MakeIndex, client: reka.Reka
+) -> None:
+    index = make()
+    retriever, native = index.as_retriever(similarity_top_k=1), index.as_native_query_engine()
+    old = index.dataset
+    changed = [Document(text="Press the switch twice to reset the lamp.", id_="reset"), LAMP[1]]
+
+    assert index.refresh_ref_docs(LAMP) == [False, False, False]
+    assert index.dataset == old
+    assert index.refresh(changed) == [True, False]
+
+    assert client.list_datasets() == [index.dataset] != [old]
+    assert retriever.dataset == index.dataset
+    assert retriever.retrieve(RESET)[0].text == changed[0].text
+    assert "Press the switch" in str(native.query(RESET))
+    assert set(index.ref_doc_info) == {"reset", "power"}
+
+
+async def test_an_index_that_was_opened_is_refreshed_too(make: MakeIndex, client: reka.Reka, served: str) -> None:
+    make()
+    (name,) = client.list_datasets()
+    index = RekaIndex(name, base_url=served, api_key=client._api_key)
+
+    assert await index.arefresh_ref_docs(LAMP[:2]) == [True, True]
+    assert client.list_datasets() == [index.dataset] != [name]
+    index.close()
+
+
+def test_a_refresh_that_fails_leaves_the_index_as_it_was(make: MakeIndex) -> None:
+    index = make()
+    old = index.dataset
+
+    with pytest.raises(reka.DatasetError):
+        index.refresh([Document(text="a\0b", id_="binary")])
+
+    assert index.dataset == old
+    assert len(index.as_retriever().retrieve(RESET)) == 3
+
+
+def test_a_question_that_is_asked_while_the_dataset_is_replaced_is_asked_again(fake: FakeReka) -> None:
+    index = RekaIndex("old", base_url=fake.url, api_key=KEY)
+    retriever = index.as_retriever()
+    fake.will_answer(200, {"features": []})
+
+    def replace(handler: Any) -> None:
+        index._dataset.name = "new"
+        handler.close_connection = False
+        handler.send_response(404)
+        handler.send_header("Content-Length", "2")
+        handler.end_headers()
+        handler.wfile.write(b"{}")
+
+    fake.will_misbehave(replace)
+    fake.will_answer(200, {"type": "model", "text": "", "retrieved_chunks": [{"text": "found"}]})
+
+    assert [node.text for node in retriever.retrieve("Hi")] == ["found"]
+    assert [request.json["retrieval_dataset"] for request in fake.requests[1:]] == ["old", "new"]
+    retriever.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda index: index.insert(LAMP[0]),
+        lambda index: index.insert_nodes([TextNode(text="a")]),
+        lambda index: index.update_ref_doc(LAMP[0]),
+        lambda index: index.delete_ref_doc("reset"),
+        lambda index: index.delete_nodes(["reset"]),
+        lambda index: index._insert([]),
+    ],
+)
+def test_changing_one_document_says_that_datasets_are_replaced_whole(change: Any, fake: FakeReka) -> None:
+    with pytest.raises(ReplacedWholeError, match=r"replaced whole; .*refresh\(\)") as caught:
+        change(RekaIndex("manual", base_url=fake.url, api_key=KEY))
+
+    assert isinstance(caught.value, reka.RekaError)
+    assert isinstance(caught.value, NotImplementedError)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda index: index.ainsert(LAMP[0]),
+        lambda index: index.ainsert_nodes([TextNode(text="a")]),
+        lambda index: index.aupdate_ref_doc(LAMP[0]),
+        lambda index: index.adelete_ref_doc("reset"),
+        lambda index: index.adelete_nodes(["reset"]),
+    ],
+)
+async def test_the_asynchronous_twins_say_so_too(change: Any) -> None:
+    with pytest.raises(ReplacedWholeError):
+        await change(RekaIndex("manual", api_key=KEY))
+
+
+@pytest.mark.parametrize(
+    ("documents", "error"),
+    [
+        ([], "there are none"),
+        ([Document(text=" ")], "there are none"),
+        ([LAMP[0], "text"], "number 1 is str"),
+        ([LAMP[0], ImageDocument(image=b"a", id_="picture")], "number 1 .*'picture'.* no text"),
+        ([Document(text="a", id_="x"), Document(text="b", id_="x")], "two have the id 'x'"),
+    ],
+)
+def test_documents_that_cannot_be_stored_are_refused_before_anything_is_sent(
+    fake: FakeReka, documents: Any, error: str
+) -> None:
+    with pytest.raises(reka.InvalidArgumentError, match=f"documents: .*{error}"):
+        RekaIndex.from_documents(documents, base_url=fake.url, api_key=KEY)
+    assert fake.requests == []
+
+
+def test_blank_documents_are_left_out_and_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    blank = Document(text="\n", id_="empty page")
+
+    assert list(files_of([LAMP[0], blank])) == ["reset"]
+    assert "'empty page'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [({"transformations": [SentenceSplitter()]}, "transformations"), ({"dataset": " "}, "dataset")],
+)
+def test_arguments_that_cannot_be_are_refused(fake: FakeReka, wrong: dict[str, Any], error: str) -> None:
+    with pytest.raises(reka.InvalidArgumentError, match=error):
+        RekaIndex.from_documents(LAMP, base_url=fake.url, api_key=KEY, **wrong)
+    with pytest.raises(reka.InvalidArgumentError, match="dataset"):
+        RekaQueryEngine("", RekaLLM())
+
+
+def test_progress_is_shown_and_ends_at_all_of_it(make: MakeIndex, capsys: pytest.CaptureFixture[str]) -> None:
+    make(show_progress=True)
+
+    assert "Preparing: 100%" in capsys.readouterr().err
+
+
+def test_without_a_model_anywhere_the_index_asks_its_own_server(make: MakeIndex) -> None:
+    assert "ten seconds" in str(make().as_query_engine().query(RESET))
+
+
+def test_the_model_that_is_set_or_given_answers(make: MakeIndex) -> None:
+    index = make()
+
+    Settings.llm = MockLLM()
+    assert "Context information is below" in str(index.as_query_engine().query(RESET))
+    llm = RekaLLM(base_url=index._connection["base_url"], api_key=KEY)
+    assert "ten seconds" in str(index.as_query_engine(llm=llm).query(RESET))
+    llm.close()
+
+
+def test_the_native_engine_answers_in_one_call_with_its_sources(make: MakeIndex) -> None:
+    seen = LlamaDebugHandler(print_trace_on_end=False)
+    index = make(callback_manager=CallbackManager([seen]))
+
+    response = index.as_native_query_engine().query(RESET)
+
+    assert isinstance(response, Response)
+    assert str(response).startswith("According to reset: To reset the lamp")
+    assert sources(response)[0] == "reset"
+    assert response.metadata == {node.node_id: node.metadata for node in response.source_nodes}
+    assert len(seen.get_event_pairs(CBEventType.LLM)) == 1
+    assert len(seen.get_event_pairs(CBEventType.RETRIEVE)) == 0
+
+
+async def test_the_native_engine_streams_and_has_its_sources_at_the_end(make: MakeIndex) -> None:
+    index = make()
+    whole = index.as_native_query_engine().query(RESET)
+    llm = RekaLLM(base_url=index._connection["base_url"], api_key=index._connection["api_key"])
+    engine = index.as_native_query_engine(llm, streaming=True)
+
+    streamed, later = engine.query(RESET), await engine.aquery(RESET)
+    also = await index.as_native_query_engine(llm).aquery(RESET)
+
+    assert isinstance(streamed, StreamingResponse)
+    assert isinstance(later, AsyncStreamingResponse)
+    assert "".join(streamed.response_gen) == str(whole) == str(also)
+    assert "".join([text async for text in later.async_response_gen()]) == str(whole)
+    assert sources(streamed) == sources(later) == sources(whole) == sources(also)
+    assert streamed.metadata == whole.metadata
+    await llm.aclose()
+
+
+@pytest.mark.parametrize("mode", ["best", "context", "condense_question", "condense_plus_context"])
+def test_a_chat_engine_of_every_mode_answers_from_the_documents(make: MakeIndex, mode: Any) -> None:
+    engine = make().as_chat_engine(chat_mode=mode, memory=memory(), similarity_top_k=2)
+
+    assert "ten seconds" in str(engine.chat(RESET))
+    assert "dry cloth" in str(engine.chat("And how is the shade cleaned?"))
+    assert "five watts" in "".join(engine.stream_chat("How many watts does it draw?").response_gen)
+
+
+def test_the_simple_chat_engine_remembers_and_retrieves_nothing(make: MakeIndex) -> None:
+    engine = make().as_chat_engine(chat_mode="simple", memory=memory())  # type: ignore[arg-type]  # the enum's value
+
+    engine.chat("My name is John.")
+
+    assert str(engine.chat("What is my name?")) == "Your name is John."
+
+
+def test_an_index_serves_many_threads(make: MakeIndex) -> None:
+    engine = make().as_query_engine()
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: str(engine.query(RESET)), range(16)))
+
+    assert len(set(answers)) == 1
+
+
+def test_the_key_shows_in_no_text_form(make: MakeIndex) -> None:
+    index = RekaIndex("manual", api_key=KEY)
+
+    texts = [repr(index), str(vars(index)), str(vars(index.as_retriever())), str(index.storage_context.to_dict())]
+    assert [text for text in texts if KEY in text] == []
+    assert isinstance(index.as_retriever(), RekaRetriever)
+    assert index.summary == "manual"
