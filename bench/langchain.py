@@ -34,14 +34,14 @@ class Scenario:
     at_most: float = 0
     """Of the floor and `below` together."""
     faster: float | None = None
-    """How many times as fast as the community class ours must be."""
+    """How many times as fast as the community class ours must be; None sets no bound."""
 
 
 SCENARIOS: Final = (
     Scenario("abatch", "abatch of 2,000, 64 in flight", {"calls": 2000, "in_flight": 64}, "bare aiohttp", 1.3, 5),
     Scenario("batch", "batch of 2,000", {"calls": 2000}, None, 0, 3),
-    Scenario("stream", f"stream of {CHUNKS:,} chunks", {}, "bare client", 1.5, 4),
-    Scenario("astream", f"astream of {CHUNKS:,} chunks", {}, "bare client", 1.5, None),
+    Scenario("stream", f"stream of {CHUNKS:,} chunks", {"streams": 3}, "bare client", 1.5, 4),
+    Scenario("astream", f"astream of {CHUNKS:,} chunks", {"streams": 3}, "bare client", 1.5, None),
 )
 
 
@@ -82,9 +82,12 @@ def report(scenario: Scenario, seconds: Mapping[str, float]) -> int:
             ratio <= scenario.at_most, f"{ratio:.2f} x (floor + {scenario.below})", f"at most {scenario.at_most}"
         )
     faster = seconds["community"] / seconds["ours"]
-    missed += _told(
-        faster >= (scenario.faster or 0), f"{faster:.1f} times as fast as community", f"at least {scenario.faster}"
-    )
+    if scenario.faster is None:
+        print(f"         {faster:.1f} times as fast as community")
+    else:
+        missed += _told(
+            faster >= scenario.faster, f"{faster:.1f} times as fast as community", f"at least {scenario.faster}"
+        )
     return missed
 
 
