@@ -215,6 +215,45 @@ async def test_events_of_a_chain_tell_each_piece_of_text(rule_model: MakeModel) 
     assert end["data"]["output"].usage_metadata["output_tokens"] == 3
 
 
+async def test_a_call_that_nobody_listens_to_gives_the_same_as_one_that_somebody_listens_to(
+    rule_model: MakeModel,
+) -> None:
+    model, attended = rule_model(), RunnableConfig(callbacks=[Seen()])
+
+    whole = [await model.ainvoke("Count to 3", config) for config in (None, attended)]
+    unheard = [chunk async for chunk in model.astream("Count to 3")]
+    heard = [chunk async for chunk in model.astream("Count to 3", attended)]
+    unheard_too, heard_too = list(model.stream("Count to 3")), list(model.stream("Count to 3", attended))
+
+    assert fields(whole[0]) == fields(whole[1])
+    told = [list(map(fields, chunks)) for chunks in (unheard, unheard_too, heard, heard_too)]
+    assert told[1:] == told[:1] * 3
+    assert {chunk.id for chunk in unheard} == {unheard[0].id}
+    assert all(str(message.id).startswith("lc_run--") for message in (*whole, unheard[0], heard[0]))
+
+
+async def test_a_message_has_the_id_of_its_run(rule_model: MakeModel) -> None:
+    run_id = UUID("01a20bec-a4d5-73f8-af74-c8be51f9b12e")
+
+    message = await rule_model().ainvoke("Hi", RunnableConfig(run_id=run_id))
+
+    assert message.id == f"lc_run--{run_id}-0"
+
+
+async def test_the_first_error_of_an_abatch_ends_the_other_calls(rules: RuleModel, rule_model: MakeModel) -> None:
+    inputs: list[Any] = [[HumanMessage([{"type": "hologram"}])], *["Hi"] * 20]
+
+    with pytest.raises(reka.InvalidConversationError):
+        await rule_model().abatch(inputs, {"max_concurrency": 1})
+
+    assert rules.requests == []
+    assert await rule_model().abatch([]) == []
+
+
+def fields(message: AIMessage) -> dict[str, Any]:
+    return message.model_dump(exclude={"id"})
+
+
 # Composition.
 
 
