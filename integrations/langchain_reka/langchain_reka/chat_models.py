@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 from uuid import uuid4
 
 from langchain_core.callbacks import (
@@ -245,8 +245,11 @@ class ChatReka(BaseChatModel):
         """Async twin of `stream`."""
         config = ensure_config(config)
         if self._is_attended(config, kwargs):
-            async for chunk in super().astream(input, config, stop=stop, **kwargs):
-                yield chunk
+            # LangChain types its generator as an iterator.
+            told = cast("AsyncGenerator[AIMessageChunk, None]", super().astream(input, config, stop=stop, **kwargs))
+            async with aclosing(told) as chunks:
+                async for chunk in chunks:
+                    yield chunk
             return
         message_id = _message_id(config)
         async with aclosing(self._amessage_chunks(self._convert_input(input).to_messages(), stop, kwargs)) as chunks:
@@ -362,7 +365,7 @@ class ChatReka(BaseChatModel):
         """
         configs = get_config_list(config, len(inputs))
         # One config for all is looked at once.
-        unattended = bool(inputs) and not isinstance(config, list) and not self._is_attended(configs[0], kwargs)
+        unattended = bool(inputs) and not isinstance(config, Sequence) and not self._is_attended(configs[0], kwargs)
         stop = kwargs.pop("stop", None)
         waiting = iter(list(enumerate(zip(inputs, configs, strict=True))))
         answers: list[Any] = [None] * len(inputs)
@@ -404,10 +407,7 @@ class ChatReka(BaseChatModel):
         """
         if len(inputs) < 2 or background.is_here():
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
-        if isinstance(config, list):
-            config = [_bounded(config[0]), *config[1:]] if config else config
-        else:
-            config = _bounded(config)
+        config = [_bounded(each) for each in config] if isinstance(config, Sequence) else _bounded(config)
         return background.run(self.abatch(inputs, config, return_exceptions=return_exceptions, **kwargs))
 
     def bind_tools(
