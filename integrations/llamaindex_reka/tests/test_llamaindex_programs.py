@@ -27,6 +27,12 @@ from llama_index.core.tools import QueryEngineTool
 from llamaindex_reka import RekaIndex, RekaLLM
 from tests.rule_model import RuleModel
 
+# LlamaIndex's agents use what pydantic has deprecated, and their memory leaves a database in memory open.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
+]
+
 KEY = "programs"
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples" / "llamaindex"
@@ -169,7 +175,6 @@ def test_a_chat_engine_with_memory_condenses_and_answers_from_the_context(lamp: 
     assert len(memory.get_all()) == 4
 
 
-@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
 async def test_an_agent_asks_an_index(tools: list[QueryEngineTool], llm: RekaLLM) -> None:
     agent = FunctionAgent(tools=list(tools), llm=llm)
 
