@@ -31,6 +31,10 @@ def serve(
     upstream_key_env: Annotated[
         str | None, typer.Option(metavar="VARIABLE", help="The environment variable that holds the key for it.")
     ] = None,
+    upstream_api: Annotated[
+        str | None,
+        typer.Option(metavar="FORM", help="The form of requests it takes: openai or reka. Default: by the address."),
+    ] = None,
 ) -> None:
     """Serve the Reka API on this machine, until Ctrl-C.
 
@@ -45,6 +49,7 @@ def serve(
         upstream=upstream,
         upstream_model=upstream_model,
         upstream_key_env=upstream_key_env,
+        upstream_api=upstream_api,
     )
     from reka.server.errors import StartError
     from reka.server.run import serve as serve_until_stopped

@@ -1,13 +1,31 @@
 """What an answerer is asked, what it gives back, and which one a server uses."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from reka.server.embeddings import Embedder
+    from reka.server.settings import Settings
+    from reka.server.slots import Slots
 
-__all__ = ["Answer", "AnswerError", "Answerer", "Question", "Snippet", "make_answerer"]
+__all__ = [
+    "Answer",
+    "AnswerError",
+    "Answerer",
+    "Delta",
+    "End",
+    "Message",
+    "Pieces",
+    "Question",
+    "Snippet",
+    "ToolCall",
+    "in_pieces",
+    "make_answerer",
+    "text_of",
+    "user_texts",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +42,74 @@ class Snippet:
     """Cosine of its embedding and the question's, from -1 to 1."""
 
 
+Message: TypeAlias = Mapping[str, Any]
+"""One message as OpenAI's chat API has it: `role` (system, developer, user, assistant or tool), `content` (a string, a
+list of parts, or None) and, where there are any, `tool_calls` in the nested form, or the `tool_call_id` of a result."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A checked conversation, what retrieval found for it, and how it is to be answered. None: not asked for."""
 
-    turns: Sequence[Mapping[str, str]]
-    """Turns as the API documents them: `type` (human or model), `text`, and perhaps `media_url` on the first."""
-    snippets: Sequence[Snippet] | None
-    """What was found, best first; None if no dataset was named, which differs from one that holds nothing."""
+    messages: Sequence[Message]
+    """The conversation; at least one of the messages is a user's."""
     model: str
     """The model that the caller named."""
-    max_tokens: int | None
+    snippets: Sequence[Snippet] | None = None
+    """What was found, best first; None if no dataset was named, which differs from one that holds nothing."""
+    tools: Sequence[Mapping[str, Any]] = ()
+    """What the model may call, in the flat form: `name`, `description`, `parameters`, a JSON schema."""
+    tool_choice: str | None = None
+    """`auto`, `none`, `required`, or `named:` and the name of the tool that must be called."""
+    response_format: Mapping[str, Any] | None = None
+    """As OpenAI's API has it; None for plain text."""
+    max_tokens: int | None = None
     """The longest answer, in tokens."""
-    temperature: float | None
-    seed: int | None
-    top_k: int | None
-    top_p: float | None
-    frequency_penalty: float | None
-    presence_penalty: float | None
-    length_penalty: float | None
-    stop: Sequence[str]
+    temperature: float | None = None
+    seed: int | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    length_penalty: float | None = None
+    stop: Sequence[str] = ()
     """Texts that end the answer before they appear in it."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """What else the caller sent, for a model that knows it."""
+
+    def wants_more_than_text(self) -> list[str]:
+        """Name what only a language model can do for this question."""
+        wants = {"tools": bool(self.tools), "response_format": self.response_format is not None}
+        return [name for name, is_wanted in wants.items() if is_wanted] + [
+            name for name in ("research",) if self.extra.get(name)
+        ]
+
+
+def text_of(message: Message) -> str:
+    """Give the text of a message: its content if that is a string, the text of its parts, or nothing."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content or () if part.get("type") == "text")
+
+
+def user_texts(messages: Sequence[Message]) -> list[str]:
+    """Give the texts of the user's messages, in order."""
+    return [text_of(message) for message in messages if message["role"] == "user"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that the model wants called."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON text, as the model wrote it; it need not be valid."""
+
+    def nested(self) -> dict[str, Any]:
+        """Write it as OpenAI's API does."""
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +118,52 @@ class Answer:
 
     text: str
     finish_reason: str
-    """`stop`, `length` (the answer was cut at `max_tokens`), or whatever else a model says."""
+    """`stop`, `length` (the answer was cut at `max_tokens`), `tool_calls`, or whatever else a model says."""
     input_tokens: int
     output_tokens: int
+    tool_calls: Sequence[ToolCall] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the model's message, such as `reasoning_content` and `annotations`."""
+    logprobs: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What is new in an answer under way."""
+
+    fields: Mapping[str, Any]
+    """As OpenAI's API has it: `content`, `tool_calls` (pieces with an `index`), `reasoning_content`, ..."""
+    logprobs: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of an answer that came in pieces; always the last of them."""
+
+    finish_reason: str
+    input_tokens: int
+    output_tokens: int
+
+
+Pieces: TypeAlias = AsyncGenerator[Delta | End, None]
+"""An answer as it is written. To close it is to let go of whatever writes it."""
+
+
+async def in_pieces(answer: Answer, size: int | None = None) -> Pieces:
+    """Give a whole answer as pieces.
+
+    Args:
+        answer: What to give.
+        size: The most words in a piece of text; None for all at once.
+    """
+    yield Delta({"role": "assistant", "content": "", **answer.extra})
+    words = re.findall(r"\s*\S+|\s+$", answer.text)
+    step = size or len(words) or 1
+    for start in range(0, len(words), step):
+        yield Delta({"content": "".join(words[start : start + step])})
+    for index, call in enumerate(answer.tool_calls):
+        yield Delta({"tool_calls": [{"index": index, **call.nested()}]})
+    yield End(answer.finish_reason, answer.input_tokens, answer.output_tokens)
 
 
 class Answerer(Protocol):
@@ -63,13 +171,31 @@ class Answerer(Protocol):
 
     @property
     def language_model(self) -> str | None:
-        """Name of the language model behind it; None if there is none."""
+        """What to call the language model behind it; None if there is none."""
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of its own that a caller may name it by, as far as they are known."""
 
     async def answer(self, question: Question) -> Answer:
         """Answer a question.
 
         Raises:
             AnswerError: There is no answer.
+        """
+
+    def stream(self, question: Question) -> Pieces:
+        """Answer a question bit by bit.
+
+        Raises:
+            AnswerError: There is no answer, or it broke off.
+        """
+
+    async def check(self) -> None:
+        """See whether questions can be answered now.
+
+        Raises:
+            AnswerError: They cannot.
         """
 
     async def close(self) -> None:
@@ -83,40 +209,56 @@ class AnswerError(Exception):
         status: HTTP status that the server's own answer should have.
         detail: What happened and the way out. Never holds a key.
         retry_after: Seconds after which another try may succeed; None if nobody said.
+        code: What a model's API calls this error, such as `context_length_exceeded`; None if it does not say.
+        limits: Headers that tell how much the model's API still takes (`x-ratelimit-...`).
     """
 
-    def __init__(self, status: int, detail: str, retry_after: float | None = None) -> None:
-        super().__init__(status, detail, retry_after)
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        retry_after: float | None = None,
+        code: str | None = None,
+        limits: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, detail, retry_after, code, limits)
         self.status = status
         self.detail = detail
         self.retry_after = retry_after
+        self.code = code
+        self.limits = limits or {}
 
     def __str__(self) -> str:
         """Say what happened."""
         return self.detail
 
 
-def make_answerer(
-    *, embedder: "Embedder", upstream: str | None, upstream_model: str | None, upstream_key: str | None
-) -> Answerer:
+def make_answerer(settings: "Settings", embedder: "Embedder", slots: "Slots") -> Answerer:
     """Make the answerer that a server's settings ask for.
 
     Args:
+        settings: The upstream and how to ask it; none means no language model.
         embedder: Compares and counts texts.
-        upstream: Base URL of an OpenAI-compatible server, with or without `/v1`; None for no language model.
-        upstream_model: The model to ask for there; None for the first that it lists.
-        upstream_key: The key that opens it; None if it wants none.
+        slots: Room for questions at once.
 
     Raises:
-        ValueError: `upstream` is no address, or one of the other two is given without it.
+        ValueError: `upstream` is no address, or a setting that belongs to one is given without it.
     """
     # Imported here: each answerer loads what the other has no use for, and both need this module's types.
-    if upstream is None:
-        if upstream_model is not None or upstream_key is not None:
+    if settings.upstream is None:
+        if settings.upstream_model is not None or settings.upstream_key is not None:
             raise ValueError("upstream_model and upstream_key belong to an upstream: give its address as upstream too")
         from reka.server.extractive import ExtractiveAnswerer
 
         return ExtractiveAnswerer(embedder)
     from reka.server.upstream import UpstreamAnswerer
 
-    return UpstreamAnswerer(upstream, model=upstream_model, key=upstream_key, count_tokens=embedder.count_tokens)
+    return UpstreamAnswerer(
+        settings.upstream,
+        model=settings.upstream_model,
+        key=settings.upstream_key,
+        form=None if settings.upstream_api == "auto" else settings.upstream_api,
+        count_tokens=embedder.count_tokens,
+        slots=slots,
+        retries=settings.upstream_retries,
+    )

@@ -1,7 +1,8 @@
 """The HTTP face of a service: each route reads, asks the service, and answers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Request, Security
@@ -9,14 +10,16 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from starlette.concurrency import run_in_threadpool
 
 from reka._version import __version__
-from reka.server import replies
-from reka.server.bodies import read_chat, read_upload
-from reka.server.chat import told
-from reka.server.service import Service
+from reka.server import completions, native, replies
+from reka.server.answering import EventStream, begun, unless_gone
+from reka.server.answers import Pieces, Question
+from reka.server.bodies import read_body, read_upload
+from reka.server.chat import ChatBody, told
+from reka.server.completions import CompletionBody
+from reka.server.errors import NotFound
+from reka.server.native import NativeBody
+from reka.server.service import Asked, Service
 from reka.server.uploads import Upload
-
-FEATURES: Final = ("chat", "models", "datasets", "retrieval", "retrieval_top_k")
-"""What a client may count on; `retrieval_top_k` is a parameter that the documented API does not have."""
 
 _NO_MODEL: Final = (
     "No language model is attached: answers are quotations from the retrieved chunks or from the conversation itself. "
@@ -46,6 +49,7 @@ def create_app(service: Service) -> FastAPI:
         return service.keys.owner_of(key or (bearer.credentials if bearer else None))
 
     # A route reads its body itself, so that a wrong key is answered before any of it is read.
+    _add_model_routes(app, service, owner)
     _add_chat_routes(app, service, owner)
     _add_dataset_routes(app, service, owner)
     return app
@@ -65,7 +69,7 @@ def _add_open_routes(app: FastAPI, service: Service) -> None:
         return {
             "name": "reka",
             "version": __version__,
-            "features": FEATURES,
+            "features": service.features,
             "language_model": service.answerer.language_model,
             "note": note(service),
         }
@@ -76,25 +80,67 @@ def _add_open_routes(app: FastAPI, service: Service) -> None:
         return {"ok": True}
 
 
-def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
-    """Add what answers questions."""
+def _add_model_routes(app: FastAPI, service: Service, owner: Any) -> None:
+    """Add what tells of models."""
 
     @app.get("/models", dependencies=[Depends(owner)])
     async def models() -> tuple[str, ...]:
         """List the names of the models."""
         return service.models
 
-    @app.post("/chat", openapi_extra=replies.CHAT_BODY)
+    @app.get("/v1/models", dependencies=[Depends(owner)])
+    async def v1_models(request: Request) -> Any:
+        """List the models: as OpenAI does, or, for `reka-api` 3, as the API of that generation did."""
+        listed = native.listed if "x-fern-language" in request.headers else completions.listed
+        return listed(service.models)
+
+    @app.get("/v1/models/{name}", dependencies=[Depends(owner)])
+    async def v1_model(name: str) -> dict[str, Any]:
+        """Tell of one model."""
+        if name not in service.models:
+            raise NotFound(f"There is no model {name[:100]!r}: this server has {', '.join(service.models)}")
+        return completions.model_named(name)
+
+
+def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
+    """Add what answers questions, in each generation of the API."""
+    limit = service.settings.max_body_bytes
+    answerer = service.answerer
+
+    async def question(request: Request, owner: str, body: Asked) -> Question:
+        if body.retrieval_dataset is None:
+            return service.asked(owner, body)
+        return await unless_gone(request, run_in_threadpool(service.asked, owner, body))
+
+    async def streamed(
+        request: Request, asked: Question, events: Callable[[Pieces, Question], AsyncIterator[bytes]]
+    ) -> EventStream:
+        pieces = await unless_gone(request, begun(answerer.stream(asked)))
+        return EventStream(events(pieces, asked), pieces)
+
+    @app.post("/chat", openapi_extra=replies.body_of(ChatBody))
     async def chat(request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Answer the last turn of a conversation."""
-        body = await read_chat(request, service.settings.max_body_bytes)
-        model = service.model_named(body.model_name)
-        snippets = None
-        if body.retrieval_dataset is not None:
-            k = body.retrieval_top_k or service.settings.retrieval_top_k
-            snippets = await run_in_threadpool(service.retrieve, owner, body.retrieval_dataset, body.query(), k)
-        answer = await service.answerer.answer(body.question(model, snippets))
-        return told(answer, snippets)
+        asked = await question(request, owner, await read_body(request, ChatBody, limit))
+        return told(await unless_gone(request, answerer.answer(asked)), asked.snippets)
+
+    @app.post("/v1/chat", openapi_extra=replies.body_of(NativeBody))
+    async def v1_chat(request: Request, owner: Annotated[str, Depends(owner)]) -> Any:
+        """Answer the last message of a conversation; streamed, each event has the whole text so far."""
+        body = await read_body(request, NativeBody, limit)
+        asked = await question(request, owner, body)
+        if body.stream:
+            return await streamed(request, asked, native.told_in_events)
+        return native.told(await unless_gone(request, answerer.answer(asked)), asked)
+
+    @app.post("/v1/chat/completions", openapi_extra=replies.body_of(CompletionBody))
+    async def v1_chat_completions(request: Request, owner: Annotated[str, Depends(owner)]) -> Any:
+        """Answer the last message of a conversation, with tools and formats, as OpenAI's API does."""
+        body = await read_body(request, CompletionBody, limit)
+        asked = await question(request, owner, body)
+        if body.stream:
+            return await streamed(request, asked, partial(completions.told_in_events, wants_usage=body.wants_usage()))
+        return completions.told(await unless_gone(request, answerer.answer(asked)), asked)
 
 
 def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:

@@ -1,12 +1,14 @@
 """What `POST /chat` may be asked, checked; as the question for an answerer; and its answer as JSON."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from reka.server.answers import Answer, Question, Snippet
+from reka.server.answers import Answer, Message, Question, Snippet
+from reka.server.media import media_part
+from reka.server.sampling import Chunks, LengthPenalty, Penalty, Seed, StopWords, Temperature, TokenLimit, TopK, TopP
 
 
 class Turn(BaseModel):
@@ -26,23 +28,21 @@ class ChatBody(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=(), hide_input_in_errors=True
     )
-    _seed: ClassVar[int] = 2**63
 
     conversation_history: list[Turn]
     """Begins with human, then model and human by turns. If it ends with model, that text is continued."""
     model_name: str | None = None
     retrieval_dataset: str | None = None
-    retrieval_top_k: int | None = Field(default=None, ge=1, le=100)
-    """How many chunks come back: this server's own parameter."""
-    request_output_len: int | None = Field(default=None, ge=1, le=1_000_000)
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    random_seed: int | None = Field(default=None, ge=-_seed, lt=_seed)
-    runtime_top_k: int | None = Field(default=None, ge=1, le=1_000_000)
-    runtime_top_p: float | None = Field(default=None, gt=0, le=1)
-    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
-    length_penalty: float | None = Field(default=None, ge=0, le=10)
-    stop_words: list[str] | None = Field(default=None, max_length=64)
+    retrieval_top_k: Chunks | None = None
+    request_output_len: TokenLimit | None = None
+    temperature: Temperature | None = None
+    random_seed: Seed | None = None
+    runtime_top_k: TopK | None = None
+    runtime_top_p: TopP | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    length_penalty: LengthPenalty | None = None
+    stop_words: StopWords | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -73,12 +73,10 @@ class ChatBody(BaseModel):
                 )
         return turns
 
-    @field_validator("stop_words")
-    @classmethod
-    def _not_empty(cls, words: list[str] | None) -> list[str] | None:
-        if words and not all(words):
-            raise PydanticCustomError("stop_words", "an empty stop word would end every answer before it begins")
-        return words
+    @property
+    def model(self) -> str | None:
+        """Name of the model, under the name that the other generations give it."""
+        return self.model_name
 
     def query(self) -> str:
         """What to look for in a dataset: the last human turn."""
@@ -92,7 +90,7 @@ class ChatBody(BaseModel):
             snippets: What was found for it; None if no dataset was named.
         """
         return Question(
-            turns=[turn.model_dump(exclude_none=True) for turn in self.conversation_history],
+            messages=[_message(turn) for turn in self.conversation_history],
             snippets=snippets,
             model=model,
             max_tokens=self.request_output_len,
@@ -107,7 +105,15 @@ class ChatBody(BaseModel):
         )
 
 
-def told(answer: Answer, snippets: list[Snippet] | None) -> dict[str, Any]:
+def _message(turn: Turn) -> Message:
+    if turn.type == "model":
+        return {"role": "assistant", "content": turn.text}
+    if turn.media_url is None:
+        return {"role": "user", "content": turn.text}
+    return {"role": "user", "content": [media_part(turn.media_url), {"type": "text", "text": turn.text}]}
+
+
+def told(answer: Answer, snippets: Sequence[Snippet] | None) -> dict[str, Any]:
     """An answer as JSON."""
     body: dict[str, Any] = {
         "type": "model",
@@ -115,9 +121,16 @@ def told(answer: Answer, snippets: list[Snippet] | None) -> dict[str, Any]:
         "finish_reason": answer.finish_reason,
         "usage": {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens},
     }
-    if snippets is not None:
-        body["retrieved_chunks"] = [
+    return body | retrieved(snippets)
+
+
+def retrieved(snippets: Sequence[Snippet] | None) -> dict[str, Any]:
+    """What an answer tells of the chunks that were found for it: nothing, if no dataset was named."""
+    if snippets is None:
+        return {}
+    return {
+        "retrieved_chunks": [
             {"text": found.text, "source": found.source, "score": found.score, "similarity": found.similarity}
             for found in snippets
         ]
-    return body
+    }

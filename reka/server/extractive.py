@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reka.server.answers import Answer, Question
+from reka.server.answers import Answer, AnswerError, Pieces, Question, in_pieces, text_of, user_texts
+from reka.server.media import media_of
 from reka.server.sentences import passages
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ _SAME_WORDS: Final = 0.7
 _LEAST_SIMILARITY: Final = 0.4
 """Cosine that makes a sentence of the conversation fit although it shares no word with the question."""
 
+_WORDS_A_PIECE: Final = 4
+"""Words of a piece of a streamed answer."""
+
 _FROM_DATASET: Final = "Quoted from the dataset (no language model is attached to this server):"
 _FROM_CONVERSATION: Final = "Quoted from this conversation (no language model is attached to this server):"
 _NOT_SEEN: Final = "The {media} cannot be looked at: no language model is attached to this server, it can only quote."
@@ -96,13 +100,32 @@ class ExtractiveAnswerer:
     """Quotes the best-fitting sentences of the retrieved text, or, without a dataset, of the conversation itself."""
 
     language_model: Final[str | None] = None
+    model_names: Final[tuple[str, ...]] = ()
 
     def __init__(self, embedder: "Embedder") -> None:
         self._embedder = embedder
 
     async def answer(self, question: Question) -> Answer:
-        """Quote what fits. Sampling parameters change nothing, `max_tokens` and `stop` cut the answer."""
+        """Quote what fits. Sampling parameters change nothing, `max_tokens` and `stop` cut the answer.
+
+        Raises:
+            AnswerError: The question is for a language model: it has tools, or wants a format (400).
+        """
+        if wants := question.wants_more_than_text():
+            raise AnswerError(
+                400,
+                f"{', '.join(wants)}: no language model is attached to this server, it can only quote. Put one behind "
+                "it: reka serve --upstream URL",
+            )
         return await asyncio.to_thread(self._answer, question)
+
+    async def stream(self, question: Question) -> Pieces:
+        """Quote what fits, some words at a time."""
+        async for piece in in_pieces(await self.answer(question), _WORDS_A_PIECE):
+            yield piece
+
+    async def check(self) -> None:
+        """Do nothing: it can always quote."""
 
     async def close(self) -> None:
         """Do nothing: there is nothing to let go of."""
@@ -111,7 +134,9 @@ class ExtractiveAnswerer:
         text = _until(question.stop, self._text(question))
         cut = text if question.max_tokens is None else self._first_tokens(text, question.max_tokens)
         count = self._embedder.count_tokens
-        read = [turn["text"] for turn in question.turns] + [snippet.text for snippet in question.snippets or ()]
+        read = [text_of(message) for message in question.messages] + [
+            snippet.text for snippet in question.snippets or ()
+        ]
         return Answer(cut, "stop" if cut == text else "length", sum(map(count, read)), count(cut))
 
     def _text(self, question: Question) -> str:
@@ -168,7 +193,7 @@ def _asked(question: Question) -> tuple[str, list[str]]:
     Returns:
         What is asked, and the turn's other sentences, which may hold the answer.
     """
-    last = [turn["text"] for turn in question.turns if turn["type"] == "human"][-1]
+    last = user_texts(question.messages)[-1]
     sentences = passages(_end_of(last, _CONVERSATION_CHARS))
     asked = [sentence for sentence in sentences if _is_question(sentence)]
     if not asked:
@@ -194,7 +219,7 @@ def _of_snippets(question: Question) -> Iterator[_Quotation]:
 
 def _of_turns(question: Question, rest: Sequence[str]) -> Iterator[_Quotation]:
     """Yield what the human said, except questions: an answer must not quote the model, nor ask back."""
-    earlier = [turn["text"] for turn in question.turns if turn["type"] == "human"][:-1]
+    earlier = user_texts(question.messages)[:-1]
     latest = passages(_end_of("\n\n".join(earlier), _CONVERSATION_CHARS))
     for text in [*latest, *rest]:
         if not _is_question(text):
@@ -245,9 +270,7 @@ def _rendered(chosen: Sequence[_Quotation]) -> Iterator[str]:
 
 
 def _media(question: Question) -> list[str]:
-    urls = [turn["media_url"] for turn in question.turns if turn.get("media_url")]
-    kinds = [url[len("data:") :].partition("/")[0] if url.startswith("data:") else "" for url in urls]
-    return [kind if kind in {"image", "video", "audio"} else "media file" for kind in kinds]
+    return [kind if kind else "media file" for message in question.messages for kind in media_of(message)]
 
 
 def _nothing_found(question: Question) -> str:

@@ -6,14 +6,13 @@ a chat template's control token, or that do not show, are written as JSON escape
 """
 
 import json
-import mimetypes
 import re
 import struct
 import unicodedata
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from reka.server.answers import Question, Snippet
+from reka.server.answers import Message, Question, Snippet, text_of
 
 __all__ = ["messages"]
 
@@ -48,45 +47,31 @@ _JOINERS: Final = frozenset("\u200c\u200d")
 # Line and paragraph separators; control, format, private and surrogate characters (a lone one cannot even be encoded).
 _UNSHOWN: Final = frozenset({"Zl", "Zp", "Cc", "Cf", "Co", "Cs"})
 
-_MEDIA_PARTS: Final[Mapping[str, str]] = {"image": "image_url", "video": "video_url", "audio": "audio_url"}
 
-
-def messages(question: Question) -> list[dict[str, Any]]:
+def messages(question: Question) -> list[Message]:
     """Write a question as messages of the OpenAI chat API.
 
-    The retrieved passages stand in front of the last human text rather than in a system message: there are servers that
-    refuse that role, Reka's among them.
-
-    Returns:
-        Messages with the roles user and assistant in turn; the content is a string, or a list of parts with media.
+    The retrieved passages stand in front of the last user's text rather than in a system message: there are servers
+    that refuse that role, Reka's among them.
     """
-    last = max(index for index, turn in enumerate(question.turns) if turn["type"] == "human")
+    if question.snippets is None:
+        return list(question.messages)
+    last = max(index for index, message in enumerate(question.messages) if message["role"] == "user")
     return [
-        _message(turn, _with_passages(turn["text"], question.snippets) if index == last else turn["text"])
-        for index, turn in enumerate(question.turns)
+        _asking_with_passages(message, question.snippets) if index == last else message
+        for index, message in enumerate(question.messages)
     ]
 
 
-def _message(turn: Mapping[str, str], text: str) -> dict[str, Any]:
-    if turn["type"] == "model":
-        return {"role": "assistant", "content": text}
-    url = turn.get("media_url")
-    if url is None:
-        return {"role": "user", "content": text}
-    kind = _MEDIA_PARTS.get(_media_family(url), "image_url")
-    return {"role": "user", "content": [{"type": kind, kind: {"url": url}}, {"type": "text", "text": text}]}
+def _asking_with_passages(message: Message, snippets: Sequence[Snippet]) -> Message:
+    text = _with_passages(text_of(message), snippets)
+    if isinstance(message["content"], str):
+        return {**message, "content": text}
+    media = [part for part in message["content"] if part["type"] != "text"]
+    return {**message, "content": [*media, {"type": "text", "text": text}]}
 
 
-def _media_family(url: str) -> str:
-    """Tell image, video or audio by a URL's MIME type or file name; `` if neither does."""
-    if url.startswith("data:"):
-        return url[len("data:") :].partition("/")[0]
-    return (mimetypes.guess_type(url.partition("?")[0])[0] or "").partition("/")[0]
-
-
-def _with_passages(text: str, snippets: Sequence[Snippet] | None) -> str:
-    if snippets is None:
-        return text
+def _with_passages(text: str, snippets: Sequence[Snippet]) -> str:
     if not snippets:
         return _NOTHING_FOUND % {"question": text}
     return _TEMPLATE % {"passages": "\n".join(_passage(snippet) for snippet in snippets), "question": text}

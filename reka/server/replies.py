@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -15,7 +15,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reka.server.answers import AnswerError
 from reka.server.chat import ChatBody
+from reka.server.completions import CompletionBody
 from reka.server.errors import ServiceError
+from reka.server.failures import error_body, is_openai
+from reka.server.native import NativeBody
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +27,14 @@ _MAX_FAULTS: Final = 20
 
 _STRING: Final = {"type": "string"}
 
-CHAT_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ChatBody"}}},
-    }
-}
-"""The body of a chat for the API's description: the route reads it itself, so FastAPI does not know it."""
+_BODIES: Final[tuple[type[BaseModel], ...]] = (ChatBody, NativeBody, CompletionBody)
+
+
+def body_of(kind: type[BaseModel]) -> dict[str, Any]:
+    """A route's body for the API's description: the route reads it itself, so FastAPI does not know it."""
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
 
 UPLOAD_BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -50,7 +54,7 @@ UPLOAD_BODY: Final[dict[str, Any]] = {
         },
     }
 }
-"""The body of an upload, likewise."""
+"""The body of an upload for the API's description, likewise."""
 
 
 def install(app: FastAPI) -> None:
@@ -67,9 +71,10 @@ def install(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         description = describe()
         schemas = description.setdefault("components", {}).setdefault("schemas", {})
-        if "ChatBody" not in schemas:
-            chat = ChatBody.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(chat.pop("$defs"), ChatBody=chat)
+        for kind in _BODIES:
+            if kind.__name__ not in schemas:
+                schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas.update(schema.pop("$defs", {}), **{kind.__name__: schema})
         return description
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the description
@@ -103,20 +108,23 @@ class RequestIds:
             logger.exception("request %s (%s %s) failed", request_id, scope["method"], scope["path"])
             if has_begun:
                 raise
-            failure = _error(500, f"The server failed on this request; its log says why, under {request_id}")
+            detail = f"The server failed on this request; its log says why, under {request_id}"
+            failure = JSONResponse(error_body(scope["path"], 500, detail), 500)
             await failure(scope, receive, send_with_id)
 
 
-def _service_error(_: Request, error: Exception) -> Response:
+def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return _error(error.status, error.detail, headers)
+    return _error(request, error.status, error.detail, headers)
 
 
-def _answer_error(_: Request, error: Exception) -> Response:
+def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AnswerError)
-    headers = None if error.retry_after is None else {"Retry-After": f"{error.retry_after:g}"}
-    return _error(error.status, error.detail, headers)
+    headers = dict(error.limits)
+    if error.retry_after is not None:
+        headers["Retry-After"] = f"{error.retry_after:g}"
+    return _error(request, error.status, error.detail, headers, error.code)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
@@ -124,10 +132,10 @@ def _http_error(request: Request, error: Exception) -> Response:
     detail = error.detail
     if error.status_code == 404:
         detail = f"There is nothing at {request.method} {request.url.path}; GET /openapi.json lists what there is"
-    return _error(error.status_code, detail, error.headers)
+    return _error(request, error.status_code, detail, error.headers)
 
 
-def _faults(_: Request, error: Exception) -> Response:
+def _faults(request: Request, error: Exception) -> Response:
     """List what is wrong with a body, without repeating the body: it may be large, or private."""
     assert isinstance(error, ValidationError | RequestValidationError)
     faults: Sequence[Any] = (
@@ -140,13 +148,20 @@ def _faults(_: Request, error: Exception) -> Response:
         | {"msg": fault["msg"], "type": fault["type"]}
         for fault in faults[:_MAX_FAULTS]
     ]
-    return _error(422, listed)
+    # OpenAI's API, and the live host after it, has one status for whatever is wrong with a request.
+    return _error(request, 400 if is_openai(request.url.path) else 422, listed)
 
 
-def _client_is_gone(_: Request, __: Exception) -> Response:
+def _client_is_gone(request: Request, _: Exception) -> Response:
     # Nobody reads this answer; it only must not be taken for a failure of the server.
-    return _error(400, "The client ended the request before its body was whole")
+    return _error(request, 400, "The client ended the request before it was answered")
 
 
-def _error(status: int, detail: Any, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"detail": detail}, status, dict(headers) if headers else None)
+def _error(
+    request: Request,
+    status: int,
+    detail: str | Sequence[dict[str, Any]],
+    headers: Mapping[str, str] | None = None,
+    code: str | None = None,
+) -> JSONResponse:
+    return JSONResponse(error_body(request.url.path, status, detail, code), status, dict(headers) if headers else None)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final, Protocol
 
-from reka.server.answers import Answerer, Snippet, make_answerer
+from reka.server.answers import Answerer, Question, Snippet, make_answerer
 from reka.server.database import Database, sqlite_url
 from reka.server.datasets import Datasets
 from reka.server.embeddings import Embedder, WordLlamaEmbedder
@@ -13,7 +14,46 @@ from reka.server.index import Index
 from reka.server.jobs import Jobs
 from reka.server.keys import KeyRing
 from reka.server.settings import Settings
+from reka.server.slots import Slots
 from reka.server.worker import Worker
+
+FEATURES: Final = (
+    "chat",
+    "v1_chat",
+    "v1_completions",
+    "streaming",
+    "models",
+    "datasets",
+    "retrieval",
+    "retrieval_top_k",
+    "v1_retrieval",
+)
+"""What every server can do; `retrieval_top_k` and `v1_retrieval` (datasets on both v1 endpoints) are this one's own."""
+
+MODEL_FEATURES: Final = ("tools", "response_format")
+"""What takes a language model."""
+
+
+class Asked(Protocol):
+    """The checked body of a request, of whichever generation."""
+
+    @property
+    def model(self) -> str | None:
+        """Name of the model to ask; None for the first one."""
+
+    @property
+    def retrieval_dataset(self) -> str | None:
+        """Dataset to answer from."""
+
+    @property
+    def retrieval_top_k(self) -> int | None:
+        """How many chunks of it; None for the server's own number."""
+
+    def query(self) -> str:
+        """What to look for in it."""
+
+    def question(self, model: str, snippets: list[Snippet] | None) -> Question:
+        """The question for an answerer."""
 
 
 class Service:
@@ -40,12 +80,8 @@ class Service:
         self.settings = settings
         self.folder = DataFolder(settings.data_dir)
         embedder = embedder or WordLlamaEmbedder()
-        self.answerer: Answerer = answerer or make_answerer(
-            embedder=embedder,
-            upstream=settings.upstream,
-            upstream_model=settings.upstream_model,
-            upstream_key=settings.upstream_key,
-        )
+        self.slots = Slots(settings.upstream_concurrency, settings.upstream_queue, settings.upstream_queue_seconds)
+        self.answerer: Answerer = answerer or make_answerer(settings, embedder, self.slots)
         self.keys = KeyRing(database, accept_any=settings.is_loopback)
         self.jobs = Jobs(database)
         self._index = Index(self.folder.index, embedder)
@@ -55,9 +91,12 @@ class Service:
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models that a chat may ask for."""
-        extra = self.answerer.language_model
-        names = self.settings.models
-        return names if extra is None or extra in names else (*names, extra)
+        return tuple(dict.fromkeys([*self.settings.models, *self.answerer.model_names]))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What a client may count on."""
+        return FEATURES if self.answerer.language_model is None else FEATURES + MODEL_FEATURES
 
     def model_named(self, name: str | None) -> str:
         """The model that a chat asks for; the first one if it names none.
@@ -70,6 +109,20 @@ class Service:
         if name not in self.models:
             raise Refused(f"There is no model {name[:100]!r}: this server has {', '.join(self.models)}")
         return name
+
+    def asked(self, owner: str, asked: "Asked") -> Question:
+        """Make the question that a checked body asks, with what retrieval finds for it.
+
+        Raises:
+            NotFound: The owner has no such dataset.
+            Refused: There is no such model, or the dataset is not prepared.
+        """
+        model = self.model_named(asked.model)
+        snippets = None
+        if asked.retrieval_dataset is not None:
+            k = asked.retrieval_top_k or self.settings.retrieval_top_k
+            snippets = self.retrieve(owner, asked.retrieval_dataset, asked.query(), k)
+        return asked.question(model, snippets)
 
     def retrieve(self, owner: str, dataset: str, query: str, k: int) -> list[Snippet]:
         """Find the chunks of a dataset that fit a query best, best first.

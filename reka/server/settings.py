@@ -3,6 +3,7 @@
 import os
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -41,7 +42,17 @@ class Settings(BaseSettings):
     """The model to ask for there; None for the first that it lists."""
     upstream_key_env: str | None = None
     """Name of the environment variable with the key for it; None if it wants none."""
-    models: tuple[str, ...] = ("reka-flash", "reka-core", "reka-edge")
+    upstream_api: Literal["auto", "openai", "reka"] = "auto"
+    """The form of requests it takes: OpenAI's, or that of Reka's own host; `auto` tells by the address."""
+    upstream_retries: int = Field(default=2, ge=0, le=10)
+    """How often it is asked again when it is busy, fails or cannot be reached, before it has answered anything."""
+    upstream_concurrency: int = Field(default=512, ge=1)
+    """Questions that it is asked at once."""
+    upstream_queue: int = Field(default=512, ge=0)
+    """Questions that wait for that; who comes then is told to come back later."""
+    upstream_queue_seconds: float = Field(default=60, gt=0)
+    """Seconds that a question waits at most."""
+    models: tuple[str, ...] = ("reka-flash", "reka-core", "reka-edge", "reka-flash-3", "reka-edge-2603")
     """Model names that a chat may ask for; all are answered alike."""
 
     max_upload_bytes: int = Field(default=5 * GIB, gt=0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from reka.server.answers import Answer, Question
+from reka.server.answers import Answer, Pieces, Question, in_pieces, text_of
 
 
 class WordEmbedder:
@@ -58,6 +58,7 @@ class Echo:
     """Answers with the last turn and remembers what it was asked."""
 
     language_model: str | None = "echo-1"
+    model_names = ("echo-1",)
 
     def __init__(self, error: Exception | None = None) -> None:
         self.questions: list[Question] = []
@@ -68,7 +69,15 @@ class Echo:
         self.questions.append(question)
         if self.error is not None:
             raise self.error
-        return Answer(text=question.turns[-1]["text"], finish_reason="stop", input_tokens=3, output_tokens=2)
+        return Answer(text_of(question.messages[-1]), finish_reason="stop", input_tokens=3, output_tokens=2)
+
+    async def stream(self, question: Question) -> Pieces:
+        async for piece in in_pieces(await self.answer(question), 1):
+            yield piece
+
+    async def check(self) -> None:
+        if self.error is not None:
+            raise self.error
 
     async def close(self) -> None:
         self.is_closed = True

@@ -52,7 +52,17 @@ def test_each_parameter_reaches_the_answerer(echoing: Caller, echo: Echo) -> Non
     assert echoing.ask("POST", "/chat", json=body).ok
 
     (question,) = echo.questions
-    assert question.turns == turns
+    assert question.messages == [
+        {
+            "role": "user",
+            "content": [
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+                {"type": "text", "text": "hi"},
+            ],
+        },
+        {"role": "assistant", "content": "hello"},
+        {"role": "user", "content": "hi"},
+    ]
     assert question.snippets is None
     assert (question.model, question.max_tokens, question.temperature, question.seed) == ("reka-core", 7, 1.0, -5)
     assert (question.top_k, question.top_p, question.stop) == (3, 0.5, ["END"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from reka.server.answers import Question
+from reka.server.media import media_part
 
 if TYPE_CHECKING:
     from reka.server.embeddings import Vectors
@@ -41,20 +42,10 @@ class Ask(Protocol):
 
 
 def ask(*texts: str, **fields: Any) -> Question:
-    turns = [{"type": "model" if index % 2 else "human", "text": text} for index, text in enumerate(texts)]
+    messages: list[dict[str, Any]] = [
+        {"role": "assistant" if index % 2 else "user", "content": text} for index, text in enumerate(texts)
+    ]
     if "media_url" in fields:
-        turns[0]["media_url"] = fields.pop("media_url")
-    left_open: dict[str, Any] = {
-        "snippets": None,
-        "model": "reka-flash",
-        "max_tokens": None,
-        "temperature": None,
-        "seed": None,
-        "top_k": None,
-        "top_p": None,
-        "frequency_penalty": None,
-        "presence_penalty": None,
-        "length_penalty": None,
-        "stop": (),
-    }
-    return Question(turns=turns, **{**left_open, **fields})
+        media = media_part(fields.pop("media_url"))
+        messages[0]["content"] = [media, {"type": "text", "text": messages[0]["content"]}]
+    return Question(messages=messages, **{"model": "reka-flash", **fields})

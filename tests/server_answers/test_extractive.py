@@ -126,7 +126,7 @@ async def test_a_dataset_is_not_mixed_with_the_conversation(answerer: Extractive
     [
         ("data:image/png;base64,AAAA", "The image cannot"),
         ("data:video/mp4;base64,AAAA", "The video cannot"),
-        ("https://example.org/x", "The media file cannot"),
+        ("https://example.org/x", "The image cannot"),
     ],
 )
 async def test_media_is_said_not_to_be_looked_at(
@@ -227,7 +227,7 @@ async def test_the_same_question_gets_the_same_answer(answerer: ExtractiveAnswer
 
 
 def test_without_an_upstream_the_server_quotes_and_names_no_language_model(embedder: WordBag) -> None:
-    answerer = make_answerer(embedder=embedder, upstream=None, upstream_model=None, upstream_key=None)
+    answerer = make_answerer(Settings(), embedder, SLOTS)
 
     assert answerer.language_model is None
 

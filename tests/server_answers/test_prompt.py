@@ -1,3 +1,4 @@
+import copy
 import json
 import re
 from dataclasses import replace
@@ -129,6 +130,8 @@ def test_a_search_that_found_nothing_is_told(question: Ask) -> None:
         ("data:audio/wav;base64,AA", "audio_url"),
         ("https://example.org/cat.jpg?size=2", "image_url"),
         ("https://example.org/cat.mp4", "video_url"),
+        ("https://example.org/cat.pdf", "pdf_url"),
+        ("data:application/pdf;base64,AA", "pdf_url"),
         ("https://example.org/cat", "image_url"),
     ],
 )
@@ -143,7 +146,7 @@ def test_media_becomes_a_part_before_the_text(question: Ask, url: str, kind: str
 
 def test_a_question_is_not_changed_by_writing_it(question: Ask) -> None:
     asked = question("What is it?", media_url="data:image/png;base64,AA", snippets=[Snippet("a", "b", 1, 1)])
-    before = replace(asked, turns=[dict(turn) for turn in asked.turns])
+    before = replace(asked, messages=copy.deepcopy(list(asked.messages)))
 
     messages(asked)
 

@@ -9,6 +9,8 @@ import aiohttp
 import pytest
 
 from reka.server.answers import Answer, AnswerError, Snippet, make_answerer
+from reka.server.settings import Settings
+from reka.server.slots import Slots
 from reka.server.upstream import MAX_ANSWER_BYTES, UpstreamAnswerer, upstream_url
 from tests.fake_reka import FakeReka
 from tests.server_answers.asking import Ask, WordBag
@@ -112,7 +114,8 @@ async def test_snippets_are_in_the_prompt(fake: FakeReka, answerer: UpstreamAnsw
 
 
 async def test_without_a_key_none_is_sent(fake: FakeReka, embedder: WordBag, question: Ask) -> None:
-    answerer = make_answerer(embedder=embedder, upstream=fake.url, upstream_model="m", upstream_key=None)
+    settings = Settings(upstream=fake.url, upstream_model="m")
+    answerer = make_answerer(settings, embedder, Slots(1, 0, 1))
     fake.will_answer(200, COMPLETION)
 
     await answerer.answer(question("Hi"))
@@ -161,9 +164,10 @@ async def test_an_upstream_that_lists_no_model_is_told_with_the_way_out(
 @pytest.mark.parametrize(
     ("status", "body", "ours", "said"),
     [
-        (400, {"error": {"message": "no such model"}}, 502, "no such model"),
-        (422, {"detail": "temperature too high"}, 502, "temperature too high"),
-        (422, {"detail": [{"msg": "bad"}]}, 502, "bad"),
+        (400, {"error": {"message": "no such model"}}, 400, "no such model"),
+        (422, {"detail": "temperature too high"}, 400, "temperature too high"),
+        (422, {"detail": [{"msg": "bad"}]}, 400, "bad"),
+        (413, b"", 400, "413"),
         (404, b"<html>not here</html>", 502, "not here"),
         (401, {"error": {"message": f"Incorrect API key provided: {KEY}"}}, 502, "--upstream-key-env"),
         (403, b"", 502, "--upstream-key-env"),

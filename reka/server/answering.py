@@ -1,0 +1,90 @@
+"""Answers on their way to a client: whoever goes away is worked for no longer."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from contextlib import aclosing
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import StreamingResponse
+from starlette.types import Send
+
+from reka.server.answers import AnswerError, Pieces
+
+T = TypeVar("T")
+
+
+async def unless_gone(request: Request, work: Awaitable[T]) -> T:
+    """Do some work for a request whose body has been read, and stop it if the client goes away meanwhile.
+
+    Raises:
+        ClientDisconnect: The client has gone.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+
+
+async def begun(pieces: Pieces) -> Pieces:
+    """Wait for the first piece of an answer, so that what fails before it can still be told by a status.
+
+    Raises:
+        AnswerError: There is no answer.
+    """
+    try:
+        first = await anext(pieces)
+    except StopAsyncIteration as error:
+        raise AnswerError(502, "the model's answer is empty") from error
+    except BaseException:
+        await pieces.aclose()
+        raise
+
+    async def all_pieces() -> Pieces:
+        async with aclosing(pieces):
+            yield first
+            async for piece in pieces:
+                yield piece
+
+    return all_pieces()
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events. When the client goes away, whatever makes them is closed at once."""
+
+    def __init__(self, events: AsyncIterator[bytes], pieces: Pieces) -> None:
+        """Send `events`, which are made of `pieces`."""
+        super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._pieces = pieces
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the events, as they come.
+
+        An answer that breaks off, in a generation that cannot say so, is not ended properly: the connection is closed,
+        so that no client takes it for whole.
+        """
+        try:
+            with contextlib.suppress(AnswerError):
+                await super().stream_response(send)
+        finally:
+            await _closed(self.body_iterator)
+            await _closed(self._pieces)
+
+
+async def _closed(iterator: object) -> None:
+    if isinstance(iterator, AsyncGenerator):
+        await iterator.aclose()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,146 @@
+"""What is sent to a model behind the server, in OpenAI's form or in the live Reka host's; and how its answers are read.
+
+Pure functions; `upstream` has the sockets.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+from reka.errors import InvalidConversationError
+from reka.server import prompt
+from reka.server.answers import Answer, AnswerError, Message, Question, ToolCall, text_of
+from reka.wire.messages import folded, sent_message
+
+__all__ = ["Form", "chat_request", "read_completion", "read_count", "tokens_of"]
+
+Form: TypeAlias = Literal["openai", "reka"]
+"""Which of the two an upstream takes: OpenAI's full form, or the live Reka host's."""
+
+# A Question's fields that both have under the same name. Neither has `length_penalty`.
+_PARAMETERS: Final = (
+    "max_tokens",
+    "temperature",
+    "seed",
+    "top_k",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "response_format",
+)
+_ANSWER_FIELDS: Final = frozenset({"role", "content", "tool_calls", "function_call"})
+
+
+def chat_request(question: Question, model: str, form: Form = "openai") -> dict[str, Any]:
+    """Write a question as the body of a chat request. What the caller left open is left to the upstream.
+
+    Raises:
+        AnswerError: The conversation cannot be brought to the live host's form (400).
+    """
+    messages = prompt.messages(question)
+    body: dict[str, Any] = {**question.extra, "model": model, "messages": _MESSAGES[form](messages)}
+    for name in _PARAMETERS:
+        value = getattr(question, name)
+        if value is not None:
+            body[name] = value
+    if question.stop:
+        body["stop"] = list(question.stop)
+    if question.tools:
+        tools, choice = _TOOLS[form](question)
+        body["tools"] = tools
+        if choice is not None:
+            body["tool_choice"] = choice
+    return body
+
+
+def read_completion(completion: Any, body: Mapping[str, Any], count_tokens: Callable[[str], int]) -> Answer:
+    """Read a chat completion leniently: only a message must be there.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError: It is of another shape.
+    """
+    choice = completion["choices"][0]
+    message = choice["message"]
+    text = _text(message.get("content"))
+    usage = completion.get("usage") or {}
+    calls = tuple(_tool_call(call) for call in message.get("tool_calls") or ())
+    return Answer(
+        text=text,
+        finish_reason=str(choice.get("finish_reason") or "stop"),
+        input_tokens=read_count(usage, "prompt_tokens", "input_tokens") or tokens_of(body, count_tokens),
+        output_tokens=read_count(usage, "completion_tokens", "output_tokens")
+        or sum(map(count_tokens, [text, *(call.arguments for call in calls)])),
+        tool_calls=calls,
+        extra={name: value for name, value in message.items() if name not in _ANSWER_FIELDS and value is not None},
+        logprobs=choice.get("logprobs"),
+    )
+
+
+def read_count(usage: Mapping[str, Any], *names: str) -> int:
+    """Read a number of tokens that goes by one of these names; 0 if none is there."""
+    return next((int(usage[name]) for name in names if usage.get(name)), 0)
+
+
+def tokens_of(body: Mapping[str, Any], count_tokens: Callable[[str], int]) -> int:
+    """Count the tokens of a request's text, for upstreams that do not tell."""
+    return sum(count_tokens(text_of(message)) for message in body["messages"])
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in content or () if part.get("type") == "text")
+
+
+def _tool_call(call: Mapping[str, Any]) -> ToolCall:
+    function = call["function"]
+    arguments = function["arguments"]
+    return ToolCall(str(call.get("id") or ""), str(function["name"]), str(arguments or "{}"))
+
+
+def _openai_messages(messages: Sequence[Message]) -> list[Any]:
+    return [{**message, "content": _openai_content(message["content"])} for message in messages]
+
+
+def _openai_content(content: Any) -> Any:
+    return [_openai_part(part) for part in content] if isinstance(content, list) else content
+
+
+def _openai_part(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """OpenAI's API has no `pdf_url`: a PDF whose content is at hand goes as a file. Other URLs are left as they are."""
+    url = part["pdf_url"]["url"] if part["type"] == "pdf_url" else ""
+    if not url.startswith("data:"):
+        return part
+    return {"type": "file", "file": {"filename": "document.pdf", "file_data": url}}
+
+
+def _reka_messages(messages: Sequence[Message]) -> list[Any]:
+    try:
+        return [sent_message(message) for message in folded(messages)]
+    except InvalidConversationError as error:
+        raise AnswerError(400, f"messages: {error.message}") from error
+
+
+def _openai_tools(question: Question) -> tuple[list[Any], Any]:
+    tools = [{"type": "function", "function": dict(tool)} for tool in question.tools]
+    choice = question.tool_choice
+    if choice is not None and choice.startswith("named:"):
+        return tools, {"type": "function", "function": {"name": choice.removeprefix("named:")}}
+    return tools, choice
+
+
+def _reka_tools(question: Question) -> tuple[list[Any], Any]:
+    """The live host cannot be told which tool must be called, so that one is sent alone."""
+    choice = question.tool_choice
+    if choice is not None and choice.startswith("named:"):
+        return [dict(tool) for tool in question.tools if tool["name"] == choice.removeprefix("named:")], "tool"
+    return [dict(tool) for tool in question.tools], "tool" if choice == "required" else choice
+
+
+_MESSAGES: Final[Mapping[Form, Callable[[Sequence[Message]], list[Any]]]] = {
+    "openai": _openai_messages,
+    "reka": _reka_messages,
+}
+_TOOLS: Final[Mapping[Form, Callable[[Question], tuple[list[Any], Any]]]] = {
+    "openai": _openai_tools,
+    "reka": _reka_tools,
+}
