@@ -4,6 +4,7 @@ import pytest
 
 from reka.server.answers import AnswerError
 from reka.server.run import BackgroundServer
+from reka.server.settings import Settings
 from tests.server.caller import Caller
 from tests.server.conftest import Call, Start
 from tests.server.parts import Echo
@@ -170,11 +171,11 @@ def test_an_unknown_model_is_refused_and_the_known_ones_named(api: Caller) -> No
     answer = api.chat("hi", model_name="gpt-9")
 
     assert answer.status_code == 400
-    assert answer.json()["detail"] == "There is no model 'gpt-9': this server has reka-flash, reka-core, reka-edge"
+    assert answer.json()["detail"] == f"There is no model 'gpt-9': this server has {', '.join(Settings().models)}"
 
 
 def test_the_model_behind_the_server_is_among_its_models(echoing: Caller) -> None:
-    assert echoing.ask("GET", "/models").json() == ["reka-flash", "reka-core", "reka-edge", "echo-1"]
+    assert echoing.ask("GET", "/models").json() == [*Settings().models, "echo-1"]
     assert echoing.ask("GET", "/").json()["language_model"] == "echo-1"
     assert echoing.ask("GET", "/").json()["note"] is None
 

@@ -1,9 +1,12 @@
 import asyncio
+from typing import Any
 
 import pytest
 
 from reka.server.answers import Snippet, make_answerer
 from reka.server.extractive import ExtractiveAnswerer
+from reka.server.settings import Settings
+from reka.server.slots import Slots
 from tests.server_answers.asking import Ask, WordBag
 
 WITH = Snippet(
@@ -227,14 +230,16 @@ async def test_the_same_question_gets_the_same_answer(answerer: ExtractiveAnswer
 
 
 def test_without_an_upstream_the_server_quotes_and_names_no_language_model(embedder: WordBag) -> None:
-    answerer = make_answerer(Settings(), embedder, SLOTS)
+    answerer = make_answerer(Settings(), embedder, Slots(1, 0, 1))
 
     assert answerer.language_model is None
 
 
-@pytest.mark.parametrize(
-    "given", [{"upstream_model": "m", "upstream_key": None}, {"upstream_model": None, "upstream_key": "k"}]
-)
-def test_a_model_or_key_without_an_upstream_is_refused(embedder: WordBag, given: dict[str, str | None]) -> None:
+@pytest.mark.parametrize("given", [{"upstream_model": "m"}, {"upstream_key_env": "UPSTREAM_KEY"}])
+def test_a_model_or_key_without_an_upstream_is_refused(
+    embedder: WordBag, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UPSTREAM_KEY", "k")
+
     with pytest.raises(ValueError, match="upstream too"):
-        make_answerer(embedder=embedder, upstream=None, **given)
+        make_answerer(Settings(**given), embedder, Slots(1, 0, 1))

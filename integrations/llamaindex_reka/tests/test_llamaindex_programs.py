@@ -112,7 +112,7 @@ async def test_a_query_engine_answers_asynchronously(lamp: RekaIndex, llm: RekaL
 
 
 def test_a_citation_query_engine_cites_its_sources_by_number(lamp: RekaIndex, llm: RekaLLM) -> None:
-    engine = CitationQueryEngine.from_args(lamp, llm=llm, similarity_top_k=3)  # type: ignore[arg-type]  # any index will do
+    engine = CitationQueryEngine.from_args(lamp, llm=llm, similarity_top_k=3)
 
     answer = engine.query("How many watts does the lamp draw?")
 

@@ -242,7 +242,7 @@ async def test_a_structured_llm_answers_with_the_model_as_json(clever: RekaLLM, 
 async def test_an_agent_calls_tools_until_it_can_answer(
     clever: RekaLLM, no_memory: ChatMemoryBuffer, agent_type: Any, streaming: bool
 ) -> None:
-    agent = agent_type(tools=TOOLS, llm=clever, streaming=streaming)
+    agent = agent_type(tools=[*TOOLS], llm=clever, streaming=streaming)
 
     run = agent.run(ADD_AND_MULTIPLY, memory=no_memory)
     seen = [event async for event in run.stream_events()]
@@ -257,7 +257,7 @@ async def test_an_agent_calls_tools_until_it_can_answer(
 
 
 async def test_an_agent_goes_on_with_what_was_said_before(clever: RekaLLM, no_memory: ChatMemoryBuffer) -> None:
-    agent = FunctionAgent(tools=TOOLS, llm=clever, system_prompt="Be brief.")
+    agent = FunctionAgent(tools=[*TOOLS], llm=clever, system_prompt="Be brief.")
 
     await agent.run(ADD_AND_MULTIPLY, memory=no_memory)
     await agent.run("My name is John.", memory=no_memory)
@@ -268,12 +268,14 @@ async def test_an_agent_goes_on_with_what_was_said_before(clever: RekaLLM, no_me
 
 
 async def test_agents_hand_over_to_each_other(clever: RekaLLM, no_memory: ChatMemoryBuffer) -> None:
-    adder = FunctionAgent(name="adder", description="Adds.", tools=TOOLS[:1], llm=clever, can_handoff_to=["multiplier"])
-    multiplier = FunctionAgent(name="multiplier", description="Multiplies.", tools=TOOLS[1:], llm=clever)
+    adder = FunctionAgent(
+        name="adder", description="Adds.", tools=[*TOOLS[:1]], llm=clever, can_handoff_to=["multiplier"]
+    )
+    multiplier = FunctionAgent(name="multiplier", description="Multiplies.", tools=[*TOOLS[1:]], llm=clever)
     workflow = AgentWorkflow(agents=[adder, multiplier], root_agent="adder")
 
     asked = 'Call handoff {"to_agent": "multiplier", "reason": "it multiplies 5 and 6"}'
-    run = workflow.run(asked, memory=no_memory)
+    run: Any = workflow.run(asked, memory=no_memory)
     called = [event.tool_name async for event in run.stream_events() if isinstance(event, ToolCall)]
     answer = await run
     await clever.aclose()
@@ -286,9 +288,9 @@ async def test_an_agent_answers_as_a_model(clever: RekaLLM, no_memory: ChatMemor
     class Result(BaseModel):
         number: int
 
-    agent = FunctionAgent(tools=TOOLS, llm=clever, output_cls=Result)
+    agent = FunctionAgent(tools=[*TOOLS], llm=clever, output_cls=Result)
 
-    answer = await agent.run("Add 3 and 4.", memory=no_memory)
+    answer: Any = await agent.run("Add 3 and 4.", memory=no_memory)
     await clever.aclose()
 
     assert answer.get_pydantic_model(Result) is not None
