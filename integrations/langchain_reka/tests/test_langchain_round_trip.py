@@ -1,5 +1,6 @@
 """Any list of LangChain's messages is taken by the server, and no text, media or tool result is lost or reordered."""
 
+import json
 import re
 from typing import Any
 
@@ -10,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMe
 
 from langchain_reka import ChatReka
 from reka.server.chat import ChatBody
+from reka.server.completions import CompletionBody
 from tests.fake_reka import FakeReka, answer
 
 from .conftest import MakeModel
@@ -114,7 +116,7 @@ def test_what_is_said_arrives_whole_and_in_order(fake: FakeReka, model: ChatReka
     model.invoke(messages)
 
     (request,) = fake.requests
-    arrived = _on_v0(request.body) if model.api == "v0" else _on_v1(request.json["messages"])
+    arrived = _on_v0(request.body) if model.api == "v0" else _on_v1(request.body)
     assert _TOKEN.findall(arrived) == _moved(messages, said)
 
 
@@ -145,7 +147,9 @@ def _on_v0(body: bytes) -> str:
     return "".join(turn.text for turn in accepted.conversation_history)
 
 
-def _on_v1(messages: list[dict[str, Any]]) -> str:
+def _on_v1(body: bytes) -> str:
+    CompletionBody.model_validate_json(body)  # what the server checks
+    messages = json.loads(body)["messages"]
     assert [message["role"] for message in messages] == (["user", "assistant"] * len(messages))[: len(messages)]
     return "".join(_text_of(message) for message in messages)
 

@@ -14,6 +14,8 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from langchain_reka import ChatReka
+from reka.server.run import BackgroundServer
+from reka.server.settings import Settings
 from tests.rule_model import RuleModel
 
 from .sample_media import download
@@ -44,6 +46,16 @@ class Prompts(BaseCallbackHandler):
         self.asked += [(each, given) for each in messages]
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of our own server, with the rule-based model behind it."""
+    with RuleModel() as model:
+        folder = tmp_path_factory.mktemp("served")
+        server = BackgroundServer(Settings(port=0, data_dir=folder, upstream=model.url, upstream_model="rules-1"))
+        yield server.url
+        server.stop()
+
+
 class Suite(ChatModelIntegrationTests):
     """What both runs share."""
 
@@ -52,11 +64,11 @@ class Suite(ChatModelIntegrationTests):
     prompts: Prompts
 
     @pytest.fixture(autouse=True)
-    def _on_loopback(self, rules: RuleModel, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def _on_loopback(self, served: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         """Give the suite a server, and media in place of its downloads; then compare streams with invocations."""
         monkeypatch.setattr(httpx, "get", download)
         monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "tests")
-        self.url, self.prompts = rules.url, Prompts()
+        self.url, self.prompts = served, Prompts()
         yield
         asked = list(self.prompts.asked)
         model = ChatReka(**self.chat_model_params)
