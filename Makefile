@@ -38,7 +38,7 @@ test-core:  ## Run the client's own tests, in an environment with nothing else (
 	  VENV=.venv-core-$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 core-tests: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --timeout 240 -p no:cacheprovider tests/client
+	$(BIN)/python -m pytest -n 2 -m "not prove" --timeout 240 -p no:cacheprovider tests/client
 
 prove: $(STAMP)  ## Run the long proofs: kill, fuzz, soak
 	$(BIN)/python -m pytest -m prove --timeout 3600
