@@ -1,6 +1,7 @@
 """Checks of single arguments: each gives the value back, or the error that names what was got and what is wanted."""
 
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -71,6 +72,39 @@ def headers(value: object, argument: str) -> dict[str, str]:
             raise InvalidArgumentError(f"{argument}: got a value for {name!r} that no header can carry")
         checked[name.title()] = str(text)
     return checked
+
+
+def proxies(value: object, argument: str) -> Mapping[str, str] | None:
+    """Addresses of proxies by scheme; None reads the environment. Values are not shown: they may hold passwords."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
+        raise InvalidArgumentError(
+            f"{argument}: got {type(value).__name__}, want a dict of strings such as "
+            '{"https": "http://proxy.example:3128"}, {} for no proxy, or None to read the environment'
+        )
+    return dict(value)
+
+
+def path(value: object, argument: str) -> str | None:
+    """A path, or None."""
+    if value is not None and not isinstance(value, str | os.PathLike):
+        raise InvalidArgumentError(f"{argument}: got {value!r}, want a path")
+    return None if value is None else os.fsdecode(value)
+
+
+def callback(value: T, argument: str) -> T:
+    """Something to call, or None."""
+    if value is not None and not callable(value):
+        raise InvalidArgumentError(f"{argument}: got {value!r}, want something to call")
+    return value
+
+
+def session(value: T, argument: str, method: str, wanted: str) -> T:
+    """An HTTP session, known by its method, or None. Its library need not be loaded to look at it."""
+    if value is not None and not callable(getattr(value, method, None)):
+        raise InvalidArgumentError(f"{argument}: got {type(value).__name__}, want {wanted}")
+    return value
 
 
 def one_of(value: T, argument: str, choices: Sequence[T]) -> T:

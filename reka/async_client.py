@@ -65,13 +65,14 @@ class AsyncReka(ClientCore):
         max_media_bytes: int = config.MAX_MEDIA_BYTES,
         headers: Mapping[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
-        ca_bundle: str | None = None,
+        ca_bundle: str | PathLike[str] | None = None,
         on_event: OnEvent | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         super().__init__(
             api_key, base_url, timeout, max_retries, api, max_media_bytes, headers, proxies, ca_bundle, on_event
         )
+        session = arguments.session(session, "session", "request", "an aiohttp.ClientSession")
         self._transport = AsyncTransport(self._transport_settings, session)
 
     async def __aenter__(self) -> "AsyncReka":

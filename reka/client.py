@@ -73,13 +73,14 @@ class Reka(ClientCore):
         max_media_bytes: int = config.MAX_MEDIA_BYTES,
         headers: Mapping[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
-        ca_bundle: str | None = None,
+        ca_bundle: str | PathLike[str] | None = None,
         on_event: OnEvent | None = None,
         session: requests.Session | None = None,
     ) -> None:
         super().__init__(
             api_key, base_url, timeout, max_retries, api, max_media_bytes, headers, proxies, ca_bundle, on_event
         )
+        session = arguments.session(session, "session", "prepare_request", "a requests.Session")
         self._transport = SyncTransport(self._transport_settings, session)
 
     def __enter__(self) -> "Reka":

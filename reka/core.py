@@ -1,6 +1,7 @@
 """What both clients are made of: their settings, the server a call goes to, and what was learned of it."""
 
 from collections.abc import Mapping
+from os import PathLike
 
 from reka import arguments, config
 from reka.config import Server, Timeout
@@ -23,7 +24,7 @@ class ClientCore:
         max_media_bytes: int,
         headers: Mapping[str, str] | None,
         proxies: Mapping[str, str] | None,
-        ca_bundle: str | None,
+        ca_bundle: str | PathLike[str] | None,
         on_event: OnEvent | None,
     ) -> None:
         self._api_key = api_key
@@ -33,9 +34,9 @@ class ClientCore:
         self._limits = Limits(config.as_timeout(timeout), RetryPolicy(max_retries))
         self._transport_settings = TransportSettings(
             arguments.headers(headers, "headers"),
-            proxies,
-            ca_bundle,
-            on_event,
+            arguments.proxies(proxies, "proxies"),
+            arguments.path(ca_bundle, "ca_bundle"),
+            arguments.callback(on_event, "on_event"),
         )
         self._known_servers: dict[str, Known] = {}
 

@@ -21,8 +21,9 @@ from reka.completion import StreamEvent
 from reka.config import Server, Timeout
 from reka.errors import APIConnectionError, APITimeoutError, RekaError, StreamInterruptedError, UnexpectedResponseError
 from reka.transport.deadlines import Deadlines, Wait
+from reka.transport.proxies import HTTP, Proxies
 from reka.transport.retry import Limits, NotConnectedError
-from reka.transport.settings import Proxies, TransportSettings, framed
+from reka.transport.settings import TransportSettings, framed
 from reka.transport.watch import Watch
 from reka.wire.failures import error_for
 from reka.wire.redirects import redirect_target
@@ -55,7 +56,7 @@ class AsyncTransport:
 
     def __init__(self, settings: TransportSettings, session: aiohttp.ClientSession | None = None) -> None:
         self._settings = settings
-        self._proxies = Proxies(settings.proxies)
+        self._proxies = Proxies(settings.proxies if session is None else settings.proxies or {}, HTTP)
         self._given = session
         # Each entry is taken out when its loop ends: a session holds its loop, so weak keys would not do.
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopSession] = {}

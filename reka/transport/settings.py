@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import certifi
-from requests.utils import get_environ_proxies, select_proxy
 
 from reka._version import __version__
 from reka.call import Call, Upload
@@ -95,21 +94,6 @@ class TransportSettings:
         _LOG.debug("%s %s %s in %.3f s", call.method, call.path, status or error, seconds)
         if self.on_event is not None:
             self.on_event(RequestEvent(call.method, call.path, status, seconds, request_id, error))
-
-
-class Proxies:
-    """The proxy of each server, looked up once: requests and aiohttp would walk the environment at each call."""
-
-    def __init__(self, proxies: Mapping[str, str] | None) -> None:
-        self._proxies = proxies
-        self._by_address: dict[str, str | None] = {}
-
-    def of(self, address: str) -> str | None:
-        """The URL of the proxy for a server's address; None is to go there directly. Redirects stay at the server."""
-        if address not in self._by_address:
-            table = get_environ_proxies(address) if self._proxies is None else dict(self._proxies)
-            self._by_address[address] = select_proxy(address, table)
-        return self._by_address[address]
 
 
 def framed(upload: Upload) -> tuple[Iterator[bytes], int | None, str]:

@@ -25,8 +25,9 @@ from reka.completion import StreamEvent
 from reka.config import Server, Timeout
 from reka.errors import APIConnectionError, APITimeoutError, RekaError, StreamInterruptedError, UnexpectedResponseError
 from reka.transport.connections import BoundedAdapter, Bounds
+from reka.transport.proxies import HTTP, SOCKS, Proxies
 from reka.transport.retry import Limits, NotConnectedError
-from reka.transport.settings import Proxies, TransportSettings, framed
+from reka.transport.settings import TransportSettings, framed
 from reka.wire.failures import error_for
 from reka.wire.redirects import redirect_target
 from reka.wire.reply import Reply, is_event_stream
@@ -51,7 +52,8 @@ class SyncTransport:
 
     def __init__(self, settings: TransportSettings, session: requests.Session | None = None) -> None:
         self._settings = settings
-        self._proxies = Proxies(settings.proxies)
+        # A session of the caller's own looks into the environment itself, if it is to.
+        self._proxies = Proxies(settings.proxies if session is None else settings.proxies or {}, HTTP | SOCKS)
         self._verify: str | None = None
         self._lock = threading.Lock()
         self._own = session is None

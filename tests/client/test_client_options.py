@@ -207,6 +207,57 @@ def test_a_host_that_needs_no_proxy_gets_none(
         assert client.get_models() == []
 
 
+def test_a_proxy_without_a_scheme_is_an_http_one(connect: Connect, fake: FakeReka) -> None:
+    fake.will_answer(200, [])
+
+    with connect(KEY, "http://reka.example", proxies={"http": fake.url.removeprefix("http://")}) as client:
+        client.get_models()
+
+    assert fake.paths == ["GET http://reka.example/models"]
+
+
+@pytest.mark.parametrize(
+    "proxy", ["ftp://user:pass-word@127.0.0.1:1", "http://user:pass-word@[::1", "http://:0", "://"]
+)
+def test_a_proxy_that_cannot_be_one_is_refused_without_showing_its_password(
+    connect: Connect, fake: FakeReka, proxy: str
+) -> None:
+    with (
+        connect(KEY, fake.url, proxies={"all": proxy}) as client,
+        pytest.raises(reka.InvalidArgumentError, match="proxies") as caught,
+    ):
+        client.get_models()
+
+    assert "pass-word" not in str(caught.value)
+    assert fake.connections == 0
+
+
+def test_a_socks_proxy_is_refused_with_what_is_missing_for_it(
+    connect: Connect, fake: FakeReka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
+
+    with connect(KEY, fake.url) as client, pytest.raises(reka.InvalidArgumentError, match=r"requests\[socks\]|aiohttp"):
+        client.get_models()
+
+    assert fake.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("proxies", "http://127.0.0.1:1"),
+        ("proxies", {"http": 1}),
+        ("ca_bundle", 1),
+        ("on_event", "print"),
+        ("session", object()),
+    ],
+)
+def test_a_setting_that_is_not_what_it_must_be_is_named(connect: Connect, argument: str, value: Any) -> None:
+    with pytest.raises(reka.InvalidArgumentError, match=f"^{argument}: got .* want "):
+        connect(KEY, **{argument: value})
+
+
 @pytest.fixture
 def secure() -> Any:
     server = FakeReka(CERTIFICATE)
