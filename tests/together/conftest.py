@@ -1,6 +1,5 @@
-"""The embedded server in this process, and a real one in its own, with texts to ask about."""
+"""The embedded server in this process, and real ones in their own, with texts to ask about."""
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import reka
+from tests.processes import output_of, serving, started
 
 ALICE = """Alice was beginning to get very tired of sitting by her sister on the bank.
 
@@ -42,10 +42,17 @@ def alice(tmp_path: Path) -> Path:
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[str]:
     """The address of a `reka serve` process."""
-    command = [sys.executable, "-m", "reka.cli", "serve", "--port", "0", "--data-dir", str(tmp_path / "data")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert process.stdout is not None
-    yield process.stdout.readline().split()[-1]
-    process.terminate()
-    process.wait()
-    process.stdout.close()
+    with serving(tmp_path / "data") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def rules_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The address of a `reka serve` process with the rule-based model behind it, and the one key that it takes."""
+    data = tmp_path_factory.mktemp("rules") / "data"
+    key = output_of(sys.executable, "-m", "reka.cli", "keys", "create", "tester", "--data-dir", str(data)).strip()
+    with (
+        started(sys.executable, "-m", "tests.rule_model") as rules,
+        serving(data, "--upstream", rules, "--upstream-model", "rules-1") as url,
+    ):
+        yield url, key
