@@ -74,5 +74,5 @@ def _run(*command: str) -> None:
     if done.returncode:
         told = f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
         if any(words in told for words in _NOT_THERE) and not any(words in told for words in _NOT_READ):
-            raise UnavailableError(told)
+            raise UnavailableError(told.strip().splitlines()[-1])
         raise RuntimeError(told)
