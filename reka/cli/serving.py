@@ -35,10 +35,30 @@ def serve(
         str | None,
         typer.Option(metavar="FORM", help="The form of requests it takes: openai or reka. Default: by the address."),
     ] = None,
+    upstream_retries: Annotated[
+        int | None, typer.Option(metavar="TIMES", help="How often it is asked again when it fails. Default: 2.")
+    ] = None,
+    upstream_concurrency: Annotated[
+        int | None, typer.Option(metavar="QUESTIONS", help="How many it is asked at once. Default: 512.")
+    ] = None,
+    upstream_queue: Annotated[
+        int | None,
+        typer.Option(metavar="QUESTIONS", help="How many wait for that; further ones are refused. Default: 512."),
+    ] = None,
+    upstream_queue_wait: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How long one waits at most. Default: 60.")
+    ] = None,
+    upstream_connect: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How long a connection may take. Default: 10.")
+    ] = None,
+    upstream_silence: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How long it may be silent. Default: 300.")
+    ] = None,
 ) -> None:
     """Serve the Reka API on this machine, until Ctrl-C.
 
     Without keys (reka keys create) it listens on this machine alone and takes any key, each with its own datasets.
+    Every option can also be set in the environment: --data-dir is REKA_SERVER_DATA_DIR, and so on.
     """
     if session.as_json:
         raise UsageError("a server has no JSON to write; leave out --json")
@@ -50,6 +70,12 @@ def serve(
         upstream_model=upstream_model,
         upstream_key_env=upstream_key_env,
         upstream_api=upstream_api,
+        upstream_retries=upstream_retries,
+        upstream_concurrency=upstream_concurrency,
+        upstream_queue=upstream_queue,
+        upstream_queue_wait=upstream_queue_wait,
+        upstream_connect=upstream_connect,
+        upstream_silence=upstream_silence,
     )
     from reka.server.errors import StartError
     from reka.server.run import serve as serve_until_stopped

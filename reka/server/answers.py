@@ -3,10 +3,11 @@
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from reka.server.embeddings import Embedder
+    from reka.server.metrics import Metrics
     from reka.server.settings import Settings
     from reka.server.slots import Slots
 
@@ -47,6 +48,10 @@ Message: TypeAlias = Mapping[str, Any]
 list of parts, or None) and, where there are any, `tool_calls` in the nested form, or the `tool_call_id` of a result."""
 
 
+_MORE: Final = ("functions", "research")
+"""What else takes a language model: tools by their old name, and web search."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A checked conversation, what retrieval found for it, and how it is to be answered. None: not asked for."""
@@ -79,10 +84,8 @@ class Question:
 
     def wants_more_than_text(self) -> list[str]:
         """Name what only a language model can do for this question."""
-        wants = {"tools": bool(self.tools), "response_format": self.response_format is not None}
-        return [name for name, is_wanted in wants.items() if is_wanted] + [
-            name for name in ("research",) if self.extra.get(name)
-        ]
+        wants = {"tools": self.tools, "response_format": self.response_format}
+        return [name for name, wanted in wants.items() if wanted] + [name for name in _MORE if self.extra.get(name)]
 
 
 def text_of(message: Message) -> str:
@@ -233,13 +236,14 @@ class AnswerError(Exception):
         return self.detail
 
 
-def make_answerer(settings: "Settings", embedder: "Embedder", slots: "Slots") -> Answerer:
+def make_answerer(settings: "Settings", embedder: "Embedder", slots: "Slots", metrics: "Metrics") -> Answerer:
     """Make the answerer that a server's settings ask for.
 
     Args:
         settings: The upstream and how to ask it; none means no language model.
         embedder: Compares and counts texts.
         slots: Room for questions at once.
+        metrics: Where questions to an upstream are counted.
 
     Raises:
         ValueError: `upstream` is no address, or a setting that belongs to one is given without it.
@@ -251,6 +255,8 @@ def make_answerer(settings: "Settings", embedder: "Embedder", slots: "Slots") ->
         from reka.server.extractive import ExtractiveAnswerer
 
         return ExtractiveAnswerer(embedder)
+    from aiohttp import ClientTimeout
+
     from reka.server.upstream import UpstreamAnswerer
 
     return UpstreamAnswerer(
@@ -261,4 +267,6 @@ def make_answerer(settings: "Settings", embedder: "Embedder", slots: "Slots") ->
         count_tokens=embedder.count_tokens,
         slots=slots,
         retries=settings.upstream_retries,
+        timeout=ClientTimeout(total=None, connect=settings.upstream_connect, sock_read=settings.upstream_silence),
+        metrics=metrics,
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from reka._version import __version__
@@ -18,13 +19,12 @@ from reka.server.chat import ChatBody, told
 from reka.server.completions import CompletionBody
 from reka.server.errors import NotFound
 from reka.server.native import NativeBody
+from reka.server.probes import CountedRequests, add_probes
 from reka.server.service import Asked, Service
 from reka.server.uploads import Upload
 
-_NO_MODEL: Final = (
-    "No language model is attached: answers are quotations from the retrieved chunks or from the conversation itself. "
-    "Start the server with --upstream URL to put one behind it."
-)
+_DOCS: Final = {"validatorUrl": None, "tryItOutEnabled": True}
+"""How the page at /docs is set up: without a validator, which would be another host."""
 
 _key_header = APIKeyHeader(name="X-Api-Key", auto_error=False)
 _bearer = HTTPBearer(auto_error=False)
@@ -38,9 +38,19 @@ def create_app(service: Service) -> FastAPI:
         yield
         await service.answerer.close()
 
-    app = FastAPI(title="reka", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    # The page at /docs brings its scripts along: a server may run where there is no network.
+    app = FastAPIOffline(
+        title="reka",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url="/docs",
+        redoc_url=None,
+        static_url="/docs/static",
+        swagger_ui_parameters=_DOCS,
+    )
     replies.install(app)
-    _add_open_routes(app, service)
+    app.add_middleware(CountedRequests, counters=service.metrics)
+    add_probes(app, service)
 
     def owner(
         key: Annotated[str | None, Security(_key_header)],
@@ -53,31 +63,6 @@ def create_app(service: Service) -> FastAPI:
     _add_chat_routes(app, service, owner)
     _add_dataset_routes(app, service, owner)
     return app
-
-
-def note(service: Service) -> str | None:
-    """What a user should know about the answers of a service: None, or that there is no language model."""
-    return None if service.answerer.language_model else _NO_MODEL
-
-
-def _add_open_routes(app: FastAPI, service: Service) -> None:
-    """Add what needs no key."""
-
-    @app.get("/")
-    async def about() -> dict[str, Any]:
-        """Tell what this server is and can do."""
-        return {
-            "name": "reka",
-            "version": __version__,
-            "features": service.features,
-            "language_model": service.answerer.language_model,
-            "note": note(service),
-        }
-
-    @app.get("/healthz")
-    async def health() -> dict[str, bool]:
-        """Tell that the server answers."""
-        return {"ok": True}
 
 
 def _add_model_routes(app: FastAPI, service: Service, owner: Any) -> None:
@@ -94,7 +79,7 @@ def _add_model_routes(app: FastAPI, service: Service, owner: Any) -> None:
         listed = native.listed if "x-fern-language" in request.headers else completions.listed
         return listed(service.models)
 
-    @app.get("/v1/models/{name}", dependencies=[Depends(owner)])
+    @app.get("/v1/models/{name:path}", dependencies=[Depends(owner)])
     async def v1_model(name: str) -> dict[str, Any]:
         """Tell of one model."""
         if name not in service.models:

@@ -1,11 +1,11 @@
 """What both generations of the messages API may be asked: `/v1/chat` and `/v1/chat/completions`."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from reka.server.answers import Question, Snippet, user_texts
-from reka.server.messages import flat_tools, normal_choice, normal_messages
+from reka.server.messages import MAX_MESSAGES, MAX_TOOLS, flat_tools, normal_choice, normal_messages
 from reka.server.sampling import Chunks, LengthPenalty, Penalty, Seed, StopWords, Temperature, TokenLimit, TopK, TopP
 
 
@@ -14,11 +14,11 @@ class AskedBody(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
-    messages: list[Any]
+    messages: Annotated[list[Any], Field(max_length=MAX_MESSAGES)]
     """The conversation."""
     model: str | None = None
     stream: bool | None = None
-    tools: list[Any] | None = None
+    tools: Annotated[list[Any], Field(max_length=MAX_TOOLS)] | None = None
     """Flat, or nested as OpenAI has them."""
     tool_choice: Any = None
     """`auto`, `none`, one that means that a tool must be called (`tool`, `required`, `any`), or the name of a tool."""

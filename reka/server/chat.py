@@ -1,13 +1,14 @@
 """What `POST /chat` may be asked, checked; as the question for an answerer; and its answer as JSON."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from reka.server.answers import Answer, Message, Question, Snippet
 from reka.server.media import media_part
+from reka.server.messages import MAX_MESSAGES
 from reka.server.sampling import Chunks, LengthPenalty, Penalty, Seed, StopWords, Temperature, TokenLimit, TopK, TopP
 
 
@@ -29,7 +30,7 @@ class ChatBody(BaseModel):
         extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=(), hide_input_in_errors=True
     )
 
-    conversation_history: list[Turn]
+    conversation_history: Annotated[list[Turn], Field(max_length=MAX_MESSAGES)]
     """Begins with human, then model and human by turns. If it ends with model, that text is continued."""
     model_name: str | None = None
     retrieval_dataset: str | None = None

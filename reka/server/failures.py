@@ -6,6 +6,13 @@ from typing import Any, Final
 _TYPES: Final = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 """Types of errors as the live host and OpenAI's name them; else by the hundred."""
 
+STATUSES: Final = {kind: status for status, kind in _TYPES.items()} | {"invalid_request_error": 400}
+"""The same table read backwards."""
+
+
+CLIENT_GONE: Final = 499
+"""Status of a request whose client has gone before it was answered: nobody reads it, and it is counted (nginx's)."""
+
 
 def is_openai(path: str) -> bool:
     """Whether a path is of the generation that has OpenAI's errors: all of `/v1` but the one of `reka-api` 3."""

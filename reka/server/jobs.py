@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from reka.server.database import Database, DatasetRow, JobEventRow, JobRow, now
@@ -16,6 +16,7 @@ RUNNING: Final = "RUNNING"
 COMPLETE: Final = "COMPLETE"
 ERROR: Final = "ERROR"
 
+STATUSES: Final = (PENDING, RUNNING, COMPLETE, ERROR)
 _OPEN: Final = (PENDING, RUNNING)
 
 MAX_STARTS: Final = 20
@@ -95,6 +96,14 @@ class Jobs:
             if job is None or job.owner != owner:
                 raise NotFound(f"There is no job {job_id!r} of this API key")
             return {"job_status": job.status, "detail": job.detail, "history": [_told(line) for line in job.events]}
+
+    def counted(self) -> dict[str, int]:
+        """How many jobs there are of each status, of all keys."""
+        with self._database.read() as session:
+            counts = dict.fromkeys(STATUSES, 0)
+            for status, count in session.execute(select(JobRow.status, func.count()).group_by(JobRow.status)):
+                counts[status] = count
+            return counts
 
     def begin_next(self) -> Task | None:
         """Begin the oldest job that has not ended, be it one that another run of the server had begun.

@@ -12,7 +12,15 @@ from pydantic_core import PydanticCustomError
 
 from reka.server.media import KINDS
 
-__all__ = ["Problem", "flat_tools", "normal_choice", "normal_messages", "normal_native_messages"]
+__all__ = [
+    "MAX_MESSAGES",
+    "MAX_TOOLS",
+    "Problem",
+    "flat_tools",
+    "normal_choice",
+    "normal_messages",
+    "normal_native_messages",
+]
 
 MAX_MESSAGES: Final = 10_000
 """Messages in a conversation (ours): more than any model has room for."""
@@ -37,7 +45,6 @@ def normal_messages(messages: Sequence[Any]) -> list[dict[str, Any]]:
     Raises:
         PydanticCustomError: They are no conversation.
     """
-    _check_number(messages)
     normal = [_message(f"messages.{index}", message) for index, message in enumerate(messages)]
     return _checked(normal)
 
@@ -48,7 +55,6 @@ def normal_native_messages(messages: Sequence[Any]) -> list[dict[str, Any]]:
     Raises:
         PydanticCustomError: They are no conversation.
     """
-    _check_number(messages)
     normal = [
         one
         for index, message in enumerate(messages)
@@ -63,8 +69,6 @@ def flat_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:
     Raises:
         PydanticCustomError: One is no tool, or two have one name.
     """
-    if len(tools) > MAX_TOOLS:
-        raise Problem("tools", f"got {len(tools)} tools, want at most {MAX_TOOLS}")
     flat = [_tool(f"tools.{index}", tool) for index, tool in enumerate(tools)]
     names = [tool["name"] for tool in flat]
     if len(set(names)) < len(names):
@@ -94,17 +98,10 @@ def normal_choice(choice: Any, tools: Sequence[Mapping[str, Any]]) -> str | None
     return f"named:{name}"
 
 
-def _check_number(messages: Sequence[Any]) -> None:
-    if not messages:
-        raise Problem("messages", "there are none: want at least one, of role user")
-    if len(messages) > MAX_MESSAGES:
-        raise Problem("messages", f"got {len(messages)}, want at most {MAX_MESSAGES}")
-
-
 def _checked(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Check what is between messages: somebody asks, and a result belongs to a call."""
     if not any(message["role"] == "user" for message in messages):
-        raise Problem("messages", "none is of role user, so nothing is asked")
+        raise Problem("messages", "want at least one of role user: nothing is asked")
     calls: set[str] = set()
     for index, message in enumerate(messages):
         calls.update(call["id"] for call in message.get("tool_calls", ()))

@@ -17,7 +17,7 @@ from reka.server.answers import AnswerError
 from reka.server.chat import ChatBody
 from reka.server.completions import CompletionBody
 from reka.server.errors import ServiceError
-from reka.server.failures import error_body, is_openai
+from reka.server.failures import CLIENT_GONE, error_body, is_openai
 from reka.server.native import NativeBody
 
 logger = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ def _faults(request: Request, error: Exception) -> Response:
 
 def _client_is_gone(request: Request, _: Exception) -> Response:
     # Nobody reads this answer; it only must not be taken for a failure of the server.
-    return _error(request, 400, "The client ended the request before it was answered")
+    return _error(request, CLIENT_GONE, "The client ended the request before it was answered")
 
 
 def _error(

@@ -11,10 +11,11 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from reka.server.answers import Answerer
-from reka.server.app import create_app, note
+from reka.server.app import create_app
 from reka.server.embeddings import Embedder
 from reka.server.errors import StartError
 from reka.server.folder import DataFolder
+from reka.server.probes import note
 from reka.server.service import Service, running
 from reka.server.settings import Settings
 

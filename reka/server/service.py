@@ -13,6 +13,7 @@ from reka.server.folder import DataFolder
 from reka.server.index import Index
 from reka.server.jobs import Jobs
 from reka.server.keys import KeyRing
+from reka.server.metrics import Metrics
 from reka.server.settings import Settings
 from reka.server.slots import Slots
 from reka.server.worker import Worker
@@ -80,13 +81,16 @@ class Service:
         self.settings = settings
         self.folder = DataFolder(settings.data_dir)
         embedder = embedder or WordLlamaEmbedder()
-        self.slots = Slots(settings.upstream_concurrency, settings.upstream_queue, settings.upstream_queue_seconds)
-        self.answerer: Answerer = answerer or make_answerer(settings, embedder, self.slots)
+        self.slots = Slots(settings.upstream_concurrency, settings.upstream_queue, settings.upstream_queue_wait)
+        self.metrics = Metrics()
+        self.answerer: Answerer = answerer or make_answerer(settings, embedder, self.slots, self.metrics)
         self.keys = KeyRing(database, accept_any=settings.is_loopback)
         self.jobs = Jobs(database)
         self._index = Index(self.folder.index, embedder)
         self.datasets = Datasets(database, self.folder, self._index, self.jobs, settings)
         self.worker = Worker(self.jobs, self.folder, self._index, settings.chunk_chars)
+        self.metrics.watch_slots(self.slots)
+        self.metrics.watch_jobs(self.jobs.counted)
 
     @property
     def models(self) -> tuple[str, ...]:

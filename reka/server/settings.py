@@ -50,8 +50,12 @@ class Settings(BaseSettings):
     """Questions that it is asked at once."""
     upstream_queue: int = Field(default=512, ge=0)
     """Questions that wait for that; who comes then is told to come back later."""
-    upstream_queue_seconds: float = Field(default=60, gt=0)
+    upstream_queue_wait: float = Field(default=60, gt=0)
     """Seconds that a question waits at most."""
+    upstream_connect: float = Field(default=10, gt=0)
+    """Seconds to wait for a connection to it."""
+    upstream_silence: float = Field(default=300, gt=0)
+    """Seconds of silence that end a question: a large model may think that long before its first word."""
     models: tuple[str, ...] = ("reka-flash", "reka-core", "reka-edge", "reka-flash-3", "reka-edge-2603")
     """Model names that a chat may ask for; all are answered alike."""
 

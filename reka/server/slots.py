@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import anyio
+
 from reka.server.answers import AnswerError
 
 __all__ = ["Slots"]
@@ -56,8 +58,10 @@ class Slots:
             )
         self.waiting += 1
         try:
-            await asyncio.wait_for(self._free.acquire(), self._patience)
-        except asyncio.TimeoutError as error:  # until Python 3.11 it is not the built-in TimeoutError
+            # Not asyncio.wait_for: until Python 3.12 it may swallow that the one who waits has gone away.
+            with anyio.fail_after(self._patience):
+                await self._free.acquire()
+        except TimeoutError as error:
             detail = f"the server is busy: no question under way ended within {self._patience:g} s"
             raise AnswerError(503, detail, RETRY_AFTER) from error
         finally:

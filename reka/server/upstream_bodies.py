@@ -3,15 +3,17 @@
 Pure functions; `upstream` has the sockets.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
+from uuid import uuid4
 
 from reka.errors import InvalidConversationError
 from reka.server import prompt
 from reka.server.answers import Answer, AnswerError, Message, Question, ToolCall, text_of
 from reka.wire.messages import folded, sent_message
 
-__all__ = ["Form", "chat_request", "read_completion", "read_count", "tokens_of"]
+__all__ = ["Form", "arguments_text", "chat_request", "counted", "read_completion", "read_text", "read_usage"]
 
 Form: TypeAlias = Literal["openai", "reka"]
 """Which of the two an upstream takes: OpenAI's full form, or the live Reka host's."""
@@ -27,6 +29,7 @@ _PARAMETERS: Final = (
     "presence_penalty",
     "response_format",
 )
+_USAGE: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
 _ANSWER_FIELDS: Final = frozenset({"role", "content", "tool_calls", "function_call"})
 
 
@@ -52,40 +55,50 @@ def chat_request(question: Question, model: str, form: Form = "openai") -> dict[
     return body
 
 
-def read_completion(completion: Any, body: Mapping[str, Any], count_tokens: Callable[[str], int]) -> Answer:
-    """Read a chat completion leniently: only a message must be there.
+def read_completion(completion: Any) -> Answer:
+    """Read a chat completion leniently: only a message must be there. Tokens are left at 0: see `read_usage`.
 
     Raises:
         LookupError, TypeError, ValueError, AttributeError: It is of another shape.
     """
     choice = completion["choices"][0]
     message = choice["message"]
-    text = _text(message.get("content"))
-    usage = completion.get("usage") or {}
-    calls = tuple(_tool_call(call) for call in message.get("tool_calls") or ())
     return Answer(
-        text=text,
+        text=read_text(message.get("content")),
         finish_reason=str(choice.get("finish_reason") or "stop"),
-        input_tokens=read_count(usage, "prompt_tokens", "input_tokens") or tokens_of(body, count_tokens),
-        output_tokens=read_count(usage, "completion_tokens", "output_tokens")
-        or sum(map(count_tokens, [text, *(call.arguments for call in calls)])),
-        tool_calls=calls,
+        input_tokens=0,
+        output_tokens=0,
+        tool_calls=tuple(_tool_call(call) for call in message.get("tool_calls") or ()),
         extra={name: value for name, value in message.items() if name not in _ANSWER_FIELDS and value is not None},
         logprobs=choice.get("logprobs"),
     )
 
 
-def read_count(usage: Mapping[str, Any], *names: str) -> int:
-    """Read a number of tokens that goes by one of these names; 0 if none is there."""
-    return next((int(usage[name]) for name in names if usage.get(name)), 0)
+def read_usage(usage: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Read the numbers of tokens that went in and came out, by either of their names; None if one is not told.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError, ArithmeticError: It is of another shape.
+    """
+    read, written = (_first(usage, names) for names in _USAGE)
+    return None if read is None or written is None else (read, written)
 
 
-def tokens_of(body: Mapping[str, Any], count_tokens: Callable[[str], int]) -> int:
-    """Count the tokens of a request's text, for upstreams that do not tell."""
-    return sum(count_tokens(text_of(message)) for message in body["messages"])
+def _first(usage: Mapping[str, Any], names: Sequence[str]) -> int | None:
+    return next((int(usage[name]) for name in names if usage.get(name) is not None), None)
 
 
-def _text(content: Any) -> str:
+def counted(count_tokens: Callable[[str], int], body: Mapping[str, Any], texts: Sequence[str]) -> tuple[int, int]:
+    """Count the tokens of a request and of its answer's texts, for upstreams that do not tell."""
+    return sum(count_tokens(text_of(message)) for message in body["messages"]), count_tokens("".join(texts))
+
+
+def read_text(content: Any) -> str:
+    """Read a message's content, or a piece of it: a text, a list of parts, or nothing.
+
+    Raises:
+        LookupError, TypeError, AttributeError: It is of another shape.
+    """
     if isinstance(content, str):
         return content
     return "".join(part["text"] for part in content or () if part.get("type") == "text")
@@ -93,8 +106,16 @@ def _text(content: Any) -> str:
 
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:
     function = call["function"]
-    arguments = function["arguments"]
-    return ToolCall(str(call.get("id") or ""), str(function["name"]), str(arguments or "{}"))
+    return ToolCall(
+        id=str(call.get("id") or f"call_{uuid4().hex}"),  # a result must be able to name it
+        name=str(function["name"]),
+        arguments=arguments_text(function.get("arguments")),
+    )
+
+
+def arguments_text(arguments: Any) -> str:
+    """A call's arguments as the JSON text that they are in OpenAI's API; there are servers that send the object."""
+    return arguments if isinstance(arguments, str) and arguments else json.dumps(arguments or {})
 
 
 def _openai_messages(messages: Sequence[Message]) -> list[Any]:

@@ -46,6 +46,11 @@ class Worker:
         self._jobs.listen(on_new=self._wake, on_deleted=self._forget)
         self._thread.start()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether jobs are done now."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Let go of the job at hand, which stays RUNNING for the next start to take up, and end the thread."""
         with self._changed:

@@ -53,7 +53,7 @@ def error_for(reply: Reply, own: Callable[[int, str], type[RekaError] | None]) -
     if not issubclass(kind, APIStatusError):
         return kind(message, reply.status, reply.request_id, wait)
     body = reply.body.decode("utf-8", "replace")[:_LONGEST_BODY]
-    code = _code(reply.body)
+    code = error_code(reply.body)
     if not issubclass(kind, RateLimitError):
         return kind(message, reply.status, reply.request_id, wait, code, body)
     limit, remaining, reset = (_number(reply.headers.get(f"x-ratelimit-{name}")) for name in _LIMITS)
@@ -64,7 +64,7 @@ def error_in_stream(document: Mapping[str, object], request_id: str | None) -> R
     """The error that an event of a stream stands for; the status was a success, so its type or code tells the class."""
     body = json.dumps(document)
     message = detail(body.encode()) or "the server reports an error and does not say which"
-    code = _code(body.encode())
+    code = error_code(body.encode())
     if NO_BALANCE in message or code == NO_BALANCE:
         return InsufficientBalanceError(message, None, request_id, None, code, body)
     error = document.get("error")
@@ -138,7 +138,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return max(0.0, date.timestamp() - now)
 
 
-def _code(body: bytes) -> str | None:
+def error_code(body: bytes) -> str | None:
     """The server's own code for an error, where the body is a JSON object that gives one."""
     try:
         document = json.loads(body)

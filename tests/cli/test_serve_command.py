@@ -1,6 +1,7 @@
 """`reka serve`, as a process; and the commands against it, with nothing scripted."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import reka
+from reka.server.settings import Settings
 from tests.cli.conftest import Command, heed_ctrl_c
+from tests.rule_model import RuleModel
 
 
 @contextmanager
@@ -117,6 +120,93 @@ def test_a_wrong_setting_in_the_environment_is_named(
     assert outcome.code == 2
     assert "chunk_chars" in outcome.err
     assert list(tmp_path.iterdir()) == []
+
+
+UPSTREAM_OPTIONS = [name for name in Settings.model_fields if name.startswith("upstream")]
+
+
+def test_the_help_tells_every_option_of_the_upstream_and_its_default(command: Command) -> None:
+    told = " ".join(command("serve", "--help").out.replace("│", " ").split())  # whole even on 80 columns
+
+    for name in UPSTREAM_OPTIONS:
+        assert f"--{name.replace('_', '-')} " in told
+    for name in ("retries", "concurrency", "queue", "queue_wait", "connect", "silence"):
+        default = Settings.model_fields[f"upstream_{name}"].default
+        assert re.search(rf"--upstream-{name.replace('_', '-')} [^-]*Default: {default}\.", told), name
+    assert "REKA_SERVER_DATA_DIR" in told
+
+
+@pytest.mark.parametrize("way", ["options", "environment"])
+def test_a_model_is_put_behind_the_server_by_options_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    with RuleModel(key="upstream-key") as model:
+        given = {
+            "upstream": model.url,
+            "upstream_model": "rules-2",
+            "upstream_key_env": "THE_KEY",
+            "upstream_api": "reka",
+            "upstream_retries": "0",
+            "upstream_concurrency": "3",
+            "upstream_queue": "2",
+            "upstream_queue_wait": "1.5",
+            "upstream_connect": "2.5",
+            "upstream_silence": "20",
+        }
+        assert list(given) == UPSTREAM_OPTIONS
+        monkeypatch.setenv("THE_KEY", "upstream-key")
+        options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", value)]
+        if way == "environment":
+            options = []
+            for name, value in given.items():
+                monkeypatch.setenv(f"REKA_SERVER_{name.upper()}", value)
+        with _serving(tmp_path, *options) as (_, url), reka.Reka("any-key", url) as client:
+            answer = client.complete(
+                [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Repeat: hello"}]
+            )
+
+    assert answer.text == "hello"
+    (body,) = model.requests
+    assert body["model"] == "rules-2"
+    assert [message["role"] for message in body["messages"]] == ["user"]  # the form of Reka's own host
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("upstream-retries", "-1"),
+        ("upstream-concurrency", "0"),
+        ("upstream-queue", "-1"),
+        ("upstream-queue-wait", "0"),
+        ("upstream-connect", "0"),
+        ("upstream-silence", "-3"),
+        ("upstream-api", "klingon"),
+    ],
+)
+def test_a_wrong_option_of_the_upstream_is_named(command: Command, tmp_path: Path, option: str, value: str) -> None:
+    outcome = command("serve", "--data-dir", str(tmp_path), f"--{option}", value)
+
+    assert outcome.code == 2
+    assert option.replace("-", "_") in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--upstream", "localhost"], "http://127.0.0.1:11434/v1"),
+        (["--upstream-model", "m"], "give its address"),
+        (["--upstream", "http://127.0.0.1:9", "--upstream-key-env", "NOT_THERE"], "NOT_THERE"),
+    ],
+)
+def test_an_upstream_that_cannot_be_is_refused_with_the_way_out(
+    command: Command, tmp_path: Path, options: list[str], said: str
+) -> None:
+    outcome = command("serve", "--port", "0", "--data-dir", str(tmp_path), *options)
+
+    assert outcome.code == 1
+    assert said in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 def test_a_server_has_no_json_to_write(command: Command) -> None:

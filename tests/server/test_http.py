@@ -36,6 +36,8 @@ def test_the_description_of_the_api_names_all_routes_and_bodies(api: Caller) -> 
     assert set(description["paths"]) == {
         "/",
         "/healthz",
+        "/readyz",
+        "/metrics",
         "/models",
         "/v1/models",
         "/v1/models/{name}",
@@ -54,6 +56,22 @@ def test_the_description_of_the_api_names_all_routes_and_bodies(api: Caller) -> 
     assert api.ask("GET", "/openapi.json").json() == description
 
 
-def test_the_server_serves_no_pages_that_load_things_from_elsewhere(api: Caller) -> None:
-    assert api.ask("GET", "/docs").status_code == 404
+def test_the_page_about_the_api_loads_nothing_from_elsewhere(api: Caller) -> None:
+    page = api.ask("GET", "/docs")
+
+    assert page.headers["content-type"].startswith("text/html")
+    loaded = re.findall(r"""(?:src|href)\s*=\s*["']([^"']+)|"?url"?\s*:\s*["']([^"']+)""", page.text)
+    addresses = {address for pair in loaded for address in pair if address}
+    assert len(addresses) == 4  # a script, a style, an icon, the description
+    assert "/openapi.json" in addresses
+    for address in addresses:
+        assert address.startswith("/")
+        assert not address.startswith("//")
+        assert api.ask("GET", address).status_code == 200
+    assert '"validatorUrl": null' in page.text  # else the page would ask another host to check the description
     assert api.ask("GET", "/redoc").status_code == 404
+
+
+def test_a_page_that_does_not_belong_to_the_docs_is_not_served(api: Caller) -> None:
+    assert api.ask("GET", "/docs/static/../../../core.py").status_code == 404
+    assert api.ask("GET", "/docs/static/%2e%2e/core.py").status_code == 404

@@ -5,6 +5,7 @@ import pytest
 
 from reka.server.answers import Snippet, make_answerer
 from reka.server.extractive import ExtractiveAnswerer
+from reka.server.metrics import Metrics
 from reka.server.settings import Settings
 from reka.server.slots import Slots
 from tests.server_answers.asking import Ask, WordBag
@@ -230,7 +231,7 @@ async def test_the_same_question_gets_the_same_answer(answerer: ExtractiveAnswer
 
 
 def test_without_an_upstream_the_server_quotes_and_names_no_language_model(embedder: WordBag) -> None:
-    answerer = make_answerer(Settings(), embedder, Slots(1, 0, 1))
+    answerer = make_answerer(Settings(), embedder, Slots(1, 0, 1), Metrics())
 
     assert answerer.language_model is None
 
@@ -242,4 +243,4 @@ def test_a_model_or_key_without_an_upstream_is_refused(
     monkeypatch.setenv("UPSTREAM_KEY", "k")
 
     with pytest.raises(ValueError, match="upstream too"):
-        make_answerer(Settings(**given), embedder, Slots(1, 0, 1))
+        make_answerer(Settings(**given), embedder, Slots(1, 0, 1), Metrics())

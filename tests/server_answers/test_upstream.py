@@ -9,9 +9,11 @@ import aiohttp
 import pytest
 
 from reka.server.answers import Answer, AnswerError, Snippet, make_answerer
+from reka.server.metrics import Metrics
 from reka.server.settings import Settings
 from reka.server.slots import Slots
-from reka.server.upstream import MAX_ANSWER_BYTES, UpstreamAnswerer, upstream_url
+from reka.server.upstream import UpstreamAnswerer
+from reka.server.upstream_http import MAX_ANSWER_BYTES, upstream_url
 from tests.fake_reka import FakeReka
 from tests.server_answers.asking import Ask, WordBag
 
@@ -115,7 +117,7 @@ async def test_snippets_are_in_the_prompt(fake: FakeReka, answerer: UpstreamAnsw
 
 async def test_without_a_key_none_is_sent(fake: FakeReka, embedder: WordBag, question: Ask) -> None:
     settings = Settings(upstream=fake.url, upstream_model="m")
-    answerer = make_answerer(settings, embedder, Slots(1, 0, 1))
+    answerer = make_answerer(settings, embedder, Slots(1, 0, 1), Metrics())
     fake.will_answer(200, COMPLETION)
 
     await answerer.answer(question("Hi"))
