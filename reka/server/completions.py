@@ -23,6 +23,8 @@ DONE: Final = b"data: [DONE]\n\n"
 class StreamOptions(BaseModel):
     """How an answer is streamed."""
 
+    model_config = ConfigDict(strict=True)
+
     include_usage: bool | None = None
     """Whether usage comes in a chunk of its own, the last one. If nothing is said, the last chunk has it beside."""
 
