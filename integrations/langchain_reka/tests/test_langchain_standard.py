@@ -134,7 +134,11 @@ class TestOnAuto(Suite):
     api = "auto"
 
 
-class TestUnits(ChatModelUnitTests):
+class Units(ChatModelUnitTests):
+    """What both runs share."""
+
+    api: ClassVar[Literal["v1", "auto"]]
+
     @pytest.fixture(autouse=True)
     def _in_the_table_of_langchain(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put the class where `test_serdes` looks: it loads classes of LangChain's own table alone."""
@@ -147,8 +151,20 @@ class TestUnits(ChatModelUnitTests):
         return ChatReka
 
     @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {"api": self.api}
+
+    @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
         return {"REKA_API_KEY": "from the environment"}, {}, {}
+
+
+class TestUnitsOnV1(Units):
+    api = "v1"
+
+
+class TestUnitsOnAuto(Units):
+    api = "auto"
 
 
 def told(message: AIMessage) -> dict[str, Any]:
