@@ -20,18 +20,18 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config, get_config_list
-from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.utils import LC_ID_PREFIX
 from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
+from typing_extensions import Self
 
 import reka
 from langchain_reka import structured
 from langchain_reka.answers import PROVIDER, Chunks, message_of
 from langchain_reka.failures import explained
-from langchain_reka.messages import media_in, reka_messages
-from langchain_reka.parameters import OF_THE_MODEL, call_arguments, refuse_unknown
-from langchain_reka.profiles import MEDIA_INPUTS, profile_of
+from langchain_reka.messages import media_in, origins, reka_messages
+from langchain_reka.parameters import OF_THE_MODEL, call_arguments, plain_timeout, refuse_unknown
+from langchain_reka.profiles import MEDIA_INPUTS, is_another_models, profile_of
 from reka import background
 from reka.shared import ClientSettings, SharedClients
 
@@ -55,6 +55,8 @@ class ChatReka(BaseChatModel):
         UnsupportedRequestError: No endpoint of the server can do all that is asked, or the model does not.
         RetrievalError: The dataset is not there, or not prepared.
         RekaError: Whatever else goes wrong between a call and its answer: see `reka`'s own errors.
+
+    Each is at once the class that `langchain_core.exceptions` has for it, such as `ModelRateLimitError`.
 
     Example:
         >>> from langchain_reka import ChatReka
@@ -148,6 +150,11 @@ class ChatReka(BaseChatModel):
     def _without_provider(cls, model: str) -> str:
         return model.removeprefix(f"{PROVIDER}:")
 
+    @model_validator(mode="after")
+    def _profile_is_of_this_model(self) -> Self:
+        self.profile = self._profile_of(self.model)
+        return self
+
     @field_validator("stop", mode="before")
     @classmethod
     def _stop_as_list(cls, stop: object) -> object:
@@ -167,6 +174,11 @@ class ChatReka(BaseChatModel):
     def lc_secrets(self) -> dict[str, str]:
         """Fields that are written as the name of an environment variable instead of their value."""
         return {"api_key": "REKA_API_KEY"}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """Fields that are written in another form than they are held in."""
+        return plain_timeout(self.timeout)
 
     @property
     def _llm_type(self) -> str:
@@ -282,7 +294,7 @@ class ChatReka(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         asked, arguments = self._call(messages, stop, kwargs)
-        with explained(_dataset(arguments), asked):
+        with explained(_dataset(arguments), messages):
             completion = self._clients.sync(self._settings()).complete(asked, **arguments)
         message = message_of(completion, arguments["model"])
         return ChatResult(generations=[ChatGeneration(message=message)])
@@ -301,7 +313,7 @@ class ChatReka(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
     ) -> AIMessage:
         asked, arguments = self._call(messages, stop, of_call)
-        with explained(_dataset(arguments), asked):
+        with explained(_dataset(arguments), messages):
             completion = await self._clients.aio(self._settings()).complete(asked, **arguments)
         return message_of(completion, arguments["model"])
 
@@ -333,7 +345,7 @@ class ChatReka(BaseChatModel):
         asked, arguments = self._call(messages, stop, of_call)
         made = self._chunks(arguments, of_call)
         with (
-            explained(_dataset(arguments), asked),
+            explained(_dataset(arguments), messages),
             closing(self._clients.sync(self._settings()).stream_messages(asked, **arguments)) as events,
         ):
             for event in events:
@@ -344,7 +356,7 @@ class ChatReka(BaseChatModel):
     ) -> AsyncGenerator[AIMessageChunk, None]:
         asked, arguments = self._call(messages, stop, of_call)
         made = self._chunks(arguments, of_call)
-        with explained(_dataset(arguments), asked):
+        with explained(_dataset(arguments), messages):
             async with aclosing(self._clients.aio(self._settings()).stream_messages(asked, **arguments)) as events:
                 async for event in events:
                     for chunk in made.of(event):
@@ -412,7 +424,7 @@ class ChatReka(BaseChatModel):
 
     def bind_tools(
         self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        tools: Sequence[structured.Tool],
         *,
         tool_choice: str | bool | dict[str, Any] | None = None,
         strict: bool | None = None,
@@ -428,7 +440,7 @@ class ChatReka(BaseChatModel):
             strict: Whether schemas are closed: no further properties, none left out; None leaves them as they are.
             **kwargs: Further parameters of the call.
         """
-        formatted = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        formatted = [structured.tool_of(tool, strict) for tool in tools]
         if tool_choice is not None:
             kwargs["tool_choice"] = structured.named(tool_choice)
         return self.bind(tools=formatted, **kwargs)
@@ -464,7 +476,11 @@ class ChatReka(BaseChatModel):
         if method == "json_mode":
             model = self.bind(response_format={"type": "json_object"}, **traced, **kwargs)
             parser = structured.json_parser(schema)
-        elif method == "json_schema" and schema is not None and (self.profile or {}).get("structured_output"):
+        elif (
+            method == "json_schema"
+            and schema is not None
+            and (self._profile_of(self.model) or {}).get("structured_output")
+        ):
             model = self.bind(response_format=structured.response_format(schema, strict), **traced, **kwargs)
             parser = structured.json_parser(schema)
         else:
@@ -499,23 +515,27 @@ class ChatReka(BaseChatModel):
         self, messages: Sequence[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Check and convert one call's messages and arguments."""
-        arguments = call_arguments(self._parameters(), of_call if stop is None else {**of_call, "stop": stop})
-        asked = reka_messages(messages)
-        self._refuse_media(asked, arguments["model"])
+        with explained():
+            arguments = call_arguments(self._parameters(), of_call if stop is None else {**of_call, "stop": stop})
+            asked = reka_messages(messages)
+            self._refuse_media(messages, asked, arguments["model"])
         return asked, arguments
 
-    def _refuse_media(self, messages: Sequence[Mapping[str, Any]], model: str) -> None:
+    def _refuse_media(self, messages: Sequence[BaseMessage], asked: Sequence[Mapping[str, Any]], model: str) -> None:
         """Refuse media that the model is known not to take."""
-        found = media_in(messages)
-        if not found:
-            return
-        profile = self.profile if model == self.model else profile_of(model)
-        for index, kind in found:
+        found = media_in(asked)
+        profile = self._profile_of(model) if found else None
+        for place, kind in found:
             if profile is not None and profile.get(MEDIA_INPUTS[kind]) is False:
                 raise reka.UnsupportedRequestError(
-                    f"message {index}: got a block of type {kind!r}, and {model} takes none; take another model, or "
-                    f"tell by profile={{'{MEDIA_INPUTS[kind]}': True}} that yours does"
+                    f"message {origins(messages)[place]}: got a block of type {kind!r}, and {model} takes none; take "
+                    f"another model, or tell by profile={{'{MEDIA_INPUTS[kind]}': True}} that yours does"
                 )
+
+    def _profile_of(self, model: str) -> ModelProfile | None:
+        """The profile of the model that a call asks: this object's own, if that is about it."""
+        own = self.profile
+        return own if own and model == self.model and not is_another_models(own, model) else profile_of(model)
 
     def _parameters(self) -> dict[str, Any]:
         """The parameters of a call, as this object has them."""

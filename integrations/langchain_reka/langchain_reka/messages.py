@@ -13,7 +13,8 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import singledispatch
-from typing import Any, Final, TypeAlias
+from itertools import groupby
+from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core.messages import (
     AIMessage,
@@ -57,16 +58,22 @@ def reka_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
         messages: Any of LangChain's messages, in order.
 
     Returns:
-        One message for each, for `reka.Reka.complete` and its like.
+        One message for each, for `reka.Reka.complete` and its like; a human message that holds tools' results, as
+        Anthropic has them, is several.
 
     Raises:
         InvalidConversationError: Something cannot be said in that form: a block of an unknown type, media that is
             neither a URL nor base64, a tool's result with no call before it. The error names the message's index and
             the block's type.
     """
-    converted = [_converted(message, index) for index, message in enumerate(messages)]
-    _check_results(converted)
-    return converted
+    placed = _placed(messages)
+    _check_results(placed)
+    return [converted for _, converted in placed]
+
+
+def origins(messages: Sequence[BaseMessage]) -> list[int]:
+    """For each message that `reka_messages` makes, the index of the one that it is made of."""
+    return [index for index, _ in _placed(messages)]
 
 
 def media_in(messages: Iterable[Mapping[str, Any]]) -> list[tuple[int, str]]:
@@ -80,17 +87,45 @@ def media_in(messages: Iterable[Mapping[str, Any]]) -> list[tuple[int, str]]:
     ]
 
 
-def beyond_turns(messages: Sequence[Mapping[str, Any]]) -> str | None:
-    """Name the first thing in converted messages that turns of the documented API have no place for; None if all have.
+def beyond_turns(asked: Sequence[BaseMessage]) -> str | None:
+    """Name the first thing in messages that turns of the documented API have no place for; None if all have one.
 
     Turns take one piece of media, in the first turn, and no tool calls.
     """
+    messages = reka_messages(asked)
     roles = [message["role"] for message in messages]
     first_answer = roles.index("assistant") if "assistant" in roles else len(roles)
     found = [(index, f"{kind} block") for index, kind in media_in(messages)]
     misplaced = [place for number, place in enumerate(found) if number > 0 or place[0] > first_answer]
     misplaced += [(index, "tool_call block") for index, message in enumerate(messages) if message.get("tool_calls")]
-    return "message {}: {}".format(*min(misplaced)) if misplaced else None
+    if not misplaced:
+        return None
+    place, what = min(misplaced)
+    return f"message {origins(asked)[place]}: {what}"
+
+
+def _placed(messages: Sequence[BaseMessage]) -> list[tuple[int, dict[str, Any]]]:
+    return [(index, _converted(part, index)) for index, message in enumerate(messages) for part in _apart(message)]
+
+
+def _apart(message: BaseMessage) -> Sequence[BaseMessage]:
+    """Take tools' results that are blocks of a human message, as Anthropic has them, for messages of their own."""
+    if isinstance(message.content, str) or not isinstance(message, HumanMessage):
+        return (message,)
+    parts: list[BaseMessage] = []
+    for are_results, group in groupby(message.content, _is_result):
+        blocks = list(group)
+        parts += map(_result, blocks) if are_results else [HumanMessage(blocks)]
+    return parts or (message,)
+
+
+def _is_result(block: str | Block) -> bool:
+    return isinstance(block, Mapping) and block.get("type") == "tool_result"
+
+
+def _result(block: Any) -> ToolMessage:
+    status: Literal["success", "error"] = "error" if block.get("is_error") else "success"
+    return ToolMessage(block.get("content") or "", tool_call_id=str(block.get("tool_use_id")), status=status)
 
 
 @singledispatch
@@ -149,7 +184,7 @@ def _content(message: BaseMessage, index: int, not_sent: frozenset[str] = frozen
     if isinstance(message.content, str):
         return message.content
     parts: list[Part] = []
-    for number, block in enumerate(message.content_blocks):
+    for number, block in enumerate(_standard_blocks(message, index)):
         part = _part(index, number, block, not_sent)
         if part is None:
             continue
@@ -159,6 +194,27 @@ def _content(message: BaseMessage, index: int, not_sent: frozenset[str] = frozen
         else:
             parts.append(part)
     return parts or ""
+
+
+def _standard_blocks(message: BaseMessage, index: int) -> Sequence[Block]:
+    older = {"source_type", "type"}
+    if any(isinstance(block, dict) and older <= block.keys() for block in message.content):
+        content = [_newer(block) if isinstance(block, dict) else block for block in message.content]
+        message = message.model_copy(update={"content": content})
+    try:
+        return message.content_blocks
+    except KeyError as missing:
+        raise _wrong(index, f"got a block of LangChain's older form without its {missing}") from missing
+
+
+def _newer(block: dict[str, Any]) -> dict[str, Any]:
+    """A block of LangChain's older form in the present one, where LangChain itself does not know to bring it there."""
+    match block.get("type"), block.get("source_type"):
+        case "file", "text":
+            return {**block, "type": "text-plain"}
+        case "video", _:
+            return {**block, "base64": block.get("data")}
+    return block
 
 
 def _part(index: int, number: int, block: Block, not_sent: frozenset[str]) -> Part | None:
@@ -193,7 +249,8 @@ def _plain_text(block: Block) -> Part:
         text = _decoded(block["base64"])
     if not isinstance(text, str):
         raise _UnsendableError("with neither text nor base64; a text's URL or file id cannot be sent")
-    return _text_part("\n".join(str(each) for each in (block.get("title"), block.get("context"), text) if each))
+    told = {**block.get("extras", {}), **block}  # where LangChain puts the title of Anthropic's document
+    return _text_part("\n".join(str(each) for each in (told.get("title"), told.get("context"), text) if each))
 
 
 def _file(block: Block) -> Part:
@@ -229,6 +286,8 @@ def _url(block: Block) -> str:
         return _checked(block["url"])
     if not block.get("base64"):
         raise _UnsendableError("with neither url nor base64; a file id cannot be sent")
+    if not isinstance(block["base64"], str):
+        raise _UnsendableError(f"with {type(block['base64']).__name__} as its base64, want a string")
     if not block.get("mime_type"):
         raise _UnsendableError("with base64 and no mime_type, want one such as 'image/png'")
     return f"data:{block['mime_type']};base64,{block['base64']}"
@@ -287,10 +346,10 @@ def _call(call_id: str | None, name: str | None, arguments: object) -> dict[str,
     return {"id": call_id or "", "name": name or "", "arguments": arguments}
 
 
-def _check_results(messages: Sequence[Mapping[str, Any]]) -> None:
+def _check_results(placed: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     """Refuse a tool's result that answers no call: the model could make nothing of it."""
     called: set[str] = set()
-    for index, message in enumerate(messages):
+    for index, message in placed:
         called.update(call["id"] for call in message.get("tool_calls", ()))
         if message["role"] == "tool" and message["tool_call_id"] not in called:
             raise _wrong(

@@ -59,3 +59,12 @@ def profile_of(model: str) -> ModelProfile | None:
     """Tell what a model can do; None for a model that is not known."""
     known = next((profile for name, profile in _BY_NAME.items() if model.startswith(name)), None)
     return None if known is None else cast("ModelProfile", {**_EVERY_MODEL, **known, "name": model})
+
+
+def is_another_models(profile: Mapping[str, Any], model: str) -> bool:
+    """Whether a profile is what `profile_of` tells of another model.
+
+    LangChain copies a model's profile together with its other fields, also where the copy gets another name.
+    """
+    name = profile.get("name")
+    return name not in (None, model) and profile == profile_of(str(name))

@@ -15,7 +15,7 @@ from typing_extensions import Self
 import reka
 from langchain_reka.answers import PROVIDER
 from langchain_reka.failures import explained
-from langchain_reka.parameters import refuse_unknown
+from langchain_reka.parameters import plain_timeout, refuse_unknown
 from reka.shared import ClientSettings, SharedClients
 
 
@@ -136,6 +136,11 @@ class RekaRetriever(BaseRetriever):
     def lc_secrets(self) -> dict[str, str]:
         """Fields that are written as the name of an environment variable instead of their value."""
         return {"api_key": "REKA_API_KEY"}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """Fields that are written in another form than they are held in."""
+        return plain_timeout(self.timeout)
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         return LangSmithRetrieverParams(ls_retriever_name=PROVIDER, ls_vector_store_provider=PROVIDER)

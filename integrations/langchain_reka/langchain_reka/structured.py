@@ -1,8 +1,8 @@
 """Tools and schemas as Reka takes them, and the parsers of what comes back. Pure functions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import itemgetter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
@@ -10,6 +10,7 @@ from langchain_core.output_parsers import BaseOutputParser, JsonOutputParser, Py
 from langchain_core.output_parsers.base import OutputParserLike
 from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
@@ -17,6 +18,7 @@ import reka
 
 Method: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
 Schema: TypeAlias = dict[str, Any] | type
+Tool: TypeAlias = dict[str, Any] | type | Callable[..., Any] | BaseTool
 
 
 def named(choice: object) -> Any:
@@ -28,9 +30,25 @@ def named(choice: object) -> Any:
     return choice
 
 
+_NO_OBJECT: Final = frozenset({"array", "string", "number", "integer", "boolean", "null"})
+
+
+def tool_of(schema: Tool, strict: bool | None) -> dict[str, Any]:
+    """Bring a tool of any form to OpenAI's.
+
+    Raises:
+        InvalidArgumentError: It is a JSON schema of something else than an object, which no tool's arguments can be.
+    """
+    kind = schema.get("type") if isinstance(schema, Mapping) else None
+    if kind in _NO_OBJECT:
+        # LangChain takes it for a tool without arguments.
+        raise reka.InvalidArgumentError(f"schema: got type {kind!r}, want 'object'; make it a property of one")
+    return convert_to_openai_tool(schema, strict=strict)
+
+
 def function_of(schema: Schema, strict: bool | None) -> dict[str, Any]:
     """Bring a schema to the function whose arguments follow it."""
-    function: dict[str, Any] = convert_to_openai_tool(schema, strict=strict)["function"]
+    function: dict[str, Any] = tool_of(schema, strict)["function"]
     return function
 
 

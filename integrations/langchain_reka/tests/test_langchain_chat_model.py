@@ -408,7 +408,7 @@ def test_the_key_shows_in_no_text_form_and_survives_a_pickle(answers_ok: FakeRek
 def test_a_dumped_model_is_loaded_with_the_key_of_the_environment(
     monkeypatch: pytest.MonkeyPatch, make_model: MakeModel
 ) -> None:
-    model = make_model(temperature=0.5, stop=["END"], model="reka-core", api="v1")
+    model = make_model(temperature=0.5, stop=["END"], model="reka-core", api="v1", timeout=reka.Timeout(connect=1))
     monkeypatch.setenv("REKA_API_KEY", KEY)
 
     loaded = loads(dumps(model), allowed_objects=[ChatReka], valid_namespaces=["langchain_reka"], secrets_from_env=True)

@@ -17,7 +17,7 @@ from langchain_core.messages import (
 )
 
 import reka
-from langchain_reka.messages import beyond_turns, media_in, reka_messages
+from langchain_reka.messages import beyond_turns, media_in, origins, reka_messages
 from tests.fake_reka import FakeReka
 
 from .conftest import MakeModel
@@ -123,6 +123,32 @@ def test_a_tools_result_names_its_call(message: ToolMessage, content: Any) -> No
     assert reka_messages([called, message])[1] == {"role": "tool", "tool_call_id": "c1", "content": content}
 
 
+def test_results_among_a_humans_blocks_are_messages_of_their_own() -> None:
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+    messages = [
+        AIMessage([{"type": "tool_use", "id": each, "name": "add", "input": {"a": 1}} for each in ("c1", "c2")]),
+        HumanMessage(
+            [
+                {"type": "tool_result", "tool_use_id": "c1", "content": [text("3"), picture], "is_error": False},
+                {"type": "tool_result", "tool_use_id": "c2", "content": "no b", "is_error": True},
+                text("And now?"),
+                "Tell me.",
+            ]
+        ),
+        HumanMessage([IMAGE]),
+    ]
+
+    asked = reka_messages(messages)
+
+    assert asked[1:] == [
+        {"role": "tool", "tool_call_id": "c1", "content": [text("3"), {"type": "image_url", "image_url": PNG}]},
+        {"role": "tool", "tool_call_id": "c2", "content": "Error: no b"},
+        user([text("And now?Tell me.")]),
+        user([LOOK]),
+    ]
+    assert origins(messages) == [0, 1, 1, 1, 2]
+
+
 def test_a_functions_result_names_the_function() -> None:
     called = AIMessage("", additional_kwargs={"function_call": {"name": "f", "arguments": "{}"}})
 
@@ -194,6 +220,11 @@ def test_a_functions_result_names_the_function() -> None:
             id="Anthropic image",
         ),
         pytest.param(
+            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "b"}, "title": "Head"},
+            text("Head\nb"),
+            id="Anthropic text",
+        ),
+        pytest.param(
             {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERg=="}},
             {"type": "pdf_url", "pdf_url": "data:application/pdf;base64,JVBERg=="},
             id="Anthropic document",
@@ -202,6 +233,16 @@ def test_a_functions_result_names_the_function() -> None:
             {"type": "image", "source_type": "base64", "mime_type": "image/png", "data": "iVBORw0KGgo="},
             {"type": "image_url", "image_url": PNG},
             id="LangChain's older image",
+        ),
+        pytest.param(
+            {"type": "video", "source_type": "base64", "mime_type": "video/mp4", "data": "AA=="},
+            {"type": "video_url", "video_url": "data:video/mp4;base64,AA=="},
+            id="LangChain's older video",
+        ),
+        pytest.param(
+            {"type": "file", "source_type": "text", "mime_type": "text/plain", "text": "body"},
+            text("body"),
+            id="LangChain's older text",
         ),
     ],
 )
@@ -240,6 +281,21 @@ def test_a_block_of_every_form_becomes_a_part(block: dict[str, Any], part: dict[
             [HumanMessage([{"type": "file", "file": {"file_id": "f"}}])], "block 0: .*'file' .*file id", id="OpenAI id"
         ),
         pytest.param([HumanMessage([{"type": "image", "base64": "AA=="}])], "block 0: .*mime_type", id="no MIME type"),
+        pytest.param(
+            [HumanMessage([{"type": "image", "base64": b"PNG", "mime_type": "image/png"}])],
+            "block 0: got type 'image' with bytes as its base64",
+            id="bytes that are not base64",
+        ),
+        pytest.param(
+            [HumanMessage("a"), HumanMessage([{"type": "image", "source_type": "base64"}])],
+            "message 1: got a block of LangChain's older form without its 'data'",
+            id="older form in half",
+        ),
+        pytest.param(
+            [HumanMessage("a"), HumanMessage([{"type": "tool_result", "tool_use_id": "c9", "content": "3"}])],
+            "message 1: got a tool message for the call 'c9'",
+            id="Anthropic's result without a call",
+        ),
         pytest.param(
             [HumanMessage([{"type": "file", "base64": "AA==", "mime_type": "font/otf"}])], "'font/otf'", id="a font"
         ),
@@ -283,7 +339,7 @@ def test_media_are_found_with_their_message() -> None:
     ],
 )
 def test_the_first_thing_that_turns_have_no_place_for_is_named(messages: list[BaseMessage], place: str | None) -> None:
-    assert beyond_turns(reka_messages(messages)) == place
+    assert beyond_turns(messages) == place
 
 
 def human(content: str, **more: str) -> dict[str, str]:

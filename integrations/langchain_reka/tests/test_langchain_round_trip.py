@@ -90,15 +90,27 @@ def _tool_use(draw: st.DrawFn, numbered: Numbered) -> list[BaseMessage]:
         {"name": "f", "args": numbered.token("a"), "id": f"c{len(numbered.made)}", "type": "invalid_tool_call"}
         for _ in range(draw(st.integers(0, 1)))
     ]
-    results: list[BaseMessage] = [
-        ToolMessage(
-            _blocks(draw, numbered, with_media=True),
-            tool_call_id=call["id"],
-            status=draw(st.sampled_from(["success", "error"])),
-        )
-        for call in [*calls, *invalid]
+    called = AIMessage(said, tool_calls=calls, invalid_tool_calls=invalid)
+    results = [
+        (call["id"], _blocks(draw, numbered, with_media=True), draw(st.booleans())) for call in [*calls, *invalid]
     ]
-    return [AIMessage(said, tool_calls=calls, invalid_tool_calls=invalid), *results]
+    if draw(st.booleans()):
+        return [called, _as_anthropic_has_them(results, numbered)]
+    return [
+        called,
+        *(
+            ToolMessage(content, tool_call_id=call_id, status="error" if failed else "success")
+            for call_id, content, failed in results
+        ),
+    ]
+
+
+def _as_anthropic_has_them(results: list[tuple[str, Any, bool]], numbered: Numbered) -> HumanMessage:
+    blocks: list[str | dict[str, Any]] = [
+        {"type": "tool_result", "tool_use_id": call_id, "content": content, "is_error": failed}
+        for call_id, content, failed in results
+    ]
+    return HumanMessage([*blocks, {"type": "text", "text": numbered.token("t")}])
 
 
 @pytest.fixture(params=["v1", "v0"])

@@ -215,6 +215,8 @@ def test_the_message_can_come_along_and_what_cannot_be_parsed_is_then_a_value(
     [
         (lambda model: model.with_structured_output(Joke, method="guessing"), "method: got 'guessing'"),
         (lambda model: model.with_structured_output(None), "schema: got None"),
+        (lambda model: model.with_structured_output({"title": "All", "type": "array"}), "schema: got type 'array'"),
+        (lambda model: model.bind_tools([{"title": "All", "type": "string"}]), "schema: got type 'string'"),
     ],
 )
 def test_a_method_that_there_is_not_is_refused(make_model: MakeModel, make: Callable[[Any], object], what: str) -> None:
