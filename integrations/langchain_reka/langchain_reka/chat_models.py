@@ -1,45 +1,28 @@
 """Reka's models as a LangChain chat model."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
-from types import MappingProxyType
-from typing import Any, Final, Literal, cast
-from uuid import uuid4
+from typing import Any, Literal
 
-from langchain_core.callbacks import (
-    AsyncCallbackManager,
-    AsyncCallbackManagerForLLMRun,
-    CallbackManagerForLLMRun,
-)
-from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
-from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.utils import count_tokens_approximately
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import ensure_config, get_config_list
-from langchain_core.utils.function_calling import convert_to_openai_tool
-from langchain_core.utils.utils import LC_ID_PREFIX
-from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
+from langchain_core.runnables import Runnable
+from pydantic import AliasChoices, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
 
 import reka
-from langchain_reka import structured
+from langchain_reka import structured, tokens
 from langchain_reka.answers import PROVIDER, Chunks, message_of
+from langchain_reka.connection import Connected
+from langchain_reka.direct import DirectChatModel
 from langchain_reka.failures import explained
 from langchain_reka.messages import media_in, origins, reka_messages
-from langchain_reka.parameters import OF_THE_MODEL, call_arguments, plain_timeout, refuse_unknown
+from langchain_reka.parameters import OF_THE_MODEL, call_arguments, refuse_unknown
 from langchain_reka.profiles import MEDIA_INPUTS, is_another_models, profile_of
-from reka import background
-from reka.shared import ClientSettings, SharedClients
-
-BATCH_CONCURRENCY: Final = 64
-"""Calls of a `batch` that are under way at a time, if its config does not say (ours)."""
+from reka.shared import ClientSettings
 
 
-class ChatReka(BaseChatModel):
+class ChatReka(Connected, DirectChatModel):
     """A chat model of Reka's API, or of any server that speaks it.
 
     What is None is left to the server. Every parameter of the answer may be given to one call too:
@@ -70,12 +53,6 @@ class ChatReka(BaseChatModel):
     model: str = Field(default="reka-flash", validation_alias=AliasChoices("model", "model_name"))
     """Name of the model; `reka:` before it, as LangChain's strings for models have it, is taken off."""
 
-    api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices("api_key", "reka_api_key"))
-    """The key; None looks at `reka.API_KEY`, then at the environment's REKA_API_KEY, whenever a call is made."""
-
-    base_url: str | None = None
-    """The server's address, or `local`; None looks at `reka.BASE_URL`, then at REKA_BASE_URL, then asks Reka itself."""
-
     temperature: float | None = None
     """Higher is more diverse."""
 
@@ -103,14 +80,6 @@ class ChatReka(BaseChatModel):
     seed: int | None = None
     """Another seed gives another answer."""
 
-    timeout: float | reka.Timeout | None = Field(
-        default=None, validation_alias=AliasChoices("timeout", "default_request_timeout")
-    )
-    """Seconds that a call may last, or a `reka.Timeout`; None is the client's default."""
-
-    max_retries: int | None = None
-    """How often a failed call is sent again; None is the client's default, 0 never."""
-
     streaming: bool = False
     """Whether `invoke` streams behind the scenes, so that callbacks see each new piece."""
 
@@ -128,8 +97,6 @@ class ChatReka(BaseChatModel):
 
     token_counter: Callable[[Any], int] | None = Field(default=None, exclude=True, repr=False)
     """Counts tokens of a text, a message or a list of them in place of the estimate that `get_num_tokens` makes."""
-
-    _clients: SharedClients = PrivateAttr(default_factory=SharedClients)
 
     def __init__(self, model: str | None = None, **parameters: Any) -> None:
         if model is not None:
@@ -160,26 +127,6 @@ class ChatReka(BaseChatModel):
     def _stop_as_list(cls, stop: object) -> object:
         return [stop] if isinstance(stop, str) else stop
 
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Whether `langchain_core.load.dumps` can write this model: it can, without the key."""
-        return True
-
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Where `langchain_core.load.loads` finds this class."""
-        return ["langchain_reka", "chat_models"]
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """Fields that are written as the name of an environment variable instead of their value."""
-        return {"api_key": "REKA_API_KEY"}
-
-    @property
-    def lc_attributes(self) -> dict[str, Any]:
-        """Fields that are written in another form than they are held in."""
-        return plain_timeout(self.timeout)
-
     @property
     def _llm_type(self) -> str:
         return "reka-chat"
@@ -194,120 +141,11 @@ class ChatReka(BaseChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile_of(self.model)
 
-    def close(self) -> None:
-        """Close the connections of this side, and those that `batch` used. The next call opens new ones."""
-        self._clients.close()
-
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop as well."""
-        await self._clients.aclose()
-
-    async def ainvoke(
-        self,
-        input: LanguageModelInput,  # noqa: A002  # LangChain's name
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
-    ) -> AIMessage:
-        """Ask the model; see LangChain's `ainvoke`, and `_is_attended`."""
-        config = ensure_config(config)
-        if self._is_attended(config, kwargs):
-            return await super().ainvoke(input, config, stop=stop, **kwargs)
-        return await self._ask_unattended(input, config, stop, kwargs)
-
-    async def _ask_unattended(
-        self,
-        asked: LanguageModelInput,
-        config: RunnableConfig,
-        stop: list[str] | None = None,
-        of_call: Mapping[str, Any] = MappingProxyType({}),
-    ) -> AIMessage:
-        message = await self._amessage(self._convert_input(asked).to_messages(), stop, of_call)
-        message.id = f"{_message_id(config)}-0"
-        return message
-
-    def stream(
-        self,
-        input: LanguageModelInput,  # noqa: A002  # LangChain's name
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
-    ) -> Iterator[AIMessageChunk]:
-        """Ask the model, and give its answer as it is written; see LangChain's `stream`, and `_is_attended`."""
-        config = ensure_config(config)
-        if self._is_attended(config, kwargs):
-            yield from super().stream(input, config, stop=stop, **kwargs)
-            return
-        message_id = _message_id(config)
-        with closing(self._message_chunks(self._convert_input(input).to_messages(), stop, kwargs)) as chunks:
-            for chunk in chunks:
-                chunk.id = message_id
-                yield chunk
-
-    async def astream(
-        self,
-        input: LanguageModelInput,  # noqa: A002  # LangChain's name
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[AIMessageChunk]:
-        """Async twin of `stream`."""
-        config = ensure_config(config)
-        if self._is_attended(config, kwargs):
-            # LangChain types its generator as an iterator.
-            told = cast("AsyncGenerator[AIMessageChunk, None]", super().astream(input, config, stop=stop, **kwargs))
-            async with aclosing(told) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-            return
-        message_id = _message_id(config)
-        async with aclosing(self._amessage_chunks(self._convert_input(input).to_messages(), stop, kwargs)) as chunks:
-            async for chunk in chunks:
-                chunk.id = message_id
-                yield chunk
-
-    def _is_attended(self, config: RunnableConfig, of_call: Mapping[str, Any]) -> bool:
-        """Whether LangChain has anything to do in a call but to hand it on.
-
-        Where nobody listens (no callback, no tracer), and no cache, rate limiter or change of form takes part, calls go
-        straight to the client: telling nobody would cost as much as all the rest of a call.
-        """
-        return bool(
-            self.rate_limiter is not None
-            or self.output_version == "v1"
-            or self.disable_streaming
-            or "streaming" in self.model_fields_set
-            or "stream" in of_call
-            or self.cache
-            or (self.cache is None and get_llm_cache() is not None)
-            or AsyncCallbackManager.configure(config.get("callbacks"), self.callbacks, self.verbose).handlers
-        )
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        asked, arguments = self._call(messages, stop, kwargs)
+    def _message(self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]) -> AIMessage:
+        asked, arguments = self._call(messages, stop, of_call)
         with explained(_dataset(arguments), messages):
             completion = self._clients.sync(self._settings()).complete(asked, **arguments)
-        message = message_of(completion, arguments["model"])
-        return ChatResult(generations=[ChatGeneration(message=message)])
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        message = await self._amessage(messages, stop, kwargs)
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return message_of(completion, arguments["model"])
 
     async def _amessage(
         self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
@@ -317,30 +155,8 @@ class ChatReka(BaseChatModel):
             completion = await self._clients.aio(self._settings()).complete(asked, **arguments)
         return message_of(completion, arguments["model"])
 
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        with closing(self._message_chunks(messages, stop, kwargs)) as chunks:
-            for chunk in chunks:
-                yield ChatGenerationChunk(message=chunk)
-
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        async with aclosing(self._amessage_chunks(messages, stop, kwargs)) as chunks:
-            async for chunk in chunks:
-                yield ChatGenerationChunk(message=chunk)
-
     def _message_chunks(
-        self, messages: list[BaseMessage], stop: list[str] | None, of_call: dict[str, Any]
+        self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
     ) -> Generator[AIMessageChunk, None, None]:
         asked, arguments = self._call(messages, stop, of_call)
         made = self._chunks(arguments, of_call)
@@ -352,7 +168,7 @@ class ChatReka(BaseChatModel):
                 yield from made.of(event)
 
     async def _amessage_chunks(
-        self, messages: list[BaseMessage], stop: list[str] | None, of_call: dict[str, Any]
+        self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
     ) -> AsyncGenerator[AIMessageChunk, None]:
         asked, arguments = self._call(messages, stop, of_call)
         made = self._chunks(arguments, of_call)
@@ -361,66 +177,6 @@ class ChatReka(BaseChatModel):
                 async for event in events:
                     for chunk in made.of(event):
                         yield chunk
-
-    async def abatch(
-        self,
-        inputs: list[LanguageModelInput],
-        config: RunnableConfig | list[RunnableConfig] | None = None,
-        *,
-        return_exceptions: bool = False,
-        **kwargs: Any | None,
-    ) -> list[AIMessage]:
-        """Call the model with many inputs at a time; see LangChain's `abatch`.
-
-        As many tasks as calls may be under way take one input after the other. LangChain makes a task for each input,
-        and the garbage collector goes through all that wait, again and again. The first error ends all calls.
-        """
-        configs = get_config_list(config, len(inputs))
-        # One config for all is looked at once.
-        unattended = bool(inputs) and not isinstance(config, Sequence) and not self._is_attended(configs[0], kwargs)
-        stop = kwargs.pop("stop", None)
-        waiting = iter(list(enumerate(zip(inputs, configs, strict=True))))
-        answers: list[Any] = [None] * len(inputs)
-
-        async def work() -> None:
-            for place, (asked, its_config) in waiting:
-                try:
-                    answers[place] = (
-                        await self._ask_unattended(asked, its_config, stop, kwargs)
-                        if unattended
-                        else await self.ainvoke(asked, its_config, stop=stop, **kwargs)
-                    )
-                except Exception as error:
-                    if not return_exceptions:
-                        raise
-                    answers[place] = error
-
-        most = (configs[0].get("max_concurrency") if configs else None) or len(inputs)
-        tasks = [asyncio.create_task(work()) for _ in range(min(most, len(inputs)))]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-        return answers
-
-    def batch(
-        self,
-        inputs: list[LanguageModelInput],
-        config: RunnableConfig | list[RunnableConfig] | None = None,
-        *,
-        return_exceptions: bool = False,
-        **kwargs: Any | None,
-    ) -> list[AIMessage]:
-        """Call the model with many inputs at a time; see LangChain's `batch`.
-
-        They run on one event loop in a thread of this process, 64 at a time unless `max_concurrency` says otherwise:
-        threads that each wait for one answer get in each other's way.
-        """
-        if len(inputs) < 2 or background.is_here():
-            return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
-        config = [_bounded(each) for each in config] if isinstance(config, Sequence) else _bounded(config)
-        return background.run(self.abatch(inputs, config, return_exceptions=return_exceptions, **kwargs))
 
     def bind_tools(
         self,
@@ -500,16 +256,13 @@ class ChatReka(BaseChatModel):
             return self.token_counter(text)
         if self.custom_get_token_ids is not None and isinstance(text, str):
             return len(self.custom_get_token_ids(text))
-        if isinstance(text, str):
-            return count_tokens_approximately([text], extra_tokens_per_message=0)
-        return count_tokens_approximately([text] if isinstance(text, BaseMessage) else text)
+        return tokens.estimated(text)
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """Count the tokens of messages, and of tools, as `get_num_tokens` does."""
         if self.token_counter is not None or self.custom_get_token_ids is not None:
             return sum(self.get_num_tokens(message.text) for message in messages)
-        formatted: list[Any] | None = None if tools is None else [convert_to_openai_tool(tool) for tool in tools]
-        return count_tokens_approximately(messages, tools=formatted)
+        return tokens.estimated_with_tools(messages, tools)
 
     def _call(
         self, messages: Sequence[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
@@ -546,19 +299,7 @@ class ChatReka(BaseChatModel):
         return Chunks(arguments["model"], with_usage=of_call.get("stream_usage", self.stream_usage))
 
     def _settings(self) -> ClientSettings:
-        key = None if self.api_key is None else self.api_key.get_secret_value()
-        return ClientSettings(key, self.base_url, self.timeout, self.max_retries, self.api)
-
-
-def _bounded(config: RunnableConfig | None) -> RunnableConfig:
-    """A batch's config that says how many calls may be under way at a time."""
-    config = ensure_config(config)
-    return {**config, "max_concurrency": config.get("max_concurrency") or BATCH_CONCURRENCY}
-
-
-def _message_id(config: RunnableConfig) -> str:
-    """The id of a message, as LangChain makes it."""
-    return f"{LC_ID_PREFIX}-{config.get('run_id') or uuid4()}"
+        return self._settings_for(self.api)
 
 
 def _dataset(arguments: Mapping[str, Any]) -> str | None:

@@ -1,7 +1,6 @@
 """Names of a model's parameters, and the arguments of one call."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -63,11 +62,6 @@ def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[s
     extra = {name: value for name in _EXTRA if (value := chosen.pop(name, None)) is not None}
     extra |= chosen.pop("model_kwargs", None) or {}
     return {**chosen, "extra_request_args": extra} if extra else chosen
-
-
-def plain_timeout(timeout: float | reka.Timeout | None) -> dict[str, Any]:
-    """Give a timeout as `langchain_core.load` can write it, under its field's name; nothing if it can as it is."""
-    return {"timeout": asdict(timeout)} if isinstance(timeout, reka.Timeout) else {}
 
 
 def refuse_unknown(cls: type[BaseModel], given: object) -> None:

@@ -9,17 +9,17 @@ from typing import Any
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
-from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 import reka
 from langchain_reka.answers import PROVIDER
+from langchain_reka.connection import Connected
 from langchain_reka.failures import explained
-from langchain_reka.parameters import plain_timeout, refuse_unknown
-from reka.shared import ClientSettings, SharedClients
+from langchain_reka.parameters import refuse_unknown
 
 
-class RekaRetriever(BaseRetriever):
+class RekaRetriever(Connected, BaseRetriever):
     """Finds the passages of a prepared dataset that fit a question best.
 
     `from_documents`, `from_texts` and `from_files` make such a dataset, as `reka.ensure_dataset` does.
@@ -45,20 +45,6 @@ class RekaRetriever(BaseRetriever):
 
     min_score: float | None = None
     """Documents that score less are left out, and so are those without a score; None leaves out none."""
-
-    api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices("api_key", "reka_api_key"))
-    """The key; None looks at `reka.API_KEY`, then at the environment's REKA_API_KEY, whenever a call is made."""
-
-    base_url: str | None = None
-    """The server's address, or `local`; None looks at `reka.BASE_URL`, then at REKA_BASE_URL, then asks Reka itself."""
-
-    timeout: float | reka.Timeout | None = None
-    """Seconds that a call may last, or a `reka.Timeout`; None is the client's default."""
-
-    max_retries: int | None = None
-    """How often a failed call is sent again; None is the client's default, 0 never."""
-
-    _clients: SharedClients = PrivateAttr(default_factory=SharedClients)
 
     @model_validator(mode="before")
     @classmethod
@@ -122,36 +108,8 @@ class RekaRetriever(BaseRetriever):
         retriever.dataset = retriever._clients.sync(retriever._settings()).ensure_dataset(dataset, **contents)
         return retriever
 
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Whether `langchain_core.load.dumps` can write this retriever: it can, without the key."""
-        return True
-
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Where `langchain_core.load.loads` finds this class."""
-        return ["langchain_reka", "retrievers"]
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """Fields that are written as the name of an environment variable instead of their value."""
-        return {"api_key": "REKA_API_KEY"}
-
-    @property
-    def lc_attributes(self) -> dict[str, Any]:
-        """Fields that are written in another form than they are held in."""
-        return plain_timeout(self.timeout)
-
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         return LangSmithRetrieverParams(ls_retriever_name=PROVIDER, ls_vector_store_provider=PROVIDER)
-
-    def close(self) -> None:
-        """Close the connections of this side. The next call opens new ones."""
-        self._clients.close()
-
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop as well."""
-        await self._clients.aclose()
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
@@ -175,10 +133,6 @@ class RekaRetriever(BaseRetriever):
         if least is None:
             return found
         return [document for document in found if _score(document) >= least]
-
-    def _settings(self) -> ClientSettings:
-        key = None if self.api_key is None else self.api_key.get_secret_value()
-        return ClientSettings(key, self.base_url, self.timeout, self.max_retries)
 
 
 def document_from_chunk(chunk: reka.RetrievedChunk, dataset: str, rank: int) -> Document:
