@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -57,8 +58,8 @@ class RekaRetriever(Connected, BaseRetriever):
         """Make a dataset of documents' texts, if there is none with just these, and a retriever of it.
 
         Args:
-            documents: Each one's `source`, if its metadata have one, names its text; other metadata are not kept, for a
-                dataset holds texts.
+            documents: Each one's `source`, if its metadata have one, names its text: a path's root, drive and `..` are
+                taken off, for a dataset's names are relative. Other metadata are not kept, for a dataset holds texts.
             dataset: What to call it; the stored name ends in a hash of the content.
             **parameters: Of the retriever.
 
@@ -69,7 +70,7 @@ class RekaRetriever(Connected, BaseRetriever):
         """
         texts: dict[str, str] = {}
         for number, document in enumerate(documents, start=1):
-            source = str(document.metadata.get("source") or document.id or f"{number:05}.txt")
+            source = _relative(str(document.metadata.get("source") or document.id or "")) or f"{number:05}.txt"
             # Documents that were split of one source become one text again.
             texts[source] = f"{texts[source]}\n\n{document.page_content}" if source in texts else document.page_content
         return cls._ensured(dataset, parameters, texts=texts)
@@ -150,6 +151,13 @@ def document_from_chunk(chunk: reka.RetrievedChunk, dataset: str, rank: int) -> 
     sent: Mapping[str, Any] = chunk
     metadata = {name: value for name, value in sent.items() if name != "text"} | {"dataset": dataset, "rank": rank}
     return Document(id=_document_id(dataset, chunk), page_content=chunk["text"], metadata=metadata)
+
+
+def _relative(source: str) -> str:
+    """A source as a dataset may have it: a relative path with / and without .. and control characters, or a URL."""
+    printable = "".join(character if character.isprintable() else " " for character in source)
+    parts = re.sub(r"^[A-Za-z]:", "", printable).replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part != "..").lstrip("/")
 
 
 def _document_id(dataset: str, chunk: reka.RetrievedChunk) -> str:

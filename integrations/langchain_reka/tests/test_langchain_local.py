@@ -148,3 +148,26 @@ def test_documents_of_one_source_are_one_text(address: str) -> None:
     assert "Without a source." in found.values()
     with pytest.raises(reka.InvalidArgumentError):
         RekaRetriever.from_documents([], dataset="nothing", base_url=address)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("/home/ann/lamp.txt", "home/ann/lamp.txt"),
+        ("../lamp.txt", "lamp.txt"),
+        ("C:\\Ann\\lamp.txt", "Ann/lamp.txt"),
+        ("https://example.com/lamp?page=1#power", "https://example.com/lamp?page=1#power"),
+        ("two\nlines", "two lines"),
+        ("..", "00001.txt"),
+        (None, "00001.txt"),
+        (42, "42"),
+    ],
+)
+def test_a_documents_source_names_its_text_whatever_loader_it_is_from(address: str, source: object, name: str) -> None:
+    documents = [Document("The lamp draws five watts.", metadata={"source": source})]
+
+    retriever = RekaRetriever.from_documents(documents, dataset="loaded", base_url=address)
+    found = retriever.invoke("lamp")
+    retriever.close()
+
+    assert [document.metadata["source"] for document in found] == [name]
