@@ -9,7 +9,7 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -26,11 +26,10 @@ def _whole(document: object) -> bytes:
     return head.encode() + body
 
 
-def _streamed(chunk: object, last: list[object], chunks: int) -> tuple[bytes, bytes]:
+def _streamed(first: object, rest: Iterable[object]) -> tuple[bytes, bytes]:
     """Give what is sent at once, head and first event, and all the rest."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-    rest = [_framed(_event(chunk))] * (chunks - 1) + [_framed(_event(event)) for event in last]
-    return head + _framed(_event(chunk)), b"".join(rest) + b"0\r\n\r\n"
+    return head + _framed(_event(first)), b"".join(_framed(_event(event)) for event in rest) + b"0\r\n\r\n"
 
 
 def _event(data: object) -> bytes:
@@ -63,11 +62,14 @@ _WHOLE: Final = {
 _NOT_FOUND: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
-def _streams(chunks: int) -> dict[bytes, tuple[bytes, bytes]]:
+def _streams(chunks: int, so_far: bool) -> dict[bytes, tuple[bytes, bytes]]:
+    native = (_response("chunk", _WORD * (number if so_far else 1), None) for number in range(1, chunks + 1))
+    end = _response("chunk", _WORD * chunks if so_far else "", "stop")
+    word = _delta({"content": _WORD}, None)
     return {
-        b"/v1/chat": _streamed(_response("chunk", _WORD, None), [_response("chunk", "", "stop")], chunks),
+        b"/v1/chat": _streamed(next(native), (*native, end)),
         b"/v1/chat/completions": _streamed(
-            _delta({"content": _WORD}, None), [_delta({}, "stop", usage=_OPENAI_USAGE), "[DONE]"], chunks
+            word, (*[word] * (chunks - 1), _delta({}, "stop", usage=_OPENAI_USAGE), "[DONE]")
         ),
     }
 
@@ -114,9 +116,14 @@ def allow_many_connections() -> None:
 
 
 @contextmanager
-def constant_server(chunks: int = STREAMED_CHUNKS) -> Iterator[str]:
-    """Run the server in a process of its own and give its address; streams have so many chunks."""
-    command = [sys.executable, "-m", "bench.constant_server", str(chunks)]
+def constant_server(chunks: int = STREAMED_CHUNKS, *, so_far: bool = False) -> Iterator[str]:
+    """Run the server in a process of its own and give its address.
+
+    Args:
+        chunks: How many a stream has.
+        so_far: Whether a chunk of `/v1/chat` has the whole text so far, as Reka's host sends it, and not one word alone.
+    """
+    command = [sys.executable, "-m", "bench.constant_server", str(chunks), *(["so far"] if so_far else [])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -126,9 +133,9 @@ def constant_server(chunks: int = STREAMED_CHUNKS) -> Iterator[str]:
             process.stdin.close()
 
 
-async def _serve(chunks: int) -> None:
+async def _serve(chunks: int, so_far: bool) -> None:
     loop = asyncio.get_running_loop()
-    streams = _streams(chunks)
+    streams = _streams(chunks, so_far)
     server = await loop.create_server(lambda: _Connection(streams), "127.0.0.1", 0, backlog=4096)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     # Whoever started it closes its input, by intent or by ending.
@@ -137,4 +144,4 @@ async def _serve(chunks: int) -> None:
 
 if __name__ == "__main__":
     allow_many_connections()
-    asyncio.run(_serve(int(sys.argv[1])))
+    asyncio.run(_serve(int(sys.argv[1]), sys.argv[2:] == ["so far"]))

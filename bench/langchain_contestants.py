@@ -1,15 +1,8 @@
-"""What `bench.langchain` compares, timed in a process of its own, as `bench.contestants` are.
-
-Run by the Python of the environment that holds the library: `python bench/langchain_contestants.py NAME URL`; it takes
-measurements to make as lines of JSON on its input and gives figures as lines of JSON.
-"""
+"""What `bench.langchain` compares; `bench.adapter_contestant` runs it, with the packages of one contestant alone."""
 
 import asyncio
-import json
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib import import_module
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
@@ -157,18 +150,3 @@ MEASUREMENTS: Final[dict[str, Callable[..., Awaitable[float]]]] = {
     "stream": stream,
     "astream": astream,
 }
-
-
-async def serve(name: str, url: str) -> None:
-    """Make the measurements asked for on the standard input, until it ends."""
-    # This folder has a module `langchain`, which must not stand in front of the library.
-    sys.path[:] = [folder for folder in sys.path if Path(folder) != Path(__file__).parent]
-    model = CONTESTANTS[name](url)
-    for line in sys.stdin:
-        asked = json.loads(line)
-        seconds = await MEASUREMENTS[asked.pop("measure")](model, **asked)
-        print(json.dumps({"seconds": seconds}), flush=True)
-
-
-if __name__ == "__main__":
-    asyncio.run(serve(*sys.argv[1:]))

@@ -12,6 +12,9 @@ from typing import Final
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".venv-peers"
 
+LLAMAINDEX_PEER = ("llama-index-llms-reka==0.5.0", "reka-api==3.2.0", "llama-index-core==0.14.25")
+"""What `llamaindex_reka` is compared with."""
+
 _ALONE: Final = ("--no-deps", "--only-binary", ":all:")
 _NOT_THERE: Final = ("No matching distribution found", "No solution found")
 """How pip and uv say that an index which they have read holds no file that fits."""

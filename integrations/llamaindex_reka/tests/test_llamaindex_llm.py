@@ -21,7 +21,7 @@ from pydantic import SecretStr, ValidationError
 import reka
 from llamaindex_reka import RekaLLM
 from tests.fake_reka import FakeReka
-from tests.peers import peer_environment
+from tests.peers import LLAMAINDEX_PEER, peer_environment
 
 from .conftest import KEY, MakeLLM, chunk, completion, events, sent
 
@@ -221,7 +221,7 @@ print(json.dumps(list(inspect.signature(RekaLLM.__init__).parameters)))
 
 
 def test_the_constructor_takes_what_the_earlier_package_takes_in_the_same_order() -> None:
-    python = peer_environment("llama-index-llms-reka==0.5.0")
+    python = peer_environment(*LLAMAINDEX_PEER)
     done = subprocess.run([str(python), "-I", "-c", PEERS_ARGUMENTS], capture_output=True, text=True, check=True)
 
     theirs = json.loads(done.stdout)
