@@ -121,7 +121,7 @@ def constant_server(chunks: int = STREAMED_CHUNKS, *, so_far: bool = False) -> I
 
     Args:
         chunks: How many a stream has.
-        so_far: Whether a chunk of `/v1/chat` has the whole text so far, as Reka's host sends it, and not one word alone.
+        so_far: Whether a chunk of `/v1/chat` has the whole text so far, as Reka's host sends it, and not one word.
     """
     command = [sys.executable, "-m", "bench.constant_server", str(chunks), *(["so far"] if so_far else [])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

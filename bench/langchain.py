@@ -1,4 +1,4 @@
-"""`langchain_reka.ChatReka` against LangChain's own cost, the libraries below it, and the class of LangChain community."""
+"""`langchain_reka.ChatReka` against LangChain's own cost, the libraries below it, and LangChain community's class."""
 
 import sys
 from typing import Final
