@@ -13,7 +13,7 @@ from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 import reka
 from langchain_reka import ChatReka
@@ -166,6 +166,17 @@ def test_an_unknown_argument_is_refused_with_the_nearest_that_is_known(
         make_model(**{unknown: KEY})
 
     assert KEY not in str(made.value)
+
+
+def test_a_subclass_may_have_fields_of_its_own_under_another_name() -> None:
+    class Moody(ChatReka):
+        mood: str = Field(default="", alias="humour")
+
+    mistyped: dict[str, Any] = {"humor": "dry"}
+
+    assert Moody(humour="dry").mood == "dry"
+    with pytest.raises(ValidationError, match="humor: Moody has no such argument; did you mean humour"):
+        Moody(**mistyped)
 
 
 def test_an_unknown_parameter_of_a_call_is_refused(answers_ok: FakeReka, make_model: MakeModel) -> None:
