@@ -3,14 +3,20 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, exists, select
 
 from reka.server.database import Database, KeyRow, now
 from reka.server.errors import WrongKey
 
 PREFIX = "reka_"
 """How keys of our making begin, so that one found in a wrong place is known for what it is (ours)."""
+
+_OWNER: Final = select(
+    select(KeyRow.owner).where(KeyRow.digest == bindparam("digest")).scalar_subquery(), exists(select(KeyRow.digest))
+)
+"""Whose a key is, and whether any key is known, in one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +53,11 @@ class KeyRing:
         # Looked up by digest: how long that takes tells about the digest, from which nobody comes back to the key.
         # One round of SHA-256 is enough, because keys are random and long, unlike passwords.
         digest = _digest(key)
-        with self._database.read() as session:
-            row = session.get(KeyRow, digest)
-            if row is not None:
-                return row.owner
-            if self._accept_any and not session.scalar(select(func.count()).select_from(KeyRow)):
-                return digest
+        owner, knows_any = self._database.row(_OWNER, digest=digest)
+        if owner is not None:
+            return str(owner)
+        if self._accept_any and not knows_any:
+            return digest
         raise WrongKey("This server does not know this API key: check it, or make one with `reka keys create`")
 
     def create(self, owner: str) -> str:
