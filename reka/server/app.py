@@ -52,11 +52,14 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(CountedRequests, counters=service.metrics)
     add_probes(app, service)
 
-    def owner(
+    async def owner(
         key: Annotated[str | None, Security(_key_header)],
         bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     ) -> str:
-        return service.keys.owner_of(key or (bearer.credentials if bearer else None))
+        given = key or (bearer.credentials if bearer else None)
+        if service.keys.is_quick:
+            return service.keys.owner_of(given)
+        return await run_in_threadpool(service.keys.owner_of, given)
 
     # A route reads its body itself, so that a wrong key is answered before any of it is read.
     _add_model_routes(app, service, owner)

@@ -1,12 +1,13 @@
 """The record of datasets, jobs and keys: what makes a dataset exist, and a job's state true, is a commit here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Executable, Float, ForeignKey, String, Text, UniqueConstraint, create_engine, event
+from sqlalchemy import Engine, Float, ForeignKey, Select, String, Text, UniqueConstraint, create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 BUSY_SECONDS = 30.0
@@ -89,8 +90,13 @@ class Database:
         """Open the database at `url`, as SQLAlchemy writes it, and make the tables that are missing."""
         self._engine = _engine(url)
         self._writing = self._engine.execution_options(writes=True)
-        self._single = self._engine.execution_options(single=True)
         Base.metadata.create_all(self._writing)
+        self._reader = self._engine.raw_connection() if self.is_file else None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is an SQLite file, where a reader waits for nobody: no network, and no writer."""
+        return self._engine.dialect.name == "sqlite"
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -104,18 +110,36 @@ class Database:
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def row(self, statement: Executable, **values: object) -> tuple[Any, ...]:
-        """The one row of one statement. What every request asks takes this way: a session costs five times as much.
+    def prepared(self, statement: Select[Any]) -> Callable[..., Sequence[Any]]:
+        """Prepare what every request asks.
 
         Args:
-            statement: What to select.
-            values: The values of its parameters.
+            statement: It selects one row.
+
+        Returns:
+            A function of its parameters, by name, that gives the row as it is now.
         """
-        with self._single.connect() as connection:
-            return tuple(connection.execute(statement, values).one())
+        reader = self._reader and self._reader.driver_connection
+        if reader is None:
+            return partial(self._asked, statement)
+        # What SQLAlchemy does around a statement takes ten times as long as SQLite does for it.
+        compiled = statement.compile(self._engine)
+        sql, names = str(compiled), compiled.positiontup or ()
+
+        def row(**values: Any) -> Sequence[Any]:
+            rows: list[Sequence[Any]] = reader.execute(sql, [values[name] for name in names]).fetchall()
+            return rows[0]
+
+        return row
+
+    def _asked(self, statement: Select[Any], **values: Any) -> Sequence[Any]:
+        with self._engine.connect() as connection:
+            return connection.execute(statement, values).one()
 
     def close(self) -> None:
         """Close all connections."""
+        if self._reader is not None:
+            self._reader.close()
         self._engine.dispose()
 
 
@@ -147,7 +171,6 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Any) -> None:
     # A writer takes its lock at once and waits for it there. One that began as a reader could not wait: SQLite refuses
-    # to turn a reader's view into a writer's when another has written since. A single statement needs no transaction.
-    options = connection.get_execution_options()
-    if not options.get("single"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
+    # to turn a reader's view into a writer's when another has written since.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -40,7 +40,13 @@ class KeyRing:
     def __init__(self, database: Database, *, accept_any: bool) -> None:
         """Keep keys in `database`; accept any for want of known ones only if the server is on loopback."""
         self._database = database
+        self._owner = database.prepared(_OWNER)
         self._accept_any = accept_any
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether `owner_of` takes less than handing it to a thread would."""
+        return self._database.is_file
 
     def owner_of(self, key: str | None) -> str:
         """Tell whose datasets a key opens.
@@ -53,7 +59,7 @@ class KeyRing:
         # Looked up by digest: how long that takes tells about the digest, from which nobody comes back to the key.
         # One round of SHA-256 is enough, because keys are random and long, unlike passwords.
         digest = _digest(key)
-        owner, knows_any = self._database.row(_OWNER, digest=digest)
+        owner, knows_any = self._owner(digest=digest)
         if owner is not None:
             return str(owner)
         if self._accept_any and not knows_any:

@@ -138,6 +138,7 @@ def _server(service: Service, grace_seconds: int) -> uvicorn.Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # whose address a request comes from is asked nowhere
             timeout_graceful_shutdown=grace_seconds,
         )
     )

@@ -78,6 +78,8 @@ class UpstreamHttp:
         self._timeout = timeout
         self._metrics = metrics
         self._session: aiohttp.ClientSession | None = None
+        # Looked up once: to walk through the environment takes longer than most of what is done for a request.
+        self._proxy = _proxy(self.url)
 
     async def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send a request, again if need be, and give the JSON value of its answer.
@@ -152,7 +154,7 @@ class UpstreamHttp:
         with self._failures(), self._metrics.upstream_request() as seen:
             # A redirect is an error: followed, it would take the key and the conversation to who knows whom.
             response = await self._connected().request(
-                method, url, json=body, headers=headers, proxy=_proxy(url), allow_redirects=False
+                method, url, json=body, headers=headers, proxy=self._proxy, allow_redirects=False
             )
             seen.status = response.status
             if response.status == 200:
@@ -188,7 +190,7 @@ class UpstreamHttp:
     def _connected(self) -> aiohttp.ClientSession:
         # Made at the first question: a session belongs to the event loop that runs, and there is none before.
         if self._session is None:
-            # Proxies are looked up by `_proxy`: `trust_env` would look for a netrc file at every request as well.
+            # The proxy is known: `trust_env` would look for a netrc file at every request as well.
             self._session = aiohttp.ClientSession(
                 timeout=self._timeout, connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
             )
