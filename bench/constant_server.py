@@ -1,7 +1,8 @@
 """A server of constant answers, fast enough never to be what is measured: a bare asyncio protocol, fixed bytes.
 
 It speaks all generations of the API: `/chat`, `/v1/chat` and `/v1/chat/completions`, the latter two also streamed, with
-one event per chunk of the transfer encoding, as servers send them.
+one event per chunk of the transfer encoding, as servers send them. Below `/held`, a streamed answer stays at its first
+chunk, as that of a model which thinks.
 """
 
 import asyncio
@@ -66,11 +67,11 @@ def _streams(chunks: int, so_far: bool) -> dict[bytes, tuple[bytes, bytes]]:
     native = (_response("chunk", _WORD * (number if so_far else 1), None) for number in range(1, chunks + 1))
     end = _response("chunk", _WORD * chunks if so_far else "", "stop")
     word = _delta({"content": _WORD}, None)
+    first, rest = _streamed(word, (*[word] * (chunks - 1), _delta({}, "stop", usage=_OPENAI_USAGE), "[DONE]"))
     return {
         b"/v1/chat": _streamed(next(native), (*native, end)),
-        b"/v1/chat/completions": _streamed(
-            word, (*[word] * (chunks - 1), _delta({}, "stop", usage=_OPENAI_USAGE), "[DONE]")
-        ),
+        b"/v1/chat/completions": (first, rest),
+        b"/held/v1/chat/completions": (first, b""),
     }
 
 
