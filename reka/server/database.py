@@ -96,7 +96,7 @@ class Database:
     @property
     def is_file(self) -> bool:
         """Whether it is an SQLite file, where a reader waits for nobody: no network, and no writer."""
-        return self._engine.dialect.name == "sqlite"
+        return self._engine.dialect.name == "sqlite" and bool(self._engine.url.database)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
