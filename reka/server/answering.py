@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
-from starlette.types import Send
+from starlette.types import Receive, Scope, Send
 
 from reka.server.answers import AnswerError, Pieces
 
@@ -65,6 +65,15 @@ class EventStream(StreamingResponse):
         """Send `events`, which are made of `pieces`."""
         super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
         self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them, until the client goes away.
+
+        The base class cancels through anyio, which leaves a task alone that has something to do: a fast stream would
+        be read to its end for nobody.
+        """
+        with contextlib.suppress(ClientDisconnect):
+            await unless_gone(Request(scope, receive), self.stream_response(send))
 
     async def stream_response(self, send: Send) -> None:
         """Send the events, as they come.
