@@ -21,7 +21,8 @@ SCENARIOS: Final = (
     Scenario("chat", "chat of 200, one after the other", {"calls": 200}),
     Scenario("stream_chat", f"stream_chat of {CHUNKS:,} chunks", {"streams": 1}, "bare client", 1.5, 3),
 )
-LONGER_ROUNDS: Final = 3
+GROWTH_ROUNDS: Final = {"ours": 5, CONTEST.peer: 1}
+"""The peer's long streams take so long that one shows it."""
 GROWTH: Final = 1.25
 """How many times as much a chunk of a longer stream may cost: a cost that grows with the text would be `LONGER`."""
 
@@ -29,25 +30,17 @@ GROWTH: Final = 1.25
 def growth() -> int:
     """Print what a chunk costs in a short and in a long stream; 1 if ours grows, else 0."""
     print(f"\na chunk of {CHUNKS * LONGER:,} against one of {CHUNKS:,}")
-    lengths = (CHUNKS, CHUNKS * LONGER)
-    names = ("ours", CONTEST.peer)
-    costs: dict[tuple[str, int], list[float]] = {(name, chunks): [] for name in names for chunks in lengths}
-    with (
-        constant_server(lengths[0], so_far=True) as short_url,
-        constant_server(lengths[1], so_far=True) as long_url,
-        CONTEST.runners(short_url) as short,
-        CONTEST.runners(long_url) as long,
-    ):
-        for _ in range(LONGER_ROUNDS + 1):
-            for (name, chunks), seconds in costs.items():
-                runner = (short if chunks == CHUNKS else long)[name]
-                seconds.append(runner.figures("stream_chat", {"streams": 1, "chunks": chunks})["seconds"] / chunks)
-    medians = {each: median(seconds[1:]) for each, seconds in costs.items()}
-    grown = {}
-    for name in names:
-        first, last = (medians[name, chunks] for chunks in lengths)
-        grown[name] = last / first
-        print(f"  {name:14} {first * 1e6:7.1f} µs -> {last * 1e6:7.1f} µs a chunk: {grown[name]:.2f} times")
+    costs: dict[str, dict[int, float]] = {name: {} for name in GROWTH_ROUNDS}
+    for chunks in (CHUNKS, CHUNKS * LONGER):
+        with constant_server(chunks, so_far=CONTEST.so_far) as url, CONTEST.runners(url) as runners:
+            for name, rounds in GROWTH_ROUNDS.items():
+                asked = {"streams": 1, "chunks": chunks}
+                seconds = [runners[name].figures("stream_chat", asked)["seconds"] for _ in range(rounds)]
+                costs[name][chunks] = median(seconds) / chunks
+    grown = {name: of_name[CHUNKS * LONGER] / of_name[CHUNKS] for name, of_name in costs.items()}
+    for name, of_name in costs.items():
+        first, last = (cost * 1e6 for cost in of_name.values())
+        print(f"  {name:14} {first:7.1f} µs -> {last:7.1f} µs a chunk: {grown[name]:.2f} times")
     return told(grown["ours"] <= GROWTH, f"ours costs {grown['ours']:.2f} times as much", f"at most {GROWTH}")
 
 

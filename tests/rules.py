@@ -388,6 +388,8 @@ def _schema_in(text: str) -> Mapping[str, Any] | None:
         if isinstance(value, dict) and "properties" in value and isinstance(value["properties"], dict):
             found = value
         at = text.find("{", end)
+    if found is None and "{{" in text:  # LlamaIndex doubles braces for a template that it does not fill in
+        return _schema_in(text.replace("{{", "{").replace("}}", "}"))
     return found
 
 
