@@ -79,27 +79,16 @@ class BareAiohttp:
         self.session = None
 
 
-class BareClient:
-    """Our client without LlamaIndex."""
-
-    def __init__(self, url: str) -> None:
-        self.client = import_module("reka").Reka(api_key=KEY, base_url=url)
-
-    def stream_chat(self, _messages: Any) -> Iterator[Any]:
-        yield from self.client.stream_messages([{"role": "user", "content": QUESTION}])
-
-
 CONTESTANTS: Final[dict[str, Callable[[str], Any]]] = {
     "ours": ours,
     "llms-reka": vendor,
     "floor": floor,
     "bare aiohttp": BareAiohttp,
-    "bare client": BareClient,
 }
 
 
 def _asked(model: Any) -> list[Any]:
-    if isinstance(model, BareAiohttp | BareClient):
+    if isinstance(model, BareAiohttp):
         return []
     return [import_module("llama_index.core.base.llms.types").ChatMessage(role="user", content=QUESTION)]
 

@@ -1,6 +1,7 @@
 """Reka's models as a LlamaIndex LLM."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -41,6 +42,12 @@ Ask = tuple[dict[str, Any], bool]
 
 _PARALLEL = "allow_parallel_tool_calls"
 """LlamaIndex's name for the latter."""
+
+
+def _signed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep a function's signature with it: LlamaIndex's instrumentation works it out at each call, which takes long."""
+    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # functions may have any
+    return function
 
 
 class RekaLLM(FunctionCallingLLM):
@@ -190,41 +197,49 @@ class RekaLLM(FunctionCallingLLM):
         """Close the connections, those of the running event loop too."""
         await self._clients.aclose()
 
+    @_signed
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a conversation."""
         return self._answer(self._ask(media.read(messages), kwargs)).chat()
 
+    @_signed
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Answer a prompt. `formatted` means that `completion_to_prompt` has been applied to it."""
         return self._answer(self._ask(self._messages(prompt, formatted), kwargs)).completion()
 
+    @_signed
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """Answer a conversation as it is written; the last item has token counts, and what else comes at the end."""
         return self._stream(self._ask(media.read(messages), kwargs), chat_item)
 
+    @_signed
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """Answer a prompt as it is written; see `stream_chat`."""
         return self._stream(self._ask(self._messages(prompt, formatted), kwargs), completion_item)
 
+    @_signed
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """The asynchronous twin of `chat`."""
         return (await self._aanswer(self._ask(await _read(messages), kwargs))).chat()
 
+    @_signed
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The asynchronous twin of `complete`."""
         return (await self._aanswer(self._ask(self._messages(prompt, formatted), kwargs))).completion()
 
+    @_signed
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """The asynchronous twin of `stream_chat`."""
         return self._astream(self._ask(await _read(messages), kwargs), chat_item)
 
+    @_signed
     @llm_completion_callback()
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """The asynchronous twin of `stream_complete`."""

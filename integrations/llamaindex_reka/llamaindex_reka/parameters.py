@@ -1,6 +1,6 @@
 """What a model may be told with a call, and how `reka.complete` is told it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -26,6 +26,9 @@ OF_CALL: Final = ("tools", "tool_choice", "response_format", "timeout")
 IN_EXTRA: Final = ("retrieval_dataset", "length_penalty")
 """Parameters of either kind that `reka.complete` takes among its extra arguments."""
 
+_NAMED: Final = (*OF_MODEL, *OF_CALL)
+_KNOWN: Final = (*_NAMED, *IN_EXTRA, "additional_kwargs")
+
 
 def arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, Any]:
     """Bring together what a call is told.
@@ -41,29 +44,25 @@ def arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, A
     Raises:
         InvalidArgumentError: The call was given something that is no parameter.
     """
-    known = (*OF_MODEL, *OF_CALL, *IN_EXTRA, "additional_kwargs")
-    refuse_unknown(of_call, known, "a parameter of a call")
+    refuse_unknown(of_call, _KNOWN, "a parameter of a call")
     further = {**(own.get("additional_kwargs") or {}), **(of_call.get("additional_kwargs") or {})}
-    told: dict[str, Any] = {}
-    for source in (own, further, of_call):
-        told.update((name, value) for name, value in source.items() if value is not None)
+    told = {name: value for source in (own, further, of_call) for name, value in source.items() if value is not None}
     told.pop("additional_kwargs", None)
-    named: dict[str, Any] = {name: told.pop(name) for name in (*OF_MODEL, *OF_CALL) if name in told}
+    named: dict[str, Any] = {name: told.pop(name) for name in _NAMED if name in told}
     return named | ({"extra_request_args": told} if told else {})
 
 
-def refuse_unknown(given: Iterable[str], known: Iterable[str], what: str) -> None:
+def refuse_unknown(given: Iterable[str], known: Collection[str], what: str) -> None:
     """Refuse a name that is none of the known ones, and tell the nearest of them.
 
     Raises:
         InvalidArgumentError: There is one. The message does not show its value: under a mistyped name, it may be the
             key.
     """
-    names = list(known)
     for name in given:
-        if name not in names:
-            near = get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"want one of {', '.join(names)}"
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"want one of {', '.join(known)}."
             raise reka.InvalidArgumentError(
                 f"{name}: not {what}; {hint} What else the server takes goes inside additional_kwargs"
             )
