@@ -39,7 +39,8 @@ Question: %(question)s"""
 
 # What opens a control token in the chat templates of today: <|im_start|>, <sep>, </s>, <<SYS>>, [INST],
 # [/TOOL_RESULTS], and the like. Before a space, a digit, = or - it is a comparison or an arrow, and stays readable.
-_TOKEN_START: Final = re.compile(r"<(?!<?[\s\d=-])|\[(?=/?[A-Z_]{3,}\])")
+# And what a tool's result begins with on Reka's host, where it is a user's text.
+_TOKEN_START: Final = re.compile(r"<(?!<?[\s\d=-])|\[(?=/?[A-Z_]{3,}\]|(?i:tool result for))")
 
 # Format characters that some scripts cannot be written without: zero-width non-joiner and joiner.
 _JOINERS: Final = frozenset("\u200c\u200d")
