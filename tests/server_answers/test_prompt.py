@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reka.server.answers import Question, Snippet
+from reka.server.answers import Message, Question, Snippet
 from reka.server.prompt import messages
 from reka.server.upstream_bodies import Form, chat_request
 from tests.server_answers.asking import Ask, ask
@@ -159,7 +159,7 @@ def test_a_question_is_not_changed_by_writing_it(question: Ask) -> None:
 
 def test_snippets_stand_at_the_users_question_when_tools_have_been_called_since(question: Ask) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    conversation = [
+    conversation: list[Message] = [
         {"role": "system", "content": "Be kind."},
         {"role": "user", "content": "What now?"},
         {"role": "assistant", "content": None, "tool_calls": [call]},
