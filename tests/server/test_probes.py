@@ -82,7 +82,7 @@ def test_requests_are_counted_by_route_and_status(start: Start, call: Call) -> N
     api.chat("hi", temperature=9)
     api.delete("none")
     api.ask("GET", "/nothing/at/all")
-    api.ask("BREW", "/chat")
+    api.ask("PROPFIND", "/chat")
 
     seen = figures(api)
 
