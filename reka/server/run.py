@@ -4,7 +4,7 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
 import uvicorn
@@ -37,6 +37,7 @@ def serve(settings: Settings) -> None:
     Raises:
         StartError: It cannot start; the message says why and the way out.
     """
+    _allow_many_connections()
     with _ready(settings) as (service, listener):
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
         print(f"reka is listening on {_url(listener)}", flush=True)
@@ -123,6 +124,20 @@ def _listening(settings: Settings) -> socket.socket:
             "choose another port (0 takes a free one)"
         ) from error
     return listener
+
+
+def _allow_many_connections() -> None:
+    """Raise this process's limit of open files, often 1,024, to the most it may have: a stream holds two connections.
+
+    Only a server in a process of its own does so; the limits of other programs are their own business.
+    """
+    try:
+        import resource
+    except ImportError:
+        return  # Windows has no such limit
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS says that there is no limit, and refuses that as one
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _url(listener: socket.socket) -> str:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
@@ -16,6 +17,7 @@ from reka.server.database import Database, sqlite_url
 from reka.server.errors import DataFolderInUseError, StartError
 from reka.server.keys import KeyRing
 from reka.server.settings import Settings
+from tests.processes import started
 from tests.server.conftest import Call, Start
 
 
@@ -161,6 +163,24 @@ def test_a_process_says_where_it_listens_and_that_it_has_no_model_and_ends_when_
     assert about["name"] == "reka"
     assert log.count("No language model is attached") == 1
     assert process.returncode in (0, -signal.SIGTERM)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of open files")
+def test_a_process_takes_more_connections_than_it_was_let_open_files(data_dir: Path) -> None:
+    with_few_files = ("sh", "-c", 'ulimit -S -n 60; exec "$@"', "sh")
+
+    with (
+        started(
+            *with_few_files, sys.executable, "-m", "reka.server", "--port", "0", "--data-dir", str(data_dir)
+        ) as url,
+        ExitStack() as opened,
+    ):
+        port = int(url.rsplit(":", 1)[1])
+        for _ in range(100):
+            opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+        answer = requests.get(f"{url}/healthz", timeout=10)
+
+    assert answer.status_code == 200
 
 
 def test_a_second_process_says_in_one_line_why_it_does_not_start(
