@@ -15,6 +15,7 @@ from reka import background, config
 from reka.async_client import AsyncReka
 from reka.client import Reka
 from reka.config import Timeout
+from reka.errors import RetrievalError
 from reka.wire.dialect import Api
 
 C = TypeVar("C", Reka, AsyncReka)
@@ -93,6 +94,23 @@ class SharedClients:
             if settings not in clients:
                 clients[settings] = make(**settings.arguments())
             return clients[settings]
+
+
+def how_to_prepare(error: RetrievalError, dataset: str, maker: str) -> RetrievalError:
+    """Tell with an error of a dataset what would have made it ready.
+
+    Args:
+        error: What the server says.
+        dataset: What was asked for.
+        maker: The adapter's own function that uploads and prepares.
+    """
+    return RetrievalError(
+        f"{error.message.rstrip('.')}. To upload and prepare it: `reka datasets add FILES --name {dataset}` and "
+        f"`reka retrieval prepare {dataset} --wait`, or {maker}",
+        error.status_code,
+        error.request_id,
+        error.retry_after,
+    )
 
 
 def _close(clients: dict[ClientSettings, Reka]) -> None:

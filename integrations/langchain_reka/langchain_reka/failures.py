@@ -16,6 +16,7 @@ from langchain_core.messages import BaseMessage
 
 import reka
 from langchain_reka.messages import beyond_turns
+from reka.shared import how_to_prepare
 
 
 class AuthError(reka.AuthError, langchain.ModelAuthenticationError):
@@ -124,8 +125,5 @@ class explained:  # noqa: N801  # used like a function, as context managers are
             place = beyond_turns(self._messages)
             return error.message if place is None else f"{error.message} ({place})"
         if isinstance(error, reka.RetrievalError) and self._dataset is not None:
-            return (
-                f"{error.message.rstrip('.')}. To upload and prepare it: `reka datasets add FILES --name "
-                f"{self._dataset}` and `reka retrieval prepare {self._dataset} --wait`, or RekaRetriever.from_files"
-            )
+            return how_to_prepare(error, self._dataset, "RekaRetriever.from_files").message
         return error.message

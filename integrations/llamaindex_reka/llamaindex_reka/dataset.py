@@ -13,6 +13,9 @@ import reka
 
 _LOG: Final = logging.getLogger(__name__)
 
+PREPARES: Final = "RekaIndex.from_documents"
+"""What makes a dataset ready, for errors."""
+
 _KEPT: Final = frozenset(" -_.,+@=()[]~!#&'")
 """Signs that a file's name keeps besides letters and digits of any script."""
 

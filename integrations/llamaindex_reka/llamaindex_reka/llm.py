@@ -28,10 +28,11 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 import reka
 from llamaindex_reka import media
 from llamaindex_reka.answers import Answer, chat_item, completion_item, tool_selections, whole_answer
+from llamaindex_reka.dataset import PREPARES
 from llamaindex_reka.messages import messages_for
 from llamaindex_reka.models import DEFAULT_OUTPUT, model_of
 from llamaindex_reka.parameters import IN_EXTRA, OF_MODEL, arguments, refuse_unknown
-from reka.shared import ClientSettings, SharedClients
+from reka.shared import ClientSettings, SharedClients, how_to_prepare
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
@@ -63,6 +64,7 @@ class RekaLLM(FunctionCallingLLM):
         AuthError: There is no key, or the server does not take it.
         InvalidConversationError: The messages cannot be sent; the error names the message and the block.
         UnsupportedRequestError: No endpoint of the server can do all that is asked; the error names what clashes.
+        RetrievalError: The dataset is not there, or not prepared; the error names what prepares it.
         RekaError: Whatever else goes wrong between a call and its answer: see `reka`'s own errors.
 
     Example:
@@ -321,11 +323,17 @@ class RekaLLM(FunctionCallingLLM):
 
     def _answer(self, ask: Ask) -> Answer:
         asked, parallel = ask
-        return whole_answer(self._clients.sync(self.client_settings).complete(**asked), parallel=parallel)
+        try:
+            return whole_answer(self._clients.sync(self.client_settings).complete(**asked), parallel=parallel)
+        except reka.RetrievalError as error:
+            raise _explained(error, asked) from error
 
     async def _aanswer(self, ask: Ask) -> Answer:
         asked, parallel = ask
-        return whole_answer(await self._clients.aio(self.client_settings).complete(**asked), parallel=parallel)
+        try:
+            return whole_answer(await self._clients.aio(self.client_settings).complete(**asked), parallel=parallel)
+        except reka.RetrievalError as error:
+            raise _explained(error, asked) from error
 
     def _stream(self, ask: Ask, item: Callable[[Answer, reka.StreamEvent], Item | None]) -> Generator[Item, None, None]:
         asked, parallel = ask
@@ -334,10 +342,13 @@ class RekaLLM(FunctionCallingLLM):
 
         def items() -> Generator[Item, None, None]:
             answer = Answer(parallel)
-            with closing(events):
-                for event in events:
-                    if (made := item(answer, event)) is not None:
-                        yield made
+            try:
+                with closing(events):
+                    for event in events:
+                        if (made := item(answer, event)) is not None:
+                            yield made
+            except reka.RetrievalError as error:
+                raise _explained(error, asked) from error
 
         return items()
 
@@ -347,12 +358,20 @@ class RekaLLM(FunctionCallingLLM):
 
         async def items() -> AsyncGenerator[Item, None]:
             answer = Answer(parallel)
-            async with aclosing(events):
-                async for event in events:
-                    if (made := item(answer, event)) is not None:
-                        yield made
+            try:
+                async with aclosing(events):
+                    async for event in events:
+                        if (made := item(answer, event)) is not None:
+                            yield made
+            except reka.RetrievalError as error:
+                raise _explained(error, asked) from error
 
         return items()
+
+
+def _explained(error: reka.RetrievalError, asked: dict[str, Any]) -> reka.RetrievalError:
+    dataset = asked.get("extra_request_args", {}).get("retrieval_dataset")
+    return error if dataset is None else how_to_prepare(error, dataset, PREPARES)
 
 
 async def _read(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:

@@ -10,8 +10,8 @@ from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle
 from pydantic import SecretStr
 
 import reka
-from llamaindex_reka.dataset import Dataset, document_id
-from reka.shared import ClientSettings, SharedClients
+from llamaindex_reka.dataset import PREPARES, Dataset, document_id
+from reka.shared import ClientSettings, SharedClients, how_to_prepare
 
 
 class RekaRetriever(BaseRetriever):
@@ -37,7 +37,8 @@ class RekaRetriever(BaseRetriever):
 
     Raises, when it is called:
         AuthError: There is no key, or the server does not take it.
-        RekaError: There is no such dataset, it is not prepared, or the call failed otherwise: see `reka`'s own errors.
+        RetrievalError: There is no such dataset, or it is not prepared; the error names what prepares it.
+        RekaError: The call failed otherwise: see `reka`'s own errors.
 
     Example:
         >>> from llamaindex_reka import RekaRetriever
@@ -87,9 +88,9 @@ class RekaRetriever(BaseRetriever):
         asked = self.dataset
         try:
             chunks = client.retrieve(query, asked, k=self.similarity_top_k)
-        except reka.RetrievalError:
+        except reka.RetrievalError as error:
             if self.dataset == asked:
-                raise
+                raise how_to_prepare(error, asked, PREPARES) from error
             chunks = client.retrieve(query, self.dataset, k=self.similarity_top_k)  # it was replaced meanwhile
         return self._nodes(chunks)
 
@@ -98,9 +99,9 @@ class RekaRetriever(BaseRetriever):
         asked = self.dataset
         try:
             chunks = await client.retrieve(query, asked, k=self.similarity_top_k)
-        except reka.RetrievalError:
+        except reka.RetrievalError as error:
             if self.dataset == asked:
-                raise
+                raise how_to_prepare(error, asked, PREPARES) from error
             chunks = await client.retrieve(query, self.dataset, k=self.similarity_top_k)  # it was replaced meanwhile
         return self._nodes(chunks)
 

@@ -4,6 +4,7 @@ import inspect
 import json
 import pickle
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -233,6 +234,58 @@ def test_the_constructor_takes_what_the_earlier_package_takes_in_the_same_order(
     assert model.api_key == SecretStr("a-key")
 
 
+PEERS_PROGRAM = """
+import asyncio
+from {module} import RekaLLM
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+
+QUESTION = "My name is John. What is my name?"
+reka_llm = RekaLLM(model="reka-flash", api_key="a-key")
+{address}
+messages = [
+    ChatMessage(role=MessageRole.SYSTEM, content="Be brief."),
+    ChatMessage(role=MessageRole.USER, content=QUESTION),
+]
+
+
+async def main():
+    print((await reka_llm.achat(messages)).message.content)
+    print((await reka_llm.acomplete(QUESTION)).text)
+    print("".join([chunk.delta async for chunk in await reka_llm.astream_chat(messages)]))
+    print("".join([chunk.delta async for chunk in await reka_llm.astream_complete(QUESTION)]))
+
+
+print(reka_llm.chat(messages).message.content)
+print(reka_llm.complete(QUESTION).text)
+print("".join(chunk.delta for chunk in reka_llm.stream_chat(messages)))
+print("".join(chunk.delta for chunk in reka_llm.stream_complete(QUESTION)))
+asyncio.run(main())
+"""
+
+
+def test_a_program_for_the_earlier_package_gives_the_same_with_another_import(served: str) -> None:
+    theirs = PEERS_PROGRAM.format(
+        module="llama_index.llms.reka",
+        # It has no address to set.
+        address=f"from reka.client import AsyncReka, Reka\n"
+        f"reka_llm._client = Reka(api_key='a-key', base_url='{served}/v1')\n"
+        f"reka_llm._aclient = AsyncReka(api_key='a-key', base_url='{served}/v1')",
+    )
+    ours = PEERS_PROGRAM.format(module="llamaindex_reka", address="")
+
+    printed = [
+        subprocess.run(
+            [str(python), "-c", program], capture_output=True, text=True, check=True, env=env, cwd="/"
+        ).stdout
+        for python, program, env in (
+            (peer_environment(*LLAMAINDEX_PEER), theirs, {}),
+            (sys.executable, ours, {"REKA_BASE_URL": served}),
+        )
+    ]
+
+    assert printed == ["Your name is John.\n" * 8] * 2
+
+
 @pytest.mark.parametrize(("formatted", "text"), [(False, "Q: Hi"), (True, "Hi")])
 @pytest.mark.parametrize("way", ["complete", "stream_complete"])
 async def test_completion_to_prompt_is_applied_unless_it_has_been(
@@ -335,6 +388,21 @@ async def test_an_error_of_the_server_arrives_with_its_class_status_and_request_
     assert (caught.value.status_code, caught.value.request_id, len(fake.requests)) == (401, "r-7", 1)
     assert KEY not in str(caught.value)
     assert len(seen.get_event_pairs(CBEventType.LLM)) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_dataset_that_is_not_there_is_an_error_that_names_what_prepares_it(
+    fake: FakeReka, llm: MakeLLM, way: str
+) -> None:
+    fake.will_answer(200, {"features": []})
+    fake.will_answer(404, {"detail": "no dataset 'manual'"})
+    model = llm(retrieval_dataset="manual")
+
+    with pytest.raises(reka.RetrievalError, match=r"no dataset 'manual'\. .*RekaIndex\.from_documents") as caught:
+        await ask(model, way)
+    await model.aclose()
+
+    assert caught.value.status_code == 404
 
 
 @pytest.mark.parametrize("way", WAYS)

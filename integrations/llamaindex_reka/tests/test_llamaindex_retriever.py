@@ -133,15 +133,17 @@ def test_a_value_that_cannot_be_is_refused_before_anything_is_sent(
     assert fake.requests == []
 
 
-async def test_a_dataset_that_is_not_there_is_an_error_that_names_it(fake: FakeReka, retriever: MakeRetriever) -> None:
+async def test_a_dataset_that_is_not_there_is_an_error_that_names_it_and_what_prepares_it(
+    fake: FakeReka, retriever: MakeRetriever
+) -> None:
     one = retriever()
     for _ in range(2):
         fake.will_answer(200, {"features": []})
-        fake.will_answer(404, {"detail": "no dataset 'manual'"})
+        fake.will_answer(404, {"detail": "no dataset 'manual'"}, headers={"x-request-id": "r-7"})
 
-    with pytest.raises(reka.RetrievalError, match="manual"):
+    with pytest.raises(reka.RetrievalError, match=r"no dataset 'manual'\. .*RekaIndex\.from_documents .*r-7"):
         one.retrieve("Hi")
-    with pytest.raises(reka.RetrievalError, match="manual"):
+    with pytest.raises(reka.RetrievalError, match=r"no dataset 'manual'\. .*RekaIndex\.from_documents .*r-7"):
         await one.aretrieve("Hi")
     await one.aclose()
 
