@@ -21,6 +21,8 @@ async def serve(module: str, name: str, url: str) -> None:
         asked = json.loads(line)
         seconds = await contestants.MEASUREMENTS[asked.pop("measure")](model, **asked)
         print(json.dumps({"seconds": seconds}), flush=True)
+    if hasattr(model, "aclose"):
+        await model.aclose()
 
 
 if __name__ == "__main__":

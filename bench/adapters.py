@@ -33,6 +33,8 @@ class Scenario:
     """Of the floor and `below` together."""
     faster: float | None = None
     """How many times as fast as the peer ours must be; None sets no bound."""
+    beside: tuple[str, ...] = ()
+    """Who else is measured in the same rounds, with no bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Contest:
     """The other adapter's name among the contestants."""
     requirements: tuple[str, ...]
     """What the peer's own environment has."""
-    below: Sequence[str]
+    others: Sequence[str]
+    """What scenarios name besides: `below`, `beside`."""
     so_far: bool = False
     """Whether a native stream repeats the whole text in each chunk: see `constant_server`."""
 
@@ -53,7 +56,7 @@ class Contest:
     def runners(self, url: str) -> Iterator[dict[str, Runner]]:
         """Start all contestants, and end them."""
         with ExitStack() as stack:
-            names = ("ours", "floor", self.peer, *self.below)
+            names = ("ours", "floor", self.peer, *self.others)
             yield {name: stack.enter_context(self._running(name, url)) for name in names}
 
     @contextmanager
@@ -71,7 +74,7 @@ class Contest:
 
     def measured(self, scenario: Scenario, runners: Mapping[str, Runner]) -> dict[str, float]:
         """The median seconds of each, its rounds in turn with the others'. A first round is not counted."""
-        names = ["ours", "floor", self.peer, *([scenario.below] if scenario.below else [])]
+        names = ["ours", "floor", self.peer, *([scenario.below] if scenario.below else []), *scenario.beside]
         rounds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(ROUNDS + 1):
             for name, seconds in rounds.items():

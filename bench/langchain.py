@@ -10,7 +10,7 @@ CONTEST: Final = Contest(
     contestants="langchain_contestants",
     peer="community",
     requirements=("langchain-community==0.4.2", "reka-api==3.2.0", "langchain-core==1.7.2"),
-    below=("bare aiohttp", "bare client"),
+    others=("bare aiohttp", "bare client"),
 )
 SCENARIOS: Final = (
     Scenario("abatch", "abatch of 2,000, 64 in flight", {"calls": 2000, "in_flight": 64}, "bare aiohttp", 1.3, 5),

@@ -336,6 +336,21 @@ def test_the_simple_chat_engine_remembers_and_retrieves_nothing(make: MakeIndex)
     assert str(engine.chat("What is my name?")) == "Your name is John."
 
 
+@pytest.mark.parametrize("mode", ["best", "context", "condense_question", "condense_plus_context", "simple"])
+async def test_a_chat_engine_of_every_mode_answers_asynchronously_too(make: MakeIndex, mode: Any) -> None:
+    index = make()
+    llm = RekaLLM(base_url=index._connection["base_url"], api_key=index._connection["api_key"])
+    engine = index.as_chat_engine(chat_mode=mode, llm=llm, memory=memory(), similarity_top_k=2)
+    asked = ("My name is John.", "What is my name?") if mode == "simple" else (RESET, "How many watts does it draw?")
+
+    await engine.achat(asked[0])
+    streamed = await engine.astream_chat(asked[1])
+    text = "".join([piece async for piece in streamed.async_response_gen()])
+    await llm.aclose()
+
+    assert ("John" if mode == "simple" else "five watts") in text
+
+
 def test_an_index_serves_many_threads(make: MakeIndex) -> None:
     engine = make().as_query_engine()
 
