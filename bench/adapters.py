@@ -4,16 +4,15 @@ All ask one constant server on loopback, round by round: what else the machine d
 hold. The floor is what a framework costs with a model that asks nobody.
 """
 
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench.clients import Runner
+from bench.clients import Runner, at_work
 from bench.constant_server import constant_server
 from tests.peers import peer_environment
 
@@ -59,18 +58,10 @@ class Contest:
             names = ("ours", "floor", self.peer, *self.others)
             yield {name: stack.enter_context(self._running(name, url)) for name in names}
 
-    @contextmanager
-    def _running(self, name: str, url: str) -> Iterator[Runner]:
+    def _running(self, name: str, url: str) -> AbstractContextManager[Runner]:
         python = str(peer_environment(*self.requirements)) if name == self.peer else sys.executable
-        command = [python, str(Path(__file__).with_name("adapter_contestant.py")), self.contestants, name, url]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                yield Runner(name, process)
-                assert process.stdin is not None
-                process.stdin.close()
-                process.wait(timeout=30)
-            finally:
-                process.kill()
+        script = str(Path(__file__).with_name("adapter_contestant.py"))
+        return at_work(name, [python, script, self.contestants, name, url])
 
     def measured(self, scenario: Scenario, runners: Mapping[str, Runner]) -> dict[str, float]:
         """The median seconds of each, its rounds in turn with the others'. A first round is not counted."""

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -129,19 +129,23 @@ class Runner:
 
 
 @contextmanager
-def running(name: str, url: str) -> Iterator[Runner]:
-    """Start a contestant, and end it."""
-    requirement = REQUIREMENTS.get(name)
-    python = sys.executable if requirement is None else str(peer_environment(requirement))
-    command = [python, str(Path(__file__).with_name("contestants.py")), name, url]
+def at_work(name: str, command: Sequence[str]) -> Iterator[Runner]:
+    """Start a contestant by its command, and end it."""
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield Runner(name, process)
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(timeout=10)
+            process.wait(timeout=30)
         finally:
             process.kill()
+
+
+def running(name: str, url: str) -> AbstractContextManager[Runner]:
+    """Start a contestant of `bench.contestants`, and end it."""
+    requirement = REQUIREMENTS.get(name)
+    python = sys.executable if requirement is None else str(peer_environment(requirement))
+    return at_work(name, [python, str(Path(__file__).with_name("contestants.py")), name, url])
 
 
 def measured(scenario: Scenario, runners: Mapping[str, Runner]) -> dict[str, dict[str, float]]:
