@@ -82,7 +82,7 @@ class BareAiohttp:
 def least(url: str) -> Any:
     """The least that an adapter can do: bare aiohttp in LlamaIndex's own frame, with nothing checked or converted.
 
-    It takes longer than the floor and bare aiohttp together: neither of them has 64 calls wait amid the frame's work.
+    It took longer than the floor and bare aiohttp together wherever it was measured; why, is not known.
     """
     types = import_module("llama_index.core.base.llms.types")
     callbacks = import_module("llama_index.core.llms.callbacks")
