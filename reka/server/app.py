@@ -71,18 +71,18 @@ def create_app(service: Service) -> FastAPI:
 def _add_model_routes(app: FastAPI, service: Service, owner: Any) -> None:
     """Add what tells of models."""
 
-    @app.get("/models", dependencies=[Depends(owner)])
+    @app.get("/models", tags=["models"], dependencies=[Depends(owner)])
     async def models() -> tuple[str, ...]:
         """List the names of the models."""
         return service.models
 
-    @app.get("/v1/models", dependencies=[Depends(owner)])
+    @app.get("/v1/models", tags=["models"], dependencies=[Depends(owner)])
     async def v1_models(request: Request) -> Any:
         """List the models: as OpenAI does, or, for `reka-api` 3, as the API of that generation did."""
         listed = native.listed if "x-fern-language" in request.headers else completions.listed
         return listed(service.models)
 
-    @app.get("/v1/models/{name:path}", dependencies=[Depends(owner)])
+    @app.get("/v1/models/{name:path}", tags=["models"], dependencies=[Depends(owner)])
     async def v1_model(name: str) -> dict[str, Any]:
         """Tell of one model."""
         if name not in service.models:
@@ -106,13 +106,13 @@ def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
         pieces = await unless_gone(request, begun(answerer.stream(asked)))
         return EventStream(events(pieces, asked), pieces)
 
-    @app.post("/chat", openapi_extra=replies.body_of(ChatBody))
+    @app.post("/chat", tags=["chat"], openapi_extra=replies.body_of(ChatBody))
     async def chat(request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Answer the last turn of a conversation."""
         asked = await question(request, owner, await read_body(request, ChatBody, limit))
         return told(await unless_gone(request, answerer.answer(asked)), asked.snippets)
 
-    @app.post("/v1/chat", openapi_extra=replies.body_of(NativeBody))
+    @app.post("/v1/chat", tags=["chat"], openapi_extra=replies.body_of(NativeBody))
     async def v1_chat(request: Request, owner: Annotated[str, Depends(owner)]) -> Any:
         """Answer the last message of a conversation; streamed, each event has the whole text so far."""
         body = await read_body(request, NativeBody, limit)
@@ -121,7 +121,7 @@ def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
             return await streamed(request, asked, native.told_in_events)
         return native.told(await unless_gone(request, answerer.answer(asked)), asked)
 
-    @app.post("/v1/chat/completions", openapi_extra=replies.body_of(CompletionBody))
+    @app.post("/v1/chat/completions", tags=["chat"], openapi_extra=replies.body_of(CompletionBody))
     async def v1_chat_completions(request: Request, owner: Annotated[str, Depends(owner)]) -> Any:
         """Answer the last message of a conversation, with tools and formats, as OpenAI's API does."""
         body = await read_body(request, CompletionBody, limit)
@@ -135,12 +135,12 @@ def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:
     """Add what stores datasets and prepares them."""
     datasets, jobs = service.datasets, service.jobs
 
-    @app.get("/datasets")
+    @app.get("/datasets", tags=["datasets"])
     def list_datasets(owner: Annotated[str, Depends(owner)]) -> list[str]:
         """List the names of the key's datasets."""
         return datasets.list(owner)
 
-    @app.post("/datasets", openapi_extra=replies.UPLOAD_BODY)
+    @app.post("/datasets", tags=["datasets"], openapi_extra=replies.UPLOAD_BODY)
     async def add_dataset(request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Store a text file, or a zip of text files, as a dataset."""
         upload = Upload(
@@ -156,18 +156,18 @@ def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:
             await run_in_threadpool(upload.discard)
         return {"name": name, "ok": True, "info": f"Stored {received.size_bytes} bytes as dataset {name!r}"}
 
-    @app.delete("/datasets/{name}")
+    @app.delete("/datasets/{name}", tags=["datasets"])
     def delete_dataset(name: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Delete a dataset and all that was prepared of it."""
         deleted = datasets.delete(owner, name)
         return {"name": deleted, "ok": True, "info": f"Deleted dataset {deleted!r}"}
 
-    @app.post("/datasets/{name}/prepare-retrieval")
+    @app.post("/datasets/{name}/prepare-retrieval", tags=["datasets"])
     def prepare_retrieval(name: str, owner: Annotated[str, Depends(owner)]) -> str:
         """Begin to prepare a dataset for retrieval; answers the job's id."""
         return jobs.add(owner, name)
 
-    @app.get("/jobs/prepare-retrieval/{job_id}/status")
+    @app.get("/jobs/prepare-retrieval/{job_id}/status", tags=["datasets"])
     def retrieval_job_status(job_id: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Tell how far a job is."""
         return jobs.status(owner, job_id)

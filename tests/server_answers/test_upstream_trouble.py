@@ -205,34 +205,24 @@ def test_a_stream_of_garbage_is_a_bad_gateway(api: Caller, upstream: FakeReka, w
     assert "the upstream" in told(way, answer)[0]
 
 
-@EVERY_WAY
-def test_a_connection_that_is_reset_is_a_bad_gateway(api: Caller, upstream: FakeReka, way: str) -> None:
-    upstream.will_misbehave(reset)
-
-    answer = WAYS[way](api)
-
-    assert answer.status_code == 502
-    assert "no answer from the upstream" in told(way, answer)[0]
+CONNECTIONS: dict[str, tuple[Any, int, str]] = {
+    "reset": (reset, 502, "no answer from the upstream"),
+    "breaks off": (stop_inside_the_body, 502, "no answer from the upstream"),
+    "hangs": (say_nothing, 504, "did not answer in time"),
+}
 
 
 @EVERY_WAY
-def test_an_answer_that_breaks_off_is_a_bad_gateway(api: Caller, upstream: FakeReka, way: str) -> None:
-    upstream.will_misbehave(stop_inside_the_body)
+@pytest.mark.parametrize(("misbehave", "status", "said"), CONNECTIONS.values(), ids=CONNECTIONS)
+def test_a_connection_without_an_answer_is_told(
+    api: Caller, upstream: FakeReka, way: str, misbehave: Any, status: int, said: str
+) -> None:
+    upstream.will_misbehave(misbehave)
 
     answer = WAYS[way](api)
 
-    assert answer.status_code == 502
-    assert "no answer from the upstream" in told(way, answer)[0]
-
-
-@EVERY_WAY
-def test_an_upstream_that_hangs_is_a_gateway_timeout(api: Caller, upstream: FakeReka, way: str) -> None:
-    upstream.will_misbehave(say_nothing)
-
-    answer = WAYS[way](api)
-
-    assert answer.status_code == 504
-    assert "did not answer in time" in told(way, answer)[0]
+    assert answer.status_code == status
+    assert said in told(way, answer)[0]
 
 
 @EVERY_WAY
