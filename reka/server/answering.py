@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing
 from typing import TypeVar
@@ -18,21 +19,33 @@ T = TypeVar("T")
 async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     """Do some work for a request whose body has been read, and stop it if the client goes away meanwhile.
 
+    It is done in the request's own task, and another one watches the client: a task for the work as well would put off
+    its beginning and its end by a round of the event loop each.
+
     Raises:
         ClientDisconnect: The client has gone.
     """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_gone(request))
+    working = asyncio.current_task()
+    has_gone = False
+
+    async def stop_when_gone() -> None:
+        nonlocal has_gone
+        await _gone(request)
+        if working is not None:
+            has_gone = True
+            working.cancel()
+
+    watching = asyncio.ensure_future(stop_when_gone())
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientDisconnect
+        return await work
+    except asyncio.CancelledError:
+        if has_gone:
+            raise ClientDisconnect from None
+        raise
     finally:
-        for task in (working, leaving):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+        watching.cancel()
+        if has_gone and working is not None and sys.version_info >= (3, 11):
+            working.uncancel()
 
 
 async def begun(pieces: Pieces) -> Pieces:

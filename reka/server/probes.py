@@ -14,6 +14,7 @@ from reka.server import metrics
 from reka.server.answers import AnswerError
 from reka.server.failures import CLIENT_GONE
 from reka.server.metrics import Metrics
+from reka.server.replies import OPEN
 from reka.server.service import Service
 
 __all__ = ["CountedRequests", "add_probes", "note"]
@@ -34,7 +35,7 @@ def note(service: Service) -> str | None:
 def add_probes(app: FastAPI, service: Service) -> None:
     """Add the routes to an application."""
 
-    @app.get("/", tags=["server"])
+    @app.get("/", tags=[OPEN])
     async def about() -> dict[str, Any]:
         """Tell what this server is and can do."""
         return {
@@ -45,12 +46,12 @@ def add_probes(app: FastAPI, service: Service) -> None:
             "note": note(service),
         }
 
-    @app.get("/healthz", tags=["server"])
+    @app.get("/healthz", tags=[OPEN])
     async def health() -> dict[str, bool]:
         """Tell that the server answers."""
         return {"ok": True}
 
-    @app.get("/readyz", tags=["server"], responses={503: {"description": "Not ready; its log says why."}})
+    @app.get("/readyz", tags=[OPEN], responses={503: {"description": "Not ready; its log says why."}})
     async def ready() -> JSONResponse:
         """Tell whether the server can do its work: the database answers, jobs are done, the model is there."""
         parts = {
@@ -61,9 +62,7 @@ def add_probes(app: FastAPI, service: Service) -> None:
         is_ready = all(parts.values())
         return JSONResponse({"ready": is_ready, **parts}, 200 if is_ready else 503)
 
-    @app.get(
-        "/metrics", tags=["server"], response_class=Response, responses={200: {"content": {metrics.CONTENT_TYPE: {}}}}
-    )
+    @app.get("/metrics", tags=[OPEN], response_class=Response, responses={200: {"content": {metrics.CONTENT_TYPE: {}}}})
     def counted() -> Response:
         """Tell what was counted, for Prometheus."""
         return Response(service.metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})

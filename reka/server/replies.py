@@ -27,6 +27,15 @@ _MAX_FAULTS: Final = 20
 
 _STRING: Final = {"type": "string"}
 
+OPEN: Final = "server"
+"""Tag of what needs no key."""
+
+_KEYS: Final[Mapping[str, Any]] = {
+    "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
+"""Where a request may have its key, for the API's description: either will do."""
+
 _BODIES: Final[tuple[type[BaseModel], ...]] = (ChatBody, NativeBody, CompletionBody)
 
 
@@ -58,7 +67,7 @@ UPLOAD_BODY: Final[dict[str, Any]] = {
 
 
 def install(app: FastAPI) -> None:
-    """Give an application its error answers, request ids and the description of its bodies."""
+    """Give an application its error answers, request ids and the description of its bodies and keys."""
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(AnswerError, _answer_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -75,6 +84,10 @@ def install(app: FastAPI) -> None:
             if kind.__name__ not in schemas:
                 schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
                 schemas.update(schema.pop("$defs", {}), **{kind.__name__: schema})
+        description["components"]["securitySchemes"] = _KEYS
+        for operation in (one for path in description["paths"].values() for one in path.values()):
+            if operation["tags"] != [OPEN]:
+                operation["security"] = [{scheme: []} for scheme in _KEYS]
         return description
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the description
