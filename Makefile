@@ -11,6 +11,12 @@ CODE   := reka integrations tests bench examples
 # (LlamaIndex's sentence splitter) refuses to read data that has more than one link.
 export UV_LINK_MODE := copy
 
+# Tests start many processes: what Python has compiled is kept for the next one, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
+# `make test COVERAGE=yes` measures what the tests reach, which takes a quarter more time.
+COVERAGE ?=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-core core-tests prove check format bench docs constraints clean
 
@@ -30,8 +36,9 @@ $(STAMP): constraints.txt $(REQUIREMENTS) pyproject.toml $(wildcard integrations
 demo: $(STAMP)  ## Upload a text collection, prepare it, chat over it: the main job, on the embedded server
 	@$(BIN)/reka demo
 
-test: $(STAMP)  ## Run the tests, with coverage
-	$(BIN)/python -m pytest -n 2 -m "not prove" --timeout 240 --cov --cov-report=term --cov-fail-under=95
+test: $(STAMP)  ## Run the tests (COVERAGE=yes measures what they reach)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not prove" --timeout 240 \
+	  $(if $(COVERAGE),--cov --cov-report=term --cov-fail-under=95)
 
 test-core:  ## Run the client's own tests, in an environment with nothing else (PYTHON=python3.10 chooses another Python)
 	@$(MAKE) --no-print-directory core-tests REQUIREMENTS=requirements-core.txt \
