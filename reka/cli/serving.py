@@ -97,12 +97,11 @@ def server_settings(**given: object) -> "Settings":
     try:
         from pydantic import ValidationError
 
-        from reka.server.settings import Settings
+        from reka.server.settings import Settings, told
     except ModuleNotFoundError as error:
         raise UsageError(f"a server needs packages ({error.name} is missing): pip install 'reka[server]'") from error
     arguments: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
         return Settings(**arguments)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise UsageError(f"the server's settings (options, or REKA_SERVER_... in the environment): {wrong}") from error
+        raise UsageError(told(error)) from error

@@ -4,9 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from reka.server.errors import StartError
 from reka.server.run import serve
-from reka.server.settings import Settings
+from reka.server.settings import Settings, told
 
 
 def main() -> int:
@@ -18,8 +20,8 @@ def main() -> int:
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
     try:
         serve(Settings(**given))
-    except StartError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (StartError, ValidationError) as error:
+        print(f"error: {told(error) if isinstance(error, ValidationError) else error}", file=sys.stderr)
         return 1
     return 0
 

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KIB = 1024
@@ -102,3 +102,9 @@ class Settings(BaseSettings):
         if not key:
             raise ValueError(f"upstream_key_env: the environment variable {self.upstream_key_env} is not set or empty")
         return key
+
+
+def told(error: ValidationError) -> str:
+    """Say in one line which settings are wrong."""
+    wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    return f"the server's settings (options, or REKA_SERVER_... in the environment): {wrong}"

@@ -183,6 +183,23 @@ def test_a_process_takes_more_connections_than_it_was_let_open_files(data_dir: P
     assert answer.status_code == 200
 
 
+def test_a_process_says_in_one_line_which_setting_is_wrong(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REKA_SERVER_UPSTREAM_RETRIES", "many")
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "reka.server", "--data-dir", str(data_dir)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: the server's settings")
+    assert "upstream_retries: " in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
 def test_a_second_process_says_in_one_line_why_it_does_not_start(
     process: subprocess.Popen[str], data_dir: Path
 ) -> None:
