@@ -267,6 +267,8 @@ def make_answerer(settings: "Settings", embedder: "Embedder", slots: "Slots", me
         count_tokens=embedder.count_tokens,
         slots=slots,
         retries=settings.upstream_retries,
-        timeout=ClientTimeout(total=None, connect=settings.upstream_connect, sock_read=settings.upstream_silence),
+        # Not `connect`, which sets a timer at each request: it also bounds the wait for a free connection, and the
+        # number of those is not limited here.
+        timeout=ClientTimeout(total=None, sock_connect=settings.upstream_connect, sock_read=settings.upstream_silence),
         metrics=metrics,
     )
