@@ -23,8 +23,8 @@ def vendor(url: str) -> Any:
     """The class of `llama-index-llms-reka`; it has no address to set, so its clients are replaced."""
     model = import_module("llama_index.llms.reka").RekaLLM(api_key=KEY)
     library = import_module("reka.client")
-    model._client = library.Reka(api_key=KEY, base_url=f"{url}/v1")  # noqa: SLF001
-    model._aclient = library.AsyncReka(api_key=KEY, base_url=f"{url}/v1")  # noqa: SLF001
+    model._client = library.Reka(api_key=KEY, base_url=f"{url}/v1")  # noqa: SLF001  # see above
+    model._aclient = library.AsyncReka(api_key=KEY, base_url=f"{url}/v1")  # noqa: SLF001  # see above
     return model
 
 

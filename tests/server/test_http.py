@@ -2,7 +2,9 @@ import re
 
 import pytest
 
+from reka.server.run import BackgroundServer
 from tests.server.caller import Caller
+from tests.server.conftest import Call
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,33 @@ def test_the_page_about_the_api_loads_nothing_from_elsewhere(api: Caller) -> Non
 def test_a_page_that_does_not_belong_to_the_docs_is_not_served(api: Caller) -> None:
     assert api.ask("GET", "/docs/static/../../../core.py").status_code == 404
     assert api.ask("GET", "/docs/static/%2e%2e/core.py").status_code == 404
+
+
+def test_the_description_of_the_api_tells_where_a_key_goes_and_what_needs_none(api: Caller) -> None:
+    description = api.ask("GET", "/openapi.json").json()
+
+    operations = {
+        path: operation for path, by_method in description["paths"].items() for operation in by_method.values()
+    }
+    assert {path for path, operation in operations.items() if "security" not in operation} == {
+        "/",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
+    assert operations["/chat"]["security"] == [{"key": []}, {"bearer": []}]
+    assert description["components"]["securitySchemes"] == {
+        "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+        "bearer": {"type": "http", "scheme": "bearer"},
+    }
+
+
+@pytest.mark.parametrize("path", ["/chat", "/v1/chat", "/v1/chat/completions", "/models", "/datasets"])
+def test_what_is_said_to_need_a_key_is_refused_without_one(shared: BackgroundServer, call: Call, path: str) -> None:
+    method = "POST" if "chat" in path else "GET"
+
+    refused = call(shared, key=None).ask(method, path, json={})
+    by_bearer = call(shared, key=None).ask(method, path, json={}, headers={"Authorization": "bearer a-key"})
+
+    assert refused.status_code == 401
+    assert by_bearer.status_code != 401
