@@ -14,7 +14,7 @@ from typing import Final
 
 from bench.clients import Runner, at_work
 from bench.constant_server import constant_server
-from tests.peers import peer_environment
+from tests.support.peers import peer_environment
 
 ROUNDS: Final = 9
 

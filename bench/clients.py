@@ -16,7 +16,7 @@ from typing import Final
 
 from bench.constant_server import STREAMED_CHUNKS, constant_server
 from bench.contestants import CONTESTANTS
-from tests.peers import peer_environment
+from tests.support.peers import peer_environment
 
 REQUIREMENTS: Final = {
     "reka-api 2.0.0": "reka-api==2.0.0",

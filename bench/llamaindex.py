@@ -7,7 +7,7 @@ from typing import Final
 from bench.adapters import Contest, Scenario, concluded, told
 from bench.constant_server import constant_server
 from bench.llamaindex_contestants import CHUNKS, LONGER
-from tests.peers import LLAMAINDEX_PEER
+from tests.support.peers import LLAMAINDEX_PEER
 
 CONTEST: Final = Contest(
     contestants="llamaindex_contestants",

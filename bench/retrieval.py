@@ -15,9 +15,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final, get_args
 
-from reka.server.chunking import Chunk, chunks
-from reka.server.embeddings import WordLlamaEmbedder
-from reka.server.index import Index, Mode
+from reka.server.retrieval.chunking import Chunk, chunks
+from reka.server.retrieval.embeddings import WordLlamaEmbedder
+from reka.server.retrieval.index import Index, Mode
 from reka.server.settings import Settings
 
 FOLDER: Final = Path(__file__).parent

@@ -13,20 +13,7 @@ called: `reka.API_KEY` and `reka.BASE_URL`, else the environment's REKA_API_KEY,
 from typing import TYPE_CHECKING
 
 from reka._version import __version__
-from reka.completion import (
-    ChatCompletion,
-    ChatEvent,
-    Citation,
-    Finish,
-    ReasoningDelta,
-    StreamEvent,
-    TextDelta,
-    ToolCall,
-    ToolCallDelta,
-    Usage,
-)
 from reka.config import Timeout
-from reka.conversation import HumanTurn, ModelTurn
 from reka.errors import (
     APIConnectionError,
     APIStatusError,
@@ -48,7 +35,31 @@ from reka.errors import (
     UnsupportedRequestError,
     WaitTimeoutError,
 )
-from reka.retrieval import JobStatus, PrepareRetrievalStatusResponse, RetrievedChunk
+from reka.types import (
+    Api,
+    ChatCompletion,
+    ChatEvent,
+    Citation,
+    DatasetResult,
+    Finish,
+    HumanTurn,
+    JobStatus,
+    Message,
+    ModelTurn,
+    OnEvent,
+    OnProgress,
+    OnUpdate,
+    PrepareRetrievalStatusResponse,
+    ReasoningDelta,
+    RequestEvent,
+    RetrievedChunk,
+    StreamEvent,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Turn,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from reka.async_client import AsyncReka
@@ -70,7 +81,6 @@ if TYPE_CHECKING:
         stream_messages,
         wait_for_retrieval,
     )
-    from reka.transport.settings import RequestEvent
 
 __all__ = [
     "API_KEY",
@@ -78,12 +88,14 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "Api",
     "AsyncReka",
     "AuthError",
     "ChatCompletion",
     "ChatEvent",
     "Citation",
     "DatasetError",
+    "DatasetResult",
     "Finish",
     "HumanTurn",
     "InsufficientBalanceError",
@@ -91,8 +103,12 @@ __all__ = [
     "InvalidConversationError",
     "InvalidRequestError",
     "JobStatus",
+    "Message",
     "ModelTurn",
     "NotFoundError",
+    "OnEvent",
+    "OnProgress",
+    "OnUpdate",
     "PermissionDeniedError",
     "PrepareRetrievalStatusResponse",
     "RateLimitError",
@@ -109,6 +125,7 @@ __all__ = [
     "Timeout",
     "ToolCall",
     "ToolCallDelta",
+    "Turn",
     "UnexpectedResponseError",
     "UnsupportedRequestError",
     "Usage",
@@ -141,7 +158,6 @@ BASE_URL: str | None = None
 _HOMES = {
     "AsyncReka": "reka.async_client",
     "Reka": "reka.client",
-    "RequestEvent": "reka.transport.settings",
 }
 
 if not TYPE_CHECKING:  # so that a type checker still finds misspelt names

@@ -11,28 +11,39 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from reka import arguments, calls, config, flows, sources
-from reka.call import Call, OnProgress, StreamCall
-from reka.completion import ChatCompletion, ChatEvent, StreamEvent
+from reka import config, endpoint
+from reka._calls import endpoints, flows
+from reka._calls.call import Call, StreamCall
+from reka._calls.flows import Flow, ServerCapabilities, Sleep
+from reka._inputs import uploads, validation
+from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
+from reka._transport.aio import AsyncTransport
+from reka._transport.retry import Limits
+from reka._wire.completions import ChatEvents, as_chat_event, as_events
+from reka._wire.documented import as_turn
+from reka.base_client import BaseClient
 from reka.config import Timeout
-from reka.conversation import ModelTurn, Turn
-from reka.core import ClientCore
 from reka.errors import InvalidArgumentError, RekaError
-from reka.flows import Flow, Known, Pause
-from reka.question import Question, chat_question, messages_question
-from reka.retrieval import OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
-from reka.transport.aio import AsyncTransport
-from reka.transport.retry import Limits
-from reka.transport.settings import OnEvent
-from reka.wire.completions import ChatEvents, as_chat_event, as_events
-from reka.wire.dialect import Api
-from reka.wire.documented import DatasetResult, as_turn
-from reka.wire.messages import Message
+from reka.types import (
+    Api,
+    ChatCompletion,
+    ChatEvent,
+    DatasetResult,
+    Message,
+    ModelTurn,
+    OnEvent,
+    OnProgress,
+    OnUpdate,
+    PrepareRetrievalStatusResponse,
+    RetrievedChunk,
+    StreamEvent,
+    Turn,
+)
 
 T = TypeVar("T")
 
 
-class AsyncReka(ClientCore):
+class AsyncReka(BaseClient):
     """Async twin of `Reka`: the same methods, awaited; share it between tasks, and between event loops.
 
     Each event loop gets connections of its own, which end with it. Closing is good manners, not a must.
@@ -72,7 +83,7 @@ class AsyncReka(ClientCore):
         super().__init__(
             api_key, base_url, timeout, max_retries, api, max_media_bytes, headers, proxies, ca_bundle, on_event
         )
-        session = arguments.session(session, "session", "request", "an aiohttp.ClientSession")
+        session = validation.session(session, "session", "request", "an aiohttp.ClientSession")
         self._transport = AsyncTransport(self._transport_settings, session)
 
     async def __aenter__(self) -> "AsyncReka":
@@ -107,7 +118,7 @@ class AsyncReka(ClientCore):
         extra_request_args: Mapping[str, Any] | None = None,
     ) -> ModelTurn:
         """Async twin of `Reka.chat`."""
-        question = chat_question(
+        request = chat_request(
             human,
             media_url,
             media_filename,
@@ -126,7 +137,7 @@ class AsyncReka(ClientCore):
             extra_request_args,
             max_media_bytes=self._max_media_bytes,
         )
-        return as_turn(await self._ask(partial(flows.chat, question, self._api)))
+        return as_turn(await self._ask(partial(flows.chat, request, self._api)))
 
     def stream(
         self,
@@ -150,7 +161,7 @@ class AsyncReka(ClientCore):
         timeout: float | Timeout | None = None,
     ) -> AsyncGenerator[ChatEvent, None]:
         """Async twin of `Reka.stream`."""
-        question = chat_question(
+        request = chat_request(
             human,
             media_url,
             media_filename,
@@ -169,7 +180,7 @@ class AsyncReka(ClientCore):
             extra_request_args,
             max_media_bytes=self._max_media_bytes,
         )
-        return self._chat_events(question, self._limits.changed(timeout))
+        return self._chat_events(request, self._limits.changed(timeout))
 
     async def complete(
         self,
@@ -192,7 +203,7 @@ class AsyncReka(ClientCore):
         timeout: float | Timeout | None = None,
     ) -> ChatCompletion:
         """Async twin of `Reka.complete`."""
-        question = messages_question(
+        request = messages_request(
             messages,
             model=model,
             max_tokens=max_tokens,
@@ -209,7 +220,7 @@ class AsyncReka(ClientCore):
             research=research,
             extra_request_args=extra_request_args,
         )
-        return await self._ask(partial(flows.complete, question, self._api), self._limits.changed(timeout))
+        return await self._ask(partial(flows.complete, request, self._api), self._limits.changed(timeout))
 
     def stream_messages(
         self,
@@ -232,7 +243,7 @@ class AsyncReka(ClientCore):
         timeout: float | Timeout | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
         """Async twin of `Reka.stream_messages`."""
-        question = messages_question(
+        request = messages_request(
             messages,
             model=model,
             max_tokens=max_tokens,
@@ -249,11 +260,11 @@ class AsyncReka(ClientCore):
             research=research,
             extra_request_args=extra_request_args,
         )
-        return self._events(question, self._limits.changed(timeout))
+        return self._events(request, self._limits.changed(timeout))
 
     async def get_models(self) -> list[str]:
         """Async twin of `Reka.get_models`."""
-        return await self._send(calls.get_models())
+        return await self._send(endpoints.get_models())
 
     list_models = get_models
 
@@ -267,7 +278,9 @@ class AsyncReka(ClientCore):
     ) -> DatasetResult:
         """Async twin of `Reka.add_dataset`."""
         return await self._send(
-            calls.add_dataset(await asyncio.to_thread(sources.file_source, filepath), name, description, on_progress)
+            endpoints.add_dataset(
+                await asyncio.to_thread(uploads.file_source, filepath), name, description, on_progress
+            )
         )
 
     async def add_folder(
@@ -280,24 +293,26 @@ class AsyncReka(ClientCore):
     ) -> DatasetResult:
         """Async twin of `Reka.add_folder`."""
         return await self._send(
-            calls.add_dataset(await asyncio.to_thread(sources.folder_source, folder), name, description, on_progress)
+            endpoints.add_dataset(
+                await asyncio.to_thread(uploads.folder_source, folder), name, description, on_progress
+            )
         )
 
     async def list_datasets(self) -> list[str]:
         """Async twin of `Reka.list_datasets`."""
-        return await self._send(calls.list_datasets())
+        return await self._send(endpoints.list_datasets())
 
     async def delete_dataset(self, name: str) -> DatasetResult:
         """Async twin of `Reka.delete_dataset`."""
-        return await self._send(calls.delete_dataset(name))
+        return await self._send(endpoints.delete_dataset(name))
 
     async def prepare_retrieval(self, dataset_name: str) -> str:
         """Async twin of `Reka.prepare_retrieval`."""
-        return await self._send(calls.prepare_retrieval(dataset_name))
+        return await self._send(endpoints.prepare_retrieval(dataset_name))
 
     async def retrieval_job_status(self, job_id: str) -> PrepareRetrievalStatusResponse:
         """Async twin of `Reka.retrieval_job_status`."""
-        return await self._send(calls.retrieval_job_status(job_id))
+        return await self._send(endpoints.retrieval_job_status(job_id))
 
     async def wait_for_retrieval(
         self, job_id: str, *, timeout: float | None = None, on_update: OnUpdate | None = None
@@ -320,8 +335,8 @@ class AsyncReka(ClientCore):
         """Async twin of `Reka.ensure_dataset`."""
         if (files is None) == (texts is None):
             raise InvalidArgumentError("files, texts: want one of them")
-        source = sources.texts_source(texts) if files is None else sources.files_source(files)
-        digest = await asyncio.to_thread(source.digest, arguments.name(name, "name"))
+        source = uploads.texts_source(texts) if files is None else uploads.files_source(files)
+        digest = await asyncio.to_thread(source.digest, validation.non_empty_string(name, "name"))
         return await self._ask(lambda _: flows.ensure_dataset(name, source, digest, on_update))
 
     def with_options(self, *, timeout: float | Timeout | None = None, max_retries: int | None = None) -> "AsyncReka":
@@ -330,8 +345,8 @@ class AsyncReka(ClientCore):
         twin._limits = self._limits.changed(timeout, max_retries)  # noqa: SLF001  # it is one of us
         return twin
 
-    async def _chat_events(self, question: Question, limits: Limits) -> AsyncGenerator[ChatEvent, None]:
-        answer = await self._ask(partial(flows.stream, question, self._api), limits)
+    async def _chat_events(self, request: ChatRequest, limits: Limits) -> AsyncGenerator[ChatEvent, None]:
+        answer = await self._ask(partial(flows.stream, request, self._api), limits)
         if isinstance(answer, ChatCompletion):
             yield as_chat_event(answer)
             return
@@ -341,8 +356,8 @@ class AsyncReka(ClientCore):
                 if (chat_event := chat_events.of(event)) is not None:
                     yield chat_event
 
-    async def _events(self, question: Question, limits: Limits) -> AsyncGenerator[StreamEvent, None]:
-        answer = await self._ask(partial(flows.stream, question, self._api), limits)
+    async def _events(self, request: ChatRequest, limits: Limits) -> AsyncGenerator[StreamEvent, None]:
+        answer = await self._ask(partial(flows.stream, request, self._api), limits)
         if isinstance(answer, ChatCompletion):
             for event in as_events(answer):
                 yield event
@@ -351,21 +366,21 @@ class AsyncReka(ClientCore):
             async for event in answer:
                 yield event
 
-    async def _local_server(self) -> config.Server:
+    async def _local_server(self) -> endpoint.Server:
         # Starting the embedded server takes a moment, in which the loop's other tasks should not stand still.
-        return await asyncio.to_thread(config.current_server, self._api_key, self._base_url)
+        return await asyncio.to_thread(endpoint.current_server, self._api_key, self._base_url)
 
     async def _send(self, call: Call[T]) -> T:
-        return await self._ask(lambda _: flows.once(call))
+        return await self._ask(lambda _: flows.single(call))
 
-    async def _ask(self, flow: Callable[[Known], Flow[T]], limits: Limits | None = None) -> T:
+    async def _ask(self, flow: Callable[[ServerCapabilities], Flow[T]], limits: Limits | None = None) -> T:
         """Drive a flow: send what it yields, and give or throw back what comes of it."""
-        if config.is_local(self._base_url):
+        if endpoint.is_local(self._base_url):
             server = await self._local_server()
         else:
-            server = config.current_server(self._api_key, self._base_url)
+            server = endpoint.current_server(self._api_key, self._base_url)
         limits = limits or self._limits
-        driven = flow(self._known(server))
+        driven = flow(self._capabilities_of(server))
         try:
             step = next(driven)
             while True:
@@ -379,8 +394,8 @@ class AsyncReka(ClientCore):
             result: T = end.value
             return result
 
-    def _take(self, step: Call[Any] | Pause, server: config.Server, limits: Limits) -> Awaitable[Any]:
-        if isinstance(step, Pause):
+    def _take(self, step: Call[Any] | Sleep, server: endpoint.Server, limits: Limits) -> Awaitable[Any]:
+        if isinstance(step, Sleep):
             return asyncio.sleep(step.seconds)
         if isinstance(step, StreamCall):
             return self._transport.stream(step, server, limits)

@@ -11,28 +11,39 @@ from typing import Any, TypeVar
 
 import requests
 
-from reka import arguments, calls, config, flows, sources
-from reka.call import Call, OnProgress, StreamCall
-from reka.completion import ChatCompletion, ChatEvent, StreamEvent
+from reka import config, endpoint
+from reka._calls import endpoints, flows
+from reka._calls.call import Call, StreamCall
+from reka._calls.flows import Flow, ServerCapabilities, Sleep
+from reka._inputs import uploads, validation
+from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
+from reka._transport.retry import Limits
+from reka._transport.sync import SyncTransport
+from reka._wire.completions import ChatEvents, as_chat_event, as_events
+from reka._wire.documented import as_turn
+from reka.base_client import BaseClient
 from reka.config import Timeout
-from reka.conversation import ModelTurn, Turn
-from reka.core import ClientCore
 from reka.errors import InvalidArgumentError, RekaError
-from reka.flows import Flow, Known, Pause
-from reka.question import Question, chat_question, messages_question
-from reka.retrieval import OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
-from reka.transport.retry import Limits
-from reka.transport.settings import OnEvent
-from reka.transport.sync import SyncTransport
-from reka.wire.completions import ChatEvents, as_chat_event, as_events
-from reka.wire.dialect import Api
-from reka.wire.documented import DatasetResult, as_turn
-from reka.wire.messages import Message
+from reka.types import (
+    Api,
+    ChatCompletion,
+    ChatEvent,
+    DatasetResult,
+    Message,
+    ModelTurn,
+    OnEvent,
+    OnProgress,
+    OnUpdate,
+    PrepareRetrievalStatusResponse,
+    RetrievedChunk,
+    StreamEvent,
+    Turn,
+)
 
 T = TypeVar("T")
 
 
-class Reka(ClientCore):
+class Reka(BaseClient):
     """A client of Reka's API, with one pool of connections; share it between threads, and close it at the end.
 
     Key and address are looked up at each call, so setting `reka.API_KEY` or the environment later works.
@@ -80,7 +91,7 @@ class Reka(ClientCore):
         super().__init__(
             api_key, base_url, timeout, max_retries, api, max_media_bytes, headers, proxies, ca_bundle, on_event
         )
-        session = arguments.session(session, "session", "prepare_request", "a requests.Session")
+        session = validation.session(session, "session", "prepare_request", "a requests.Session")
         self._transport = SyncTransport(self._transport_settings, session)
 
     def __enter__(self) -> "Reka":
@@ -150,7 +161,7 @@ class Reka(ClientCore):
 
         Source: documented.
         """
-        question = chat_question(
+        request = chat_request(
             human,
             media_url,
             media_filename,
@@ -169,7 +180,7 @@ class Reka(ClientCore):
             extra_request_args,
             max_media_bytes=self._max_media_bytes,
         )
-        return as_turn(self._ask(partial(flows.chat, question, self._api)))
+        return as_turn(self._ask(partial(flows.chat, request, self._api)))
 
     def stream(
         self,
@@ -228,7 +239,7 @@ class Reka(ClientCore):
             StreamInterruptedError: The answer broke off; `partial_text` has what had come.
             RekaError: Anything else, as `reka.errors` draws it.
         """
-        question = chat_question(
+        request = chat_request(
             human,
             media_url,
             media_filename,
@@ -247,7 +258,7 @@ class Reka(ClientCore):
             extra_request_args,
             max_media_bytes=self._max_media_bytes,
         )
-        return self._chat_events(question, self._limits.changed(timeout))
+        return self._chat_events(request, self._limits.changed(timeout))
 
     def complete(
         self,
@@ -302,7 +313,7 @@ class Reka(ClientCore):
             UnsupportedRequestError: No endpoint of the server can do all that is asked.
             RekaError: Anything else, as `reka.errors` draws it.
         """
-        question = messages_question(
+        request = messages_request(
             messages,
             model=model,
             max_tokens=max_tokens,
@@ -319,7 +330,7 @@ class Reka(ClientCore):
             research=research,
             extra_request_args=extra_request_args,
         )
-        return self._ask(partial(flows.complete, question, self._api), self._limits.changed(timeout))
+        return self._ask(partial(flows.complete, request, self._api), self._limits.changed(timeout))
 
     def stream_messages(
         self,
@@ -373,7 +384,7 @@ class Reka(ClientCore):
             StreamInterruptedError: The answer broke off; `partial_text` has what had come.
             RekaError: Anything else, as `reka.errors` draws it.
         """
-        question = messages_question(
+        request = messages_request(
             messages,
             model=model,
             max_tokens=max_tokens,
@@ -390,14 +401,14 @@ class Reka(ClientCore):
             research=research,
             extra_request_args=extra_request_args,
         )
-        return self._events(question, self._limits.changed(timeout))
+        return self._events(request, self._limits.changed(timeout))
 
     def get_models(self) -> list[str]:
         """List the names of the models that this key may use.
 
         Source: documented, and as `list_models` in the vendor's package; both names are one function.
         """
-        return self._send(calls.get_models())
+        return self._send(endpoints.get_models())
 
     list_models = get_models
 
@@ -428,7 +439,7 @@ class Reka(ClientCore):
 
         Source: documented; `on_progress` ours.
         """
-        return self._send(calls.add_dataset(sources.file_source(filepath), name, description, on_progress))
+        return self._send(endpoints.add_dataset(uploads.file_source(filepath), name, description, on_progress))
 
     def add_folder(
         self,
@@ -454,14 +465,14 @@ class Reka(ClientCore):
             DatasetError: The server refused it, and stored nothing.
             RekaError: Anything else, as `reka.errors` draws it.
         """
-        return self._send(calls.add_dataset(sources.folder_source(folder), name, description, on_progress))
+        return self._send(endpoints.add_dataset(uploads.folder_source(folder), name, description, on_progress))
 
     def list_datasets(self) -> list[str]:
         """List the names of this key's datasets.
 
         Source: documented.
         """
-        return self._send(calls.list_datasets())
+        return self._send(endpoints.list_datasets())
 
     def delete_dataset(self, name: str) -> DatasetResult:
         """Delete a dataset; one that is being prepared is given up first.
@@ -479,7 +490,7 @@ class Reka(ClientCore):
 
         Source: documented.
         """
-        return self._send(calls.delete_dataset(name))
+        return self._send(endpoints.delete_dataset(name))
 
     def prepare_retrieval(self, dataset_name: str) -> str:
         """Begin to prepare a dataset for retrieval; the server works on after this returns.
@@ -497,7 +508,7 @@ class Reka(ClientCore):
 
         Source: documented.
         """
-        return self._send(calls.prepare_retrieval(dataset_name))
+        return self._send(endpoints.prepare_retrieval(dataset_name))
 
     def retrieval_job_status(self, job_id: str) -> PrepareRetrievalStatusResponse:
         """Look at a prepare-retrieval job.
@@ -511,7 +522,7 @@ class Reka(ClientCore):
 
         Source: documented.
         """
-        return self._send(calls.retrieval_job_status(job_id))
+        return self._send(endpoints.retrieval_job_status(job_id))
 
     def wait_for_retrieval(
         self, job_id: str, *, timeout: float | None = None, on_update: OnUpdate | None = None
@@ -585,8 +596,8 @@ class Reka(ClientCore):
         """
         if (files is None) == (texts is None):
             raise InvalidArgumentError("files, texts: want one of them")
-        source = sources.texts_source(texts) if files is None else sources.files_source(files)
-        digest = source.digest(arguments.name(name, "name"))
+        source = uploads.texts_source(texts) if files is None else uploads.files_source(files)
+        digest = source.digest(validation.non_empty_string(name, "name"))
         return self._ask(lambda _: flows.ensure_dataset(name, source, digest, on_update))
 
     def with_options(self, *, timeout: float | Timeout | None = None, max_retries: int | None = None) -> "Reka":
@@ -600,8 +611,8 @@ class Reka(ClientCore):
         twin._limits = self._limits.changed(timeout, max_retries)  # noqa: SLF001  # it is one of us
         return twin
 
-    def _chat_events(self, question: Question, limits: Limits) -> Generator[ChatEvent, None, None]:
-        answer = self._ask(partial(flows.stream, question, self._api), limits)
+    def _chat_events(self, request: ChatRequest, limits: Limits) -> Generator[ChatEvent, None, None]:
+        answer = self._ask(partial(flows.stream, request, self._api), limits)
         if isinstance(answer, ChatCompletion):
             yield as_chat_event(answer)
             return
@@ -611,17 +622,17 @@ class Reka(ClientCore):
                 if (chat_event := chat_events.of(event)) is not None:
                     yield chat_event
 
-    def _events(self, question: Question, limits: Limits) -> Generator[StreamEvent, None, None]:
-        answer = self._ask(partial(flows.stream, question, self._api), limits)
+    def _events(self, request: ChatRequest, limits: Limits) -> Generator[StreamEvent, None, None]:
+        answer = self._ask(partial(flows.stream, request, self._api), limits)
         yield from as_events(answer) if isinstance(answer, ChatCompletion) else answer
 
     def _send(self, call: Call[T]) -> T:
-        return self._ask(lambda _: flows.once(call))
+        return self._ask(lambda _: flows.single(call))
 
-    def _ask(self, flow: Callable[[Known], Flow[T]], limits: Limits | None = None) -> T:
+    def _ask(self, flow: Callable[[ServerCapabilities], Flow[T]], limits: Limits | None = None) -> T:
         """Drive a flow: send what it yields, and give or throw back what comes of it."""
-        server, limits = config.current_server(self._api_key, self._base_url), limits or self._limits
-        driven = flow(self._known(server))
+        server, limits = endpoint.current_server(self._api_key, self._base_url), limits or self._limits
+        driven = flow(self._capabilities_of(server))
         try:
             step = next(driven)
             while True:
@@ -635,8 +646,8 @@ class Reka(ClientCore):
             result: T = end.value
             return result
 
-    def _take(self, step: Call[Any] | Pause, server: config.Server, limits: Limits) -> object:
-        if isinstance(step, Pause):
+    def _take(self, step: Call[Any] | Sleep, server: endpoint.Server, limits: Limits) -> object:
+        if isinstance(step, Sleep):
             time.sleep(step.seconds)
             return None
         if isinstance(step, StreamCall):

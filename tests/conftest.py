@@ -7,8 +7,8 @@ from typing import Any, TypeAlias, cast
 import pytest
 
 import reka
-from tests.fake_reka import FakeReka
-from tests.waiting import Waiting
+from tests.support.fake_reka import FakeReka
+from tests.support.waiting import Waiting
 
 Connect: TypeAlias = Callable[..., reka.Reka]
 

@@ -11,8 +11,8 @@ from reka import __version__
 from reka.cli import datasets, keys, retrieval, show
 from reka.cli.chat import chat
 from reka.cli.demo import demo
-from reka.cli.failures import EXIT_CODES, ExitCode, report
-from reka.cli.serving import serve
+from reka.cli.errors import EXIT_CODES, ExitCode, report
+from reka.cli.serve import serve
 from reka.cli.session import AsJson, BaseUrl, Debug, Session, command
 
 _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, meaning in EXIT_CODES.items()) + "."

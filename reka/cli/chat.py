@@ -11,11 +11,11 @@ from rich.text import Text
 import reka
 from reka import config
 from reka.cli import show
-from reka.cli.failures import UsageError, report
+from reka.cli.errors import UsageError, report
 from reka.cli.progress import waiting
 from reka.cli.session import Session
-from reka.conversation import Turn
 from reka.media import media_url_of_file
+from reka.types import Turn
 
 _URL_SCHEMES: Final = ("http://", "https://", "data:")
 _END: Final = "/exit"

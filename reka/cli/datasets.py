@@ -8,11 +8,11 @@ from rich.text import Text
 
 import reka
 from reka.cli import show
-from reka.cli.failures import ExitCode
+from reka.cli.errors import ExitCode
 from reka.cli.progress import upload_bar
-from reka.cli.retrieval import prepared, status_document
+from reka.cli.retrieval import prepare_and_wait, status_document
 from reka.cli.session import Session
-from reka.wire.documented import DatasetResult
+from reka.types import DatasetResult
 
 
 def add(
@@ -38,7 +38,7 @@ def add(
                 # The stored name, which may be another than was asked for, for whatever reads the output.
                 show.results().print(Text(show.one_line(stored["name"])), soft_wrap=True)
         if prepare:
-            document["retrieval"] = status_document(*prepared(client, session, str(stored["name"])))
+            document["retrieval"] = status_document(*prepare_and_wait(client, session, str(stored["name"])))
     if session.as_json:
         session.write_json(document)
 

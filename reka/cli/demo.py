@@ -14,13 +14,13 @@ from rich.text import Text
 
 import reka
 from reka.cli import show
-from reka.cli.collection import write_language_reference
-from reka.cli.failures import StepError, UsageError
+from reka.cli.demo_texts import write_language_reference
+from reka.cli.errors import StepError, UsageError
 from reka.cli.frameworks import FRAMEWORKS, Framework
 from reka.cli.progress import job_bar, upload_bar, waiting
 from reka.cli.retrieval import status_document, status_line
 from reka.cli.session import Session
-from reka.conversation import Turn
+from reka.types import Turn
 
 _DATASET: Final = "python-reference"
 _QUESTIONS: Final = (
@@ -183,7 +183,7 @@ def _embedded_server(folder: Path) -> Iterator[str]:
         UsageError: The server's packages are not installed.
     """
     try:
-        from reka.server.local import stop_local_servers
+        from reka.server.embedded import stop_local_servers
     except ModuleNotFoundError as error:
         raise UsageError(f"the demo needs more packages ({error.name} is missing): pip install 'reka[all]'") from error
     address, before = f"local:{folder / 'server'}", reka.BASE_URL

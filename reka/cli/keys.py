@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from reka.cli import show
-from reka.cli.failures import StepError, UsageError
-from reka.cli.serving import DataDir, server_settings
+from reka.cli.errors import StepError, UsageError
+from reka.cli.serve import DataDir, server_settings
 from reka.cli.session import Session
 
 if TYPE_CHECKING:
-    from reka.server.keys import KeyRing
+    from reka.server.storage.api_keys import KeyRing
 
 _ID_CHARACTERS: Final = 12
 
@@ -81,10 +81,10 @@ def _key_ring(data_dir: Path | None, *, make: bool = False) -> "Iterator[KeyRing
         UsageError: There is no server's data, and it is not to be made; or the server's packages are missing.
     """
     settings = server_settings(data_dir=data_dir)
-    from reka.server.database import Database, sqlite_url
     from reka.server.errors import StartError
-    from reka.server.folder import DataFolder
-    from reka.server.keys import KeyRing
+    from reka.server.storage.api_keys import KeyRing
+    from reka.server.storage.data_dir import DataFolder
+    from reka.server.storage.database import Database, sqlite_url
 
     folder = DataFolder(settings.data_dir)
     if settings.database_url is None and not make and not folder.database.exists():

@@ -16,9 +16,8 @@ from rich.progress import (
 )
 
 from reka import PrepareRetrievalStatusResponse
-from reka.call import OnProgress
 from reka.cli import show
-from reka.retrieval import OnUpdate
+from reka.types import OnProgress, OnUpdate
 
 
 @contextmanager

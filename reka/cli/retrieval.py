@@ -7,7 +7,7 @@ from rich.text import Text
 
 import reka
 from reka.cli import show
-from reka.cli.failures import ExitCode
+from reka.cli.errors import ExitCode
 from reka.cli.progress import job_bar, progress_of
 from reka.cli.session import Session
 
@@ -25,7 +25,7 @@ def prepare(
     """Prepare a dataset for retrieval. Without waiting, the job's id is all that is written."""
     with session.client() as client:
         if wait:
-            job_id, status = prepared(client, session, name, timeout)
+            job_id, status = prepare_and_wait(client, session, name, timeout)
         else:
             job_id, status = client.prepare_retrieval(name), None
     if session.as_json:
@@ -42,7 +42,7 @@ def status(
 ) -> None:
     """Tell the state of a job. Exits with 5 if the job has failed."""
     with session.client() as client:
-        state = followed(client, job_id, timeout) if wait else client.retrieval_job_status(job_id)
+        state = wait_for_job(client, job_id, timeout) if wait else client.retrieval_job_status(job_id)
     if session.as_json:
         session.write_json(status_document(job_id, state))
     else:
@@ -51,7 +51,7 @@ def status(
         raise typer.Exit(ExitCode.RETRIEVAL)
 
 
-def prepared(
+def prepare_and_wait(
     client: reka.Reka, session: Session, name: str, timeout: float | None = None
 ) -> tuple[str, reka.PrepareRetrievalStatusResponse]:
     """Prepare a dataset and wait for it.
@@ -60,13 +60,13 @@ def prepared(
         KeyboardInterrupt: Ctrl-C; the message says how to find the job again.
     """
     job_id = client.prepare_retrieval(name)
-    state = followed(client, job_id, timeout)
+    state = wait_for_job(client, job_id, timeout)
     if not session.as_json:
         show.notes().print(status_line(state), soft_wrap=True)
     return job_id, state
 
 
-def followed(client: reka.Reka, job_id: str, timeout: float | None = None) -> reka.PrepareRetrievalStatusResponse:
+def wait_for_job(client: reka.Reka, job_id: str, timeout: float | None = None) -> reka.PrepareRetrievalStatusResponse:
     """Follow a job to its end, with a bar on a terminal."""
     try:
         with job_bar(show.notes()) as on_update:

@@ -11,7 +11,7 @@ from typing import Annotated, Concatenate, ParamSpec
 import typer
 
 import reka
-from reka.cli.failures import reported
+from reka.cli.errors import error_boundary
 
 P = ParamSpec("P")
 
@@ -85,7 +85,7 @@ def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., 
             as_json=as_json or bool(before.get("as_json")),
             debug=debug or bool(before.get("debug")),
         )
-        with reported(as_json=session.as_json, debug=session.debug):
+        with error_boundary(as_json=session.as_json, debug=session.debug):
             call(session, **arguments)
 
     context, *shared, _ = inspect.signature(run).parameters.values()

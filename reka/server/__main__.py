@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from reka.server.errors import StartError
 from reka.server.run import serve
-from reka.server.settings import Settings, told
+from reka.server.settings import Settings, describe_settings_error
 
 
 def main() -> int:
@@ -21,7 +21,9 @@ def main() -> int:
     try:
         serve(Settings(**given))
     except (StartError, ValidationError) as error:
-        print(f"error: {told(error) if isinstance(error, ValidationError) else error}", file=sys.stderr)
+        print(
+            f"error: {describe_settings_error(error) if isinstance(error, ValidationError) else error}", file=sys.stderr
+        )
         return 1
     return 0
 

@@ -23,29 +23,29 @@ class ServiceError(Exception):
         self.detail = detail
 
 
-class Refused(ServiceError):  # noqa: N818 - named as what happened to the request
+class RefusedError(ServiceError):
     """The request is understood and not done."""
 
     status = 400
 
 
-class InvalidUpload(Refused):
+class InvalidUploadError(RefusedError):
     """What was uploaded is no dataset."""
 
 
-class WrongKey(ServiceError):  # noqa: N818
+class WrongKeyError(ServiceError):
     """The request has no key, or one that this server does not know."""
 
     status = 401
 
 
-class NotFound(ServiceError):  # noqa: N818
+class NotFoundError(ServiceError):
     """This key has no such dataset or job."""
 
     status = 404
 
 
-class TooLarge(ServiceError):  # noqa: N818
+class TooLargeError(ServiceError):
     """The request has more bytes than the server takes."""
 
     status = 413

@@ -12,8 +12,6 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from reka.server.slots import Slots
-
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
@@ -28,7 +26,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 
 @dataclass(slots=True)
-class Seen:
+class UpstreamAttempt:
     """What became of a request to the upstream."""
 
     status: int | None = None
@@ -81,9 +79,9 @@ class Metrics:
         self._request_seconds.labels(route).observe(seconds)
 
     @contextmanager
-    def upstream_request(self) -> Iterator[Seen]:
+    def upstream_request(self) -> Iterator[UpstreamAttempt]:
         """Count a request to the upstream; the block notes the status of the answer."""
-        seen = Seen()
+        seen = UpstreamAttempt()
         try:
             yield seen
         finally:
@@ -107,12 +105,12 @@ class Metrics:
         yield first_token
         self._upstream_seconds.observe(time.monotonic() - started)
 
-    def watch_slots(self, slots: Slots) -> None:
-        """Tell, whenever it is asked for, how many questions are under way and how many wait."""
-        busy = Gauge("reka_upstream_busy", "Questions that the upstream is asked now.", registry=self._registry)
-        busy.set_function(lambda: slots.busy)
-        waiting = Gauge("reka_upstream_waiting", "Questions that wait for their turn.", registry=self._registry)
-        waiting.set_function(lambda: slots.waiting)
+    def watch_upstream(self, busy: Callable[[], float], waiting: Callable[[], float]) -> None:
+        """Report how many requests to the upstream are in flight and how many wait, as of each scrape."""
+        in_flight = Gauge("reka_upstream_busy", "Requests in flight to the upstream.", registry=self._registry)
+        in_flight.set_function(busy)
+        queued = Gauge("reka_upstream_waiting", "Requests waiting for a free slot.", registry=self._registry)
+        queued.set_function(waiting)
 
     def watch_jobs(self, counted: Callable[[], Mapping[str, int]]) -> None:
         """Tell, whenever it is asked for, how many jobs there are of each status."""

@@ -11,14 +11,14 @@ from typing import Final
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
-from reka.server.answers import Answerer
-from reka.server.app import create_app
-from reka.server.embeddings import Embedder
 from reka.server.errors import StartError
-from reka.server.folder import DataFolder
-from reka.server.probes import note
-from reka.server.service import Service, running
+from reka.server.generation.types import ChatBackend
+from reka.server.http.app import create_app
+from reka.server.http.health import no_model_notice
+from reka.server.retrieval.embeddings import Embedder
+from reka.server.service import Service, run_service
 from reka.server.settings import Settings
+from reka.server.storage.data_dir import DataFolder
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +41,12 @@ def serve(settings: Settings) -> None:
     Raises:
         StartError: It cannot start; the message says why and the way out.
     """
-    _allow_many_connections()
-    with _ready(settings) as (service, listener):
-        _spare_the_collector()
+    _raise_fd_limit()
+    with _prepared(settings) as (service, listener):
+        _tune_gc()
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
         print(f"reka is listening on {_url(listener)}", flush=True)
-        if text := note(service):
+        if text := no_model_notice(service):
             logger.warning(text)
         _server(service, GRACE_SECONDS).run(sockets=[listener])
 
@@ -55,20 +55,20 @@ class BackgroundServer:
     """A server in a thread of this process. It answers as soon as the constructor has returned."""
 
     def __init__(
-        self, settings: Settings, *, answerer: Answerer | None = None, embedder: Embedder | None = None
+        self, settings: Settings, *, backend: ChatBackend | None = None, embedder: Embedder | None = None
     ) -> None:
         """Start a server.
 
         Args:
             settings: How it runs; port 0 takes a free one.
-            answerer: What answers questions; None for the one that the settings ask for.
+            backend: What answers questions; None for the one that the settings ask for.
             embedder: What compares texts; None for the built-in one.
 
         Raises:
             StartError: It cannot start; DataFolderInUseError if another server works on the same data.
         """
         with ExitStack() as stack:
-            service, listener = stack.enter_context(_ready(settings, answerer, embedder))
+            service, listener = stack.enter_context(_prepared(settings, backend, embedder))
             self.url = _url(listener)
             """The address, without a slash at its end."""
             self._server = _server(service, BACKGROUND_GRACE_SECONDS)
@@ -76,7 +76,7 @@ class BackgroundServer:
                 target=self._server.run, kwargs={"sockets": [listener]}, name="reka-server", daemon=True
             )
             self._thread.start()
-            if text := note(service):
+            if text := no_model_notice(service):
                 logger.info(text)
             self._parts = stack.pop_all()
 
@@ -88,13 +88,13 @@ class BackgroundServer:
 
 
 @contextmanager
-def _ready(
-    settings: Settings, answerer: Answerer | None = None, embedder: Embedder | None = None
+def _prepared(
+    settings: Settings, backend: ChatBackend | None = None, embedder: Embedder | None = None
 ) -> Iterator[tuple[Service, socket.socket]]:
     """Hold the data folder, have the service's parts at work, and listen: connections wait until they are served."""
     with DataFolder(settings.data_dir).locked(), ExitStack() as stack:
         try:
-            service = stack.enter_context(running(settings, answerer, embedder))
+            service = stack.enter_context(run_service(settings, backend, embedder))
         except ValueError as error:
             raise StartError(str(error)) from error
         except SQLAlchemyError as error:
@@ -131,7 +131,7 @@ def _listening(settings: Settings) -> socket.socket:
     return listener
 
 
-def _allow_many_connections() -> None:
+def _raise_fd_limit() -> None:
     """Raise this process's limit of open files, often 1,024, to the most it may have: a stream holds two connections.
 
     Only a server in a process of its own does so; the limits of other programs are their own business.
@@ -145,7 +145,7 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _spare_the_collector() -> None:
+def _tune_gc() -> None:
     """Leave what was loaded to start out of garbage collections, and make them rarer: a tenth of a request's time.
 
     Only a server in a process of its own does so, too.

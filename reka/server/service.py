@@ -4,19 +4,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from reka.server.answers import Answerer, Question, Snippet, make_answerer
-from reka.server.database import Database, sqlite_url
-from reka.server.datasets import Datasets
-from reka.server.embeddings import Embedder, WordLlamaEmbedder
-from reka.server.errors import Refused
-from reka.server.folder import DataFolder
-from reka.server.index import Index
-from reka.server.jobs import Jobs
-from reka.server.keys import KeyRing
+from reka.server.errors import RefusedError
+from reka.server.generation.concurrency import ConcurrencyLimiter
+from reka.server.generation.factory import make_backend
+from reka.server.generation.types import ChatBackend, GenerationRequest, Snippet
+from reka.server.ingest.worker import Worker
 from reka.server.metrics import Metrics
+from reka.server.retrieval.embeddings import Embedder, WordLlamaEmbedder
+from reka.server.retrieval.index import Index
 from reka.server.settings import Settings
-from reka.server.slots import Slots
-from reka.server.worker import Worker
+from reka.server.storage.api_keys import KeyRing
+from reka.server.storage.data_dir import DataFolder
+from reka.server.storage.database import Database, sqlite_url
+from reka.server.storage.datasets import Datasets
+from reka.server.storage.jobs import Jobs
 
 FEATURES: Final = (
     "chat",
@@ -35,7 +36,7 @@ MODEL_FEATURES: Final = ("tools", "response_format")
 """What takes a language model."""
 
 
-class Asked(Protocol):
+class ChatRequestBody(Protocol):
     """The checked body of a request, of whichever generation."""
 
     @property
@@ -53,18 +54,18 @@ class Asked(Protocol):
     def query(self) -> str:
         """What to look for in it."""
 
-    def question(self, model: str, snippets: list[Snippet] | None) -> Question:
+    def question(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
         """The question for an answerer."""
 
 
 class Service:
-    """The parts of a running server. Made and ended by `running`."""
+    """The parts of a running server. Made and ended by `run_service`."""
 
     def __init__(
         self,
         settings: Settings,
         database: Database,
-        answerer: Answerer | None = None,
+        backend: ChatBackend | None = None,
         embedder: Embedder | None = None,
     ) -> None:
         """Put the parts together; nothing runs yet.
@@ -72,7 +73,7 @@ class Service:
         Args:
             settings: Limits, and where things are.
             database: The record.
-            answerer: What answers questions; None for the one that the settings ask for.
+            backend: What answers questions; None for the one that the settings ask for.
             embedder: What compares texts; None for the built-in one. Not to be changed for a folder that has datasets.
 
         Raises:
@@ -81,45 +82,47 @@ class Service:
         self.settings = settings
         self.folder = DataFolder(settings.data_dir)
         embedder = embedder or WordLlamaEmbedder()
-        self.slots = Slots(settings.upstream_concurrency, settings.upstream_queue, settings.upstream_queue_wait)
+        self.limiter = ConcurrencyLimiter(
+            settings.upstream_concurrency, settings.upstream_queue, settings.upstream_queue_wait
+        )
         self.metrics = Metrics()
-        self.answerer: Answerer = answerer or make_answerer(settings, embedder, self.slots, self.metrics)
+        self.backend: ChatBackend = backend or make_backend(settings, embedder, self.limiter, self.metrics)
         self.keys = KeyRing(database, accept_any=settings.is_loopback)
         self.jobs = Jobs(database)
         self._index = Index(self.folder.index, embedder)
         self.datasets = Datasets(database, self.folder, self._index, self.jobs, settings)
         self.worker = Worker(self.jobs, self.folder, self._index, settings.chunk_chars)
-        self.metrics.watch_slots(self.slots)
-        self.metrics.watch_jobs(self.jobs.counted)
+        self.metrics.watch_upstream(lambda: self.limiter.busy, lambda: self.limiter.waiting)
+        self.metrics.watch_jobs(self.jobs.count_by_status)
 
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models that a chat may ask for."""
-        return tuple(dict.fromkeys([*self.settings.models, *self.answerer.model_names]))
+        return tuple(dict.fromkeys([*self.settings.models, *self.backend.model_names]))
 
     @property
     def features(self) -> tuple[str, ...]:
         """What a client may count on."""
-        return FEATURES if self.answerer.language_model is None else FEATURES + MODEL_FEATURES
+        return FEATURES if self.backend.language_model is None else FEATURES + MODEL_FEATURES
 
     def model_named(self, name: str | None) -> str:
         """The model that a chat asks for; the first one if it names none.
 
         Raises:
-            Refused: There is no such model.
+            RefusedError: There is no such model.
         """
         if name is None:
             return self.models[0]
         if name not in self.models:
-            raise Refused(f"There is no model {name[:100]!r}: this server has {', '.join(self.models)}")
+            raise RefusedError(f"There is no model {name[:100]!r}: this server has {', '.join(self.models)}")
         return name
 
-    def asked(self, owner: str, asked: "Asked") -> Question:
+    def build_request(self, owner: str, asked: "ChatRequestBody") -> GenerationRequest:
         """Make the question that a checked body asks, with what retrieval finds for it.
 
         Raises:
             NotFound: The owner has no such dataset.
-            Refused: There is no such model, or the dataset is not prepared.
+            RefusedError: There is no such model, or the dataset is not prepared.
         """
         model = self.model_named(asked.model)
         snippets = None
@@ -133,7 +136,7 @@ class Service:
 
         Raises:
             NotFound: The owner has no such dataset.
-            Refused: It is not prepared for retrieval.
+            RefusedError: It is not prepared for retrieval.
         """
         table = self.datasets.prepared_table(owner, dataset)
         try:
@@ -146,8 +149,8 @@ class Service:
 
 
 @contextmanager
-def running(
-    settings: Settings, answerer: Answerer | None = None, embedder: Embedder | None = None
+def run_service(
+    settings: Settings, backend: ChatBackend | None = None, embedder: Embedder | None = None
 ) -> Iterator[Service]:
     """Run a service: its data folder swept, its jobs at work. The folder must be locked by the caller.
 
@@ -156,8 +159,8 @@ def running(
     Raises:
         ValueError: The settings do not fit together.
     """
-    with opened_database(settings) as database:
-        service = Service(settings, database, answerer, embedder)
+    with open_database(settings) as database:
+        service = Service(settings, database, backend, embedder)
         service.datasets.sweep()
         service.worker.start()
         try:
@@ -167,7 +170,7 @@ def running(
 
 
 @contextmanager
-def opened_database(settings: Settings) -> Iterator[Database]:
+def open_database(settings: Settings) -> Iterator[Database]:
     """Open the record of a server, running or not, and close it.
 
     Raises:

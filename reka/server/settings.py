@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         return key
 
 
-def told(error: ValidationError) -> str:
+def describe_settings_error(error: ValidationError) -> str:
     """Say in one line which settings are wrong."""
     wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
     return f"the server's settings (options, or REKA_SERVER_... in the environment): {wrong}"

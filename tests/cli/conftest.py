@@ -17,7 +17,7 @@ import pytest
 
 from reka.cli.app import run
 from tests.conftest import KEY
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
 
 PATIENCE = 30.0
 

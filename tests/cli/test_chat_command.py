@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import Command, Terminal
 from tests.conftest import KEY
-from tests.fake_reka import FakeReka, say_nothing
+from tests.support.fake_reka import FakeReka, say_nothing
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000000000500"

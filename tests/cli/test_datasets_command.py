@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command, Terminal
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
 
 STORED = {"name": "notes", "ok": True, "info": "stored 1 text"}
 COMPLETE = {"job_status": "COMPLETE", "detail": "3 chunks", "history": []}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import reka
-from reka.cli.collection import write_language_reference
+from reka.cli.demo_texts import write_language_reference
 from reka.cli.frameworks import FRAMEWORKS
 from tests.cli.conftest import Command, Terminal
 

@@ -10,7 +10,7 @@ from typing import Any
 from reka import __version__
 from tests.cli.conftest import heed_ctrl_c
 from tests.conftest import KEY
-from tests.fake_reka import FakeReka, say_nothing
+from tests.support.fake_reka import FakeReka, say_nothing
 
 REKA = [sys.executable, "-m", "reka.cli"]
 

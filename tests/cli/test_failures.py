@@ -3,10 +3,10 @@
 import pytest
 
 import reka
-from reka.cli.failures import EXIT_CODES, ExitCode, exit_code, message
+from reka.cli.errors import EXIT_CODES, ExitCode, exit_code, message
 from tests.cli.conftest import Command
 from tests.conftest import KEY
-from tests.fake_reka import FakeReka, reset
+from tests.support.fake_reka import FakeReka, reset
 
 
 @pytest.mark.parametrize(

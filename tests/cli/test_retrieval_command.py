@@ -8,7 +8,7 @@ import pytest
 from reka import JobStatus, PrepareRetrievalStatusResponse
 from reka.cli.progress import progress_of
 from tests.cli.conftest import Command, Terminal
-from tests.fake_reka import FakeReka, say_nothing
+from tests.support.fake_reka import FakeReka, say_nothing
 
 RUNNING = {"job_status": "RUNNING", "detail": "embedding", "history": [{"progress": 0.5}]}
 COMPLETE = {"job_status": "COMPLETE", "detail": "3 chunks", "history": [{"progress": 1.0}]}

@@ -14,7 +14,7 @@ import pytest
 import reka
 from reka.server.settings import Settings
 from tests.cli.conftest import Command, heed_ctrl_c
-from tests.rule_model import RuleModel
+from tests.support.rule_model import RuleModel
 
 
 @contextmanager

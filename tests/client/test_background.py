@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from reka import background
+from reka.adapters import background_loop
 
 mark = contextvars.ContextVar("mark", default="unset")
 
@@ -21,17 +21,17 @@ async def where() -> tuple[str, int, str]:
 def test_all_coroutines_run_on_one_loop_and_see_the_callers_context() -> None:
     mark.set("mine")
 
-    first, second = background.run(where()), background.run(where())
+    first, second = background_loop.run(where()), background_loop.run(where())
 
     assert first == second
     assert first[0] != threading.current_thread().name
     assert first[2] == "mine"
-    assert not background.is_here()
-    assert background.is_running()
+    assert not background_loop.in_background_loop()
+    assert background_loop.is_running()
 
 
 async def test_it_may_be_used_from_inside_a_running_loop() -> None:
-    assert background.run(where())[1] != id(asyncio.get_running_loop())
+    assert background_loop.run(where())[1] != id(asyncio.get_running_loop())
 
 
 def test_an_error_arrives_as_it_was_raised() -> None:
@@ -39,22 +39,22 @@ def test_an_error_arrives_as_it_was_raised() -> None:
         raise KeyError("this one")
 
     with pytest.raises(KeyError, match="this one"):
-        background.run(fail())
+        background_loop.run(fail())
 
 
 def test_waiting_for_oneself_is_an_error_and_not_a_deadlock() -> None:
     async def nested() -> None:
-        assert background.is_here()
-        background.run(where())
+        assert background_loop.in_background_loop()
+        background_loop.run(where())
 
     with pytest.raises(RuntimeError, match="await the coroutine instead"):
-        background.run(nested())
+        background_loop.run(nested())
 
 
 def test_nothing_is_left_unclosed_at_the_end_of_a_process() -> None:
     program = """
 import asyncio
-from reka import background
+from reka.adapters import background_loop
 
 async def kept():
     try:
@@ -66,9 +66,9 @@ generator = kept()
 
 async def begin():
     await anext(generator)
-    background.left = asyncio.ensure_future(asyncio.sleep(1000))
+    background_loop.left = asyncio.ensure_future(asyncio.sleep(1000))
 
-background.run(begin())
+background_loop.run(begin())
 """
 
     run = subprocess.run(
@@ -79,14 +79,14 @@ background.run(begin())
 
 
 def _asked_in_a_child() -> None:
-    assert not background.is_running()
-    sys.exit(0 if background.run(where())[2] == "unset" else 1)
+    assert not background_loop.is_running()
+    sys.exit(0 if background_loop.run(where())[2] == "unset" else 1)
 
 
 @pytest.mark.skipif(not hasattr(multiprocessing, "get_context") or sys.platform == "win32", reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_has_a_loop_of_its_own() -> None:
-    background.run(where())
+    background_loop.run(where())
     mark.set("unset")
 
     child = multiprocessing.get_context("fork").Process(target=_asked_in_a_child)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import reka
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
 
 TURN = {"type": "model", "text": "Your name is John.\n\n"}
 DOCUMENTED = {

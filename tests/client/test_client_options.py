@@ -12,10 +12,10 @@ import pytest
 import requests
 
 import reka
-from tests.client.streams import chunk, events, texts
 from tests.client.test_completions import HI
 from tests.conftest import KEY, Connect
-from tests.fake_reka import FakeReka, reset, say_nothing
+from tests.support.fake_reka import FakeReka, reset, say_nothing
+from tests.support.streams import chunk, events, texts
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 TURN = {"type": "model", "text": "Hello"}
@@ -35,7 +35,9 @@ def test_default_headers_go_with_every_request(connect: Connect, fake: FakeReka,
         list(client.stream("Hi"))
         client.add_dataset(tmp_path / "a.txt", "a")
 
-    assert [(asked.headers["x-team"], asked.headers["x-number"]) for asked in fake.requests] == [("blue", "7")] * 4
+    assert [(request_line.headers["x-team"], request_line.headers["x-number"]) for request_line in fake.requests] == [
+        ("blue", "7")
+    ] * 4
 
 
 def test_headers_may_replace_ours_but_never_the_key(connect: Connect, fake: FakeReka) -> None:
@@ -163,7 +165,7 @@ def test_a_client_with_other_limits_shares_connections_and_all_else(connect: Con
         with pytest.raises(reka.APITimeoutError, match=r"0\.05 s"):
             slow.get_models()
 
-    assert [asked.headers["x-team"] for asked in fake.requests] == ["blue"] * 4
+    assert [request_line.headers["x-team"] for request_line in fake.requests] == ["blue"] * 4
     assert fake.connections == 1
 
 
@@ -317,7 +319,7 @@ def test_a_session_of_the_callers_own_is_used_as_it_is_and_not_closed(fake: Fake
         assert session.get(f"{fake.url}/models").json() == []
         assert "".join(event.text for event in reka.Reka(KEY, fake.url, session=session).stream("Hi")) == "Hello"
 
-    assert [asked.headers["x-session"] for asked in fake.requests] == ["mine"] * 4
+    assert [request_line.headers["x-session"] for request_line in fake.requests] == ["mine"] * 4
     assert fake.connections == 1
 
 
@@ -332,7 +334,7 @@ async def test_an_async_session_of_the_callers_own_is_used_as_it_is_and_not_clos
         async with session.get(f"{fake.url}/models") as response:
             assert await response.json() == []
 
-    assert [asked.headers["x-session"] for asked in fake.requests] == ["mine"] * 3
+    assert [request_line.headers["x-session"] for request_line in fake.requests] == ["mine"] * 3
     assert fake.connections == 1
 
 

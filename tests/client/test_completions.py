@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 import reka
-from tests.client.streams import DONE
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
+from tests.support.streams import DONE
 
 HI = [{"role": "user", "content": "Hi"}]
 TOOL = {"name": "weather", "description": "Tells it", "parameters": {"type": "object", "properties": {}}}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import reka
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
 
 HUMAN = {"type": "human", "text": "Hi"}
 MODEL = {"type": "model", "text": "Hello"}

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reka.wire.cumulative import NewText
+from reka._wire.cumulative import DeltaExtractor
 
 
 def _given(sent: list[str]) -> list[str]:
-    new_text = NewText()
+    new_text = DeltaExtractor()
     return [*(new_text.of(text) for text in sent), new_text.finish()]
 
 
@@ -44,7 +44,7 @@ def test_a_stream_of_text_so_far_adds_up_to_its_last_text(whole: str, data: st.D
 def test_a_stream_known_to_be_of_text_so_far_adds_up_from_the_first_text_on(whole: str, data: st.DataObject) -> None:
     lengths = data.draw(st.lists(st.integers(0, len(whole)), min_size=1).map(sorted))
     sent = [whole[:length] for length in lengths]
-    new_text = NewText("")
+    new_text = DeltaExtractor("")
 
     assert "".join(new_text.of(text) for text in sent) == sent[-1]
     assert new_text.finish() == ""

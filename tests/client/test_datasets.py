@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import reka
-from tests.fake_reka import FakeReka, reset
+from tests.support.fake_reka import FakeReka, reset
 
 STORED = {"name": "alice", "ok": True, "info": "stored"}
 

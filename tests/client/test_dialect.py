@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 import reka
-from reka.wire.dialect import Api, Dialect, dialect
-from tests.client.streams import texts
+from reka._wire.dialect import Dialect, dialect
+from reka.types import Api
 from tests.client.test_completions import HI, TOOL, completion
 from tests.conftest import KEY, Connect
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
+from tests.support.streams import texts
 
 V0, V1, ROOT = "POST /chat", "POST /v1/chat/completions", "GET /"
 TURN = {"type": "model", "text": "Hello"}

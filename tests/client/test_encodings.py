@@ -6,9 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reka import calls
-from reka.conversation import Turn, conversation
-from reka.question import Messages, chat_question
+from reka._calls import endpoints
+from reka._inputs.chat_request import MessageHistory, chat_request
+from reka._inputs.conversation import conversation
+from reka.types import Turn
 
 _FAMILIES = ["image/png", "video/mp4", "audio/mpeg", "application/pdf", "application/octet-stream"]
 _MEDIA = st.builds(
@@ -44,13 +45,13 @@ def _body(call: Any) -> Any:
 @given(_TURNS)
 def test_a_conversation_reads_back_from_both_generations(turns: list[Any]) -> None:
     checked = conversation(turns, None, None)
-    question = chat_question(conversation_history=turns)
+    question = chat_request(conversation_history=turns)
 
     assert checked == turns
-    assert _body(calls.chat(question))["conversation_history"] == turns
-    assert _of_messages(_body(calls.complete(question))["messages"]) == turns
-    assert _of_messages(_body(calls.stream_completion(question))["messages"]) == turns
-    assert Messages(question.messages).turns() == turns
+    assert _body(endpoints.chat(question))["conversation_history"] == turns
+    assert _of_messages(_body(endpoints.complete(question))["messages"]) == turns
+    assert _of_messages(_body(endpoints.stream_completion(question))["messages"]) == turns
+    assert MessageHistory(question.messages).turns() == turns
 
 
 @given(_TURNS)
@@ -58,7 +59,7 @@ def test_what_chat_answered_goes_back_into_both_generations_without_its_chunks(t
     history: list[Any] = [
         turn | {"retrieved_chunks": [{"text": "t"}]} if turn["type"] == "model" else turn for turn in turns
     ]
-    question = chat_question(conversation_history=history)
+    question = chat_request(conversation_history=history)
 
-    assert _body(calls.chat(question))["conversation_history"] == turns
-    assert _of_messages(_body(calls.complete(question))["messages"]) == turns
+    assert _body(endpoints.chat(question))["conversation_history"] == turns
+    assert _of_messages(_body(endpoints.complete(question))["messages"]) == turns

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 import reka
-from reka.wire.failures import detail, retry_after
+from reka._wire.failures import detail, retry_after
 from tests.conftest import KEY, Connect
-from tests.fake_reka import FakeReka, say_nothing, stop_inside_the_body
+from tests.support.fake_reka import FakeReka, say_nothing, stop_inside_the_body
 
 CLASSES = [
     (400, reka.InvalidRequestError),

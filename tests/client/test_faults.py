@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 import reka
-from tests.client.faults import FAULTS, REFUSED, Fault, Operation, operations
 from tests.conftest import KEY
-from tests.fake_reka import FakeReka, answer
+from tests.support.fake_reka import FakeReka, answer
+from tests.support.faults import FAULTS, REFUSED, Fault, Operation, operations
 
 KINDS = ["sync", "async"]
 NAMES = [operation.name for operation in operations(Path())]
@@ -103,10 +103,10 @@ def _check_ending(fault: Fault, operation: Operation, ended: Any) -> None:
 
 
 def _check_key(server: FakeReka, ended: Any, log: str) -> None:
-    for asked in server.requests:
-        elsewhere = {**asked.headers, "x-api-key": ""}
-        assert asked.headers["x-api-key"] == KEY
-        assert KEY not in f"{asked.path} {elsewhere} {asked.body!r}"
+    for request_line in server.requests:
+        elsewhere = {**request_line.headers, "x-api-key": ""}
+        assert request_line.headers["x-api-key"] == KEY
+        assert KEY not in f"{request_line.path} {elsewhere} {request_line.body!r}"
     assert KEY not in log
     if isinstance(ended, reka.RekaError):
         chain: list[BaseException | None] = [ended, ended.__cause__, ended.__context__]

@@ -12,7 +12,7 @@ import pytest
 
 import reka
 from tests.conftest import KEY, Connect
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
 
 
 def test_module_functions_read_key_and_address_when_they_are_called(fake: FakeReka) -> None:

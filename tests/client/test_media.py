@@ -7,7 +7,7 @@ import pytest
 
 import reka
 from tests.conftest import Connect
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
 
 TURN = {"type": "model", "text": "A cat."}
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32

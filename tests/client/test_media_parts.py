@@ -11,7 +11,7 @@ import reka
 import reka.media
 from tests.client.test_completions import completion
 from tests.client.test_media import JPEG, MP4, PDF, PNG, WAV
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
 
 KINDS = [
     pytest.param("image", PNG, "image/png", id="image"),

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reka
-from reka.wire.messages import (
+from reka._wire.messages import (
     OPENING,
     alternating,
     chosen_tools,
+    concat_parts,
     flat_tools,
-    folded,
-    joined,
+    fold_for_reka,
     sent_message,
     system_into_user,
     tool_results_as_text,
@@ -115,7 +115,7 @@ def test_texts_that_meet_become_one_with_an_empty_line_between(
 ) -> None:
     parts = [said("user", *contents)["content"] for contents in (first, second, becomes)]
 
-    assert joined(parts[0], parts[1]) == parts[2]
+    assert concat_parts(parts[0], parts[1]) == parts[2]
 
 
 def test_a_whole_conversation_with_tools_comes_out_as_the_live_host_takes_it() -> None:
@@ -128,7 +128,7 @@ def test_a_whole_conversation_with_tools_comes_out_as_the_live_host_takes_it() -
         {"role": "user", "content": [{"type": "text", "text": "So?"}, {**LOOK, "image_url": {"url": "https://x/b"}}]},
     ]
 
-    assert [sent_message(message) for message in folded(messages)] == [
+    assert [sent_message(message) for message in fold_for_reka(messages)] == [
         {"role": "user", "content": "Be brief.\n\nWeather in Ulm and Bonn?"},
         {
             "role": "assistant",
@@ -175,7 +175,7 @@ def test_a_whole_conversation_with_tools_comes_out_as_the_live_host_takes_it() -
 )
 def test_a_wrong_message_is_named_by_its_index(message: Any, what: str) -> None:
     with pytest.raises(reka.InvalidConversationError) as caught:
-        folded([{"role": "user", "content": "Hi"}, message])
+        fold_for_reka([{"role": "user", "content": "Hi"}, message])
 
     assert str(caught.value).startswith("message 1 ")
     assert what in str(caught.value)
@@ -193,7 +193,7 @@ def test_a_wrong_message_is_named_by_its_index(message: Any, what: str) -> None:
 )
 def test_messages_are_a_list(messages: Any, what: str) -> None:
     with pytest.raises(reka.InvalidConversationError, match=what):
-        folded(messages)
+        fold_for_reka(messages)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ _MESSAGES = st.lists(
 def test_whatever_goes_in_user_and_assistant_alternate_nothing_is_lost_and_the_input_stays(messages: list[Any]) -> None:
     before = deepcopy(messages)
 
-    result = folded(messages)
+    result = fold_for_reka(messages)
 
     assert messages == before
     assert [message["role"] for message in result] == [("user", "assistant")[n % 2] for n in range(len(result))]

@@ -3,16 +3,17 @@
 import pytest
 
 import reka
-from reka import calls, config
-from reka.call import Call
-from reka.transport.retry import NotConnectedError, RetryPolicy
+from reka import config
+from reka._calls import endpoints
+from reka._calls.call import Call
+from reka._transport.retry import NotConnectedError, RetryPolicy
 from tests.conftest import Connect
-from tests.fake_reka import FakeReka, reset, say_nothing, stop_inside_the_body
+from tests.support.fake_reka import FakeReka, reset, say_nothing, stop_inside_the_body
 
 TURN = {"type": "model", "text": "Hello"}
 NOW = {"Retry-After": "0"}
-CHAT = calls.get_models()
-PREPARE = calls.prepare_retrieval("alice")
+CHAT = endpoints.get_models()
+PREPARE = endpoints.prepare_retrieval("alice")
 
 
 @pytest.mark.parametrize("status", sorted(config.RETRY_STATUSES))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import reka
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
 
 RUNNING = {"job_status": "RUNNING", "detail": "", "history": [{"job_status": "PENDING"}]}
 COMPLETE = {"job_status": "COMPLETE", "detail": "done", "history": []}

@@ -10,10 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import reka
-from reka import background
-from reka.shared import ClientSettings, SharedClients
+from reka.adapters import ClientSettings, SharedClients, background_loop
 from tests.conftest import KEY
-from tests.fake_reka import FakeReka, answer
+from tests.support.fake_reka import FakeReka, answer
 
 
 @pytest.fixture
@@ -68,7 +67,7 @@ def test_close_ends_the_connections_of_this_side_and_of_the_background_loop(
 ) -> None:
     clients = SharedClients()
     clients.sync(settings).chat("Hi")
-    background.run(clients.aio(settings).chat("Hi"))
+    background_loop.run(clients.aio(settings).chat("Hi"))
 
     clients.close()
 
@@ -81,7 +80,7 @@ def test_close_ends_the_connections_of_this_side_and_of_the_background_loop(
 def test_what_nobody_closed_is_closed_when_nobody_holds_it_any_more(fake: FakeReka, settings: ClientSettings) -> None:
     clients = SharedClients()
     clients.sync(settings).chat("Hi")
-    background.run(clients.aio(settings).chat("Hi"))
+    background_loop.run(clients.aio(settings).chat("Hi"))
     del clients
     gc.collect()
 
@@ -92,7 +91,7 @@ def test_what_nobody_closed_is_closed_when_nobody_holds_it_any_more(fake: FakeRe
 async def test_aclose_ends_those_of_the_running_loop_too(fake: FakeReka, settings: ClientSettings) -> None:
     clients = SharedClients()
     await clients.aio(settings).chat("Hi")
-    await asyncio.to_thread(background.run, clients.aio(settings).chat("Hi"))
+    await asyncio.to_thread(background_loop.run, clients.aio(settings).chat("Hi"))
 
     await clients.aclose()
 
@@ -107,6 +106,6 @@ def test_closing_on_the_background_loop_is_no_deadlock(fake: FakeReka, settings:
         await clients.aio(settings).chat("Hi")
         await clients.aclose()
 
-    background.run(ask_and_close())
+    background_loop.run(ask_and_close())
 
     assert fake.all_connections_closed()

@@ -15,7 +15,7 @@ import pytest
 import reka
 from tests.conftest import KEY
 
-SERVER = Path(__file__).with_name("soak_server.py")
+SERVER = Path(__file__).parents[1] / "support" / "soak_server.py"
 IN_FLIGHT = 200
 WARM = 10_000
 """Calls after which memory is measured the first time."""
@@ -26,7 +26,7 @@ class Counts:
     """What the server saw; filled in once it has ended."""
 
     url: str
-    asked: int = 0
+    request_line: int = 0
     failed: int = 0
 
 
@@ -42,7 +42,7 @@ def fast_server(faults_per_mille: int) -> Iterator[Counts]:
             yield counts
         finally:
             out, _ = process.communicate()
-        counts.asked, counts.failed = map(int, out.split())
+        counts.request_line, counts.failed = map(int, out.split())
 
 
 @dataclass
@@ -93,8 +93,8 @@ async def _soak(calls: int) -> Soak:
 
     assert soak.answered == calls
     # Each question was answered once; what the server saw beyond that, it had failed.
-    assert counts.asked - counts.failed == calls
-    assert counts.failed == pytest.approx(counts.asked / 20, abs=1)
+    assert counts.request_line - counts.failed == calls
+    assert counts.failed == pytest.approx(counts.request_line / 20, abs=1)
     assert max(soak.descriptors) <= before + IN_FLIGHT
     return soak
 
@@ -125,7 +125,7 @@ def test_of_256_calls_over_64_threads_none_is_lost(rounds: int) -> None:
             answers = threads.map(lambda question: client.chat(question)["text"], questions)
             assert list(answers) == questions
 
-    assert counts.asked == rounds * 256
+    assert counts.request_line == rounds * 256
 
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=pytest.mark.prove)])
@@ -140,4 +140,4 @@ def test_of_256_calls_over_64_threads_none_is_lost_under_faults(rounds: int) -> 
             answers = threads.map(lambda question: client.chat(question)["text"], questions)
             assert list(answers) == questions
 
-    assert counts.asked - counts.failed == rounds * 256
+    assert counts.request_line - counts.failed == rounds * 256

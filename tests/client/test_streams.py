@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import reka
-from tests.client.streams import DONE, chunk, events, texts
 from tests.client.test_completions import HI, TOOL, completion
 from tests.conftest import KEY, Connect
-from tests.fake_reka import FakeReka, reset, say_nothing
+from tests.support.fake_reka import FakeReka, reset, say_nothing
+from tests.support.streams import DONE, chunk, events, texts
 
 TURN = {"type": "model", "text": "Hello"}
 NOW = {"Retry-After": "0"}

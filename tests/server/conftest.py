@@ -8,8 +8,11 @@ import pytest
 
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
-from tests.server.caller import Caller
-from tests.server.parts import WordEmbedder
+from tests.support.answer_servers import NOTES, calling, serving
+from tests.support.asking import Ask, WordBag, ask
+from tests.support.caller import Caller
+from tests.support.rule_model import RuleModel
+from tests.support.server_parts import WordEmbedder
 
 MAX_UPLOAD = 300_000
 
@@ -27,9 +30,9 @@ def start(data_dir: Path) -> Iterator[Start]:
     """Start servers on one data folder, with settings and parts as told."""
     servers = []
 
-    def start(answerer: Any = None, embedder: Any = None, **settings: Any) -> BackgroundServer:
+    def start(backend: Any = None, embedder: Any = None, **settings: Any) -> BackgroundServer:
         given = {"port": 0, "data_dir": data_dir, **settings}
-        server = BackgroundServer(Settings(**given), answerer=answerer, embedder=embedder or WordEmbedder())
+        server = BackgroundServer(Settings(**given), backend=backend, embedder=embedder or WordEmbedder())
         servers.append(server)
         return server
 
@@ -81,3 +84,69 @@ def api(shared: BackgroundServer, call: Call) -> Iterator[Caller]:
     yield caller
     for name in caller.names():
         caller.delete(name)
+
+
+@pytest.fixture
+def embedder() -> WordBag:
+    return WordBag()
+
+
+@pytest.fixture
+def question() -> Ask:
+    return ask
+
+
+@pytest.fixture(scope="session")
+def rules() -> Iterator[RuleModel]:
+    with RuleModel() as model:
+        yield model
+
+
+@pytest.fixture(scope="session")
+def modelled_url(rules: RuleModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with the rule-based model behind it, and a dataset `notes` of the key `a-key`."""
+    models = ("reka-flash", "reka-core", "org/large")
+    with serving(tmp_path_factory.mktemp("m"), upstream=rules.url, upstream_model="rules-1", models=models) as server:
+        with calling(server.url) as caller:
+            caller.add_prepared("notes", NOTES, "notes.txt")
+        yield server.url
+
+
+@pytest.fixture
+def modelled(modelled_url: str, rules: RuleModel) -> Iterator[Caller]:
+    """A caller of that server; what its model is asked in the test, `rules.requests` has."""
+    rules.requests.clear()
+    with calling(modelled_url) as caller:
+        yield caller
+
+
+@pytest.fixture(scope="session")
+def reka_formed_url(rules: RuleModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that takes the model for one that speaks as Reka's own host does."""
+    given = {"upstream": rules.url, "upstream_model": "rules-1", "upstream_api": "reka"}
+    with serving(tmp_path_factory.mktemp("r"), **given) as server:
+        yield server.url
+
+
+@pytest.fixture
+def reka_formed(reka_formed_url: str, rules: RuleModel) -> Iterator[Caller]:
+    """A caller of that server."""
+    rules.requests.clear()
+    with calling(reka_formed_url) as caller:
+        yield caller
+
+
+@pytest.fixture(scope="session")
+def quoting_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with no model, and the same dataset."""
+    with serving(tmp_path_factory.mktemp("q")) as server:
+        with calling(server.url) as caller:
+            caller.add_prepared("notes", NOTES, "notes.txt")
+        yield server.url
+
+
+@pytest.fixture
+def quoting(quoting_url: str) -> Iterator[Caller]:
+    """A caller of that server."""
+    with calling(quoting_url) as caller:
+        yield caller

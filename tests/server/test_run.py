@@ -13,12 +13,12 @@ import pytest
 import requests
 from pydantic import ValidationError
 
-from reka.server.database import Database, sqlite_url
 from reka.server.errors import DataFolderInUseError, StartError
-from reka.server.keys import KeyRing
 from reka.server.settings import Settings
-from tests.processes import started
+from reka.server.storage.api_keys import KeyRing
+from reka.server.storage.database import Database, sqlite_url
 from tests.server.conftest import Call, Start
+from tests.support.processes import started
 
 
 def test_a_second_server_on_the_same_data_does_not_start(start: Start, data_dir: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import reka
-from tests.processes import output_of, serving, started
+from tests.support.processes import output_of, serving, started
 
 ALICE = """Alice was beginning to get very tired of sitting by her sister on the bank.
 
@@ -52,7 +52,7 @@ def rules_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
     data = tmp_path_factory.mktemp("rules") / "data"
     key = output_of(sys.executable, "-m", "reka.cli", "keys", "create", "tester", "--data-dir", str(data)).strip()
     with (
-        started(sys.executable, "-m", "tests.rule_model") as rules,
+        started(sys.executable, "-m", "tests.support.rule_model") as rules,
         serving(data, "--upstream", rules, "--upstream-model", "rules-1") as url,
     ):
         yield url, key

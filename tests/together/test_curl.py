@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.processes import output_of, serving
-from tests.rule_model import RuleModel
+from tests.support.processes import output_of, serving
+from tests.support.rule_model import RuleModel
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 

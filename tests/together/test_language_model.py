@@ -12,8 +12,8 @@ from llama_index.core.llms import ChatMessage
 import reka
 from langchain_reka import ChatReka
 from llamaindex_reka import RekaLLM
-from tests.peers import UnavailableError, peer_environment
-from tests.processes import serving, started
+from tests.support.peers import UnavailableError, peer_environment
+from tests.support.processes import serving, started
 
 SERVER: Final = Path(__file__).parent / "programs" / "smollm2.py"
 COUNT: Final = "Count from 1 to 10."

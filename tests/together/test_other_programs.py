@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.peers import peer_environment
-from tests.processes import output_of
+from tests.support.peers import peer_environment
+from tests.support.processes import output_of
 
 PROGRAMS = Path(__file__).parent / "programs"
 COUNTED = "1 2 3 4 5 6 7 8 9"

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from tests.peers import ROOT
+from tests.support.peers import ROOT
 
 NEEDED = {"aiohttp", "certifi", "filetype", "pydantic", "requests", "tenacity", "typing-extensions", "urllib3", "yarl"}
 

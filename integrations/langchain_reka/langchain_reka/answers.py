@@ -26,7 +26,7 @@ _REASONING: Final = "reasoning_content"
 _CITATIONS: Final = "citations"
 
 
-def message_of(completion: reka.ChatCompletion, model: str) -> AIMessage:
+def to_ai_message(completion: reka.ChatCompletion, model: str) -> AIMessage:
     """Make the message that stands for an answer.
 
     Args:
@@ -58,7 +58,7 @@ class Chunks:
     off can be told from a whole one.
 
     Args:
-        model: As in `message_of`.
+        model: As in `to_ai_message`.
         with_usage: Whether the last chunk tells token counts.
     """
 

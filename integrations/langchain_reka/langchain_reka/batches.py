@@ -14,7 +14,7 @@ BATCH_CONCURRENCY: Final = 64
 """Calls of a `batch` that are under way at a time, if its config does not say (ours)."""
 
 
-async def answers(
+async def gather_bounded(
     ask: Callable[[Input, RunnableConfig], Awaitable[Output]],
     inputs: Sequence[Input],
     configs: Sequence[RunnableConfig],
@@ -56,7 +56,9 @@ async def answers(
     return found
 
 
-def bounded(config: RunnableConfig | list[RunnableConfig] | None) -> RunnableConfig | list[RunnableConfig]:
+def with_default_concurrency(
+    config: RunnableConfig | list[RunnableConfig] | None,
+) -> RunnableConfig | list[RunnableConfig]:
     """A batch's config, or configs, that say how many calls may be under way at a time."""
     return [_bounded(each) for each in config] if isinstance(config, Sequence) else _bounded(config)
 

@@ -12,17 +12,17 @@ from typing_extensions import Self
 
 import reka
 from langchain_reka import structured, tokens
-from langchain_reka.answers import PROVIDER, Chunks, message_of
-from langchain_reka.connection import Connected
+from langchain_reka.answers import PROVIDER, Chunks, to_ai_message
+from langchain_reka.connection import ClientMixin
 from langchain_reka.direct import DirectChatModel
-from langchain_reka.failures import explained
-from langchain_reka.messages import media_in, origins, reka_messages
-from langchain_reka.parameters import OF_THE_MODEL, call_arguments, refuse_unknown
+from langchain_reka.errors import translate_errors
+from langchain_reka.messages import media_in, reka_messages, source_indices
+from langchain_reka.parameters import MODEL_PARAMS, call_arguments, refuse_unknown
 from langchain_reka.profiles import MEDIA_INPUTS, is_another_models, profile_of
-from reka.shared import ClientSettings
+from reka.adapters import ClientSettings
 
 
-class ChatReka(Connected, DirectChatModel):
+class ChatReka(ClientMixin, DirectChatModel):
     """A chat model of Reka's API, or of any server that speaks it.
 
     What is None is left to the server. Every parameter of the answer may be given to one call too:
@@ -143,17 +143,17 @@ class ChatReka(Connected, DirectChatModel):
 
     def _message(self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]) -> AIMessage:
         asked, arguments = self._call(messages, stop, of_call)
-        with explained(_dataset(arguments), messages):
+        with translate_errors(_dataset(arguments), messages):
             completion = self._clients.sync(self._settings()).complete(asked, **arguments)
-        return message_of(completion, arguments["model"])
+        return to_ai_message(completion, arguments["model"])
 
     async def _amessage(
         self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
     ) -> AIMessage:
         asked, arguments = self._call(messages, stop, of_call)
-        with explained(_dataset(arguments), messages):
+        with translate_errors(_dataset(arguments), messages):
             completion = await self._clients.aio(self._settings()).complete(asked, **arguments)
-        return message_of(completion, arguments["model"])
+        return to_ai_message(completion, arguments["model"])
 
     def _message_chunks(
         self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
@@ -161,7 +161,7 @@ class ChatReka(Connected, DirectChatModel):
         asked, arguments = self._call(messages, stop, of_call)
         made = self._chunks(arguments, of_call)
         with (
-            explained(_dataset(arguments), messages),
+            translate_errors(_dataset(arguments), messages),
             closing(self._clients.sync(self._settings()).stream_messages(asked, **arguments)) as events,
         ):
             for event in events:
@@ -172,7 +172,7 @@ class ChatReka(Connected, DirectChatModel):
     ) -> AsyncGenerator[AIMessageChunk, None]:
         asked, arguments = self._call(messages, stop, of_call)
         made = self._chunks(arguments, of_call)
-        with explained(_dataset(arguments), messages):
+        with translate_errors(_dataset(arguments), messages):
             async with aclosing(self._clients.aio(self._settings()).stream_messages(asked, **arguments)) as events:
                 async for event in events:
                     for chunk in made.of(event):
@@ -196,9 +196,9 @@ class ChatReka(Connected, DirectChatModel):
             strict: Whether schemas are closed: no further properties, none left out; None leaves them as they are.
             **kwargs: Further parameters of the call.
         """
-        formatted = [structured.tool_of(tool, strict) for tool in tools]
+        formatted = [structured.to_openai_tool(tool, strict) for tool in tools]
         if tool_choice is not None:
-            kwargs["tool_choice"] = structured.named(tool_choice)
+            kwargs["tool_choice"] = structured.normalize_tool_choice(tool_choice)
         return self.bind(tools=formatted, **kwargs)
 
     def with_structured_output(
@@ -241,7 +241,7 @@ class ChatReka(Connected, DirectChatModel):
             parser = structured.json_parser(schema)
         else:
             assert schema is not None
-            choice = structured.function_of(schema, strict)["name"]
+            choice = structured.to_function(schema, strict)["name"]
             model = self.bind_tools([schema], tool_choice=choice, strict=strict, **traced, **kwargs)
             parser = structured.tool_parser(schema)
         return structured.with_raw(model, parser) if include_raw else model | parser
@@ -256,7 +256,7 @@ class ChatReka(Connected, DirectChatModel):
             return self.token_counter(text)
         if self.custom_get_token_ids is not None and isinstance(text, str):
             return len(self.custom_get_token_ids(text))
-        return tokens.estimated(text)
+        return tokens.estimate_tokens(text)
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """Count the tokens of messages, and of tools, as `get_num_tokens` does."""
@@ -268,7 +268,7 @@ class ChatReka(Connected, DirectChatModel):
         self, messages: Sequence[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Check and convert one call's messages and arguments."""
-        with explained():
+        with translate_errors():
             arguments = call_arguments(self._parameters(), of_call if stop is None else {**of_call, "stop": stop})
             asked = reka_messages(messages)
             self._refuse_media(messages, asked, arguments["model"])
@@ -281,8 +281,8 @@ class ChatReka(Connected, DirectChatModel):
         for place, kind in found:
             if profile is not None and profile.get(MEDIA_INPUTS[kind]) is False:
                 raise reka.UnsupportedRequestError(
-                    f"message {origins(messages)[place]}: got a block of type {kind!r}, and {model} takes none; take "
-                    f"another model, or tell by profile={{'{MEDIA_INPUTS[kind]}': True}} that yours does"
+                    f"message {source_indices(messages)[place]}: got a block of type {kind!r}, and {model} takes none; "
+                    f"take another model, or tell by profile={{'{MEDIA_INPUTS[kind]}': True}} that yours does"
                 )
 
     def _profile_of(self, model: str) -> ModelProfile | None:
@@ -292,7 +292,7 @@ class ChatReka(Connected, DirectChatModel):
 
     def _parameters(self) -> dict[str, Any]:
         """The parameters of a call, as this object has them."""
-        set_here = {name: value for name in OF_THE_MODEL if (value := getattr(self, name)) is not None}
+        set_here = {name: value for name in MODEL_PARAMS if (value := getattr(self, name)) is not None}
         return {**set_here, "model_kwargs": self.model_kwargs} if self.model_kwargs else set_here
 
     def _chunks(self, arguments: Mapping[str, Any], of_call: Mapping[str, Any]) -> Chunks:

@@ -7,10 +7,10 @@ from langchain_core.load.serializable import Serializable
 from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
 import reka
-from reka.shared import ClientSettings, SharedClients
+from reka.adapters import ClientSettings, SharedClients
 
 
-class Connected(Serializable):
+class ClientMixin(Serializable):
     """An object of LangChain that asks a server: one client of each kind serves all its calls."""
 
     api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices("api_key", "reka_api_key"))

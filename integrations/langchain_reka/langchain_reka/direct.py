@@ -26,7 +26,7 @@ from langchain_core.runnables.config import ensure_config, get_config_list
 from langchain_core.utils.utils import LC_ID_PREFIX
 
 from langchain_reka import batches
-from reka import background
+from reka.adapters import background_loop
 
 
 class DirectChatModel(BaseChatModel):
@@ -62,13 +62,13 @@ class DirectChatModel(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AIMessage:
-        """Ask the model; see LangChain's `ainvoke`, and `_is_attended`."""
+        """Ask the model; see LangChain's `ainvoke`, and `_has_listeners`."""
         config = ensure_config(config)
-        if self._is_attended(config, kwargs):
+        if self._has_listeners(config, kwargs):
             return await super().ainvoke(input, config, stop=stop, **kwargs)
-        return await self._ask_unattended(input, config, stop, kwargs)
+        return await self._ainvoke_fast(input, config, stop, kwargs)
 
-    async def _ask_unattended(
+    async def _ainvoke_fast(
         self,
         asked: LanguageModelInput,
         config: RunnableConfig,
@@ -87,9 +87,9 @@ class DirectChatModel(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:
-        """Ask the model, and give its answer as it is written; see LangChain's `stream`, and `_is_attended`."""
+        """Ask the model, and give its answer as it is written; see LangChain's `stream`, and `_has_listeners`."""
         config = ensure_config(config)
-        if self._is_attended(config, kwargs):
+        if self._has_listeners(config, kwargs):
             yield from super().stream(input, config, stop=stop, **kwargs)
             return
         message_id = _message_id(config)
@@ -108,7 +108,7 @@ class DirectChatModel(BaseChatModel):
     ) -> AsyncIterator[AIMessageChunk]:
         """Async twin of `stream`."""
         config = ensure_config(config)
-        if self._is_attended(config, kwargs):
+        if self._has_listeners(config, kwargs):
             # LangChain types its generator as an iterator.
             told = cast("AsyncGenerator[AIMessageChunk, None]", super().astream(input, config, stop=stop, **kwargs))
             async with aclosing(told) as chunks:
@@ -121,7 +121,7 @@ class DirectChatModel(BaseChatModel):
                 chunk.id = message_id
                 yield chunk
 
-    def _is_attended(self, config: RunnableConfig, of_call: Mapping[str, Any]) -> bool:
+    def _has_listeners(self, config: RunnableConfig, of_call: Mapping[str, Any]) -> bool:
         """Whether LangChain has anything to do in a call but to hand it on.
 
         It has for callbacks, tracers, a cache, a rate limiter, and a change of form.
@@ -191,15 +191,15 @@ class DirectChatModel(BaseChatModel):
         """
         configs = get_config_list(config, len(inputs))
         # One config for all is looked at once.
-        unattended = bool(inputs) and not isinstance(config, Sequence) and not self._is_attended(configs[0], kwargs)
+        unattended = bool(inputs) and not isinstance(config, Sequence) and not self._has_listeners(configs[0], kwargs)
         stop = kwargs.pop("stop", None)
 
         async def ask(asked: LanguageModelInput, its_config: RunnableConfig) -> AIMessage:
             if unattended:
-                return await self._ask_unattended(asked, its_config, stop, kwargs)
+                return await self._ainvoke_fast(asked, its_config, stop, kwargs)
             return await self.ainvoke(asked, its_config, stop=stop, **kwargs)
 
-        return await batches.answers(ask, inputs, configs, return_exceptions=return_exceptions)
+        return await batches.gather_bounded(ask, inputs, configs, return_exceptions=return_exceptions)
 
     def batch(
         self,
@@ -214,10 +214,10 @@ class DirectChatModel(BaseChatModel):
         They run on one event loop in a thread of this process, 64 at a time unless `max_concurrency` says otherwise:
         threads that each wait for one answer get in each other's way.
         """
-        if len(inputs) < 2 or background.is_here():
+        if len(inputs) < 2 or background_loop.in_background_loop():
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
-        return background.run(
-            self.abatch(inputs, batches.bounded(config), return_exceptions=return_exceptions, **kwargs)
+        return background_loop.run(
+            self.abatch(inputs, batches.with_default_concurrency(config), return_exceptions=return_exceptions, **kwargs)
         )
 
 

@@ -71,7 +71,7 @@ def reka_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
     return [converted for _, converted in placed]
 
 
-def origins(messages: Sequence[BaseMessage]) -> list[int]:
+def source_indices(messages: Sequence[BaseMessage]) -> list[int]:
     """For each message that `reka_messages` makes, the index of the one that it is made of."""
     return [index for index, _ in _placed(messages)]
 
@@ -87,7 +87,7 @@ def media_in(messages: Iterable[Mapping[str, Any]]) -> list[tuple[int, str]]:
     ]
 
 
-def beyond_turns(asked: Sequence[BaseMessage]) -> str | None:
+def first_v1_only_block(asked: Sequence[BaseMessage]) -> str | None:
     """Name the first thing in messages that turns of the documented API have no place for; None if all have one.
 
     Turns take one piece of media, in the first turn, and no tool calls.
@@ -101,7 +101,7 @@ def beyond_turns(asked: Sequence[BaseMessage]) -> str | None:
     if not misplaced:
         return None
     place, what = min(misplaced)
-    return f"message {origins(asked)[place]}: {what}"
+    return f"message {source_indices(asked)[place]}: {what}"
 
 
 def _placed(messages: Sequence[BaseMessage]) -> list[tuple[int, dict[str, Any]]]:

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BaseModel
 
 import reka
 
-OF_THE_MODEL: Final = (
+MODEL_PARAMS: Final = (
     "model",
     "temperature",
     "max_tokens",
@@ -23,7 +23,7 @@ OF_THE_MODEL: Final = (
 )
 """What a model object has, and a call may have."""
 
-OF_A_CALL: Final = ("tools", "tool_choice", "response_format", "research", "timeout")
+CALL_PARAMS: Final = ("tools", "tool_choice", "response_format", "research", "timeout")
 """What a call alone has."""
 
 _ALIASES: Final[Mapping[str, str]] = {"model_name": "model", "stop_sequences": "stop"}
@@ -52,9 +52,9 @@ def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[s
         known = _ALIASES.get(name, name)
         if known in _NOT_SENT:
             continue
-        if known not in OF_THE_MODEL and known not in OF_A_CALL and known != "model_kwargs":
+        if known not in MODEL_PARAMS and known not in CALL_PARAMS and known != "model_kwargs":
             raise reka.InvalidArgumentError(
-                f"{name}: not a parameter of a call{_meant(name, (*OF_THE_MODEL, *OF_A_CALL, 'model_kwargs'))}; "
+                f"{name}: not a parameter of a call{_meant(name, (*MODEL_PARAMS, *CALL_PARAMS, 'model_kwargs'))}; "
                 "anything else that the server takes goes into model_kwargs"
             )
         if value is not None:

@@ -15,12 +15,12 @@ from typing_extensions import Self
 
 import reka
 from langchain_reka.answers import PROVIDER
-from langchain_reka.connection import Connected
-from langchain_reka.failures import explained
+from langchain_reka.connection import ClientMixin
+from langchain_reka.errors import translate_errors
 from langchain_reka.parameters import refuse_unknown
 
 
-class RekaRetriever(Connected, BaseRetriever):
+class RekaRetriever(ClientMixin, BaseRetriever):
     """Finds the passages of a prepared dataset that fit a question best.
 
     `from_documents`, `from_texts` and `from_files` make such a dataset, as `reka.ensure_dataset` does.
@@ -115,14 +115,14 @@ class RekaRetriever(Connected, BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Document]:
-        with explained(self.dataset):
+        with translate_errors(self.dataset):
             chunks = self._clients.sync(self._settings()).retrieve(query, self.dataset, k=self.k if k is None else k)
         return self._documents(chunks)
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Document]:
-        with explained(self.dataset):
+        with translate_errors(self.dataset):
             chunks = await self._clients.aio(self._settings()).retrieve(
                 query, self.dataset, k=self.k if k is None else k
             )

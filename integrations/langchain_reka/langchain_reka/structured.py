@@ -21,7 +21,7 @@ Schema: TypeAlias = dict[str, Any] | type
 Tool: TypeAlias = dict[str, Any] | type | Callable[..., Any] | BaseTool
 
 
-def named(choice: object) -> Any:
+def normalize_tool_choice(choice: object) -> Any:
     """Bring a tool choice to one that `reka` knows: auto, none, any, or a tool's name."""
     if isinstance(choice, bool):
         return "any" if choice else "none"
@@ -33,7 +33,7 @@ def named(choice: object) -> Any:
 _NO_OBJECT: Final = frozenset({"array", "string", "number", "integer", "boolean", "null"})
 
 
-def tool_of(schema: Tool, strict: bool | None) -> dict[str, Any]:
+def to_openai_tool(schema: Tool, strict: bool | None) -> dict[str, Any]:
     """Bring a tool of any form to OpenAI's.
 
     Raises:
@@ -46,15 +46,15 @@ def tool_of(schema: Tool, strict: bool | None) -> dict[str, Any]:
     return convert_to_openai_tool(schema, strict=strict)
 
 
-def function_of(schema: Schema, strict: bool | None) -> dict[str, Any]:
+def to_function(schema: Schema, strict: bool | None) -> dict[str, Any]:
     """Bring a schema to the function whose arguments follow it."""
-    function: dict[str, Any] = tool_of(schema, strict)["function"]
+    function: dict[str, Any] = to_openai_tool(schema, strict)["function"]
     return function
 
 
 def response_format(schema: Schema, strict: bool | None) -> dict[str, Any]:
     """Bring a schema to a `response_format`."""
-    function = function_of(schema, strict)
+    function = to_function(schema, strict)
     described = {"name": function["name"], "schema": function.get("parameters", {})}
     return {
         "type": "json_schema",
@@ -78,7 +78,7 @@ def tool_parser(schema: Schema) -> OutputParserLike[Any]:
     """Make the parser of the one tool call that holds the answer."""
     if isinstance(schema, type) and is_basemodel_subclass(schema):
         return PydanticToolsParser(tools=[schema], first_tool_only=True)
-    return JsonOutputKeyToolsParser(key_name=function_of(schema, None)["name"], first_tool_only=True)
+    return JsonOutputKeyToolsParser(key_name=to_function(schema, None)["name"], first_tool_only=True)
 
 
 def json_parser(schema: Schema | None) -> BaseOutputParser[Any]:

@@ -8,7 +8,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 
-def estimated(text: str | BaseMessage | Sequence[BaseMessage]) -> int:
+def estimate_tokens(text: str | BaseMessage | Sequence[BaseMessage]) -> int:
     """Estimate the tokens of a text, of a message, or of a list of messages."""
     if isinstance(text, str):
         return count_tokens_approximately([text], extra_tokens_per_message=0)

@@ -7,8 +7,8 @@ import pytest
 
 import reka
 from langchain_reka import ChatReka
-from tests.fake_reka import FakeReka
-from tests.rule_model import RuleModel
+from tests.support.fake_reka import FakeReka
+from tests.support.rule_model import RuleModel
 
 KEY = "a-secret-key"
 

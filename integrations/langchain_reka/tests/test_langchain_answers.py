@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 import reka
-from langchain_reka.answers import Chunks, message_of
+from langchain_reka.answers import Chunks, to_ai_message
 
 CITATION = reka.Citation("https://example.com", "Example", 0, 4)
 CITED = {"type": "citation", "url": "https://example.com", "title": "Example", "start_index": 0, "end_index": 4}
@@ -58,7 +58,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize("completion", ANSWERS)
 def test_chunks_add_up_to_the_message_that_is_invoked(completion: reka.ChatCompletion) -> None:
-    assert fields(streamed(completion)) == fields(message_of(completion, "asked"))
+    assert fields(streamed(completion)) == fields(to_ai_message(completion, "asked"))
 
 
 @given(
@@ -87,13 +87,13 @@ def test_any_answers_chunks_add_up_to_the_message_that_is_invoked(
 ) -> None:
     completion = reka.ChatCompletion(text, calls, reason, usage, reasoning=reasoning, citations=citations)
 
-    assert fields(streamed(completion)) == fields(message_of(completion, "asked"))
+    assert fields(streamed(completion)) == fields(to_ai_message(completion, "asked"))
 
 
 def test_a_message_tells_all_that_the_answer_told() -> None:
     chunks: list[reka.RetrievedChunk] = [{"text": "c", "score": 0.5}]
 
-    message = message_of(
+    message = to_ai_message(
         reka.ChatCompletion("Hi", [CALL], "stop", reka.Usage(3, 4), "reka-core", "1", "r-7", retrieved_chunks=chunks),
         "asked",
     )
@@ -111,7 +111,7 @@ def test_a_message_tells_all_that_the_answer_told() -> None:
 
 
 def test_a_bare_answer_becomes_a_message_without_invented_fields() -> None:
-    message = message_of(reka.ChatCompletion("A."), "asked")
+    message = to_ai_message(reka.ChatCompletion("A."), "asked")
 
     assert message.usage_metadata is None
     assert message.additional_kwargs == {}
@@ -119,7 +119,7 @@ def test_a_bare_answer_becomes_a_message_without_invented_fields() -> None:
 
 
 def test_reasoning_and_citations_are_standard_blocks() -> None:
-    message = message_of(reka.ChatCompletion("Cats purr.", [CALL], reasoning="Hm", citations=[CITATION]), "asked")
+    message = to_ai_message(reka.ChatCompletion("Cats purr.", [CALL], reasoning="Hm", citations=[CITATION]), "asked")
 
     assert message.content_blocks == [
         {"type": "reasoning", "reasoning": "Hm"},
@@ -135,7 +135,7 @@ def test_reasoning_and_citations_are_standard_blocks() -> None:
 def test_a_call_whose_arguments_are_cut_off_is_never_run_with_what_is_left_of_them(arguments: str) -> None:
     completion = reka.ChatCompletion("", [reka.ToolCall("c1", "delete", arguments)], "length")
 
-    whole, pieces = message_of(completion, "asked"), streamed(completion)
+    whole, pieces = to_ai_message(completion, "asked"), streamed(completion)
 
     assert (whole.tool_calls, pieces.tool_calls) == ([], [])
     assert [call["args"] for call in whole.invalid_tool_calls] == [arguments]
@@ -145,7 +145,7 @@ def test_a_call_whose_arguments_are_cut_off_is_never_run_with_what_is_left_of_th
 def test_a_call_that_the_server_gave_no_id_gets_one_of_its_own() -> None:
     calls = [reka.ToolCall("", "now", "{}")] * 2
 
-    ids = {call["id"] for call in message_of(reka.ChatCompletion("", calls), "asked").tool_calls}
+    ids = {call["id"] for call in to_ai_message(reka.ChatCompletion("", calls), "asked").tool_calls}
 
     assert len(ids) == 2
     assert None not in ids

@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr, ValidationError
 
 import reka
 from langchain_reka import ChatReka
-from tests.fake_reka import FakeReka, answer
+from tests.support.fake_reka import FakeReka, answer
 
 from .conftest import KEY, MakeModel
 

@@ -32,10 +32,10 @@ from langchain_core.tracers.context import collect_runs
 
 import reka
 from langchain_reka import ChatReka
-from langchain_reka.failures import explained
-from reka import background
-from tests.fake_reka import FakeReka, answer
-from tests.rule_model import RuleModel
+from langchain_reka.errors import translate_errors
+from reka.adapters import background_loop
+from tests.support.fake_reka import FakeReka, answer
+from tests.support.rule_model import RuleModel
 
 from .conftest import MakeModel
 
@@ -118,7 +118,7 @@ def test_a_batch_inside_a_batch_is_no_deadlock(rule_model: MakeModel) -> None:
     async def nested(text: str) -> list[str]:
         return [answer.text for answer in model.batch([f"Repeat: {text}", "Repeat: x"])]
 
-    assert background.run(nested("a")) == ["a", "x"]
+    assert background_loop.run(nested("a")) == ["a", "x"]
 
 
 def test_many_batches_may_run_at_a_time(rule_model: MakeModel) -> None:
@@ -337,7 +337,7 @@ def test_every_error_of_a_call_has_a_class_of_langchain() -> None:
     not_of_a_call = {reka.APIStatusError, reka.DatasetError, reka.WaitTimeoutError, reka.RekaError}
     ours = {value for value in vars(reka).values() if isinstance(value, type) and issubclass(value, reka.RekaError)}
     for kind in ours - not_of_a_call:
-        with pytest.raises(kind) as caught, explained():
+        with pytest.raises(kind) as caught, translate_errors():
             raise kind("what happened")
         assert isinstance(caught.value, ModelError)
 

@@ -17,8 +17,8 @@ from langchain_core.messages import (
 )
 
 import reka
-from langchain_reka.messages import beyond_turns, media_in, origins, reka_messages
-from tests.fake_reka import FakeReka
+from langchain_reka.messages import first_v1_only_block, media_in, reka_messages, source_indices
+from tests.support.fake_reka import FakeReka
 
 from .conftest import MakeModel
 
@@ -146,7 +146,7 @@ def test_results_among_a_humans_blocks_are_messages_of_their_own() -> None:
         user([text("And now?Tell me.")]),
         user([LOOK]),
     ]
-    assert origins(messages) == [0, 1, 1, 1, 2]
+    assert source_indices(messages) == [0, 1, 1, 1, 2]
 
 
 def test_a_functions_result_names_the_function() -> None:
@@ -339,7 +339,7 @@ def test_media_are_found_with_their_message() -> None:
     ],
 )
 def test_the_first_thing_that_turns_have_no_place_for_is_named(messages: list[BaseMessage], place: str | None) -> None:
-    assert beyond_turns(messages) == place
+    assert first_v1_only_block(messages) == place
 
 
 def human(content: str, **more: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import reka
-from tests.rule_model import RuleModel
+from tests.support.rule_model import RuleModel
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "with_langchain"
 

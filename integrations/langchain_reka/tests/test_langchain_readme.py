@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import reka
-from tests.rule_model import RuleModel
+from tests.support.rule_model import RuleModel
 
 README = Path(__file__).parents[1] / "README.md"
 EXAMPLES = [part.split("```")[0] for part in README.read_text().split("```python\n")[1:]]

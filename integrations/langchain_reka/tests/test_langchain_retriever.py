@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 import reka
 from langchain_reka import RekaRetriever
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
 
 from .conftest import KEY
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_reka import ChatReka
-from reka.server.chat import ChatBody
-from reka.server.completions import CompletionBody
-from tests.fake_reka import FakeReka, answer
+from reka.server.protocols.v0_chat import ChatRequest
+from reka.server.protocols.v1_completions import CompletionRequest
+from tests.support.fake_reka import FakeReka, answer
 
 from .conftest import MakeModel
 
@@ -155,12 +155,12 @@ def _moved(messages: list[BaseMessage], said: list[str]) -> list[str]:
 
 
 def _on_v0(body: bytes) -> str:
-    accepted = ChatBody.model_validate_json(body)  # what the server checks: turns alternate, no unknown keys
+    accepted = ChatRequest.model_validate_json(body)  # what the server checks: turns alternate, no unknown keys
     return "".join(turn.text for turn in accepted.conversation_history)
 
 
 def _on_v1(body: bytes) -> str:
-    CompletionBody.model_validate_json(body)  # what the server checks
+    CompletionRequest.model_validate_json(body)  # what the server checks
     messages = json.loads(body)["messages"]
     assert [message["role"] for message in messages] == (["user", "assistant"] * len(messages))[: len(messages)]
     return "".join(_text_of(message) for message in messages)

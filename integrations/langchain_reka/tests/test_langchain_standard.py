@@ -16,7 +16,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 from langchain_reka import ChatReka
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
-from tests.rule_model import RuleModel
+from tests.support.rule_model import RuleModel
 
 from .sample_media import download
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 import reka
-from tests.fake_reka import FakeReka
-from tests.rule_model import RuleModel
+from tests.support.fake_reka import FakeReka
+from tests.support.rule_model import RuleModel
 
 from .conftest import MakeModel
 

@@ -7,9 +7,9 @@ RekaIndex.from_documents(documents).as_query_engine().query("How do I reset it?"
 RekaRetriever(dataset="manual", similarity_top_k=4).retrieve("How do I reset it?")
 """
 
-from llamaindex_reka.index import RekaIndex, ReplacedWholeError
+from llamaindex_reka.index import DatasetImmutableError, RekaIndex
 from llamaindex_reka.llm import RekaLLM
 from llamaindex_reka.query_engine import RekaQueryEngine
 from llamaindex_reka.retriever import RekaRetriever
 
-__all__ = ["RekaIndex", "RekaLLM", "RekaQueryEngine", "RekaRetriever", "ReplacedWholeError"]
+__all__ = ["DatasetImmutableError", "RekaIndex", "RekaLLM", "RekaQueryEngine", "RekaRetriever"]

@@ -83,13 +83,16 @@ class Answer:
             besides: More of its `additional_kwargs`.
         """
         return ChatResponse(
-            message=self.message(), delta=delta, raw=self._raw(), additional_kwargs={**self._besides(), **besides}
+            message=self.message(),
+            delta=delta,
+            raw=self._raw(),
+            additional_kwargs={**self._response_metadata(), **besides},
         )
 
     def completion(self, delta: str | None = None, **besides: Any) -> CompletionResponse:
         """The response to a prompt; see `chat`."""
         return CompletionResponse(
-            text=self.text, delta=delta, raw=self._raw(), additional_kwargs={**self._besides(), **besides}
+            text=self.text, delta=delta, raw=self._raw(), additional_kwargs={**self._response_metadata(), **besides}
         )
 
     def _tool_call_block(self, call_id: str, call: reka.ToolCall) -> ToolCallBlock:
@@ -116,7 +119,7 @@ class Answer:
             **self.extra,
         }
 
-    def _besides(self) -> dict[str, Any]:
+    def _response_metadata(self) -> dict[str, Any]:
         if self.finish is None:
             return {}
         chunks = self.finish.retrieved_chunks
@@ -127,7 +130,7 @@ class Answer:
         }
 
 
-def whole_answer(completion: reka.ChatCompletion, *, parallel: bool = True) -> Answer:
+def answer_from_completion(completion: reka.ChatCompletion, *, parallel: bool = True) -> Answer:
     """The answer that came in one piece."""
     answer = Answer(parallel, completion.text, completion.reasoning)
     kept = completion.tool_calls if parallel else completion.tool_calls[:1]

@@ -13,7 +13,7 @@ import reka
 
 _LOG: Final = logging.getLogger(__name__)
 
-PREPARES: Final = "RekaIndex.from_documents"
+PREPARE_HINT: Final = "RekaIndex.from_documents"
 """What makes a dataset ready, for errors."""
 
 _KEPT: Final = frozenset(" -_.,+@=()[]~!#&'")
@@ -59,7 +59,7 @@ def files_of(documents: Sequence[Document]) -> dict[str, Document]:
         if not isinstance(document, Document):
             raise reka.InvalidArgumentError(f"documents: number {index} is {type(document).__name__}, want a Document")
         if not text_of(document).strip():
-            _see_that_it_is_blank(index, document)
+            _require_blank(index, document)
             continue
         name = _file_name(document)
         same = files.setdefault(name, document)
@@ -70,7 +70,7 @@ def files_of(documents: Sequence[Document]) -> dict[str, Document]:
     return files
 
 
-def _see_that_it_is_blank(index: int, document: Document) -> None:
+def _require_blank(index: int, document: Document) -> None:
     if any((document.image_resource, document.audio_resource, document.video_resource)):
         raise reka.InvalidArgumentError(
             f"documents: number {index} (id {document.id_!r}) has media and no text; a dataset holds texts alone"

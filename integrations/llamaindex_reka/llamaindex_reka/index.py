@@ -22,11 +22,11 @@ from llamaindex_reka.dataset import Dataset, files_of, text_of
 from llamaindex_reka.llm import RekaLLM
 from llamaindex_reka.query_engine import RekaQueryEngine
 from llamaindex_reka.retriever import RekaRetriever, client_settings
-from reka.retrieval import OnUpdate
-from reka.shared import SharedClients
+from reka.adapters import SharedClients
+from reka.types import OnUpdate
 
 
-class ReplacedWholeError(reka.UnsupportedRequestError, NotImplementedError):
+class DatasetImmutableError(reka.UnsupportedRequestError, NotImplementedError):
     """A single document cannot be put into a dataset, changed or taken out: Reka's datasets are replaced whole."""
 
 
@@ -249,45 +249,45 @@ class RekaIndex(BaseManagedIndex):
         """The documents in the index, by their ids, with their metadata.
 
         Raises:
-            ReplacedWholeError: The dataset was only opened: the API does not tell what is in one.
+            DatasetImmutableError: The dataset was only opened: the API does not tell what is in one.
         """
         if not self._dataset.documents:
-            raise ReplacedWholeError(
+            raise DatasetImmutableError(
                 f"ref_doc_info: the API does not tell what is in a dataset, and {self.dataset!r} was not made here, by "
                 "from_documents"
             )
         return {document.id_: RefDocInfo(metadata=document.metadata) for document in self._dataset.documents.values()}
 
     def insert(self, document: Document, **insert_kwargs: Any) -> None:
-        """Refuse: see `ReplacedWholeError`."""
+        """Refuse: see `DatasetImmutableError`."""
         _refuse("insert")
 
     async def ainsert(self, document: Document, **insert_kwargs: Any) -> None:
-        """Refuse: see `ReplacedWholeError`."""
+        """Refuse: see `DatasetImmutableError`."""
         _refuse("ainsert")
 
     def insert_nodes(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
-        """Refuse: see `ReplacedWholeError`."""
+        """Refuse: see `DatasetImmutableError`."""
         _refuse("insert_nodes")
 
     async def ainsert_nodes(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
-        """Refuse: see `ReplacedWholeError`."""
+        """Refuse: see `DatasetImmutableError`."""
         _refuse("ainsert_nodes")
 
     def delete_ref_doc(self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any) -> None:
-        """Refuse: see `ReplacedWholeError`."""
+        """Refuse: see `DatasetImmutableError`."""
         _refuse("delete_ref_doc")
 
     async def adelete_ref_doc(self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any) -> None:
-        """Refuse: see `ReplacedWholeError`."""
+        """Refuse: see `DatasetImmutableError`."""
         _refuse("adelete_ref_doc")
 
     def update_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
-        """Refuse: see `ReplacedWholeError`."""
+        """Refuse: see `DatasetImmutableError`."""
         _refuse("update_ref_doc")
 
     async def aupdate_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
-        """Refuse: see `ReplacedWholeError`."""
+        """Refuse: see `DatasetImmutableError`."""
         _refuse("aupdate_ref_doc")
 
     def _insert(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
@@ -315,7 +315,7 @@ class RekaIndex(BaseManagedIndex):
 
 
 def _refuse(what: str) -> NoReturn:
-    raise ReplacedWholeError(
+    raise DatasetImmutableError(
         f"{what}: Reka's datasets are replaced whole; give all documents that are to be in the index to refresh()"
     )
 

@@ -27,12 +27,12 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
 import reka
 from llamaindex_reka import media
-from llamaindex_reka.answers import Answer, chat_item, completion_item, tool_selections, whole_answer
-from llamaindex_reka.dataset import PREPARES
+from llamaindex_reka.answers import Answer, answer_from_completion, chat_item, completion_item, tool_selections
+from llamaindex_reka.dataset import PREPARE_HINT
 from llamaindex_reka.messages import messages_for
 from llamaindex_reka.models import DEFAULT_OUTPUT, model_of
 from llamaindex_reka.parameters import IN_EXTRA, OF_MODEL, arguments, refuse_unknown
-from reka.shared import ClientSettings, SharedClients, how_to_prepare
+from reka.adapters import ClientSettings, SharedClients, with_prepare_hint
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
@@ -45,7 +45,7 @@ _PARALLEL = "allow_parallel_tool_calls"
 """LlamaIndex's name for the latter."""
 
 
-def _signed(function: Callable[..., Any]) -> Callable[..., Any]:
+def _cache_signature(function: Callable[..., Any]) -> Callable[..., Any]:
     """Keep a function's signature with it: LlamaIndex's instrumentation works it out at each call, which takes long."""
     function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # functions may have any
     return function
@@ -199,49 +199,49 @@ class RekaLLM(FunctionCallingLLM):
         """Close the connections, those of the running event loop too."""
         await self._clients.aclose()
 
-    @_signed
+    @_cache_signature
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a conversation."""
         return self._answer(self._ask(media.read(messages), kwargs)).chat()
 
-    @_signed
+    @_cache_signature
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Answer a prompt. `formatted` means that `completion_to_prompt` has been applied to it."""
         return self._answer(self._ask(self._messages(prompt, formatted), kwargs)).completion()
 
-    @_signed
+    @_cache_signature
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """Answer a conversation as it is written; the last item has token counts, and what else comes at the end."""
         return self._stream(self._ask(media.read(messages), kwargs), chat_item)
 
-    @_signed
+    @_cache_signature
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """Answer a prompt as it is written; see `stream_chat`."""
         return self._stream(self._ask(self._messages(prompt, formatted), kwargs), completion_item)
 
-    @_signed
+    @_cache_signature
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """The asynchronous twin of `chat`."""
         return (await self._aanswer(self._ask(await _read(messages), kwargs))).chat()
 
-    @_signed
+    @_cache_signature
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The asynchronous twin of `complete`."""
         return (await self._aanswer(self._ask(self._messages(prompt, formatted), kwargs))).completion()
 
-    @_signed
+    @_cache_signature
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """The asynchronous twin of `stream_chat`."""
         return self._astream(self._ask(await _read(messages), kwargs), chat_item)
 
-    @_signed
+    @_cache_signature
     @llm_completion_callback()
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """The asynchronous twin of `stream_complete`."""
@@ -324,14 +324,16 @@ class RekaLLM(FunctionCallingLLM):
     def _answer(self, ask: Ask) -> Answer:
         asked, parallel = ask
         try:
-            return whole_answer(self._clients.sync(self.client_settings).complete(**asked), parallel=parallel)
+            return answer_from_completion(self._clients.sync(self.client_settings).complete(**asked), parallel=parallel)
         except reka.RetrievalError as error:
             raise _explained(error, asked) from error
 
     async def _aanswer(self, ask: Ask) -> Answer:
         asked, parallel = ask
         try:
-            return whole_answer(await self._clients.aio(self.client_settings).complete(**asked), parallel=parallel)
+            return answer_from_completion(
+                await self._clients.aio(self.client_settings).complete(**asked), parallel=parallel
+            )
         except reka.RetrievalError as error:
             raise _explained(error, asked) from error
 
@@ -371,7 +373,7 @@ class RekaLLM(FunctionCallingLLM):
 
 def _explained(error: reka.RetrievalError, asked: dict[str, Any]) -> reka.RetrievalError:
     dataset = asked.get("extra_request_args", {}).get("retrieval_dataset")
-    return error if dataset is None else how_to_prepare(error, dataset, PREPARES)
+    return error if dataset is None else with_prepare_hint(error, dataset, PREPARE_HINT)
 
 
 async def _read(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:

@@ -10,8 +10,8 @@ from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle
 from pydantic import SecretStr
 
 import reka
-from llamaindex_reka.dataset import PREPARES, Dataset, document_id
-from reka.shared import ClientSettings, SharedClients, how_to_prepare
+from llamaindex_reka.dataset import PREPARE_HINT, Dataset, document_id
+from reka.adapters import ClientSettings, SharedClients, with_prepare_hint
 
 
 class RekaRetriever(BaseRetriever):
@@ -90,7 +90,7 @@ class RekaRetriever(BaseRetriever):
             chunks = client.retrieve(query, asked, k=self.similarity_top_k)
         except reka.RetrievalError as error:
             if self.dataset == asked:
-                raise how_to_prepare(error, asked, PREPARES) from error
+                raise with_prepare_hint(error, asked, PREPARE_HINT) from error
             chunks = client.retrieve(query, self.dataset, k=self.similarity_top_k)  # it was replaced meanwhile
         return self._nodes(chunks)
 
@@ -101,7 +101,7 @@ class RekaRetriever(BaseRetriever):
             chunks = await client.retrieve(query, asked, k=self.similarity_top_k)
         except reka.RetrievalError as error:
             if self.dataset == asked:
-                raise how_to_prepare(error, asked, PREPARES) from error
+                raise with_prepare_hint(error, asked, PREPARE_HINT) from error
             chunks = await client.retrieve(query, self.dataset, k=self.similarity_top_k)  # it was replaced meanwhile
         return self._nodes(chunks)
 

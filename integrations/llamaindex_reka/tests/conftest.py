@@ -10,8 +10,8 @@ import pytest
 from llama_index.core import Settings
 
 from llamaindex_reka import RekaLLM
-from tests.fake_reka import FakeReka
-from tests.rule_model import RuleModel
+from tests.support.fake_reka import FakeReka
+from tests.support.rule_model import RuleModel
 
 KEY = "a-secret-key"
 

@@ -13,7 +13,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms import ChatResponse
 
 import reka
-from llamaindex_reka.answers import Answer, chat_item, completion_item, tool_selections, whole_answer
+from llamaindex_reka.answers import Answer, answer_from_completion, chat_item, completion_item, tool_selections
 from llamaindex_reka.messages import messages_for
 
 COMPLETION = reka.ChatCompletion(
@@ -48,7 +48,7 @@ def items(events: list[reka.StreamEvent], **options: Any) -> list[ChatResponse]:
 
 
 def test_an_answer_becomes_blocks_counts_and_what_the_server_said() -> None:
-    response = whole_answer(COMPLETION).chat()
+    response = answer_from_completion(COMPLETION).chat()
 
     assert response.message.blocks == [
         ThinkingBlock(content="Let me think."),
@@ -81,7 +81,7 @@ def test_an_answer_becomes_blocks_counts_and_what_the_server_said() -> None:
 def test_the_last_item_of_a_stream_is_the_whole_answer() -> None:
     last = items(EVENTS)[-1]
 
-    whole = whole_answer(COMPLETION).chat()
+    whole = answer_from_completion(COMPLETION).chat()
     assert last.message == whole.message
     assert (last.raw, last.additional_kwargs, last.delta) == (whole.raw, whole.additional_kwargs, "")
 
@@ -111,7 +111,7 @@ def test_arguments_of_which_nothing_can_be_read_yet_are_shown_as_none(written: s
 def test_a_whole_tool_call_whose_arguments_are_no_object_is_an_error_that_shows_them(written: str) -> None:
     completion = reka.ChatCompletion("", [reka.ToolCall("c-1", "add", written)])
 
-    response = whole_answer(completion).chat()
+    response = answer_from_completion(completion).chat()
 
     assert response.message.blocks == [ToolCallBlock(tool_call_id="c-1", tool_name="add", tool_kwargs=written)]
     with pytest.raises(reka.UnexpectedResponseError, match=r"'add'.*no JSON object") as caught:
@@ -130,26 +130,28 @@ def test_arguments_that_another_llm_kept_as_json_are_read() -> None:
 def test_calls_without_ids_can_be_told_apart() -> None:
     completion = reka.ChatCompletion("", [reka.ToolCall("", "add", "{}"), reka.ToolCall("", "add", "")])
 
-    assert [call.tool_id for call in tool_selections(whole_answer(completion).chat())] == ["call-0", "call-1"]
+    assert [call.tool_id for call in tool_selections(answer_from_completion(completion).chat())] == ["call-0", "call-1"]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_where_calls_must_not_be_parallel_the_first_is_kept(streamed: bool) -> None:
-    response = items(EVENTS, parallel=False)[-1] if streamed else whole_answer(COMPLETION, parallel=False).chat()
+    response = (
+        items(EVENTS, parallel=False)[-1] if streamed else answer_from_completion(COMPLETION, parallel=False).chat()
+    )
 
     assert [call.tool_id for call in tool_selections(response)] == ["c-1"]
     assert [call["id"] for call in response.message.additional_kwargs["tool_calls"]] == ["c-1"]
 
 
 def test_what_the_server_does_not_say_is_not_made_up() -> None:
-    response = whole_answer(reka.ChatCompletion("A.")).chat()
+    response = answer_from_completion(reka.ChatCompletion("A.")).chat()
 
     assert response.message.blocks == [TextBlock(text="A.")]
     assert (response.additional_kwargs, response.message.additional_kwargs) == ({}, {})
 
 
 def test_a_citation_without_a_place_cites_no_text() -> None:
-    response = whole_answer(reka.ChatCompletion("A.", citations=[reka.Citation("https://e.com")])).chat()
+    response = answer_from_completion(reka.ChatCompletion("A.", citations=[reka.Citation("https://e.com")])).chat()
 
     citation = response.message.blocks[-1]
     assert isinstance(citation, CitationBlock)
@@ -157,14 +159,17 @@ def test_a_citation_without_a_place_cites_no_text() -> None:
 
 
 def test_fields_that_a_server_adds_are_in_raw() -> None:
-    assert whole_answer(reka.ChatCompletion("A.", extra={"reasoning_steps": []})).chat().raw["reasoning_steps"] == []  # type: ignore[index]
+    assert (
+        answer_from_completion(reka.ChatCompletion("A.", extra={"reasoning_steps": []})).chat().raw["reasoning_steps"]
+        == []
+    )  # type: ignore[index]
 
 
 def test_a_completion_has_the_text_and_the_counts() -> None:
     answer = Answer()
     streamed = [item for event in EVENTS if (item := completion_item(answer, event)) is not None]
 
-    whole = whole_answer(COMPLETION).completion()
+    whole = answer_from_completion(COMPLETION).completion()
     assert whole.text == "Paris is the capital."
     assert [(item.delta, item.text) for item in streamed] == [
         ("Paris is ", "Paris is "),
@@ -176,7 +181,7 @@ def test_a_completion_has_the_text_and_the_counts() -> None:
 
 
 def test_an_answer_goes_back_into_a_conversation_as_it_is_also_through_json() -> None:
-    message = whole_answer(COMPLETION).chat().message
+    message = answer_from_completion(COMPLETION).chat().message
     results = [
         ChatMessage(role=MessageRole.TOOL, content=str(number), additional_kwargs={"tool_call_id": f"c-{number}"})
         for number in (1, 2)

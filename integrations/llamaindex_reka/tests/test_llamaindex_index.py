@@ -16,9 +16,9 @@ from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import ImageDocument, MetadataMode, TextNode
 
 import reka
-from llamaindex_reka import RekaIndex, RekaLLM, RekaQueryEngine, RekaRetriever, ReplacedWholeError
+from llamaindex_reka import DatasetImmutableError, RekaIndex, RekaLLM, RekaQueryEngine, RekaRetriever
 from llamaindex_reka.dataset import document_id, files_of
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
 
 KEY = "a-secret-key"
 LAMP = [
@@ -110,7 +110,7 @@ def test_a_dataset_that_is_there_can_be_opened(make: MakeIndex, client: reka.Rek
     (found,) = index.as_retriever().retrieve("apples")
 
     assert (found.node.ref_doc_id, index.dataset) == ("../fruit: 100 %", name)
-    with pytest.raises(ReplacedWholeError, match="ref_doc_info"):
+    with pytest.raises(DatasetImmutableError, match="ref_doc_info"):
         _ = index.ref_doc_info
 
 
@@ -208,7 +208,7 @@ def test_a_question_that_is_asked_while_the_dataset_is_replaced_is_asked_again(f
     ],
 )
 def test_changing_one_document_says_that_datasets_are_replaced_whole(change: Any, fake: FakeReka) -> None:
-    with pytest.raises(ReplacedWholeError, match=r"replaced whole; .*refresh\(\)") as caught:
+    with pytest.raises(DatasetImmutableError, match=r"replaced whole; .*refresh\(\)") as caught:
         change(RekaIndex("manual", base_url=fake.url, api_key=KEY))
 
     assert isinstance(caught.value, reka.RekaError)
@@ -227,7 +227,7 @@ def test_changing_one_document_says_that_datasets_are_replaced_whole(change: Any
     ],
 )
 async def test_the_asynchronous_twins_say_so_too(change: Any) -> None:
-    with pytest.raises(ReplacedWholeError):
+    with pytest.raises(DatasetImmutableError):
         await change(RekaIndex("manual", api_key=KEY))
 
 

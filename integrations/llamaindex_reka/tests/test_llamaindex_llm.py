@@ -21,8 +21,8 @@ from pydantic import SecretStr, ValidationError
 
 import reka
 from llamaindex_reka import RekaLLM
-from tests.fake_reka import FakeReka
-from tests.peers import LLAMAINDEX_PEER, peer_environment
+from tests.support.fake_reka import FakeReka
+from tests.support.peers import LLAMAINDEX_PEER, peer_environment
 
 from .conftest import KEY, MakeLLM, chunk, completion, events, sent
 

@@ -25,7 +25,7 @@ from llama_index.core.selectors import LLMMultiSelector, LLMSingleSelector, Pyda
 from llama_index.core.tools import QueryEngineTool
 
 from llamaindex_reka import RekaIndex, RekaLLM
-from tests.rule_model import RuleModel
+from tests.support.rule_model import RuleModel
 
 # LlamaIndex's agents use what pydantic has deprecated, and their memory leaves a database in memory open.
 pytestmark = [

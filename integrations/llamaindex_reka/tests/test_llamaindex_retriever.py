@@ -9,7 +9,7 @@ from llama_index.core.schema import MetadataMode, QueryBundle
 
 import reka
 from llamaindex_reka import RekaRetriever
-from tests.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka
 
 from .conftest import KEY, sent
 

@@ -24,8 +24,8 @@ from pydantic import BaseModel, Field
 
 import reka
 from llamaindex_reka import RekaLLM
-from tests.fake_reka import FakeReka
-from tests.rule_model import RuleModel
+from tests.support.fake_reka import FakeReka
+from tests.support.rule_model import RuleModel
 
 from .conftest import KEY, MakeLLM, completion, sent, tool_call
 

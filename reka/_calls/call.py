@@ -1,0 +1,76 @@
+"""One exchange with the API as a value: described before a socket is opened, and sent alike by both clients."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
+
+from reka._inputs.uploads import Source
+from reka._wire.reply import Reply
+from reka.errors import RekaError, StreamInterruptedError
+from reka.types import OnProgress, StreamEvent
+
+T = TypeVar("T")
+
+OwnErrors: TypeAlias = Callable[[int, str], type[RekaError] | None]
+"""What a call makes of a status and its detail; None where it knows no better than the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file to send, with the form fields that go before it."""
+
+    source: Source
+    fields: Mapping[str, str]
+    on_progress: OnProgress | None = None
+
+
+def default_errors(status: int, detail: str) -> None:
+    """Leave it to the status which error an answer is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One exchange: a request, and how its complete answer is read."""
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    read: Callable[[Reply], T]
+    """Pure: a complete, successful answer -> its value."""
+
+    body: bytes | Upload | None = None
+    """JSON as it is sent, or a file."""
+
+    errors: OwnErrors = field(default=default_errors)
+    """Where this call knows better than the status which error it is."""
+
+    repeatable: bool = True
+    """Whether it may be sent again when nobody knows if the first one arrived."""
+
+
+class Decoder(Protocol):
+    """Turns the bytes of a streamed answer into events; no I/O."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more is to come: the answer has said that it is whole, or has failed."""
+        ...
+
+    def feed(self, received: bytes) -> list[StreamEvent]:
+        """Take the next bytes."""
+        ...
+
+    def finish(self) -> list[StreamEvent]:
+        """Take the end of the stream; raises what the answer failed of."""
+        ...
+
+    def interrupted(self, reason: str) -> StreamInterruptedError:
+        """Make the error for a stream that broke off."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCall(Call[list[StreamEvent]]):
+    """An exchange whose answer comes bit by bit. A server that answers in whole all the same is read by `read`."""
+
+    decoder: Callable[[Reply], Decoder] = field(kw_only=True)
+    """Makes the decoder of one answer, from its status and headers."""

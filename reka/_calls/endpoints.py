@@ -1,0 +1,109 @@
+"""Every endpoint once, as data: method, path, body, how to read the answer, which errors it has of its own."""
+
+from collections.abc import Collection
+from typing import Final
+
+from reka._calls.call import Call, OwnErrors, StreamCall, Upload, default_errors
+from reka._inputs import validation
+from reka._inputs.chat_request import ChatRequest
+from reka._inputs.uploads import Source
+from reka._wire import completions, documented
+from reka._wire.completion_stream import CompletionDecoder
+from reka._wire.paths import path_part, refuse_control_characters
+from reka.errors import DatasetError, InvalidArgumentError, RekaError, RetrievalError
+from reka.types import ChatCompletion, DatasetResult, OnProgress, PrepareRetrievalStatusResponse
+
+_BAD_DATASET: Final = frozenset({400, 409, 413, 415, 422})
+_COMPLETIONS: Final = "/v1/chat/completions"
+
+
+def chat(request: ChatRequest) -> Call[ChatCompletion]:
+    """`POST /chat`, the documented endpoint."""
+    body = documented.chat_body(request.turns, request.model, request.stop, request.options, request.extra)
+    return Call("POST", "/chat", documented.read_chat, body, _chat_errors(request))
+
+
+def complete(request: ChatRequest) -> Call[ChatCompletion]:
+    """`POST /v1/chat/completions`."""
+    return Call("POST", _COMPLETIONS, completions.read_completion, _body(request, stream=False), _chat_errors(request))
+
+
+def stream_completion(request: ChatRequest) -> StreamCall:
+    """`POST /v1/chat/completions`, streamed."""
+    return StreamCall(
+        "POST",
+        _COMPLETIONS,
+        lambda reply: completions.as_events(completions.read_completion(reply)),
+        _body(request, stream=True),
+        _chat_errors(request),
+        decoder=lambda reply: CompletionDecoder(reply.request_id, reply.request_line),
+    )
+
+
+def get_models() -> Call[list[str]]:
+    """`GET /models`."""
+    return Call("GET", "/models", documented.read_names)
+
+
+def list_datasets() -> Call[list[str]]:
+    """`GET /datasets`."""
+    return Call("GET", "/datasets", documented.read_names)
+
+
+def add_dataset(
+    source: Source, name: str, description: str | None, on_progress: OnProgress | None
+) -> Call[DatasetResult]:
+    """`POST /datasets`."""
+    refuse_control_characters(validation.non_empty_string(name, "name"), "name")
+    fields = {"dataset_name": name}
+    if description is not None:
+        if not isinstance(description, str):
+            raise InvalidArgumentError(f"description: got {type(description).__name__}, want a string")
+        fields["dataset_description"] = description
+    body = Upload(source, fields, on_progress)
+    return Call("POST", "/datasets", documented.read_dataset_result, body, _errors(DatasetError, _BAD_DATASET))
+
+
+def delete_dataset(name: str) -> Call[DatasetResult]:
+    """`DELETE /datasets/{name}`."""
+    path = f"/datasets/{path_part(name, 'name')}"
+    return Call("DELETE", path, documented.read_dataset_result, errors=_errors(DatasetError, {400, 404, 422}))
+
+
+def prepare_retrieval(dataset_name: str) -> Call[str]:
+    """`POST /datasets/{name}/prepare-retrieval`."""
+    path = f"/datasets/{path_part(dataset_name, 'dataset_name')}/prepare-retrieval"
+    # Sent twice, the second answer would be "already prepared", without the job's id.
+    return Call(
+        "POST", path, documented.read_job_id, errors=_errors(RetrievalError, {400, 404, 409, 422}), repeatable=False
+    )
+
+
+def retrieval_job_status(job_id: str) -> Call[PrepareRetrievalStatusResponse]:
+    """`GET /jobs/prepare-retrieval/{job_id}/status`."""
+    path = f"/jobs/prepare-retrieval/{path_part(job_id, 'job_id')}/status"
+    return Call("GET", path, documented.read_status, errors=_errors(RetrievalError, {400, 404, 422}))
+
+
+def features() -> Call[frozenset[str]]:
+    """`GET /`: what the server can do beyond the documented API."""
+    return Call("GET", "/", documented.read_features)
+
+
+def _body(request: ChatRequest, *, stream: bool) -> bytes:
+    options = {**request.options, **request.v1_fields}
+    return completions.completion_body(
+        request.messages, request.model, request.stop, options, request.extra, stream=stream
+    )
+
+
+def _errors(kind: type[RekaError], statuses: Collection[int]) -> OwnErrors:
+    return lambda status, _detail: kind if status in statuses else None
+
+
+def _chat_errors(request: ChatRequest) -> OwnErrors:
+    dataset = request.dataset
+    if dataset is None:
+        return default_errors
+    # An unknown or unprepared dataset is a 404, or a 400 like any other whose detail names it.
+    return lambda status, detail: RetrievalError if status == 404 or (status == 400 and dataset in detail) else None

@@ -1,0 +1,425 @@
+"""HTTP by aiohttp: one session an event loop, one table from its errors to ours. Twin of `sync`."""
+
+import asyncio
+import math
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager, suppress
+from contextvars import ContextVar
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import aiohttp
+from yarl import URL
+
+from reka import config
+from reka._calls.call import Call, Decoder, StreamCall, Upload
+from reka._transport.deadlines import Deadlines, Wait
+from reka._transport.proxies import HTTP, Proxies
+from reka._transport.retry import Limits, NotConnectedError
+from reka._transport.settings import TransportSettings, multipart_body
+from reka._transport.watch import UploadWatchdog
+from reka._wire.failures import error_for
+from reka._wire.redirects import redirect_target
+from reka._wire.reply import Reply, is_event_stream
+from reka.config import Timeout
+from reka.endpoint import Server
+from reka.errors import APIConnectionError, APITimeoutError, RekaError, StreamInterruptedError, UnexpectedResponseError
+from reka.types import StreamEvent
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+# A stream's bytes that are decoded at a time: fewer at first, so that the first event need not wait for others.
+_FIRST_BYTES: Final = 256
+_READ_BYTES: Final = 2 * 1024
+# Bytes that are taken from a socket at a time. asyncio makes room for 256 KiB at each read, which costs a small answer,
+# and aiohttp parses all that came before it wakes who waits, which delays the first event of a fast stream.
+_RECEIVED_BYTES: Final = 16 * 1024
+# As in the sync transport.
+_DRAIN_SECONDS: Final = 0.2
+_LIBRARY: Final = f"aiohttp/{aiohttp.__version__}"
+_FAILURES: Final = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+# What notes the connection of the task's upload.
+_CUT: "ContextVar[_AbortOnError | None]" = ContextVar("_CUT", default=None)
+
+
+class AsyncTransport:
+    """Sends calls. Safe to share between tasks, and between event loops: each gets a session of its own.
+
+    Args:
+        settings: Headers, proxies and the like.
+        session: The caller's own session, used as it is, on its own loop, and not closed; None makes one a loop.
+    """
+
+    def __init__(self, settings: TransportSettings, session: aiohttp.ClientSession | None = None) -> None:
+        self._settings = settings
+        self._proxies = Proxies(settings.proxies if session is None else settings.proxies or {}, HTTP)
+        self._given = session
+        # Each entry is taken out when its loop ends: a session holds its loop, so weak keys would not do.
+        self._by_loop: dict[asyncio.AbstractEventLoop, _LoopSession] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    def send(self, call: Call[T], server: Server, limits: Limits) -> Awaitable[T]:
+        """Async twin of `SyncTransport.send`; cancelling it frees its connection."""
+        once = self._upload if isinstance(call.body, Upload) else self._send
+        return self._send_with_retries(once, call, server, limits)
+
+    def stream(self, call: StreamCall, server: Server, limits: Limits) -> Awaitable[AsyncGenerator[StreamEvent, None]]:
+        """Async twin of `SyncTransport.stream`."""
+        return self._send_with_retries(self._begin, call, server, limits)
+
+    async def close(self) -> None:
+        """Close the connections of the running loop; the next call opens new ones."""
+        session = self._by_loop.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.close()
+
+    async def _send_with_retries(
+        self, once: Callable[..., Awaitable[V]], call: Call[Any], server: Server, limits: Limits
+    ) -> V:
+        started = time.monotonic()
+        try:
+            return await once(call, server, limits.timeout, started)
+        except RekaError as error:
+            if not limits.retry.may_retry(error, call):
+                raise
+            failed = error
+        again = partial(once, call, server, limits.timeout, started)
+        return await limits.retry.aio(failed, again, call, started, limits.timeout.total)
+
+    async def _send(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
+        response, head = await self._open(call, server, timeout, started)
+        if response.content.is_eof() and response.content.exception() is None:
+            # All of it came with the head, as a short answer does, and its connection has been given back already.
+            return call.read(Reply(head.status, head.headers, response.content.read_nowait(), head.request_line))
+        return call.read(await self._read_all(response, head, timeout, _end(call, timeout, started)))
+
+    async def _upload(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
+        assert isinstance(call.body, Upload)
+        watch = UploadWatchdog(call.body, timeout)
+        sending = self._send(replace(call, body=watch.upload), server, timeout, started)
+        return await watch.run(sending, f"{call.method} {server.url}{call.path}")
+
+    async def _begin(
+        self, call: StreamCall, server: Server, timeout: Timeout, started: float
+    ) -> AsyncGenerator[StreamEvent, None]:
+        response, reply = await self._open(call, server, timeout, started)
+        end = started + timeout.total
+        if not is_event_stream(reply):
+            return _iterate(call.read(await self._read_all(response, reply, timeout, end)))
+        decoder = call.decoder(reply)
+        block = partial(_block, response, reply, timeout, end, self._deadlines())
+        try:
+            events: list[StreamEvent] = []
+            while not events and not decoder.is_done and (received := await block(_FIRST_BYTES)):
+                events = decoder.feed(received)
+            if not events:
+                events = decoder.finish()
+                await _drain(response)
+                return _iterate(events)
+        except BaseException:
+            response.close()
+            raise
+        return _events(response, block, decoder, events)
+
+    async def _open(
+        self, call: Call[Any], server: Server, timeout: Timeout, started: float
+    ) -> tuple[aiohttp.ClientResponse, Reply]:
+        """Send a request, along its redirects, and give its successful answer, the body unread."""
+        url = server.url + call.path
+        for _ in range(config.MAX_REDIRECTS):
+            response, head = await self._exchange(call, url, server, timeout, started)
+            if 200 <= head.status < 300:
+                return response, head
+            reply = await self._read_all(response, head, timeout, _end(call, timeout, started))
+            target = redirect_target(reply, call.method, url)
+            if target is None:
+                raise error_for(reply, call.errors)
+            url = target
+        raise UnexpectedResponseError(f"{call.method} {server.url + call.path} was redirected in a circle")
+
+    async def _exchange(
+        self, call: Call[Any], url: str, server: Server, timeout: Timeout, started: float
+    ) -> tuple[aiohttp.ClientResponse, Reply]:
+        request_line = f"{call.method} {url}"
+        begun = time.monotonic()
+        ours = self._by_loop.get(asyncio.get_running_loop())
+        if ours is None or (ours.session.closed and self._given is None):
+            ours = await self._open_session()
+        headers = self._settings.request_headers(call, server.api_key, _LIBRARY)
+        body, limits, wait = _request_limits(call, headers, timeout, _end(call, timeout, started), ours.deadlines)
+        try:
+            with wait:
+                response = await ours.session.request(
+                    call.method,
+                    URL(url, encoded=True),
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=self._proxies.of(server.url),
+                    timeout=limits,
+                    ssl=self._context() if url.startswith("https:") else True,
+                )
+        except _FAILURES as error:
+            known = _connection_error(error, request_line, timeout)
+            self._settings.observe(call, begun, None, None, type(known).__name__)
+            _forget_headers(error)
+            raise known from error
+        head = Reply(response.status, response.headers, b"", request_line)
+        try:
+            self._settings.observe(call, begun, head.status, head.request_id, None)
+        except BaseException:
+            response.close()  # the caller's callback may fail
+            raise
+        return response, head
+
+    async def _read_all(self, response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float) -> Reply:
+        """Read the rest of an answer and give its connection back."""
+        blocks = []
+        try:
+            async with response:
+                with Wait(self._deadlines(), timeout.read, end) as wait:
+                    while block := await response.content.readany():
+                        blocks.append(block)
+                        wait.progress()
+        except _FAILURES as error:
+            raise _connection_error(error, head.request_line, timeout) from error
+        return Reply(head.status, head.headers, b"".join(blocks), head.request_line)
+
+    def _deadlines(self) -> Deadlines:
+        ours = self._by_loop.get(asyncio.get_running_loop())
+        return Deadlines() if ours is None else ours.deadlines  # none if the client was closed meanwhile
+
+    async def _open_session(self) -> "_LoopSession":
+        loop = asyncio.get_running_loop()
+        for ended in [other for other in self._by_loop if other.is_closed()]:
+            self._by_loop.pop(ended, None)
+        opened = self._by_loop[loop] = _LoopSession(self._given, lambda: self._by_loop.pop(loop, None))
+        await opened.keep()
+        return opened
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            trusted = Path(self._settings.ca_bundle_path())
+            is_folder = trusted.is_dir()
+            self._tls = ssl.create_default_context(
+                cafile=None if is_folder else str(trusted), capath=str(trusted) if is_folder else None
+            )
+        return self._tls
+
+
+class _LoopSession:
+    """A session that ends with its event loop, whether anybody closes it or not.
+
+    Args:
+        given: The caller's own, which is not closed; None makes one.
+        on_close: Called at the end.
+    """
+
+    def __init__(self, given: aiohttp.ClientSession | None, on_close: Callable[[], object]) -> None:
+        self._is_own = given is None
+        self._on_close = on_close
+        self.session = _new_session() if given is None else given
+        self.deadlines = Deadlines()
+        self._keeper = self._close_at_loop_end()
+
+    async def keep(self) -> None:
+        """Begin the generator that closes the session.
+
+        An event loop closes the asynchronous generators begun on it when it ends (`asyncio.run` does, by
+        `loop.shutdown_asyncgens`). That is the one notice it gives.
+        """
+        await anext(self._keeper)
+
+    async def close(self) -> None:
+        await self._keeper.aclose()
+
+    async def _close_at_loop_end(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            self._on_close()
+            if self._is_own:
+                await self.session.close()
+                await asyncio.sleep(0)  # a socket is closed in the loop's next round, and this may be its last
+
+
+def _new_session() -> aiohttp.ClientSession:
+    # `limit=0`: how many calls are in flight is the caller's business. Proxies are resolved by the transport, and no
+    # cookies are kept.
+    session = aiohttp.ClientSession(connector=_Connector(limit=0), trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
+    # aiohttp would send a GET or DELETE once more by itself, past `max_retries` and unseen by log and `on_event`.
+    session._retry_connection = False  # noqa: SLF001  # there is no public way
+    return session
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Reads less at a time than asyncio would; cuts the connection of an upload that fails: see `_AbortOnError`."""
+
+    async def _create_connection(self, *arguments: Any, **options: Any) -> Any:
+        protocol = await super()._create_connection(*arguments, **options)
+        transport: Any = protocol.transport
+        if hasattr(transport, "max_size"):  # asyncio's own, of a plain socket
+            transport.max_size = _RECEIVED_BYTES
+        return protocol
+
+    def connect(self, *arguments: Any, **options: Any) -> Coroutine[Any, Any, aiohttp.connector.Connection]:
+        connecting = super().connect(*arguments, **options)
+        cut = _CUT.get()
+        return connecting if cut is None else cut.noted(connecting)
+
+
+class _AbortOnError:
+    """Cuts a request's connection if it fails or is cancelled; a context manager.
+
+    aiohttp closes it too, but a socket that has bytes to send stays open until the server has taken them.
+    """
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+
+    def __enter__(self) -> None:
+        _CUT.set(self)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _CUT.set(None)
+        if kind is not None and self._transport is not None:
+            self._transport.abort()
+
+    async def noted(
+        self, connecting: Coroutine[Any, Any, aiohttp.connector.Connection]
+    ) -> aiohttp.connector.Connection:
+        connection = await connecting
+        self._transport = connection.transport
+        return connection
+
+
+def _request_limits(
+    call: Call[Any], headers: dict[str, str], timeout: Timeout, end: float, deadlines: Deadlines
+) -> tuple[Any, aiohttp.ClientTimeout, AbstractContextManager[object]]:
+    """Body of a request, what is left to aiohttp's timers, and what else bounds it."""
+    if isinstance(call.body, Upload):
+        limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
+        return _upload_blocks(call.body, headers), limits, _AbortOnError()
+    # aiohttp would first have to find out what wraps bytes.
+    body = call.body and aiohttp.BytesPayload(call.body)
+    return body, _connecting(timeout.connect), Wait(deadlines, timeout.read, end)
+
+
+@lru_cache(maxsize=64)
+def _connecting(seconds: float) -> aiohttp.ClientTimeout:
+    """Only connecting is left to aiohttp's timers."""
+    return aiohttp.ClientTimeout(sock_connect=seconds)
+
+
+def _end(call: Call[Any], timeout: Timeout, started: float) -> float:
+    """When a call is over in all; an upload's end is its watch's business."""
+    return math.inf if isinstance(call.body, Upload) else started + timeout.total
+
+
+def _upload_blocks(upload: Upload, headers: dict[str, str]) -> AsyncIterator[bytes]:
+    blocks, length, headers["Content-Type"] = multipart_body(upload)
+    if length is not None:
+        headers["Content-Length"] = str(length)
+
+    async def read() -> AsyncGenerator[bytes, None]:
+        # In a thread: reading and compressing would hold up every other task.
+        while block := await asyncio.to_thread(next, blocks, b""):
+            yield block
+
+    return read()
+
+
+async def _block(
+    response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float, deadlines: Deadlines, most: int
+) -> bytes:
+    """Give what has come of the body, once there is something; nothing at its end."""
+    try:
+        with Wait(deadlines, timeout.read, end):
+            return await response.content.read(most)
+    except _FAILURES as error:
+        raise _connection_error(error, head.request_line, timeout) from error
+
+
+async def _iterate(events: list[StreamEvent]) -> AsyncGenerator[StreamEvent, None]:
+    for event in events:
+        yield event
+
+
+async def _events(
+    response: aiohttp.ClientResponse,
+    block: Callable[[int], Awaitable[bytes]],
+    decoder: Decoder,
+    first: list[StreamEvent],
+) -> AsyncGenerator[StreamEvent, None]:
+    """Async twin of the sync transport's."""
+    try:
+        for event in first:
+            yield event
+        try:
+            while not decoder.is_done and (received := await block(_READ_BYTES)):
+                for event in decoder.feed(received):
+                    yield event
+        except APITimeoutError:
+            raise
+        except APIConnectionError as error:
+            interrupted: StreamInterruptedError = decoder.interrupted("the connection broke inside the stream")
+            raise interrupted from error
+        for event in decoder.finish():
+            yield event
+        await _drain(response)
+    finally:
+        response.close()
+
+
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Read the end of a stream that is whole, if it comes at once: only then can its connection be used again."""
+    with suppress(*_FAILURES):
+        await asyncio.wait_for(response.read(), _DRAIN_SECONDS)
+        response.release()
+
+
+def _connection_error(error: BaseException, request_line: str, timeout: Timeout) -> RekaError:
+    """The error of ours that one of aiohttp's stands for."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return NotConnectedError(f"{request_line}: no connection within {timeout.connect:g} s")
+    if isinstance(error, aiohttp.SocketTimeoutError):
+        return APITimeoutError(f"{request_line}: no answer within {timeout.read:g} s")
+    if isinstance(error, asyncio.TimeoutError):
+        return APITimeoutError(f"{request_line}: no answer within {timeout.total:g} s")
+    if isinstance(error, aiohttp.ClientConnectorSSLError | aiohttp.ClientConnectorCertificateError | ssl.SSLError):
+        return NotConnectedError(f"{request_line}: TLS failed ({error}); own CA: set REQUESTS_CA_BUNDLE to its file")
+    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+        return NotConnectedError(f"{request_line}: the proxy failed ({error})")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return NotConnectedError(f"{request_line}: no such host; check base_url and the network")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return NotConnectedError(f"{request_line}: nothing listens there, or it cannot be reached; check base_url")
+    if _is_decoding(error):
+        return UnexpectedResponseError(f"{request_line} gave an answer that cannot be decompressed")
+    return APIConnectionError(f"{request_line}: the connection broke ({str(error) or type(error).__name__})")
+
+
+def _forget_headers(error: BaseException) -> None:
+    """Take the request's headers, and the key with them, out of an error that will be the cause of ours."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        request_line = error.request_info
+        nothing = request_line.headers.copy()
+        nothing.clear()
+        error.request_info = aiohttp.RequestInfo(
+            request_line.url, request_line.method, type(request_line.headers)(nothing), request_line.real_url
+        )
+        error.args = (error.request_info, error.history)
+
+
+def _is_decoding(error: BaseException | None) -> bool:
+    """Whether what aiohttp raised comes from a body that its Content-Encoding does not fit."""
+    while error is not None:
+        if isinstance(error, aiohttp.http_exceptions.ContentEncodingError):
+            return True
+        error = error.__cause__
+    return False

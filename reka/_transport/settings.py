@@ -1,0 +1,93 @@
+"""What both transports are told, and what both do with it before a byte is sent."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import certifi
+
+from reka._calls.call import Call, Upload
+from reka._version import __version__
+from reka._wire.multipart import multipart_frame
+from reka.errors import InvalidArgumentError
+from reka.types import OnEvent, RequestEvent
+
+_LOG: Final = logging.getLogger("reka")
+_CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """What both transports are told."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with each request, besides ours."""
+
+    proxies: Mapping[str, str] | None = None
+    """URL of a proxy by scheme (`http`, `https`, `all`); None reads the environment."""
+
+    ca_bundle: str | None = None
+    """File with the certificates to trust; None reads the environment, else it is the library's own."""
+
+    on_event: OnEvent | None = None
+
+    def request_headers(self, call: Call[Any], key: str, library: str) -> dict[str, str]:
+        """The headers of a request but for what its body brings along.
+
+        Args:
+            call: What is sent.
+            key: The key.
+            library: Name and version of the HTTP library, for the User-Agent.
+        """
+        body = {"Content-Type": "application/json"} if isinstance(call.body, bytes) else {}
+        agent = f"reka/{__version__} {library}"
+        return {
+            "User-Agent": agent,
+            "Accept": "application/json, text/event-stream",
+            **body,
+            **self.headers,
+            "X-Api-Key": key,
+        }
+
+    def ca_bundle_path(self) -> str:
+        """The file or folder of certificates to trust; certifi's, if neither caller nor environment names one.
+
+        Raises:
+            InvalidArgumentError: There is none at that path.
+        """
+        path = self.ca_bundle or next((path for name in _CA_VARIABLES if (path := os.environ.get(name))), None)
+        if path is not None and not Path(path).exists():
+            raise InvalidArgumentError(f"ca_bundle: there is nothing at {path!r} (or it is set in the environment)")
+        return path or certifi.where()
+
+    def observe(
+        self, call: Call[Any], started: float, status: int | None, request_id: str | None, error: str | None
+    ) -> None:
+        """Tell the log and the caller of a request that has ended."""
+        seconds = time.monotonic() - started
+        _LOG.debug("%s %s %s in %.3f s", call.method, call.path, status or error, seconds)
+        if self.on_event is not None:
+            self.on_event(RequestEvent(call.method, call.path, status, seconds, request_id, error))
+
+
+def multipart_body(upload: Upload) -> tuple[Iterator[bytes], int | None, str]:
+    """The body of an upload: its blocks, their length (None if the source's is unknown), and its Content-Type."""
+    before, after, content_type = multipart_frame(upload.fields, upload.source.filename)
+    size = upload.source.size
+    length = None if size is None else len(before) + size + len(after)
+    return _blocks(upload, before, after), length, content_type
+
+
+def _blocks(upload: Upload, before: bytes, after: bytes) -> Iterator[bytes]:
+    yield before
+    sent = 0
+    for block in upload.source.blocks():
+        yield block
+        sent += len(block)
+        if upload.on_progress is not None:
+            upload.on_progress(sent, upload.source.size)
+    yield after

@@ -1,0 +1,310 @@
+"""HTTP by requests: one pooled session, one deadline a call, one table from its errors to ours."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from functools import partial
+from typing import Any, Final, TypeVar, cast
+
+import requests
+from requests.utils import default_user_agent
+from urllib3.exceptions import (
+    DecodeError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
+
+from reka import config
+from reka._calls.call import Call, Decoder, StreamCall, Upload
+from reka._transport.connections import BoundedAdapter, Bounds
+from reka._transport.proxies import HTTP, SOCKS, Proxies
+from reka._transport.retry import Limits, NotConnectedError
+from reka._transport.settings import TransportSettings, multipart_body
+from reka._wire.failures import error_for
+from reka._wire.redirects import redirect_target
+from reka._wire.reply import Reply, is_event_stream
+from reka.config import Timeout
+from reka.endpoint import Server
+from reka.errors import APIConnectionError, APITimeoutError, RekaError, StreamInterruptedError, UnexpectedResponseError
+from reka.types import StreamEvent
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+_POOL_CONNECTIONS: Final = 64
+_READ_BYTES: Final = 64 * 1024
+# How long a stream that has said that it is whole may take to end, so that its connection can serve again.
+_DRAIN_SECONDS: Final = 0.2
+_FAILURES: Final = (requests.RequestException, HTTPError, OSError)
+
+
+class SyncTransport:
+    """Sends calls. Safe to share between threads; a forked process gets connections of its own.
+
+    Args:
+        settings: Headers, proxies and the like.
+        session: The caller's own session, used as it is and not closed; None makes one.
+    """
+
+    def __init__(self, settings: TransportSettings, session: requests.Session | None = None) -> None:
+        self._settings = settings
+        # A session of the caller's own looks into the environment itself, if it is to.
+        self._proxies = Proxies(settings.proxies if session is None else settings.proxies or {}, HTTP | SOCKS)
+        self._verify: str | None = None
+        self._lock = threading.Lock()
+        self._own = session is None
+        self._session = session
+        self._process = os.getpid()
+
+    def send(self, call: Call[T], server: Server, limits: Limits) -> T:
+        """Send a call and read its whole answer, trying again where that can help.
+
+        Raises:
+            RekaError: What went wrong, as `reka.errors` draws it.
+        """
+        answer: T = self._send_with_retries(self._send, call, server, limits)
+        return answer
+
+    def stream(self, call: StreamCall, server: Server, limits: Limits) -> Iterator[StreamEvent]:
+        """Send a call and give its answer as it comes; tries again until the first bytes have come, and never after.
+
+        Returns:
+            A generator; closing it closes the connection.
+        """
+        return self._send_with_retries(self._begin, call, server, limits)
+
+    def _send_with_retries(self, once: Callable[..., V], call: Call[Any], server: Server, limits: Limits) -> V:
+        started = time.monotonic()
+        try:
+            return once(call, server, limits.timeout, started)
+        except RekaError as error:
+            if not limits.retry.may_retry(error, call):
+                raise
+            failed = error
+        again = partial(once, call, server, limits.timeout, started)
+        return limits.retry.sync(failed, again, call, started, limits.timeout.total)
+
+    def close(self) -> None:
+        """Close all connections; the next call opens new ones."""
+        if not self._own:
+            return
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _send(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
+        return call.read(_read_all(*self._open(call, server, timeout, started)))
+
+    def _begin(self, call: StreamCall, server: Server, timeout: Timeout, started: float) -> Iterator[StreamEvent]:
+        response, body, reply = self._open(call, server, timeout, started)
+        if not is_event_stream(reply):
+            return _iterate(call.read(_read_all(response, body, reply)))
+        decoder = call.decoder(reply)
+        try:
+            events: list[StreamEvent] = []
+            while not events and not decoder.is_done and (received := next(body, b"")):
+                events = decoder.feed(received)
+            if not events:
+                events = decoder.finish()
+                return _closed(response, body, events)
+        except BaseException:
+            response.close()
+            raise
+        return _events(response, body, decoder, events)
+
+    def _open(
+        self, call: Call[Any], server: Server, timeout: Timeout, started: float
+    ) -> tuple[requests.Response, Iterator[bytes], Reply]:
+        """Send a request, along its redirects, and give its successful answer, the body unread."""
+        url = server.url + call.path
+        for _ in range(config.MAX_REDIRECTS):
+            response, body, head = self._exchange(call, url, server, timeout, started)
+            if 200 <= head.status < 300:
+                return response, body, head
+            reply = _read_all(response, body, head)
+            target = redirect_target(reply, call.method, url)
+            if target is None:
+                raise error_for(reply, call.errors)
+            url = target
+        raise UnexpectedResponseError(f"{call.method} {server.url + call.path} was redirected in a circle")
+
+    def _exchange(
+        self, call: Call[Any], url: str, server: Server, timeout: Timeout, started: float
+    ) -> tuple[requests.Response, Iterator[bytes], Reply]:
+        request_line = f"{call.method} {url}"
+        begun = time.monotonic()
+        is_upload = isinstance(call.body, Upload)
+        bounds = Bounds(timeout.read, timeout.total, None if is_upload else started)
+        silence = timeout.read if is_upload else max(0.001, min(timeout.read, bounds.deadline() - begun))
+        try:
+            response = self._request(call, url, server, (timeout.connect, silence), bounds)
+        except _FAILURES as error:
+            known = _connection_error(error, request_line, timeout, bounds.deadline())
+            self._settings.observe(call, begun, None, None, type(known).__name__)
+            raise known from error
+        head = Reply(response.status_code, response.headers, b"", request_line)
+        try:
+            self._settings.observe(call, begun, head.status, head.request_id, None)
+        except BaseException:
+            response.close()  # the caller's callback may fail
+            raise
+        return response, _body(response, request_line, timeout, bounds.deadline()), head
+
+    def _request(
+        self, call: Call[Any], url: str, server: Server, timeouts: tuple[float, float], bounds: Bounds
+    ) -> requests.Response:
+        session = self._current_session()
+        headers = self._settings.request_headers(call, server.api_key, default_user_agent())
+        body: Any = call.body
+        if isinstance(body, Upload):
+            blocks, length, headers["Content-Type"] = multipart_body(body)
+            body = blocks if length is None else _SizedBody(blocks, length)
+        proxy = self._proxies.of(server.url)
+        proxies = {"http": proxy, "https": proxy} if proxy else {}
+        prepared = session.prepare_request(requests.Request(call.method, url, headers, data=body))
+        if self._own:
+            # Past `Session.send`, which would read ahead at a redirect, keep cookies, and take twice the time.
+            verify = self._trusted(url)
+            adapter = cast("BoundedAdapter", session.get_adapter(url))
+            adapter.bound(bounds)
+            return adapter.send(prepared, True, timeouts, verify, proxies=proxies)
+        settings = session.merge_environment_settings(url, proxies, True, self._settings.ca_bundle, None)
+        return session.send(prepared, timeout=timeouts, allow_redirects=False, **settings)
+
+    def _trusted(self, url: str) -> str | bool:
+        if not url.startswith("https:"):
+            return True
+        self._verify = self._verify or self._settings.ca_bundle_path()
+        return self._verify
+
+    def _current_session(self) -> requests.Session:
+        with self._lock:
+            if self._own and self._process != os.getpid():
+                # A forked child must not speak on its parent's connections, nor close them.
+                self._session, self._process = None, os.getpid()
+            if self._session is None:
+                self._session = _new_session()
+            return self._session
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    # Proxies and CA bundles are resolved once, by the transport; netrc must not put another key beside ours.
+    session.trust_env = False
+    adapter = BoundedAdapter(pool_maxsize=_POOL_CONNECTIONS)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+class _SizedBody:
+    """An upload of known length, in the form requests takes one: an iterable with a length."""
+
+    def __init__(self, blocks: Iterator[bytes], size: int) -> None:
+        self._blocks = blocks
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._blocks
+
+
+def _read_all(response: requests.Response, body: Iterator[bytes], head: Reply) -> Reply:
+    """Read the rest of an answer and give its connection back."""
+    with response:
+        return Reply(head.status, head.headers, b"".join(body), head.request_line)
+
+
+def _body(response: requests.Response, request_line: str, timeout: Timeout, deadline: float) -> Iterator[bytes]:
+    """Give the body as it arrives, so that one that trickles in cannot outlast the deadline."""
+    raw = response.raw
+    try:
+        # Of a chunked body, which a stream of events is, `stream` gives chunk by chunk, at half of what `read1` takes;
+        # of any other it would wait until all that was asked for has come.
+        blocks = raw.stream(_READ_BYTES, True) if raw.chunked else iter(partial(raw.read1, _READ_BYTES, True), b"")
+        for block in blocks:
+            yield block
+            if time.monotonic() > deadline:
+                raise APITimeoutError(f"{request_line} was still being answered after {timeout.total:g} s")
+    except _FAILURES as error:
+        if isinstance(error, RekaError):
+            raise
+        raise _connection_error(error, request_line, timeout, deadline) from error
+
+
+def _events(
+    response: requests.Response, body: Iterator[bytes], decoder: Decoder, first: list[StreamEvent]
+) -> Iterator[StreamEvent]:
+    """Give a stream's events; the connection goes back to the pool at its end, and is closed if it is left before."""
+    with closing(response):
+        yield from first
+        try:
+            while not decoder.is_done and (received := next(body, b"")):
+                yield from decoder.feed(received)
+        except APITimeoutError:
+            raise
+        except APIConnectionError as error:
+            interrupted: StreamInterruptedError = decoder.interrupted("the connection broke inside the stream")
+            raise interrupted from error
+        yield from decoder.finish()
+        _drain(response, body)
+
+
+def _closed(response: requests.Response, body: Iterator[bytes], events: list[StreamEvent]) -> Iterator[StreamEvent]:
+    with closing(response):
+        _drain(response, body)
+    return _iterate(events)
+
+
+def _iterate(events: list[StreamEvent]) -> Iterator[StreamEvent]:
+    yield from events
+
+
+def _drain(response: requests.Response, body: Iterator[bytes]) -> None:
+    """Read the end of a stream that is whole, if it comes at once: only then can its connection be used again."""
+    connection = getattr(response.raw, "connection", None)
+    if connection is not None and connection.sock is not None:
+        connection.sock.settimeout(_DRAIN_SECONDS)
+        with suppress(RekaError):
+            for _ in body:
+                pass
+
+
+def _connection_error(error: Exception, request_line: str, timeout: Timeout, deadline: float) -> RekaError:
+    """The error of ours that one of the HTTP libraries' stands for."""
+    reason = getattr(error, "reason", None) or _reason(error)
+    if isinstance(error, requests.ConnectTimeout):
+        return NotConnectedError(f"{request_line}: no connection within {timeout.connect:g} s")
+    if isinstance(error, requests.Timeout | ReadTimeoutError | TimeoutError) or _is_stalled(reason):
+        limit = timeout.read if time.monotonic() < deadline else timeout.total
+        return APITimeoutError(f"{request_line}: no answer within {limit:g} s")
+    if isinstance(error, requests.exceptions.ContentDecodingError | DecodeError):
+        return UnexpectedResponseError(f"{request_line} gave an answer that cannot be decompressed")
+    if isinstance(error, requests.exceptions.SSLError):
+        return NotConnectedError(f"{request_line}: TLS failed ({reason}); own CA: set REQUESTS_CA_BUNDLE to its file")
+    if isinstance(error, requests.exceptions.ProxyError):
+        return NotConnectedError(f"{request_line}: the proxy failed ({reason})")
+    if isinstance(reason, NameResolutionError):
+        return NotConnectedError(f"{request_line}: no such host; check base_url and the network")
+    if isinstance(reason, NewConnectionError):
+        return NotConnectedError(f"{request_line}: nothing listens there, or it cannot be reached; check base_url")
+    return APIConnectionError(f"{request_line}: the connection broke ({reason})")
+
+
+def _is_stalled(reason: object) -> bool:
+    """Whether the server stopped reading the request; urllib3 calls that an aborted connection."""
+    return isinstance(reason, ProtocolError) and any(isinstance(part, TimeoutError) for part in reason.args)
+
+
+def _reason(error: Exception) -> object:
+    """What requests wraps: the library below's error, or its reason."""
+    inner = error.args[0] if error.args else error
+    return getattr(inner, "reason", None) or inner

@@ -1,0 +1,168 @@
+"""Generation A of the API, the documented one: what its bodies look like, both ways."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from pydantic import ConfigDict, TypeAdapter
+
+# pydantic refuses typing's own TypedDict before Python 3.12.
+from typing_extensions import NotRequired, TypedDict
+
+from reka._wire.reply import Reply, read_json
+from reka.errors import InvalidArgumentError
+from reka.types import (
+    ChatCompletion,
+    DatasetResult,
+    JobStatus,
+    ModelTurn,
+    PrepareRetrievalStatusResponse,
+    RetrievedChunk,
+    Usage,
+)
+
+_KNOWN: Final = frozenset({"type", "text", "finish_reason", "usage", "retrieved_chunks"})
+_NAMES_OF_OPTIONS: Final = {
+    "max_tokens": "request_output_len",
+    "seed": "random_seed",
+    "top_k": "runtime_top_k",
+    "top_p": "runtime_top_p",
+}
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_TEXT_NAMES: Final = ("text", "chunk", "content")
+_SOURCE_NAMES: Final = ("source", "source_document", "sourceDocument", "filename", "file_name", "document")
+
+
+class _Chat(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # how pydantic configures a TypedDict
+
+    text: str
+    retrieved_chunks: NotRequired[list[Any] | None]
+    finish_reason: NotRequired[str | None]
+
+
+class _Status(TypedDict):
+    job_status: str
+    detail: NotRequired[str | None]
+    history: NotRequired[list[dict[str, Any]] | None]
+
+
+class _About(TypedDict):
+    features: NotRequired[list[str] | None]
+
+
+_CHAT: Final = TypeAdapter(_Chat)
+_NAMES: Final = TypeAdapter(list[str])
+_NAME: Final = TypeAdapter(str)
+_DATASET: Final = TypeAdapter(DatasetResult)
+_STATUS: Final = TypeAdapter(_Status)
+_ABOUT: Final = TypeAdapter(_About)
+
+
+def json_body(document: Mapping[str, object]) -> bytes:
+    """Write a request's body.
+
+    Raises:
+        InvalidArgumentError: Something in it is no JSON value.
+    """
+    try:
+        return _JSON.encode(document).encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError("the request holds a lone surrogate, which UTF-8 cannot write") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgumentError(f"the request cannot be written as JSON: {error}") from error
+
+
+def chat_body(
+    turns: list[dict[str, str]], model: str, stop: list[str], options: Mapping[str, Any], extra: Mapping[str, Any]
+) -> bytes:
+    """Write the body of `POST /chat`; the options come under their names in the messages API."""
+    body: dict[str, Any] = {"conversation_history": turns, "model_name": model, "stop_words": stop}
+    for name, value in options.items():
+        body[_NAMES_OF_OPTIONS.get(name, name)] = value
+    body.update(extra)
+    return json_body(body)
+
+
+def read_chat(reply: Reply) -> ChatCompletion:
+    """Read the answer of `POST /chat`, with what servers send beyond the documented turn."""
+    answer = cast("Mapping[str, Any]", read_json(reply, _CHAT, "a model turn"))
+    return ChatCompletion(
+        text=answer["text"],
+        finish_reason=answer.get("finish_reason"),
+        usage=read_usage(answer.get("usage")),
+        request_id=reply.request_id,
+        retrieved_chunks=read_chunks(answer.get("retrieved_chunks")),
+        extra={} if answer.keys() <= _KNOWN else {name: answer[name] for name in answer if name not in _KNOWN},
+    )
+
+
+def as_turn(completion: ChatCompletion) -> ModelTurn:
+    """The documented turn of an answer: it has no key for anything else."""
+    turn: ModelTurn = {"type": "model", "text": completion.text}
+    if completion.retrieved_chunks is not None:
+        turn["retrieved_chunks"] = completion.retrieved_chunks
+    return turn
+
+
+def read_usage(usage: object) -> Usage | None:
+    """Read token counts under either pair of names; None if there are none."""
+    if not isinstance(usage, Mapping):
+        return None
+    input_tokens = usage.get("prompt_tokens", usage.get("input_tokens"))
+    output_tokens = usage.get("completion_tokens", usage.get("output_tokens"))
+    if not isinstance(input_tokens, int) or not isinstance(output_tokens, int):
+        return None
+    return Usage(input_tokens, output_tokens)
+
+
+def read_chunks(chunks: object) -> list[RetrievedChunk] | None:
+    """Read retrieved chunks; None if there is no list of them."""
+    return [read_chunk(chunk) for chunk in chunks] if isinstance(chunks, list) else None
+
+
+def read_chunk(chunk: object) -> RetrievedChunk:
+    """Bring a retrieved chunk to our names; its shape is not documented, so all that it may be is taken."""
+    if not isinstance(chunk, dict):
+        return {"text": chunk if isinstance(chunk, str) else json.dumps(chunk)}
+    fields: dict[str, Any] = dict(chunk)
+    read: dict[str, Any] = {"text": _pop_first(fields, _TEXT_NAMES) or ""}
+    source = _pop_first(fields, _SOURCE_NAMES)
+    if source is not None:
+        read["source"] = source
+    # Whatever else the server sends is kept as it is: the documented API gives no types for it.
+    return cast("RetrievedChunk", read | fields)
+
+
+def _pop_first(fields: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    """Take the first of `names` that holds a text out of `fields`."""
+    name = next((name for name in names if isinstance(fields.get(name), str)), None)
+    return None if name is None else fields.pop(name)
+
+
+def read_names(reply: Reply) -> list[str]:
+    """Read a JSON list of names."""
+    return read_json(reply, _NAMES, "a list of names")
+
+
+def read_job_id(reply: Reply) -> str:
+    """Read a JSON string."""
+    return read_json(reply, _NAME, "a job's id")
+
+
+def read_dataset_result(reply: Reply) -> DatasetResult:
+    """Read what became of a dataset."""
+    return read_json(reply, _DATASET, "an object with name, ok and info")
+
+
+def read_status(reply: Reply) -> PrepareRetrievalStatusResponse:
+    """Read a job's status; fields that we do not know are left out."""
+    status = read_json(reply, _STATUS, "a job's status")
+    return PrepareRetrievalStatusResponse(
+        JobStatus(status["job_status"]), status.get("detail") or "", status.get("history") or []
+    )
+
+
+def read_features(reply: Reply) -> frozenset[str]:
+    """Read what a server says of itself at `/`: the names of what it can do beyond the documented API."""
+    return frozenset(read_json(reply, _ABOUT, "an object").get("features") or ())

@@ -1,0 +1,232 @@
+"""Messages as callers write them -> messages as the live host of `/v1/chat/completions` takes them.
+
+Callers may write what the OpenAI protocol allows. The live host takes less of it, so each of its limits is a pass of
+its own here, from a list of messages to a new one; `fold_for_reka` runs them in order. Source of the limits: observed
+on the live host (third-party integration tests); our own server takes both forms.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from reka.errors import InvalidArgumentError, InvalidConversationError
+from reka.types import Message
+
+Part: TypeAlias = dict[str, Any]
+
+MEDIA_PARTS: Final = ("image_url", "video_url", "audio_url", "pdf_url")
+OPENING: Final = "(The assistant speaks first.)"
+"""Text of the user message that goes before an assistant's that would be the first."""
+
+_ROLES: Final = ("system", "developer", "user", "assistant", "tool")
+_BETWEEN: Final = "\n\n"
+
+
+def fold_for_reka(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Check messages and bring them to what the live host takes; the given ones are not changed.
+
+    Returns:
+        User and assistant in turn, the user first, each with a list of parts as its content.
+
+    Raises:
+        InvalidConversationError: They are no messages; the error names the index of the first wrong one.
+    """
+    normal = [_normal(index, message) for index, message in enumerate(_list(messages))]
+    return user_first(alternating(system_into_user(tool_results_as_text(normal))))
+
+
+def tool_results_as_text(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give tool results as user text: the live host refuses the role `tool`, and fails on a `tool_call_id`."""
+    return [_result_as_text(message) if message["role"] == "tool" else message for message in messages]
+
+
+def system_into_user(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put system text in front of the next user text, for the live host has no such role.
+
+    System text with no user message behind it becomes a user message: it must not get lost.
+    """
+    folded: list[dict[str, Any]] = []
+    waiting: list[Part] = []
+    for message in messages:
+        if message["role"] in {"system", "developer"}:
+            waiting += message["content"]
+        elif message["role"] == "user" and waiting:
+            folded.append(message | {"content": concat_parts(waiting, message["content"])})
+            waiting = []
+        else:
+            folded.append(message)
+    return folded + ([{"role": "user", "content": waiting}] if waiting else [])
+
+
+def alternating(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Merge neighbours of one role, in order: the live host wants user and assistant strictly in turn."""
+    merged: list[dict[str, Any]] = []
+    for message in messages:
+        if merged and merged[-1]["role"] == message["role"]:
+            calls = merged[-1].get("tool_calls", []) + message.get("tool_calls", [])
+            content = concat_parts(merged[-1]["content"], message["content"])
+            merged[-1] = {"role": message["role"], "content": content} | ({"tool_calls": calls} if calls else {})
+        else:
+            merged.append(message)
+    return merged
+
+
+def user_first(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put a user message before an assistant's that would be the first: a conversation begins with the user."""
+    if messages and messages[0]["role"] == "assistant":
+        return [{"role": "user", "content": [{"type": "text", "text": OPENING}]}, *messages]
+    return messages
+
+
+def concat_parts(first: list[Part], second: list[Part]) -> list[Part]:
+    """Put parts one after the other; texts that meet become one, with an empty line between."""
+    if first and second and first[-1]["type"] == second[0]["type"] == "text":
+        texts = [part["text"] for part in (first[-1], second[0]) if part["text"]]
+        return [*first[:-1], {"type": "text", "text": _BETWEEN.join(texts)}, *second[1:]]
+    return [*first, *second]
+
+
+def flat_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Bring tools to the live host's flat form, `{"name", "description", "parameters"}`; OpenAI's nested one will do.
+
+    Raises:
+        InvalidArgumentError: One has no name, or its parameters are no JSON schema of an object.
+    """
+    if isinstance(tools, str | Mapping) or not isinstance(tools, Sequence):
+        raise InvalidArgumentError(f"tools: got {type(tools).__name__}, want a list of tools")
+    return [_flat_tool(index, tool) for index, tool in enumerate(tools)]
+
+
+def chosen_tools(
+    tools: list[dict[str, Any]], choice: str | Mapping[str, Any] | None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Bring a tool choice to the live host's `auto`, `none` or `tool` (it must call one).
+
+    It cannot be told which one, so a named tool is sent alone.
+
+    Raises:
+        InvalidArgumentError: There is no tool of that name, or no tool at all.
+    """
+    if choice is None or choice in ("auto", "none"):
+        return tools, choice
+    if not tools:
+        raise InvalidArgumentError(f"tool_choice: got {choice!r}, and there are no tools")
+    if choice in ("tool", "required", "any"):
+        return tools, "tool"
+    chosen = choice.get("function", choice) if isinstance(choice, Mapping) else choice
+    name = chosen.get("name") if isinstance(chosen, Mapping) else chosen
+    named = [tool for tool in tools if tool["name"] == name]
+    if not named:
+        names = ", ".join(tool["name"] for tool in tools)
+        raise InvalidArgumentError(
+            f"tool_choice: got {choice!r}, want auto, none, tool, or the name of one of the tools ({names})"
+        )
+    return named, "tool"
+
+
+def _list(messages: object) -> Sequence[Message]:
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
+        raise InvalidConversationError(
+            f'messages: got {type(messages).__name__}, want a list such as [{{"role": "user", "content": "Hi"}}]'
+        )
+    if not messages:
+        raise InvalidConversationError("messages: there are none")
+    return messages
+
+
+def _normal(index: int, message: object) -> dict[str, Any]:
+    """One message with a list of parts as its content, and nothing that is not sent."""
+    if not isinstance(message, Mapping):
+        raise _wrong(index, f"got {type(message).__name__}, want a dict with the keys 'role' and 'content'")
+    role = message.get("role")
+    if role not in _ROLES:
+        raise _wrong(index, f"got role {role!r}, want one of {', '.join(_ROLES)}")
+    content = message.get("content")
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list | tuple):
+        raise _wrong(index, f"has tool_calls that are no list, but {type(calls).__name__}")
+    if content is None and not calls:
+        raise _wrong(index, "has no content")
+    normal: dict[str, Any] = {"role": role, "content": _parts(index, content)}
+    if calls:
+        if role != "assistant":
+            raise _wrong(index, f"has tool_calls, and only an assistant's message can, not a {role}'s")
+        normal["tool_calls"] = [_call(index, call) for call in calls]
+    if role == "tool":
+        if not isinstance(message.get("tool_call_id"), str):
+            raise _wrong(index, "is a tool's and has no tool_call_id")
+        normal["tool_call_id"] = message["tool_call_id"]
+    return normal
+
+
+def _parts(index: int, content: object) -> list[Part]:
+    if content is None:
+        return []
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    if not isinstance(content, Sequence) or isinstance(content, bytes):
+        raise _wrong(index, f"has content of type {type(content).__name__}, want a string or a list of parts")
+    return [_part(index, place, part) for place, part in enumerate(content)]
+
+
+def _part(index: int, place: int, part: object) -> Part:
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if not isinstance(part, Mapping) or kind not in ("text", *MEDIA_PARTS):
+        got = f"type {kind!r}" if isinstance(part, Mapping) else type(part).__name__
+        raise _wrong(index, f"part {place}: got {got}, want one of text, {', '.join(MEDIA_PARTS)}")
+    value = part.get(kind)
+    if kind != "text" and isinstance(value, Mapping):
+        value = value.get("url")  # OpenAI's form; the live host wants the bare string
+    if not isinstance(value, str):
+        raise _wrong(index, f"part {place}: {kind} is {type(value).__name__}, want a string")
+    return {"type": kind, kind: value}
+
+
+def _call(index: int, call: object) -> dict[str, Any]:
+    """A tool call in the protocol's nested form, from that or from `{"id", "name", "arguments"}`."""
+    function = call.get("function", call) if isinstance(call, Mapping) else None
+    if not isinstance(call, Mapping) or not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise _wrong(index, 'has a tool call that is not {"id", "name", "arguments"}')
+    arguments = function.get("arguments", function.get("parameters", "{}"))
+    if not isinstance(arguments, str):
+        try:
+            arguments = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _wrong(index, f"has a tool call whose arguments cannot be written as JSON: {error}") from error
+    call_id = call.get("id")
+    named = {"name": function["name"], "arguments": arguments}
+    return {"id": call_id if isinstance(call_id, str) else "", "type": "function", "function": named}
+
+
+def _result_as_text(message: dict[str, Any]) -> dict[str, Any]:
+    label = {"type": "text", "text": f"[Tool result for {message['tool_call_id']}]: "}
+    content = message["content"]
+    if content and content[0]["type"] == "text":
+        label["text"] += content[0]["text"]
+        content = content[1:]
+    return {"role": "user", "content": [label, *content]}
+
+
+def sent_message(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message as it is sent: content that is one text, or none, as a plain string."""
+    parts = message["content"]
+    if len(parts) <= 1 and all(part["type"] == "text" for part in parts):
+        content: object = parts[0]["text"] if parts else ""
+    else:
+        content = parts
+    calls = message.get("tool_calls")
+    return {"role": message["role"], "content": content} | ({"tool_calls": calls} if calls else {})
+
+
+def _flat_tool(index: int, tool: object) -> dict[str, Any]:
+    flat = tool.get("function", tool) if isinstance(tool, Mapping) else None
+    if not isinstance(flat, Mapping) or not isinstance(name := flat.get("name"), str) or not name:
+        raise InvalidArgumentError(f'tools: tool {index} has no name; want {{"name", "description", "parameters"}}')
+    parameters = flat.get("parameters") or {"type": "object", "properties": {}}
+    if not isinstance(parameters, Mapping) or parameters.get("type", "object") != "object":
+        raise InvalidArgumentError(f"tools: the parameters of {name!r} are no JSON schema of type object")
+    return {"name": name, "description": str(flat.get("description") or ""), "parameters": dict(parameters)}
+
+
+def _wrong(index: int, what: str) -> InvalidConversationError:
+    return InvalidConversationError(f"message {index} {what}")

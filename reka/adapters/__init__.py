@@ -1,0 +1,5 @@
+"""What adapters to other frameworks are built on: shared clients, and an event loop in the background."""
+
+from reka.adapters.shared_clients import ClientSettings, SharedClients, with_prepare_hint
+
+__all__ = ["ClientSettings", "SharedClients", "with_prepare_hint"]

@@ -1,0 +1,1 @@
+"""A model behind the server, reached over the OpenAI protocol."""

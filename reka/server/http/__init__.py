@@ -1,0 +1,1 @@
+"""The HTTP layer: routes, request bodies, streaming, health, error handlers, middleware, OpenAPI."""

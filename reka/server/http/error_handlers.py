@@ -1,0 +1,85 @@
+"""How errors become answers, in one place: a status, a JSON `detail`, and a request id that the log has too."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from reka.server.error_bodies import CLIENT_GONE, error_body, is_openai
+from reka.server.errors import ServiceError
+from reka.server.generation.types import GenerationError
+
+logger = logging.getLogger(__name__)
+
+_MAX_FAULTS: Final = 20
+"""Faults that an answer lists: a body can have millions (ours)."""
+
+
+def register_error_handlers(app: FastAPI) -> None:
+    """Register a handler for each kind of error that a route can raise."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(GenerationError, _answer_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ValidationError, _validation_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(ClientDisconnect, _client_is_gone)
+
+
+def _service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    return _error(request, error.status, error.detail, headers)
+
+
+def _answer_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GenerationError)
+    headers = dict(error.limits)
+    if error.retry_after is not None:
+        headers["Retry-After"] = f"{error.retry_after:g}"
+    return _error(request, error.status, error.detail, headers, error.code)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = error.detail
+    if error.status_code == 404:
+        detail = f"There is nothing at {request.method} {request.url.path}; GET /openapi.json lists what there is"
+    return _error(request, error.status_code, detail, error.headers)
+
+
+def _validation_error(request: Request, error: Exception) -> Response:
+    """List what is wrong with a body, without repeating the body: it may be large, or private."""
+    assert isinstance(error, ValidationError | RequestValidationError)
+    faults: Sequence[Any] = (
+        error.errors(include_url=False, include_context=False, include_input=False)
+        if isinstance(error, ValidationError)
+        else error.errors()
+    )
+    listed = [
+        {"loc": ["body", *fault["loc"]] if isinstance(error, ValidationError) else fault["loc"]}
+        | {"msg": fault["msg"], "type": fault["type"]}
+        for fault in faults[:_MAX_FAULTS]
+    ]
+    # OpenAI's API, and the live host after it, has one status for whatever is wrong with a request.
+    return _error(request, 400 if is_openai(request.url.path) else 422, listed)
+
+
+def _client_is_gone(request: Request, _: Exception) -> Response:
+    # Nobody reads this answer; it only must not be taken for a failure of the server.
+    return _error(request, CLIENT_GONE, "The client ended the request before it was answered")
+
+
+def _error(
+    request: Request,
+    status: int,
+    detail: str | Sequence[dict[str, Any]],
+    headers: Mapping[str, str] | None = None,
+    code: str | None = None,
+) -> JSONResponse:
+    return JSONResponse(error_body(request.url.path, status, detail, code), status, dict(headers) if headers else None)

@@ -1,0 +1,71 @@
+"""The API's description: bodies that routes read themselves, and where keys go."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from reka.server.protocols.v0_chat import ChatRequest
+from reka.server.protocols.v1_chat import V1ChatRequest
+from reka.server.protocols.v1_completions import CompletionRequest
+
+_STRING: Final = {"type": "string"}
+
+PUBLIC_TAG: Final = "server"
+"""Tag of what needs no key."""
+
+_KEYS: Final[Mapping[str, Any]] = {
+    "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
+"""Where a request may have its key, for the API's description: either will do."""
+
+_BODIES: Final[tuple[type[BaseModel], ...]] = (ChatRequest, V1ChatRequest, CompletionRequest)
+
+
+def json_body(kind: type[BaseModel]) -> dict[str, Any]:
+    """A route's body for the API's description: the route reads it itself, so FastAPI does not know it."""
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+UPLOAD_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["dataset_name", "file"],
+                    "properties": {
+                        "dataset_name": _STRING,
+                        "dataset_description": _STRING,
+                        "file": {"type": "string", "format": "binary"},
+                    },
+                }
+            }
+        },
+    }
+}
+"""The body of an upload for the API's description, likewise."""
+
+
+def describe_bodies_and_keys(app: FastAPI) -> None:
+    """Add the bodies that routes read themselves, and where keys go, to an application's description."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        description = describe()
+        schemas = description.setdefault("components", {}).setdefault("schemas", {})
+        for kind in _BODIES:
+            if kind.__name__ not in schemas:
+                schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas.update(schema.pop("$defs", {}), **{kind.__name__: schema})
+        description["components"]["securitySchemes"] = _KEYS
+        for operation in (one for path in description["paths"].values() for one in path.values()):
+            if operation["tags"] != [PUBLIC_TAG]:
+                operation["security"] = [{scheme: []} for scheme in _KEYS]
+        return description
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the description

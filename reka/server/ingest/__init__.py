@@ -1,0 +1,1 @@
+"""Uploads and the background job that makes a dataset searchable."""

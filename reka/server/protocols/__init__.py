@@ -1,0 +1,1 @@
+"""The three API families: requests in, responses out."""

@@ -1,0 +1,100 @@
+"""What both generations of the messages API may be asked: `/v1/chat` and `/v1/chat/completions`."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from reka.server.generation.types import GenerationRequest, Snippet, user_texts
+from reka.server.protocols.normalize import (
+    MAX_MESSAGES,
+    MAX_TOOLS,
+    flatten_tools,
+    normalize_messages,
+    normalize_tool_choice,
+)
+from reka.server.protocols.sampling import (
+    Chunks,
+    LengthPenalty,
+    Penalty,
+    Seed,
+    StopWords,
+    Temperature,
+    TokenLimit,
+    TopK,
+    TopP,
+)
+
+
+class MessagesRequest(BaseModel):
+    """The body of a request. None, for whatever may be left out, is the same as leaving it out."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    messages: Annotated[list[Any], Field(max_length=MAX_MESSAGES)]
+    """The conversation."""
+    model: str | None = None
+    stream: bool | None = None
+    tools: Annotated[list[Any], Field(max_length=MAX_TOOLS)] | None = None
+    """Flat, or nested as OpenAI has them."""
+    tool_choice: Any = None
+    """`auto`, `none`, one that means that a tool must be called (`tool`, `required`, `any`), or the name of a tool."""
+    retrieval_dataset: str | None = None
+    """A dataset to answer from: this server's own parameter."""
+    retrieval_top_k: Chunks | None = None
+    max_tokens: TokenLimit | None = None
+    temperature: Temperature | None = None
+    seed: Seed | None = None
+    top_k: TopK | None = None
+    top_p: TopP | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    length_penalty: LengthPenalty | None = None
+    stop: StopWords | None = None
+
+    @field_validator("messages")
+    @classmethod
+    def _normal(cls, messages: list[Any]) -> list[Any]:
+        return normalize_messages(messages)
+
+    @field_validator("tools")
+    @classmethod
+    def _flat(cls, tools: list[Any] | None) -> list[Any] | None:
+        return None if tools is None else flatten_tools(tools)
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _listed(cls, stop: Any) -> Any:
+        return [stop] if isinstance(stop, str) else stop
+
+    @model_validator(mode="after")
+    def _chosen(self) -> "MessagesRequest":
+        self.tool_choice = normalize_tool_choice(self.tool_choice, self.tools or [])
+        return self
+
+    def query(self) -> str:
+        """What to look for in a dataset: the last text of the user."""
+        return user_texts(self.messages)[-1]
+
+    def question(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
+        """The question for an answerer.
+
+        Args:
+            model: The model that answers.
+            snippets: What was found for it; None if no dataset was named.
+        """
+        return GenerationRequest(
+            messages=self.messages,
+            snippets=snippets,
+            model=model,
+            tools=self.tools or (),
+            tool_choice=self.tool_choice,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            seed=self.seed,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            length_penalty=self.length_penalty,
+            stop=self.stop or [],
+        )

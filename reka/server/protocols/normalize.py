@@ -1,0 +1,246 @@
+"""Messages as programs write them -> messages in one form, OpenAI's full one: see `answers.Message`. Pure.
+
+Programs of Reka's present API write the live host's form (flat tools, media as plain strings), programs of OpenAI's
+write the full one, and the generation before has forms of its own. All are taken, each problem is told by its place.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pydantic_core import PydanticCustomError
+
+from reka.server.media import KINDS
+
+__all__ = [
+    "MAX_MESSAGES",
+    "MAX_TOOLS",
+    "body_error",
+    "flatten_tools",
+    "normalize_messages",
+    "normalize_tool_choice",
+    "normalize_v1_chat_messages",
+]
+
+MAX_MESSAGES: Final = 10_000
+"""Messages in a conversation (ours): more than any model has room for."""
+
+MAX_TOOLS: Final = 1_000
+"""Tools in a request (ours)."""
+
+_ROLES: Final = ("system", "developer", "user", "assistant", "tool")
+_NATIVE_ROLES: Final = ("system", "user", "assistant", "tool_output")
+_URL_KINDS: Final = ("image_url", "video_url", "audio_url", "pdf_url")
+_EMPTY: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
+
+
+def body_error(place: str, what: str) -> PydanticCustomError:
+    """Make the error for one place of a body. The message is a value, as it may hold braces."""
+    return PydanticCustomError("request", "{place}: {what}", {"place": place, "what": what})
+
+
+def normalize_messages(messages: Sequence[Any]) -> list[dict[str, Any]]:
+    """Bring the messages of `/v1/chat/completions` to one form.
+
+    Raises:
+        PydanticCustomError: They are no conversation.
+    """
+    normal = [_message(f"messages.{index}", message) for index, message in enumerate(messages)]
+    return _checked(normal)
+
+
+def normalize_v1_chat_messages(messages: Sequence[Any]) -> list[dict[str, Any]]:
+    """Bring the messages of `/v1/chat` to one form.
+
+    Raises:
+        PydanticCustomError: They are no conversation.
+    """
+    normal = [
+        one
+        for index, message in enumerate(messages)
+        for one in _native_message(f"messages.{index}", _object(f"messages.{index}", message))
+    ]
+    return _checked(normal)
+
+
+def flatten_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:
+    """Bring tools, nested or flat, to the flat form.
+
+    Raises:
+        PydanticCustomError: One is no tool, or two have one name.
+    """
+    flat = [_tool(f"tools.{index}", tool) for index, tool in enumerate(tools)]
+    names = [tool["name"] for tool in flat]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise body_error("tools", f"there are two of the name {twice[:100]!r}")
+    return flat
+
+
+def normalize_tool_choice(choice: Any, tools: Sequence[Mapping[str, Any]]) -> str | None:
+    """Bring a tool choice to `auto`, `none`, `required`, or `named:` and a name; None if nothing was chosen.
+
+    Raises:
+        PydanticCustomError: It is none of these, or there is no such tool.
+    """
+    if choice in (None, "auto", "none"):
+        return None if choice is None else str(choice)
+    if not tools:
+        raise body_error("tool_choice", "a tool is to be called, and there are no tools")
+    if choice in ("required", "any", "tool"):
+        return "required"
+    named = choice.get("function", choice) if isinstance(choice, Mapping) else choice
+    name = named.get("name") if isinstance(named, Mapping) else named
+    if not isinstance(name, str) or name not in [tool["name"] for tool in tools]:
+        raise body_error(
+            "tool_choice", f"got {_describe(choice)}, want auto, none, required, or the name of one of the tools"
+        )
+    return f"named:{name}"
+
+
+def _checked(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Check what is between messages: somebody asks, and a result belongs to a call."""
+    if not any(message["role"] == "user" for message in messages):
+        raise body_error("messages", "want at least one of role user: nothing is asked")
+    calls: set[str] = set()
+    for index, message in enumerate(messages):
+        calls.update(call["id"] for call in message.get("tool_calls", ()))
+        if message["role"] == "tool" and message["tool_call_id"] not in calls:
+            raise body_error(
+                f"messages.{index}",
+                f"is the result of call {_describe(message['tool_call_id'])}, and no assistant's message before it "
+                "has a call of that id in its tool_calls",
+            )
+    return messages
+
+
+def _message(place: str, message: Any) -> dict[str, Any]:
+    message = _object(place, message)
+    role = _role(place, message, _ROLES)
+    normal: dict[str, Any] = {"role": role, "content": _content(place, message.get("content"))}
+    if isinstance(name := message.get("name"), str) and name:
+        normal["name"] = name
+    calls = message.get("tool_calls")
+    if calls:
+        if role != "assistant":
+            raise body_error(f"{place}.tool_calls", f"only an assistant calls tools, and this is of role {role}")
+        normal["tool_calls"] = [
+            _call(f"{place}.tool_calls.{index}", call) for index, call in enumerate(_list(f"{place}.tool_calls", calls))
+        ]
+    elif message.get("content") is None and not (role == "assistant" and message.get("refusal")):
+        raise body_error(f"{place}.content", "is missing")
+    if role == "tool":
+        normal["tool_call_id"] = _string(f"{place}.tool_call_id", message.get("tool_call_id"))
+    return normal
+
+
+def _native_message(place: str, message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One message of `/v1/chat`; several, for the outputs of several tools."""
+    role = _role(place, message, _NATIVE_ROLES)
+    if role != "tool_output":
+        return [_message(place, message)]
+    outputs = _list(f"{place}.content", message.get("content"))
+    if not outputs:
+        raise body_error(f"{place}.content", "there are no tool outputs in it")
+    return [_output(f"{place}.content.{index}", output) for index, output in enumerate(outputs)]
+
+
+def _output(place: str, output: Any) -> dict[str, Any]:
+    output = _object(place, output)
+    told = output.get("output")
+    return {
+        "role": "tool",
+        "tool_call_id": _string(f"{place}.tool_call_id", output.get("tool_call_id")),
+        "content": told if isinstance(told, str) else json.dumps(told, ensure_ascii=False),
+    }
+
+
+def _content(place: str, content: Any) -> str | list[dict[str, Any]] | None:
+    if content is None or isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise body_error(f"{place}.content", f"got {_kind(content)}, want a string or a list of parts")
+    return [_part(f"{place}.content.{index}", part) for index, part in enumerate(content)]
+
+
+def _part(place: str, part: Any) -> dict[str, Any]:
+    part = _object(place, part)
+    kind = part.get("type")
+    value = part.get(kind) if isinstance(kind, str) else None
+    if kind == "text":
+        return {"type": "text", "text": _string(f"{place}.text", value)}
+    if kind in _URL_KINDS:
+        # The live host's form is the plain string, OpenAI's an object, which may say more (`detail`).
+        media = {"url": value} if isinstance(value, str) else _object(f"{place}.{kind}", value)
+        url = _string(f"{place}.{kind}.url", media.get("url"))
+        if not url.startswith(("http://", "https://", "data:")):
+            raise body_error(f"{place}.{kind}", f"got {_describe(url)}, want an http(s) or a data: URL")
+        return {"type": kind, kind: dict(media)}
+    if kind in KINDS:
+        return {"type": kind, kind: dict(_object(f"{place}.{kind}", value))}
+    raise body_error(f"{place}.type", f"got {_describe(kind)}, want one of text, {', '.join(KINDS)}")
+
+
+def _call(place: str, call: Any) -> dict[str, Any]:
+    """A tool call in the nested form, from that, or from the flat one with `parameters`."""
+    call = _object(place, call)
+    function = _object(f"{place}.function", call.get("function", call))
+    arguments = function.get("arguments", function.get("parameters", {}))
+    return {
+        "id": _string(f"{place}.id", call.get("id")),
+        "type": "function",
+        "function": {
+            "name": _string(f"{place}.name", function.get("name")),
+            "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False),
+        },
+    }
+
+
+def _tool(place: str, tool: Any) -> dict[str, Any]:
+    told = _object(place, tool)
+    told = _object(f"{place}.function", told.get("function", told))
+    name = _string(f"{place}.name", told.get("name"))
+    if not name:
+        raise body_error(f"{place}.name", "is empty")
+    parameters = _EMPTY if told.get("parameters") is None else _object(f"{place}.parameters", told["parameters"])
+    if parameters.get("type", "object") != "object":
+        raise body_error(
+            f"{place}.parameters", f"got a schema of type {_describe(parameters['type'])}, want one of type 'object'"
+        )
+    flat = {"name": name, "description": str(told.get("description") or ""), "parameters": dict(parameters)}
+    return flat | ({"strict": told["strict"]} if told.get("strict") is not None else {})
+
+
+def _role(place: str, message: Mapping[str, Any], roles: Sequence[str]) -> str:
+    role = message.get("role")
+    if not isinstance(role, str) or role not in roles:
+        raise body_error(f"{place}.role", f"got {_describe(role)}, want one of {', '.join(roles)}")
+    return role
+
+
+def _object(place: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise body_error(place, f"got {_kind(value)}, want an object")
+    return value
+
+
+def _list(place: str, value: Any) -> Sequence[Any]:
+    if not isinstance(value, list):
+        raise body_error(place, f"got {_kind(value)}, want a list")
+    return value
+
+
+def _string(place: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise body_error(place, f"got {_kind(value)}, want a string")
+    return value
+
+
+def _kind(value: Any) -> str:
+    """Name a JSON value's type; the value itself may be large, or private."""
+    names = {"NoneType": "nothing", "str": "a string", "bool": "a boolean", "list": "a list", "dict": "an object"}
+    return names.get(type(value).__name__, "a number")
+
+
+def _describe(value: Any) -> str:
+    return repr(value[:100]) if isinstance(value, str) else _kind(value)

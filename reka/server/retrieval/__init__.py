@@ -1,0 +1,1 @@
+"""Chunks, embeddings, the index and its hybrid search."""

@@ -1,0 +1,1 @@
+"""What a server keeps: datasets, jobs, API keys and the data folder."""

@@ -1,0 +1,443 @@
+"""An upstream in trouble, as the clients of each generation see it."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support.answer_servers import calling, serving
+from tests.support.caller import Caller
+from tests.support.fake_reka import FakeReka, reset, say_nothing, stop_inside_the_body
+from tests.support.protocols import completion, datas, deltas, native, native_events
+
+KEY = "upstream-key-5c1d"
+WAYS: dict[str, Callable[[Caller], requests.Response]] = {
+    "A": lambda api: api.chat("hi"),
+    "B": lambda api: native(api, "hi"),
+    "B streamed": lambda api: native(api, "hi", stream=True),
+    "C": lambda api: completion(api, "hi"),
+    "C streamed": lambda api: completion(api, "hi", stream=True),
+}
+EVERY_WAY = pytest.mark.parametrize("way", WAYS)
+COMPLETION = {
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1},
+}
+
+
+def chunk(delta: dict[str, Any] | None = None, finish_reason: str | None = None, **more: Any) -> bytes:
+    """A chunk of an upstream's stream."""
+    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish_reason}]
+    return f"data: {json.dumps({'choices': choices, **more})}\n\n".encode()
+
+
+HELLO = chunk({"content": "hello "})
+END = chunk({}, "stop")
+DONE = b"data: [DONE]\n\n"
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[FakeReka]:
+    fake = FakeReka()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture(scope="module")
+def url(upstream: FakeReka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that asks its upstream once, and waits half a second for it."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("THE_KEY", KEY)
+        given = {"upstream": upstream.url, "upstream_model": "m", "upstream_key_env": "THE_KEY"}
+        with serving(tmp_path_factory.mktemp("t"), **given, upstream_retries=0, upstream_silence=0.5) as server:
+            yield server.url
+
+
+@pytest.fixture
+def api(url: str, upstream: FakeReka) -> Iterator[Caller]:
+    """A caller, whose test must have asked the upstream all that it scripted; and the server answers behind it."""
+    with calling(url) as caller:
+        yield caller
+        assert upstream.all_was_asked
+        upstream.will_answer(200, COMPLETION)
+        assert caller.chat("hi").json()["text"] == "fine"
+
+
+def told(way: str, answer: requests.Response) -> tuple[str, str | None]:
+    """An error's message and, where the generation has one, its type."""
+    assert KEY not in answer.text
+    body = answer.json()
+    if way.startswith("C"):
+        assert set(body["error"]) == {"message", "type", "code", "param"}
+        return body["error"]["message"], body["error"]["type"]
+    assert set(body) == {"detail"}
+    return body["detail"], None
+
+
+STATUSES: list[tuple[int, Any, int, str, str]] = [
+    (400, {"error": {"message": "too hot"}}, 400, "too hot", "invalid_request_error"),
+    (401, {"error": {"message": f"Incorrect API key: {KEY}"}}, 502, "refuses this server's key", "server_error"),
+    (403, {"detail": "not for you"}, 502, "refuses this server's key", "server_error"),
+    (404, {"error": {"message": "no such model"}}, 502, "no such model", "server_error"),
+    (408, b"", 504, "did not answer in time", "server_error"),
+    (409, b"", 502, "409", "server_error"),
+    (413, b"", 400, "413", "invalid_request_error"),
+    (422, {"detail": [{"loc": ["body", "top_k"], "msg": "too low"}]}, 400, "top_k: too low", "invalid_request_error"),
+    (429, {"error": {"message": "slow down"}}, 429, "slow down", "rate_limit_error"),
+    (500, {"error": {"message": "oops"}}, 502, "oops", "server_error"),
+    (
+        502,
+        b"<html><head><title>x</title></head><body>Bad <b>Gateway</b></body></html>",
+        502,
+        "Bad Gateway",
+        "server_error",
+    ),
+    (503, b"", 503, "busy", "server_error"),
+    (504, b"", 504, "in time", "server_error"),
+    (301, b"", 502, "redirect", "server_error"),
+    (204, b"", 502, "204", "server_error"),
+    (418, b'"\\ud800 teapot"', 502, "? teapot", "server_error"),
+]
+
+
+@EVERY_WAY
+@pytest.mark.parametrize(("status", "body", "ours", "said", "kind"), STATUSES, ids=[str(row[0]) for row in STATUSES])
+def test_each_error_of_the_upstream_is_told_in_the_form_of_the_generation(
+    api: Caller, upstream: FakeReka, way: str, status: int, body: Any, ours: int, said: str, kind: str
+) -> None:
+    upstream.will_answer(status, body, headers={"Location": "/elsewhere"})
+
+    answer = WAYS[way](api)
+
+    message, told_kind = told(way, answer)
+    assert answer.status_code == ours
+    assert said in message
+    assert told_kind in (kind, None)
+
+
+@EVERY_WAY
+def test_the_limits_of_the_upstream_are_passed_on(api: Caller, upstream: FakeReka, way: str) -> None:
+    limits = {
+        "x-ratelimit-limit": "60",
+        "X-RateLimit-Remaining": "0",
+        "x-ratelimit-reset": "1795000000",
+        "x-ratelimit-reset-tokens": "6m0s",
+    }
+    upstream.will_answer(429, {"error": {"message": "slow", "code": "rpm"}}, {**limits, "Retry-After": "7", "x-o": "1"})
+
+    answer = WAYS[way](api)
+
+    assert {name: answer.headers[name] for name in limits} == limits
+    assert answer.headers["Retry-After"] == "7"
+    assert "x-o" not in answer.headers
+    if way.startswith("C"):
+        assert answer.json()["error"]["code"] == "rpm"
+
+
+@EVERY_WAY
+def test_a_wait_in_milliseconds_is_passed_on_in_seconds(api: Caller, upstream: FakeReka, way: str) -> None:
+    upstream.will_answer(503, b"", {"Retry-After-Ms": "1500", "Retry-After": "9"})
+
+    assert WAYS[way](api).headers["Retry-After"] == "1.5"
+
+
+GARBAGE: dict[str, bytes] = {
+    "nothing": b"",
+    "html": b"<html>welcome</html>",
+    "text": b"hello",
+    "bytes": bytes(range(256)),
+    "list": b"[]",
+    "empty": b"{}",
+    "no choices": b'{"choices": []}',
+    "choices of another type": b'{"choices": 5}',
+    "no message": b'{"choices": [{}]}',
+    "content of another type": b'{"choices": [{"message": {"content": 5}}]}',
+    "calls of another type": b'{"choices": [{"message": {"content": "", "tool_calls": 5}}]}',
+    "a call without a function": b'{"choices": [{"message": {"content": "", "tool_calls": [{}]}}]}',
+    "usage of another type": b'{"choices": [{"message": {"content": "x"}}], "usage": [1]}',
+    "infinite usage": b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": "inf"}}',
+    "deep": b"[" * 100_000,
+    "half": b'{"choices": [{"message": {"content": "x"',
+}
+
+
+@EVERY_WAY
+@pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE)
+def test_garbage_of_the_upstream_is_a_bad_gateway(api: Caller, upstream: FakeReka, way: str, body: bytes) -> None:
+    upstream.will_answer(200, body, {"Content-Type": "application/json"})
+
+    answer = WAYS[way](api)
+
+    assert answer.status_code == 502
+    assert "cannot be read" in told(way, answer)[0]
+
+
+GARBLED_STREAMS: dict[str, bytes] = {
+    "nothing": b"",
+    "html": b"<html>welcome</html>",
+    "done at once": DONE,
+    "no json": b"data: hello\n\n",
+    "a list": b"data: []\n\n",
+    "text": b'data: "x"\n\n',
+    "choices of another type": b'data: {"choices": 5}\n\n',
+    "a choice of another type": b'data: {"choices": [5]}\n\n',
+    "content of another type": chunk({"content": 5}),
+    "calls of another type": chunk({"tool_calls": 5}),
+    "a call of another type": chunk({"tool_calls": [5]}),
+    "a function of another type": chunk({"tool_calls": [{"index": 0, "function": 5}]}),
+    "a name of another type": chunk({"tool_calls": [{"index": 0, "function": {"name": 5}}]}),
+    "an index of another type": chunk({"tool_calls": [{"index": "first"}]}),
+    "comments alone": b": ping\n\n: ping\n\n",
+}
+
+
+@pytest.mark.parametrize("way", ["B streamed", "C streamed"])
+@pytest.mark.parametrize("body", GARBLED_STREAMS.values(), ids=GARBLED_STREAMS)
+def test_a_stream_of_garbage_is_a_bad_gateway(api: Caller, upstream: FakeReka, way: str, body: bytes) -> None:
+    upstream.will_stream(*([body] if body else []))
+
+    answer = WAYS[way](api)
+
+    assert answer.status_code == 502
+    assert "the upstream" in told(way, answer)[0]
+
+
+CONNECTIONS: dict[str, tuple[Any, int, str]] = {
+    "reset": (reset, 502, "no answer from the upstream"),
+    "breaks off": (stop_inside_the_body, 502, "no answer from the upstream"),
+    "hangs": (say_nothing, 504, "did not answer in time"),
+}
+
+
+@EVERY_WAY
+@pytest.mark.parametrize(("misbehave", "status", "said"), CONNECTIONS.values(), ids=CONNECTIONS)
+def test_a_connection_without_an_answer_is_told(
+    api: Caller, upstream: FakeReka, way: str, misbehave: Any, status: int, said: str
+) -> None:
+    upstream.will_misbehave(misbehave)
+
+    answer = WAYS[way](api)
+
+    assert answer.status_code == status
+    assert said in told(way, answer)[0]
+
+
+@EVERY_WAY
+def test_an_upstream_that_refuses_connections_is_a_bad_gateway(way: str, refusing: Caller) -> None:
+    answer = WAYS[way](refusing)
+
+    assert answer.status_code == 502
+    assert "cannot connect" in told(way, answer)[0]
+    assert refusing.ask("GET", "/healthz").ok
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    """A caller of a server whose upstream is bound and does not listen."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        given = {"upstream": address, "upstream_model": "m", "upstream_retries": 0}
+        with serving(tmp_path_factory.mktemp("x"), **given) as server, calling(server.url) as caller:
+            yield caller
+
+
+ERRORS_IN_STREAMS: list[tuple[Any, int]] = [
+    ({"message": "bad", "code": 400}, 400),
+    ({"message": "bad", "type": "invalid_request_error"}, 400),
+    ({"message": "bad", "type": "rate_limit_error", "code": "rpm"}, 429),
+    ({"message": "bad", "type": "authentication_error"}, 502),
+    ({"message": "bad", "type": "server_error"}, 502),
+    ({"message": "bad", "code": 99999}, 502),
+    ("bad", 502),
+]
+
+
+@pytest.mark.parametrize("way", ["B streamed", "C streamed"])
+@pytest.mark.parametrize(("error", "status"), ERRORS_IN_STREAMS, ids=str)
+def test_a_stream_that_begins_with_an_error_has_its_status(
+    api: Caller, upstream: FakeReka, way: str, error: Any, status: int
+) -> None:
+    upstream.will_stream(f"data: {json.dumps({'error': error})}\n\n".encode())
+
+    answer = WAYS[way](api)
+
+    assert answer.status_code == status
+    assert "bad" in told(way, answer)[0]
+
+
+def _dies(*pieces: bytes) -> Callable[[Any], None]:
+    """Send the start of a stream and cut the connection."""
+
+    def misbehave(handler: Any) -> None:
+        handler.begin("text/event-stream")
+        for piece in pieces:
+            handler.chunk(piece)
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    return misbehave
+
+
+def _falls_silent(handler: Any) -> None:
+    handler.begin("text/event-stream")
+    handler.chunk(HELLO)
+    handler.connection.recv(1)
+
+
+BREAKS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "dies": (_dies(HELLO), "no answer from the upstream"),
+    "dies inside an event": (_dies(HELLO, b'data: {"choi'), "no answer from the upstream"),
+    "falls silent": (_falls_silent, "did not answer in time"),
+    "reports an error": (
+        lambda h: h.stream((HELLO, b'data: {"error": {"message": "burnt"}}\n\n'), None, ends=True),
+        "burnt",
+    ),
+    "ends too early": (lambda h: h.stream((HELLO,), None, ends=True), "before it was whole"),
+    "becomes garbage": (lambda h: h.stream((HELLO, b"data: {]\n\n"), None, ends=True), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("misbehave", "said"), BREAKS.values(), ids=BREAKS)
+def test_a_stream_that_breaks_off_ends_with_an_error_and_is_not_said_to_be_whole(
+    api: Caller, upstream: FakeReka, misbehave: Any, said: str
+) -> None:
+    upstream.will_misbehave(misbehave)
+
+    first, *_, last = datas(completion(api, "hi", stream=True))
+
+    assert json.loads(first)["choices"][0]["delta"] == {"content": "hello "}
+    error = json.loads(last)["error"]
+    assert said in error["message"]
+    assert set(error) == {"message", "type", "code", "param"}
+
+
+@pytest.mark.parametrize(("misbehave", "said"), BREAKS.values(), ids=BREAKS)
+def test_in_the_generation_that_has_no_such_event_the_connection_is_cut(
+    api: Caller, upstream: FakeReka, misbehave: Any, said: str
+) -> None:
+    upstream.will_misbehave(misbehave)
+
+    body = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
+    with api.ask("POST", "/v1/chat", json=body, stream=True) as answer:
+        blocks = answer.iter_content(None)
+        assert b"hello " in next(blocks)
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            list(blocks)
+
+
+def test_what_other_servers_do_differently_in_streams_is_read(api: Caller, upstream: FakeReka) -> None:
+    upstream.will_stream(
+        b"\xef\xbb\xbf: comment\r\n\r\n",
+        chunk({"role": "assistant", "content": None}),
+        chunk({"content": [{"type": "text", "text": "a"}, {"type": "thinking"}]}),
+        chunk({"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": {"x": 1}}}]}),
+        chunk(None),
+        DONE,  # and no finish_reason
+    )
+
+    *before, last = native_events(native(api, "hi", stream=True))
+
+    response = last["responses"][0]
+    assert [event["responses"][0]["chunk"]["content"] for event in before] == ["a"]
+    assert response["chunk"]["tool_calls"] == [{"id": "c", "name": "f", "parameters": {"x": 1}}]
+    assert response["finish_reason"] == "stop"
+    assert last["usage"]["output_tokens"] > 0  # counted, as it was not told
+
+
+def test_an_upstream_that_does_not_stream_is_told_in_events(api: Caller, upstream: FakeReka) -> None:
+    upstream.will_answer(200, COMPLETION)
+
+    events = datas(completion(api, "hi", stream=True))
+
+    assert "".join(delta.get("content", "") for delta in deltas([json.loads(data) for data in events[:-1]])) == "fine"
+    assert events[-1] == "[DONE]"
+
+
+@EVERY_WAY
+def test_text_that_is_no_unicode_is_mended(api: Caller, upstream: FakeReka, way: str) -> None:
+    broken = "a\ud800b \ud83d\ude00"
+    if way.endswith("streamed"):
+        upstream.will_stream(chunk({"content": broken}), END, DONE)
+    else:
+        upstream.will_answer(200, {"choices": [{"message": {"content": broken}, "logprobs": {"x": float("-inf")}}]})
+
+    answer = WAYS[way](api)
+
+    assert answer.status_code == 200
+    assert json.dumps("a\ufffdb \U0001f600")[1:-1] in json.dumps(answer.text, ensure_ascii=True).replace("\\\\", "\\")
+
+
+def test_one_connection_serves_streams_one_after_the_other(api: Caller, upstream: FakeReka) -> None:
+    upstream.will_answer(200, COMPLETION)
+    assert api.chat("hi").ok
+    before = upstream.connections
+    for _ in range(3):
+        upstream.will_stream(HELLO, END, DONE)
+        assert datas(completion(api, "hi", stream=True))[-1] == "[DONE]"
+
+    assert upstream.connections <= before + 1
+
+
+@EVERY_WAY
+@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504])
+def test_a_question_is_asked_again_where_that_can_help(
+    retrying: Caller, upstream: FakeReka, way: str, status: int
+) -> None:
+    before = len(upstream.requests)
+    upstream.will_answer(status, b"", {"Retry-After": "0"})
+    if way.endswith("streamed"):
+        upstream.will_stream(HELLO, END, DONE)
+    else:
+        upstream.will_answer(200, COMPLETION)
+
+    assert WAYS[way](retrying).status_code == 200
+    assert len(upstream.requests) == before + 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (400, b"", {}),
+        (401, b"", {}),
+        (404, b"", {}),
+        (429, {"error": {"message": "P001: Insufficient Balance"}}, {"Retry-After": "0"}),
+        (429, b"", {"Retry-After": "3600"}),
+        (200, b"<html>", {}),
+    ],
+)
+def test_a_question_is_not_asked_again_where_that_cannot_help(
+    retrying: Caller, upstream: FakeReka, status: int, body: Any, headers: dict[str, str]
+) -> None:
+    before = len(upstream.requests)
+    upstream.will_answer(status, body, headers)
+
+    assert not retrying.chat("hi").ok
+    assert len(upstream.requests) == before + 1
+
+
+def test_a_stream_that_has_begun_is_not_asked_for_again(retrying: Caller, upstream: FakeReka) -> None:
+    before = len(upstream.requests)
+    upstream.will_misbehave(_dies(HELLO))
+
+    assert "error" in json.loads(datas(completion(retrying, "hi", stream=True))[-1])
+    assert len(upstream.requests) == before + 1
+
+
+def test_a_question_is_given_up_after_as_many_tries_as_are_set(retrying: Caller, upstream: FakeReka) -> None:
+    before = len(upstream.requests)
+    for _ in range(2):
+        upstream.will_answer(503, b"", {"Retry-After": "0"})
+
+    assert retrying.chat("hi").status_code == 503
+    assert len(upstream.requests) == before + 2
+
+
+@pytest.fixture(scope="module")
+def retrying(upstream: FakeReka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    """A caller of a server that asks its upstream once more."""
+    given = {"upstream": upstream.url, "upstream_model": "m", "upstream_retries": 1}
+    with serving(tmp_path_factory.mktemp("y"), **given) as server, calling(server.url) as caller:
+        yield caller

@@ -1,0 +1,73 @@
+"""Whatever the description of the API allows, and what it does not, is answered: never with a failure of the server."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+
+from reka.server.run import BackgroundServer
+from reka.server.settings import Settings
+from tests.support.server_parts import Echo, WordEmbedder
+
+WITHOUT_PARAMETERS = [("GET", "/"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")]
+OPERATIONS = [
+    ("GET", "/models"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/{name}"),
+    ("POST", "/chat"),
+    ("POST", "/v1/chat"),
+    ("POST", "/v1/chat/completions"),
+    ("GET", "/datasets"),
+    ("POST", "/datasets"),
+    ("DELETE", "/datasets/{name}"),
+    ("POST", "/datasets/{name}/prepare-retrieval"),
+    ("GET", "/jobs/prepare-retrieval/{job_id}/status"),
+]
+EXAMPLES = [
+    pytest.param(5, id="sample"),
+    pytest.param(200, id="long", marks=pytest.mark.prove),
+]
+
+
+@pytest.fixture(scope="module", params=["quoting", "with a model"])
+def description(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """What a server says of its API."""
+    backend = Echo() if request.param == "with a model" else None
+    server = BackgroundServer(
+        Settings(port=0, data_dir=tmp_path_factory.mktemp("fuzz")), backend=backend, embedder=WordEmbedder()
+    )
+    yield schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    server.stop()
+
+
+def test_no_operation_is_left_out(description: Any) -> None:
+    described = {(result.ok().method.upper(), result.ok().path) for result in description.get_all_operations()}
+
+    assert described == {*OPERATIONS, *WITHOUT_PARAMETERS}
+
+
+@pytest.mark.parametrize("examples", EXAMPLES)
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_no_request_makes_the_server_fail(
+    description: Any, method: str, path: str, mode: GenerationMode, examples: int
+) -> None:
+    strategy = description[path][method].as_strategy(generation_mode=mode)
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(case=strategy)
+    def ask(case: Any) -> None:
+        answer = case.call(headers={"X-Api-Key": "a-key"})
+        assert answer.status_code < 500, (answer.status_code, case.as_curl_command())
+        if answer.status_code < 400:
+            return
+        body = answer.json()
+        if path.startswith("/v1/") and path != "/v1/chat":
+            assert set(body["error"]) == {"message", "type", "code", "param"}
+        else:
+            assert isinstance(body["detail"], str | list)
+
+    ask()

@@ -1,0 +1,152 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reka.server.retrieval.chunking import Chunk
+from reka.server.retrieval.embeddings import WordLlamaEmbedder
+from reka.server.retrieval.index import EMBED_CHUNKS, Index, Mode
+from tests.support.server_parts import WordEmbedder
+
+TEXTS = [
+    "The cat sat on the mat.",
+    "A dog barked all night.",
+    "東京は日本の首都です。",
+    "def snake_case(): ...",
+    "The end.",
+]
+MODES: list[Mode] = ["hybrid", "keyword", "vector"]
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    return Index(tmp_path / "index", WordEmbedder())
+
+
+def of(texts: list[str]) -> Iterator[Chunk]:
+    return (Chunk(text, f"{place}.txt", place) for place, text in enumerate(texts))
+
+
+def test_a_hit_tells_text_source_place_score_and_similarity(index: Index) -> None:
+    index.build("t", of(TEXTS))
+
+    best = index.search("t", "The cat sat on the mat.", 1)[0]
+
+    assert (best.text, best.source, best.position, best.score) == (TEXTS[0], "0.txt", 0, 1.0)
+    assert best.similarity == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize(("query", "place"), [("DOG", 1), ("首都", 2), ("snake", 3), ("case", 3), ("cat's", 0)])
+def test_a_word_is_found_in_any_case_and_script_and_inside_a_name(index: Index, query: str, place: int) -> None:
+    index.build("t", of(TEXTS))
+
+    assert [hit.position for hit in index.search("t", query, 5, "keyword")] == [place]
+
+
+@pytest.mark.parametrize(
+    "query", ["the", "the of and", "cat AND (", '"cat', "cat OR *", "-cat", "a:b ^ ~", "\0", "%' --"]
+)
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_in_a_query_is_syntax(index: Index, query: str, mode: Mode) -> None:
+    index.build("t", of(TEXTS))
+
+    found = index.search("t", query, 5, mode)
+
+    assert {hit.position for hit in found} <= set(range(5))
+    assert ("cat" in query and mode == "keyword") <= (0 in {hit.position for hit in found})
+
+
+@pytest.mark.parametrize("query", ["", "  ", "\n"])
+def test_a_query_of_white_space_finds_nothing(index: Index, query: str) -> None:
+    index.build("t", of(TEXTS))
+
+    assert index.search("t", query, 5) == []
+
+
+def test_a_very_long_query_is_looked_at_in_part(index: Index) -> None:
+    index.build("t", of(TEXTS))
+
+    assert index.search("t", "dog " * 100_000, 1)[0].position == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_among_equals_the_first_of_the_dataset_come_first_each_time(index: Index, mode: Mode) -> None:
+    index.build("t", (Chunk("the very same words", "a.txt", place) for place in range(3000)))
+
+    first = index.search("t", "same words", 7, mode)
+
+    assert [hit.position for hit in first] == list(range(7))
+    assert all(index.search("t", "same words", 7, mode) == first for _ in range(5))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_scores_never_rise_and_similarities_are_cosines(index: Index, mode: Mode) -> None:
+    index.build("t", of([f"word{number % 7} word{number % 11} tail" for number in range(400)]))
+
+    found = index.search("t", "word3 word5", 100, mode)
+
+    scores = [hit.score for hit in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= hit.score <= 1 and -1 <= hit.similarity <= 1 for hit in found)
+    assert len({hit.position for hit in found}) == len(found)
+
+
+def test_more_are_asked_for_than_there_are(index: Index) -> None:
+    index.build("t", of(TEXTS[:2]))
+
+    assert len(index.search("t", "cat dog", 100)) == 2
+
+
+def test_a_build_that_is_stopped_leaves_no_table(index: Index) -> None:
+    def stop(count: int) -> None:
+        if count > 20_000:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        index.build("t", of(["some words"] * 30_000), stop)
+    assert index.tables() == []
+
+
+def test_a_build_tells_how_far_it_is(index: Index) -> None:
+    counts: list[int] = []
+
+    built = index.build("t", of(["some words"] * (2 * EMBED_CHUNKS + 5)), counts.append)
+
+    assert counts == [EMBED_CHUNKS, 2 * EMBED_CHUNKS, 2 * EMBED_CHUNKS + 5]
+    assert built == counts[-1]
+
+
+def test_no_chunks_make_no_table(index: Index) -> None:
+    assert index.build("t", iter([])) == 0
+    assert index.tables() == []
+
+
+def test_a_dropped_table_is_gone_and_may_be_dropped_again(index: Index) -> None:
+    index.build("t", of(TEXTS))
+
+    index.drop("t")
+    index.drop("t")
+
+    assert index.tables() == []
+
+
+def test_the_name_of_a_file_helps_to_find_its_text(index: Index) -> None:
+    index.build("t", iter([Chunk("It wraps a block.", "docs/with_statement.txt", 0), Chunk("Other.", "b.txt", 0)]))
+
+    found = index.search("t", "statement", 1, "keyword")
+
+    assert [(hit.source, hit.text) for hit in found] == [("docs/with_statement.txt", "It wraps a block.")]
+
+
+def test_the_built_in_embedder_finds_what_means_the_same_and_takes_texts_without_tokens() -> None:
+    embedder = WordLlamaEmbedder()
+
+    vectors = embedder.embed(["How do I cook rice?", "Boiling rice in a pot", "The stock market fell", ""])
+
+    likeness = vectors @ vectors[0]
+    assert vectors.shape == (4, embedder.dimensions)
+    assert likeness[0] == pytest.approx(1, abs=1e-5)
+    assert likeness[1] > 0.3 > likeness[2]
+    assert likeness[3] == 0
+    assert embedder.embed([]).shape == (0, embedder.dimensions)
+    assert embedder.count_tokens("How do I cook rice?") > embedder.count_tokens("rice") > embedder.count_tokens("") == 0

@@ -1,0 +1,85 @@
+"""What the tests of the three generations ask with, and how they read streams."""
+
+import json
+from typing import Any, Final
+
+import requests
+
+from tests.support.caller import Caller
+
+ADD: Final = {
+    "name": "add",
+    "description": "Adds two numbers",
+    "parameters": {
+        "type": "object",
+        "properties": {"a": {"type": "number"}, "b": {"type": "number"}},
+        "required": ["a", "b"],
+    },
+}
+"""A tool in the flat form."""
+
+WEATHER: Final = {
+    "name": "get_weather",
+    "description": "Tells the weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+def nested(tool: Any) -> dict[str, Any]:
+    """A tool in OpenAI's form."""
+    return {"type": "function", "function": tool}
+
+
+def messages(*contents: Any) -> list[dict[str, Any]]:
+    """The user's and the assistant's messages in turn."""
+    return [{"role": "assistant" if index % 2 else "user", "content": one} for index, one in enumerate(contents)]
+
+
+def native(api: Caller, *contents: Any, **more: Any) -> requests.Response:
+    """Ask `/v1/chat`."""
+    return api.ask("POST", "/v1/chat", json={"messages": messages(*contents), "model": "reka-flash", **more})
+
+
+def completion(api: Caller, *contents: Any, **more: Any) -> requests.Response:
+    """Ask `/v1/chat/completions`."""
+    return api.ask(
+        "POST", "/v1/chat/completions", json={"messages": messages(*contents), "model": "reka-flash", **more}
+    )
+
+
+def datas(answer: requests.Response) -> list[str]:
+    """What the events of a streamed answer carry."""
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = answer.content.decode().split("\n\n")
+    assert events.pop() == ""
+    assert all(event.startswith("data: ") and "\n" not in event for event in events)
+    return [event.removeprefix("data: ") for event in events]
+
+
+def native_events(answer: requests.Response) -> list[dict[str, Any]]:
+    """The events of a streamed answer of `/v1/chat`."""
+    return [json.loads(data) for data in datas(answer)]
+
+
+def chunks(answer: requests.Response) -> list[dict[str, Any]]:
+    """The chunks of a streamed answer of `/v1/chat/completions`, which says that it is whole."""
+    *before, last = datas(answer)
+    assert last == "[DONE]"
+    return [json.loads(data) for data in before]
+
+
+def deltas(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [choice["delta"] for event in events for choice in event["choices"]]
+
+
+def joined_calls(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The tool calls that the pieces in chunks add up to."""
+    calls: dict[int, dict[str, Any]] = {}
+    for delta in deltas(events):
+        for piece in delta.get("tool_calls", ()):
+            call = calls.setdefault(piece["index"], {"id": "", "name": "", "arguments": ""})
+            call["id"] += piece.get("id") or ""
+            call["name"] += piece["function"].get("name") or ""
+            call["arguments"] += piece["function"].get("arguments") or ""
+    return list(calls.values())
