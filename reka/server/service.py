@@ -54,7 +54,7 @@ class ChatRequestBody(Protocol):
     def query(self) -> str:
         """What to look for in it."""
 
-    def question(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
+    def to_generation_request(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
         """The question for an answerer."""
 
 
@@ -129,7 +129,7 @@ class Service:
         if asked.retrieval_dataset is not None:
             k = asked.retrieval_top_k or self.settings.retrieval_top_k
             snippets = self.retrieve(owner, asked.retrieval_dataset, asked.query(), k)
-        return asked.question(model, snippets)
+        return asked.to_generation_request(model, snippets)
 
     def retrieve(self, owner: str, dataset: str, query: str, k: int) -> list[Snippet]:
         """Find the chunks of a dataset that fit a query best, best first.

@@ -1,4 +1,4 @@
-"""The HTTP face of a service: each route reads, asks the service, and answers."""
+"""The web application: each route reads a request, calls one method of the service and writes the response."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,18 +25,18 @@ from reka.server.protocols.v1_completions import CompletionRequest
 from reka.server.service import ChatRequestBody, Service
 
 _DOCS: Final = {"validatorUrl": None, "tryItOutEnabled": True}
-"""How the page at /docs is set up: without a validator, which would be another host."""
+"""Settings of the page at /docs; the validator is off because it calls another host."""
 
 
 def create_app(service: Service) -> FastAPI:
-    """Make the web application of a running service. When it ends, it closes the service's answerer."""
+    """Create the web application of a running service; its shutdown closes the service's backend."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await service.backend.close()
 
-    # The page at /docs brings its scripts along: a server may run where there is no network.
+    # FastAPIOffline serves the scripts of /docs itself: a server may run without a network.
     app = FastAPIOffline(
         title="reka",
         version=__version__,
@@ -45,6 +45,7 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
         static_url="/docs/static",
         swagger_ui_parameters=_DOCS,
+        generate_unique_id_function=lambda route: route.name,
     )
     error_handlers.register_error_handlers(app)
     openapi.describe_bodies_and_keys(app)
@@ -53,20 +54,20 @@ def create_app(service: Service) -> FastAPI:
     add_health_routes(app, service)
 
     async def owner(request: Request) -> str:
-        given = _key_in(request)
+        key = _api_key(request)
         if service.keys.is_nonblocking:
-            return service.keys.owner_of(given)
-        return await run_in_threadpool(service.keys.owner_of, given)
+            return service.keys.owner_of(key)
+        return await run_in_threadpool(service.keys.owner_of, key)
 
-    # A route reads its body itself, so that a wrong key is answered before any of it is read.
+    # Routes read their bodies themselves, so that a wrong key is refused before any of the body is read.
     _add_model_routes(app, service, owner)
     _add_chat_routes(app, service, owner)
     _add_dataset_routes(app, service, owner)
     return app
 
 
-def _key_in(request: Request) -> str | None:
-    """Find the key of a request. FastAPI's own dependencies for it take a sixth of all that a short question costs."""
+def _api_key(request: Request) -> str | None:
+    """Read the API key of a request; FastAPI's own dependencies take a sixth of the cost of a short request."""
     key = request.headers.get("x-api-key")
     if key:
         return key
@@ -75,84 +76,86 @@ def _key_in(request: Request) -> str | None:
 
 
 def _add_model_routes(app: FastAPI, service: Service, owner: Any) -> None:
-    """Add what tells of models."""
+    """Add the routes that describe models."""
 
     @app.get("/models", tags=["models"], dependencies=[Depends(owner)])
-    async def models() -> tuple[str, ...]:
+    async def list_model_names() -> tuple[str, ...]:
         """List the names of the models."""
         return service.models
 
     @app.get("/v1/models", tags=["models"], dependencies=[Depends(owner)])
-    async def v1_models(request: Request) -> Any:
-        """List the models: as OpenAI does, or, for `reka-api` 3, as the API of that generation did."""
-        listed = v1_chat.models_response if "x-fern-language" in request.headers else v1_completions.models_response
-        return listed(service.models)
+    async def list_models(request: Request) -> Any:
+        """List the models, in OpenAI's form, or in that of `/v1/chat` for `reka-api` 3 (by its header)."""
+        protocol = v1_chat if "x-fern-language" in request.headers else v1_completions
+        return protocol.models_response(service.models)
 
     @app.get("/v1/models/{name:path}", tags=["models"], dependencies=[Depends(owner)])
-    async def v1_model(name: str) -> dict[str, Any]:
-        """Tell of one model."""
+    async def get_model(name: str) -> dict[str, Any]:
+        """Retrieve a model."""
         if name not in service.models:
             raise NotFoundError(f"There is no model {name[:100]!r}: this server has {', '.join(service.models)}")
         return v1_completions.model_object(name)
 
 
 def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
-    """Add what answers questions, in each generation of the API."""
+    """Add the chat routes of the three API families."""
     limit = service.settings.max_body_bytes
     backend = service.backend
 
-    async def question(request: Request, owner: str, body: ChatRequestBody) -> GenerationRequest:
+    async def build(request: Request, owner: str, body: ChatRequestBody) -> GenerationRequest:
         if body.retrieval_dataset is None:
             return service.build_request(owner, body)
         return await cancel_on_disconnect(request, run_in_threadpool(service.build_request, owner, body))
 
-    async def streamed(
+    async def stream(
         request: Request,
-        asked: GenerationRequest,
-        events: Callable[[AnswerStream, GenerationRequest], AsyncIterator[bytes]],
+        generation: GenerationRequest,
+        to_sse: Callable[[AnswerStream, GenerationRequest], AsyncIterator[bytes]],
     ) -> SseResponse:
-        pieces = await cancel_on_disconnect(request, prefetch_first(backend.stream(asked)))
-        return SseResponse(events(pieces, asked), pieces)
+        answer = await cancel_on_disconnect(request, prefetch_first(backend.stream(generation)))
+        return SseResponse(to_sse(answer, generation), answer)
 
     @app.post("/chat", tags=["chat"], openapi_extra=openapi.json_body(ChatRequest))
     async def create_chat(request: Request) -> dict[str, Any]:
-        """Answer the last turn of a conversation."""
-        asked = await question(request, await owner(request), await read_body(request, ChatRequest, limit))
-        return to_response(await cancel_on_disconnect(request, backend.answer(asked)), asked.snippets)
+        """Create the next turn of a conversation."""
+        caller = await owner(request)
+        generation = await build(request, caller, await read_body(request, ChatRequest, limit))
+        return to_response(await cancel_on_disconnect(request, backend.answer(generation)), generation.snippets)
 
     @app.post("/v1/chat", tags=["chat"], openapi_extra=openapi.json_body(V1ChatRequest))
     async def create_v1_chat(request: Request) -> Any:
-        """Answer the last message of a conversation; streamed, each event has the whole text so far."""
-        asking = await owner(request)
+        """Create a chat response; when streamed, each event carries the whole text so far."""
+        caller = await owner(request)
         body = await read_body(request, V1ChatRequest, limit)
-        asked = await question(request, asking, body)
+        generation = await build(request, caller, body)
         if body.stream:
-            return await streamed(request, asked, v1_chat.to_sse)
-        return v1_chat.to_response(await cancel_on_disconnect(request, backend.answer(asked)), asked)
+            return await stream(request, generation, v1_chat.to_sse)
+        return v1_chat.to_response(await cancel_on_disconnect(request, backend.answer(generation)), generation)
 
     @app.post("/v1/chat/completions", tags=["chat"], openapi_extra=openapi.json_body(CompletionRequest))
     async def create_completion(request: Request) -> Any:
-        """Answer the last message of a conversation, with tools and formats, as OpenAI's API does."""
-        asking = await owner(request)
+        """Create a chat completion, with tools and response formats, as OpenAI's API has it."""
+        caller = await owner(request)
         body = await read_body(request, CompletionRequest, limit)
-        asked = await question(request, asking, body)
+        generation = await build(request, caller, body)
         if body.stream:
-            return await streamed(request, asked, partial(v1_completions.to_sse, wants_usage=body.wants_usage()))
-        return v1_completions.to_response(await cancel_on_disconnect(request, backend.answer(asked)), asked)
+            to_sse = partial(v1_completions.to_sse, include_usage=body.include_usage())
+            return await stream(request, generation, to_sse)
+        return v1_completions.to_response(await cancel_on_disconnect(request, backend.answer(generation)), generation)
 
 
 def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:
-    """Add what stores datasets and prepares them."""
+    """Add the routes that store datasets and prepare them for retrieval."""
     datasets, jobs = service.datasets, service.jobs
 
     @app.get("/datasets", tags=["datasets"])
     def list_datasets(owner: Annotated[str, Depends(owner)]) -> list[str]:
-        """List the names of the key's datasets."""
+        """List the names of this key's datasets."""
         return datasets.list(owner)
 
     @app.post("/datasets", tags=["datasets"], openapi_extra=openapi.UPLOAD_BODY)
     async def add_dataset(request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
-        """Store a text file, or a zip of text files, as a dataset."""
+        """Upload a text file, or a zip of text files, as a dataset."""
         upload = Upload(
             request.headers.get("content-type", ""),
             service.folder.staging,
@@ -168,16 +171,16 @@ def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:
 
     @app.delete("/datasets/{name}", tags=["datasets"])
     def delete_dataset(name: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
-        """Delete a dataset and all that was prepared of it."""
+        """Delete a dataset and its index."""
         deleted = datasets.delete(owner, name)
         return {"name": deleted, "ok": True, "info": f"Deleted dataset {deleted!r}"}
 
     @app.post("/datasets/{name}/prepare-retrieval", tags=["datasets"])
     def prepare_retrieval(name: str, owner: Annotated[str, Depends(owner)]) -> str:
-        """Begin to prepare a dataset for retrieval; answers the job's id."""
+        """Start a prepare-retrieval job and return its id."""
         return jobs.add(owner, name)
 
     @app.get("/jobs/prepare-retrieval/{job_id}/status", tags=["datasets"])
     def retrieval_job_status(job_id: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
-        """Tell how far a job is."""
+        """Get the status of a prepare-retrieval job."""
         return jobs.status(owner, job_id)

@@ -1,4 +1,4 @@
-"""How errors become answers, in one place: a status, a JSON `detail`, and a request id that the log has too."""
+"""Exception handlers: each error becomes a status and a JSON body in the form of the API family."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -17,18 +17,18 @@ from reka.server.generation.types import GenerationError
 
 logger = logging.getLogger(__name__)
 
-_MAX_FAULTS: Final = 20
-"""Faults that an answer lists: a body can have millions (ours)."""
+_MAX_VALIDATION_ERRORS: Final = 20
+"""Validation errors listed in a response: a body can have millions (ours)."""
 
 
 def register_error_handlers(app: FastAPI) -> None:
     """Register a handler for each kind of error that a route can raise."""
     app.add_exception_handler(ServiceError, _service_error)
-    app.add_exception_handler(GenerationError, _answer_error)
+    app.add_exception_handler(GenerationError, _generation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ValidationError, _validation_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(ClientDisconnect, _client_is_gone)
+    app.add_exception_handler(ClientDisconnect, _client_disconnected)
 
 
 def _service_error(request: Request, error: Exception) -> Response:
@@ -37,7 +37,7 @@ def _service_error(request: Request, error: Exception) -> Response:
     return _error(request, error.status, error.detail, headers)
 
 
-def _answer_error(request: Request, error: Exception) -> Response:
+def _generation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GenerationError)
     headers = dict(error.limits)
     if error.retry_after is not None:
@@ -54,25 +54,25 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _validation_error(request: Request, error: Exception) -> Response:
-    """List what is wrong with a body, without repeating the body: it may be large, or private."""
+    """List the validation errors of a body without repeating the body, which may be large or private."""
     assert isinstance(error, ValidationError | RequestValidationError)
-    faults: Sequence[Any] = (
+    errors: Sequence[Any] = (
         error.errors(include_url=False, include_context=False, include_input=False)
         if isinstance(error, ValidationError)
         else error.errors()
     )
-    listed = [
-        {"loc": ["body", *fault["loc"]] if isinstance(error, ValidationError) else fault["loc"]}
-        | {"msg": fault["msg"], "type": fault["type"]}
-        for fault in faults[:_MAX_FAULTS]
+    details = [
+        {"loc": ["body", *one["loc"]] if isinstance(error, ValidationError) else one["loc"]}
+        | {"msg": one["msg"], "type": one["type"]}
+        for one in errors[:_MAX_VALIDATION_ERRORS]
     ]
-    # OpenAI's API, and the live host after it, has one status for whatever is wrong with a request.
-    return _error(request, 400 if is_openai(request.url.path) else 422, listed)
+    # OpenAI's API and the live host use 400 for every invalid request; FastAPI's own status is 422.
+    return _error(request, 400 if is_openai(request.url.path) else 422, details)
 
 
-def _client_is_gone(request: Request, _: Exception) -> Response:
-    # Nobody reads this answer; it only must not be taken for a failure of the server.
-    return _error(request, CLIENT_GONE, "The client ended the request before it was answered")
+def _client_disconnected(request: Request, _: Exception) -> Response:
+    # Nobody reads this response; it keeps a disconnect from being counted as a server error.
+    return _error(request, CLIENT_GONE, "The client disconnected before the response was sent")
 
 
 def _error(

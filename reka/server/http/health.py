@@ -1,4 +1,4 @@
-"""What tells of a server itself, and needs no key: its features, whether it is up and ready, what it has counted."""
+"""Routes about the server itself, without a key: features, liveness, readiness, metrics."""
 
 import logging
 from typing import Any, Final
@@ -24,16 +24,16 @@ _NO_MODEL: Final = (
 
 
 def no_model_notice(service: Service) -> str | None:
-    """What a user should know about the answers of a service: None, or that there is no language model."""
+    """Notice for users that answers are quotations; None where a language model is attached."""
     return None if service.backend.language_model else _NO_MODEL
 
 
 def add_health_routes(app: FastAPI, service: Service) -> None:
-    """Add the routes to an application."""
+    """Add the server's own routes to an application."""
 
     @app.get("/", tags=[PUBLIC_TAG])
-    async def about() -> dict[str, Any]:
-        """Tell what this server is and can do."""
+    async def get_server_info() -> dict[str, Any]:
+        """Get the server's name, version and features."""
         return {
             "name": "reka",
             "version": __version__,
@@ -43,30 +43,30 @@ def add_health_routes(app: FastAPI, service: Service) -> None:
         }
 
     @app.get("/healthz", tags=[PUBLIC_TAG])
-    async def health() -> dict[str, bool]:
-        """Tell that the server answers."""
+    async def liveness() -> dict[str, bool]:
+        """Check that the server responds."""
         return {"ok": True}
 
     @app.get("/readyz", tags=[PUBLIC_TAG], responses={503: {"description": "Not ready; its log says why."}})
-    async def ready() -> JSONResponse:
-        """Tell whether the server can do its work: the database answers, jobs are done, the model is there."""
-        parts = {
-            "database": await _database_answers(service),
+    async def readiness() -> JSONResponse:
+        """Check that the server can work: database, job worker and model."""
+        checks = {
+            "database": await _is_database_up(service),
             "worker": service.worker.is_running,
-            "model": await _model_answers(service),
+            "model": await _is_model_up(service),
         }
-        is_ready = all(parts.values())
-        return JSONResponse({"ready": is_ready, **parts}, 200 if is_ready else 503)
+        is_ready = all(checks.values())
+        return JSONResponse({"ready": is_ready, **checks}, 200 if is_ready else 503)
 
     @app.get(
         "/metrics", tags=[PUBLIC_TAG], response_class=Response, responses={200: {"content": {metrics.CONTENT_TYPE: {}}}}
     )
-    def counted() -> Response:
-        """Tell what was counted, for Prometheus."""
+    def get_metrics() -> Response:
+        """Prometheus metrics."""
         return Response(service.metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
-async def _database_answers(service: Service) -> bool:
+async def _is_database_up(service: Service) -> bool:
     try:
         await run_in_threadpool(service.jobs.count_by_status)
     except Exception:
@@ -75,7 +75,7 @@ async def _database_answers(service: Service) -> bool:
     return True
 
 
-async def _model_answers(service: Service) -> bool:
+async def _is_model_up(service: Service) -> bool:
     try:
         await service.backend.check()
     except GenerationError as error:

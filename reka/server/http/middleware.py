@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 class RequestIdMiddleware:
-    """Gives every answer an `x-request-id`, and an error that nobody foresaw an answer that names no inside."""
+    """Adds `x-request-id` to every response and turns an unhandled exception into a 500 that reveals no internals."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap `app`."""
@@ -26,12 +26,12 @@ class RequestIdMiddleware:
             await self._app(scope, receive, send)
             return
         request_id = uuid4().hex
-        has_begun = False
+        has_started = False
 
         async def send_with_id(message: Message) -> None:
-            nonlocal has_begun
+            nonlocal has_started
             if message["type"] == "http.response.start":
-                has_begun = True
+                has_started = True
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
@@ -39,18 +39,18 @@ class RequestIdMiddleware:
             await self._app(scope, receive, send_with_id)
         except Exception:
             logger.exception("request %s (%s %s) failed", request_id, scope["method"], scope["path"])
-            if has_begun:
+            if has_started:
                 raise
-            detail = f"The server failed on this request; its log says why, under {request_id}"
+            detail = f"Internal server error; the server's log has the cause under request id {request_id}"
             failure = JSONResponse(error_body(scope["path"], 500, detail), 500)
             await failure(scope, receive, send_with_id)
 
 
 class MetricsMiddleware:
-    """Counts requests and times them, to the end of their answers."""
+    """Counts requests and measures their duration up to the end of the response."""
 
     def __init__(self, app: ASGIApp, counters: Metrics) -> None:
-        """Count in `counters` what `app` answers."""
+        """Record the requests of `app` in `counters`."""
         self._app = app
         self._counters = counters
 
@@ -62,14 +62,14 @@ class MetricsMiddleware:
         started = time.monotonic()
         status = CLIENT_GONE
 
-        async def send_seen(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, send_seen)
+            await self._app(scope, receive, send_and_note_status)
         finally:
             route = getattr(scope.get("route"), "path", None)
             self._counters.request_ended(scope["method"], route, status, time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""The API's description: bodies that routes read themselves, and where keys go."""
+"""Additions to the OpenAPI description: bodies that routes read themselves, and the key headers."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,19 +13,19 @@ from reka.server.protocols.v1_completions import CompletionRequest
 _STRING: Final = {"type": "string"}
 
 PUBLIC_TAG: Final = "server"
-"""Tag of what needs no key."""
+"""Tag of routes that need no key."""
 
 _KEYS: Final[Mapping[str, Any]] = {
     "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
     "bearer": {"type": "http", "scheme": "bearer"},
 }
-"""Where a request may have its key, for the API's description: either will do."""
+"""Security schemes: either header carries the key."""
 
 _BODIES: Final[tuple[type[BaseModel], ...]] = (ChatRequest, V1ChatRequest, CompletionRequest)
 
 
 def json_body(kind: type[BaseModel]) -> dict[str, Any]:
-    """A route's body for the API's description: the route reads it itself, so FastAPI does not know it."""
+    """`openapi_extra` of a route that reads a JSON body of type `kind` itself."""
     schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
@@ -48,11 +48,11 @@ UPLOAD_BODY: Final[dict[str, Any]] = {
         },
     }
 }
-"""The body of an upload for the API's description, likewise."""
+"""`openapi_extra` of the upload route."""
 
 
 def describe_bodies_and_keys(app: FastAPI) -> None:
-    """Add the bodies that routes read themselves, and where keys go, to an application's description."""
+    """Add the schemas of self-read bodies and the security schemes to an application's OpenAPI description."""
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -63,7 +63,7 @@ def describe_bodies_and_keys(app: FastAPI) -> None:
                 schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
                 schemas.update(schema.pop("$defs", {}), **{kind.__name__: schema})
         description["components"]["securitySchemes"] = _KEYS
-        for operation in (one for path in description["paths"].values() for one in path.values()):
+        for operation in (operation for path in description["paths"].values() for operation in path.values()):
             if operation["tags"] != [PUBLIC_TAG]:
                 operation["security"] = [{scheme: []} for scheme in _KEYS]
         return description

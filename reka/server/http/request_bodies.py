@@ -1,4 +1,4 @@
-"""Bodies as they come in: a limited number of bytes, and no work on the event loop."""
+"""Request bodies: limited in size, and parsed off the event loop when large."""
 
 from collections.abc import AsyncIterator
 from typing import Final, TypeVar
@@ -14,19 +14,19 @@ from reka.server.storage.datasets import Received
 
 Body = TypeVar("Body", bound=BaseModel)
 
-_SMALL: Final = 16 * KIB
-"""Bytes of a body that is checked at once: that takes no longer than to hand it to a thread (ours)."""
+_INLINE_BYTES: Final = 16 * KIB
+"""Largest body parsed on the event loop: parsing it takes no longer than a hop to a thread (ours)."""
 
-_BLOCK: Final = 1 * MIB
-"""Bytes that are handed to a thread at a time: each time costs some 50 microseconds (ours)."""
+_BLOCK_BYTES: Final = 1 * MIB
+"""Bytes handed to a thread at a time: each hop costs about 50 microseconds (ours)."""
 
 
 async def read_body(request: Request, kind: type[Body], limit: int) -> Body:
-    """Read and check a JSON body.
+    """Read and validate a JSON body.
 
     Raises:
-        TooLargeError: It has more than `limit` bytes.
-        pydantic.ValidationError: It is not what is asked with.
+        TooLargeError: The body has more than `limit` bytes.
+        pydantic.ValidationError: The body does not match `kind`.
     """
     _check_length(request, limit)
     body = bytearray()
@@ -34,18 +34,18 @@ async def read_body(request: Request, kind: type[Body], limit: int) -> Body:
         body += block
         if len(body) > limit:
             raise _too_large(limit)
-    if len(body) <= _SMALL:
+    if len(body) <= _INLINE_BYTES:
         return kind.model_validate_json(body)
     return await run_in_threadpool(kind.model_validate_json, body)
 
 
 async def read_upload(request: Request, upload: Upload, limits: Settings) -> Received:
-    """Read a dataset as it streams in.
+    """Read a dataset upload as it streams in.
 
     Raises:
-        Refused: It is no dataset; TooLarge if it has too many bytes.
+        RefusedError: The body is not a dataset; TooLargeError if it has too many bytes.
     """
-    # Room for what a multipart body has around the file; the file itself is counted exactly.
+    # Allowance for the multipart envelope around the file; the file itself is counted exactly.
     _check_length(request, limits.max_upload_bytes + limits.max_description_bytes + MIB)
     async for block in _blocks(request):
         await run_in_threadpool(upload.feed, block)
@@ -53,19 +53,19 @@ async def read_upload(request: Request, upload: Upload, limits: Settings) -> Rec
 
 
 async def _blocks(request: Request) -> AsyncIterator[bytes]:
-    gathered = bytearray()
+    buffer = bytearray()
     async for block in request.stream():
-        gathered += block
-        if len(gathered) >= _BLOCK:
-            yield bytes(gathered)
-            gathered.clear()
-    yield bytes(gathered)
+        buffer += block
+        if len(buffer) >= _BLOCK_BYTES:
+            yield bytes(buffer)
+            buffer.clear()
+    yield bytes(buffer)
 
 
 def _check_length(request: Request, limit: int) -> None:
-    """Refuse a body that says it is too large before any of it is read."""
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told) > limit:
+    """Refuse a body whose Content-Length exceeds `limit` before any of it is read."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit:
         raise _too_large(limit)
 
 

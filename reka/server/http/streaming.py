@@ -1,4 +1,4 @@
-"""Answers on their way to a client: whoever goes away is worked for no longer."""
+"""Response streaming; work is cancelled as soon as the client disconnects."""
 
 import asyncio
 import contextlib
@@ -17,92 +17,92 @@ T = TypeVar("T")
 
 
 async def cancel_on_disconnect(request: Request, work: Awaitable[T]) -> T:
-    """Do some work for a request whose body has been read, and stop it if the client goes away meanwhile.
+    """Await `work` for a request whose body has been read; cancel it when the client disconnects.
 
-    It is done in the request's own task, and another one watches the client: a task for the work as well would put off
-    its beginning and its end by a round of the event loop each.
+    The work runs in the request's own task and a second task watches the client: a task for the work would delay its
+    start and its end by one turn of the event loop each.
 
     Raises:
-        ClientDisconnect: The client has gone.
+        ClientDisconnect: The client has disconnected.
     """
-    working = asyncio.current_task()
-    has_gone = False
+    task = asyncio.current_task()
+    has_disconnected = False
 
-    async def stop_when_gone() -> None:
-        nonlocal has_gone
+    async def watch() -> None:
+        nonlocal has_disconnected
         await _wait_for_disconnect(request)
-        if working is not None:
-            has_gone = True
-            working.cancel()
+        if task is not None:
+            has_disconnected = True
+            task.cancel()
 
-    watching = asyncio.ensure_future(stop_when_gone())
+    watcher = asyncio.ensure_future(watch())
     try:
         return await work
     except asyncio.CancelledError:
-        if has_gone:
+        if has_disconnected:
             raise ClientDisconnect from None
         raise
     finally:
-        watching.cancel()
-        if has_gone and working is not None and sys.version_info >= (3, 11):
-            working.uncancel()
+        watcher.cancel()
+        if has_disconnected and task is not None and sys.version_info >= (3, 11):
+            task.uncancel()
 
 
-async def prefetch_first(pieces: AnswerStream) -> AnswerStream:
-    """Wait for the first piece of an answer, so that what fails before it can still be told by a status.
+async def prefetch_first(answer: AnswerStream) -> AnswerStream:
+    """Wait for the first item of a stream, so that earlier errors can still be sent as an HTTP status.
 
     Raises:
-        GenerationError: There is no answer.
+        GenerationError: Generation failed before the first item, or the stream is empty.
     """
     try:
-        first = await anext(pieces)
+        first = await anext(answer)
     except StopAsyncIteration as error:
         raise GenerationError(502, "the model's answer is empty") from error
     except BaseException:
-        await pieces.aclose()
+        await answer.aclose()
         raise
 
-    async def all_pieces() -> AnswerStream:
-        async with aclosing(pieces):
+    async def with_first() -> AnswerStream:
+        async with aclosing(answer):
             yield first
-            async for piece in pieces:
-                yield piece
+            async for item in answer:
+                yield item
 
-    return all_pieces()
+    return with_first()
 
 
 class SseResponse(StreamingResponse):
-    """Server-sent events. When the client goes away, whatever makes them is closed at once."""
+    """A stream of server-sent events; its source is closed as soon as the client disconnects."""
 
-    def __init__(self, events: AsyncIterator[bytes], pieces: AnswerStream) -> None:
-        """Send `events`, which are made of `pieces`."""
+    def __init__(self, events: AsyncIterator[bytes], source: AnswerStream) -> None:
+        """Send `events`, which are produced from `source`."""
         super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
-        self._pieces = pieces
+        self._source = source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them, until the client goes away.
+        """Send the events until the client disconnects.
 
-        The base class cancels through anyio, which leaves a task alone that has something to do: a fast stream would
+        The base class cancels through anyio, which does not interrupt a task that never blocks: a fast stream would
         be read to its end for nobody.
         """
         with contextlib.suppress(ClientDisconnect):
             await cancel_on_disconnect(Request(scope, receive), self.stream_response(send))
 
     async def stream_response(self, send: Send) -> None:
-        """Send the events, as they come.
+        """Send the events as they come.
 
-        An answer that breaks off, in a generation that cannot say so, is not ended properly: the connection is closed,
-        so that no client takes it for whole.
+        When generation fails and the protocol has no error event, the response is left unterminated and the connection
+        closed, so that no client takes it for complete.
         """
         try:
             with contextlib.suppress(GenerationError):
                 await super().stream_response(send)
         finally:
-            await _closed(self.body_iterator)
-            await _closed(self._pieces)
+            await _close(self.body_iterator)
+            await _close(self._source)
 
 
-async def _closed(iterator: object) -> None:
+async def _close(iterator: object) -> None:
     if isinstance(iterator, AsyncGenerator):
         await iterator.aclose()
 

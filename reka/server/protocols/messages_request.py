@@ -1,4 +1,4 @@
-"""What both generations of the messages API may be asked: `/v1/chat` and `/v1/chat/completions`."""
+"""Request fields that `/v1/chat` and `/v1/chat/completions` share."""
 
 from typing import Annotated, Any
 
@@ -26,7 +26,7 @@ from reka.server.protocols.sampling import (
 
 
 class MessagesRequest(BaseModel):
-    """The body of a request. None, for whatever may be left out, is the same as leaving it out."""
+    """Base of the v1 request bodies. For optional fields, null is the same as omitting the field."""
 
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
@@ -35,11 +35,11 @@ class MessagesRequest(BaseModel):
     model: str | None = None
     stream: bool | None = None
     tools: Annotated[list[Any], Field(max_length=MAX_TOOLS)] | None = None
-    """Flat, or nested as OpenAI has them."""
+    """Tools, flat or nested as in OpenAI's API."""
     tool_choice: Any = None
-    """`auto`, `none`, one that means that a tool must be called (`tool`, `required`, `any`), or the name of a tool."""
+    """`auto`, `none`, a forced call of some tool (`tool`, `required`, `any`), or the name of one tool."""
     retrieval_dataset: str | None = None
-    """A dataset to answer from: this server's own parameter."""
+    """Dataset to answer from; an extension of this server."""
     retrieval_top_k: Chunks | None = None
     max_tokens: TokenLimit | None = None
     temperature: Temperature | None = None
@@ -53,34 +53,34 @@ class MessagesRequest(BaseModel):
 
     @field_validator("messages")
     @classmethod
-    def _normal(cls, messages: list[Any]) -> list[Any]:
+    def _normalize_messages(cls, messages: list[Any]) -> list[Any]:
         return normalize_messages(messages)
 
     @field_validator("tools")
     @classmethod
-    def _flat(cls, tools: list[Any] | None) -> list[Any] | None:
+    def _flatten_tools(cls, tools: list[Any] | None) -> list[Any] | None:
         return None if tools is None else flatten_tools(tools)
 
     @field_validator("stop", mode="before")
     @classmethod
-    def _listed(cls, stop: Any) -> Any:
+    def _stop_to_list(cls, stop: Any) -> Any:
         return [stop] if isinstance(stop, str) else stop
 
     @model_validator(mode="after")
-    def _chosen(self) -> "MessagesRequest":
+    def _resolve_tool_choice(self) -> "MessagesRequest":
         self.tool_choice = normalize_tool_choice(self.tool_choice, self.tools or [])
         return self
 
     def query(self) -> str:
-        """What to look for in a dataset: the last text of the user."""
+        """Search query for a dataset: the text of the last user message."""
         return user_texts(self.messages)[-1]
 
-    def question(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
-        """The question for an answerer.
+    def to_generation_request(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
+        """Convert the body to a request for the backend.
 
         Args:
-            model: The model that answers.
-            snippets: What was found for it; None if no dataset was named.
+            model: Name of the model.
+            snippets: Retrieved chunks; None if no dataset was named.
         """
         return GenerationRequest(
             messages=self.messages,

@@ -1,4 +1,4 @@
-"""What `POST /chat` may be asked, checked; as the question for an answerer; and its answer as JSON."""
+"""`POST /chat`, the documented endpoint (v0): request body and response."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -30,18 +30,18 @@ class Turn(BaseModel):
     type: Literal["human", "model"]
     text: str
     media_url: str | None = Field(default=None, pattern=r"^(https?://|data:)")
-    """On the first turn only: http(s), or the media itself as a data URL."""
+    """http(s) or data URL; in the first turn only."""
 
 
 class ChatRequest(BaseModel):
-    """The body of a chat. None, for whatever may be left out, is the same as leaving it out."""
+    """Body of `POST /chat`. For optional fields, null is the same as omitting the field."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=(), hide_input_in_errors=True
     )
 
     conversation_history: Annotated[list[Turn], Field(max_length=MAX_MESSAGES)]
-    """Begins with human, then model and human by turns. If it ends with model, that text is continued."""
+    """Alternating turns starting with "human"; a final "model" turn is continued."""
     model_name: str | None = None
     retrieval_dataset: str | None = None
     retrieval_top_k: Chunks | None = None
@@ -57,15 +57,15 @@ class ChatRequest(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_unused(cls, body: Any) -> Any:
-        """Leave out unknown keys that are None: a client that names all it knows asks for nothing by them."""
+    def _drop_unknown_nulls(cls, body: Any) -> Any:
+        """Drop unknown keys whose value is null: some clients send every parameter they know."""
         if not isinstance(body, Mapping):
             return body
         return {name: value for name, value in body.items() if value is not None or name in cls.model_fields}
 
     @field_validator("conversation_history")
     @classmethod
-    def _alternates(cls, turns: list[Turn]) -> list[Turn]:
+    def _check_turns(cls, turns: list[Turn]) -> list[Turn]:
         if not turns:
             raise PydanticCustomError("conversation", "the conversation is empty: it needs at least one human turn")
         for index, turn in enumerate(turns):
@@ -86,19 +86,19 @@ class ChatRequest(BaseModel):
 
     @property
     def model(self) -> str | None:
-        """Name of the model, under the name that the other generations give it."""
+        """`model_name` under the name that the other API families use."""
         return self.model_name
 
     def query(self) -> str:
-        """What to look for in a dataset: the last human turn."""
+        """Search query for a dataset: the text of the last human turn."""
         return next(turn.text for turn in reversed(self.conversation_history) if turn.type == "human")
 
-    def question(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
-        """The question for an answerer.
+    def to_generation_request(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
+        """Convert the body to a request for the backend.
 
         Args:
-            model: The model that answers.
-            snippets: What was found for it; None if no dataset was named.
+            model: Name of the model.
+            snippets: Retrieved chunks; None if no dataset was named.
         """
         return GenerationRequest(
             messages=[_message(turn) for turn in self.conversation_history],
@@ -124,24 +124,24 @@ def _message(turn: Turn) -> Message:
     return {"role": "user", "content": [media_part(turn.media_url), {"type": "text", "text": turn.text}]}
 
 
-def to_response(answer: GenerationResult, snippets: Sequence[Snippet] | None) -> dict[str, Any]:
-    """An answer as JSON."""
+def to_response(result: GenerationResult, snippets: Sequence[Snippet] | None) -> dict[str, Any]:
+    """Build the JSON response."""
     body: dict[str, Any] = {
         "type": "model",
-        "text": answer.text,
-        "finish_reason": answer.finish_reason,
-        "usage": {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens},
+        "text": result.text,
+        "finish_reason": result.finish_reason,
+        "usage": {"input_tokens": result.input_tokens, "output_tokens": result.output_tokens},
     }
-    return body | retrieved(snippets)
+    return body | retrieved_chunks_field(snippets)
 
 
-def retrieved(snippets: Sequence[Snippet] | None) -> dict[str, Any]:
-    """What an answer tells of the chunks that were found for it: nothing, if no dataset was named."""
+def retrieved_chunks_field(snippets: Sequence[Snippet] | None) -> dict[str, Any]:
+    """Build the `retrieved_chunks` field; no field if no dataset was named."""
     if snippets is None:
         return {}
     return {
         "retrieved_chunks": [
-            {"text": found.text, "source": found.source, "score": found.score, "similarity": found.similarity}
-            for found in snippets
+            {"text": chunk.text, "source": chunk.source, "score": chunk.score, "similarity": chunk.similarity}
+            for chunk in snippets
         ]
     }

@@ -1,4 +1,4 @@
-"""`POST /v1/chat`, the generation that `reka-api` 3 speaks: what it may be asked, and its answers as JSON."""
+"""`POST /v1/chat`, the API family of `reka-api` 3: request body, response and stream."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -10,60 +10,60 @@ from pydantic import field_validator
 from reka.server.generation.types import AnswerStream, Delta, GenerationRequest, GenerationResult, ToolCall
 from reka.server.protocols.messages_request import MessagesRequest
 from reka.server.protocols.normalize import normalize_v1_chat_messages
-from reka.server.protocols.v0_chat import retrieved
+from reka.server.protocols.v0_chat import retrieved_chunks_field
 
 
 class V1ChatRequest(MessagesRequest):
-    """The body of a chat. Roles are user, assistant, system, and tool_output: its content is a list of outputs."""
+    """Body of `POST /v1/chat`. Roles: system, user, assistant, tool_output (whose content is a list of outputs)."""
 
     use_search_engine: bool | None = None
-    """Taken, and without effect: a model may decide not to search, and this server has no search engine."""
+    """Accepted without effect: this server has no search engine."""
 
     @field_validator("messages")
     @classmethod
-    def _normal(cls, messages: list[Any]) -> list[Any]:
+    def _normalize_messages(cls, messages: list[Any]) -> list[Any]:
         return normalize_v1_chat_messages(messages)
 
 
-def to_response(answer: GenerationResult, question: GenerationRequest) -> dict[str, Any]:
-    """A whole answer as JSON."""
-    message = _message(answer.text, answer.tool_calls)
+def to_response(result: GenerationResult, request: GenerationRequest) -> dict[str, Any]:
+    """Build the JSON response."""
+    message = _message(result.text, result.tool_calls)
     return {
         "id": uuid4().hex,
-        "model": question.model,
-        "responses": [{"finish_reason": answer.finish_reason, "message": message}],
-        "usage": {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens},
-        **retrieved(question.snippets),
+        "model": request.model,
+        "responses": [{"finish_reason": result.finish_reason, "message": message}],
+        "usage": {"input_tokens": result.input_tokens, "output_tokens": result.output_tokens},
+        **retrieved_chunks_field(request.snippets),
     }
 
 
-async def to_sse(pieces: AnswerStream, question: GenerationRequest) -> AsyncIterator[bytes]:
-    """An answer as it is written, as server-sent events, each with the whole text so far.
+async def to_sse(answer: AnswerStream, request: GenerationRequest) -> AsyncIterator[bytes]:
+    """Stream an answer as server-sent events, each with the whole text so far.
 
     Raises:
-        AnswerError: It broke off: this generation has no event that says so.
+        GenerationError: Generation failed; this protocol has no event for that.
     """
-    head: dict[str, Any] = {"id": uuid4().hex, "model": question.model}
+    head: dict[str, Any] = {"id": uuid4().hex, "model": request.model}
     text: list[str] = []
     calls: dict[int, dict[str, str]] = {}
     usage = {"input_tokens": 0, "output_tokens": 0}
     response: dict[str, Any]
-    async for piece in pieces:
-        if not isinstance(piece, Delta):
-            usage = {"input_tokens": piece.input_tokens, "output_tokens": piece.output_tokens}
-            done = [ToolCall(**call) for call in calls.values()]
-            response = {"chunk": _message("".join(text), done), "finish_reason": piece.finish_reason}
-            yield _event({**head, "responses": [response], "usage": usage, **retrieved(question.snippets)})
+    async for item in answer:
+        if not isinstance(item, Delta):
+            usage = {"input_tokens": item.input_tokens, "output_tokens": item.output_tokens}
+            tool_calls = [ToolCall(**call) for call in calls.values()]
+            response = {"chunk": _message("".join(text), tool_calls), "finish_reason": item.finish_reason}
+            yield _event({**head, "responses": [response], "usage": usage, **retrieved_chunks_field(request.snippets)})
             continue
-        _merge_tool_call_deltas(calls, piece.fields.get("tool_calls") or ())
-        if new := piece.fields.get("content"):
+        _merge_tool_call_deltas(calls, item.fields.get("tool_calls") or ())
+        if new := item.fields.get("content"):
             text.append(new)
             response = {"chunk": _message("".join(text), ()), "finish_reason": None}
             yield _event({**head, "responses": [response], "usage": usage})
 
 
 def models_response(models: Sequence[str]) -> list[dict[str, str]]:
-    """The models as this generation lists them."""
+    """Build the response of `GET /v1/models` in this family's form."""
     return [{"id": name} for name in models]
 
 
@@ -77,7 +77,7 @@ def _message(text: str, calls: Sequence[ToolCall]) -> dict[str, Any]:
 
 
 def _parameters(arguments: str) -> dict[str, Any]:
-    """Read a call's arguments, which are an object here; what a model wrote that is none is told under `arguments`."""
+    """Parse a call's arguments into an object; text that is not one is returned under `arguments`."""
     try:
         value = json.loads(arguments or "{}")
     except (ValueError, RecursionError):
@@ -85,12 +85,12 @@ def _parameters(arguments: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"arguments": arguments}
 
 
-def _merge_tool_call_deltas(calls: dict[int, dict[str, str]], pieces: Sequence[Mapping[str, Any]]) -> None:
-    """Add pieces of tool calls to the calls so far."""
-    for piece in pieces:
-        call = calls.setdefault(piece.get("index", len(calls)), {"id": "", "name": "", "arguments": ""})
-        function = piece.get("function") or {}
-        call["id"] = piece.get("id") or call["id"]
+def _merge_tool_call_deltas(calls: dict[int, dict[str, str]], deltas: Sequence[Mapping[str, Any]]) -> None:
+    """Add tool-call deltas to the calls so far."""
+    for delta in deltas:
+        call = calls.setdefault(delta.get("index", len(calls)), {"id": "", "name": "", "arguments": ""})
+        function = delta.get("function") or {}
+        call["id"] = delta.get("id") or call["id"]
         call["name"] += function.get("name") or ""
         call["arguments"] += function.get("arguments") or ""
 

@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: what it may be asked, in the live host's form and OpenAI's; and its answers as JSON."""
+"""`POST /v1/chat/completions`, in OpenAI's form and the live host's: request body, response and stream."""
 
 import json
 import time
@@ -21,123 +21,123 @@ from reka.server.generation.types import (
 from reka.server.protocols.messages_request import MessagesRequest
 from reka.server.protocols.normalize import body_error
 from reka.server.protocols.sampling import TokenLimit
-from reka.server.protocols.v0_chat import retrieved
+from reka.server.protocols.v0_chat import retrieved_chunks_field
 
 DONE: Final = b"data: [DONE]\n\n"
-"""How a stream says that it is whole."""
+"""Last event of a complete stream."""
 
 
 class StreamOptions(BaseModel):
-    """How an answer is streamed."""
+    """Options of a streamed response."""
 
     model_config = ConfigDict(strict=True)
 
     include_usage: bool | None = None
-    """Whether usage comes in a chunk of its own, the last one. If nothing is said, the last chunk has it beside."""
+    """Whether usage comes in a last chunk of its own; null puts it into the chunk with the finish reason."""
 
 
 class CompletionRequest(MessagesRequest):
-    """The body of a chat completion. What is not named here is passed to the model behind the server."""
+    """Body of `POST /v1/chat/completions`. Unknown fields are passed to the model behind the server."""
 
     model_config = ConfigDict(extra="allow")
 
     stream_options: StreamOptions | None = None
     response_format: dict[str, Any] | None = None
     max_completion_tokens: TokenLimit | None = None
-    """The present name of `max_tokens` in OpenAI's API."""
+    """Newer name of `max_tokens` in OpenAI's API."""
     n: Literal[1] | None = None
-    """One answer is all that this server gives."""
+    """Number of choices; this server returns one."""
 
     @field_validator("response_format")
     @classmethod
-    def _known_format(cls, wanted: dict[str, Any] | None) -> dict[str, Any] | None:
-        return _response_format(wanted)
+    def _check_response_format(cls, response_format: dict[str, Any] | None) -> dict[str, Any] | None:
+        return _normalize_response_format(response_format)
 
-    def question(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
-        """The question for an answerer; see `AskedBody.question`."""
+    def to_generation_request(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
+        """Convert the body to a request for the backend; see `MessagesRequest.to_generation_request`."""
         return replace(
-            super().question(model, snippets),
+            super().to_generation_request(model, snippets),
             response_format=self.response_format,
             max_tokens=self.max_completion_tokens or self.max_tokens,
             extra={name: value for name, value in (self.model_extra or {}).items() if value is not None},
         )
 
-    def wants_usage(self) -> bool | None:
-        """Whether usage was asked for in a chunk of its own, or not at all; None if nothing was said."""
+    def include_usage(self) -> bool | None:
+        """Whether usage comes in a chunk of its own; None if the caller did not set it."""
         return None if self.stream_options is None else bool(self.stream_options.include_usage)
 
 
-def _response_format(wanted: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Check a response format; None for plain text."""
-    kind = "text" if wanted is None else wanted.get("type")
-    if wanted is None or kind == "text":
+def _normalize_response_format(response_format: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Validate a response format; plain text becomes None."""
+    kind = "text" if response_format is None else response_format.get("type")
+    if response_format is None or kind == "text":
         return None
     if kind not in ("json_object", "json_schema"):
         raise body_error("response_format.type", "want one of text, json_object, json_schema")
     if kind == "json_schema":
-        told = wanted.get("json_schema")
-        schema = told.get("schema") if isinstance(told, Mapping) else None
+        json_schema = response_format.get("json_schema")
+        schema = json_schema.get("schema") if isinstance(json_schema, Mapping) else None
         if not isinstance(schema, Mapping):
             raise body_error("response_format.json_schema.schema", "want a JSON schema, which is an object")
-    return wanted
+    return response_format
 
 
-def to_response(answer: GenerationResult, question: GenerationRequest) -> dict[str, Any]:
-    """A whole answer as JSON."""
-    message: dict[str, Any] = {"role": "assistant", "content": answer.text}
-    if answer.tool_calls:
-        message["content"] = answer.text or None
-        message["tool_calls"] = [call.nested() for call in answer.tool_calls]
-    choice = {"index": 0, "message": message | dict(answer.extra), "finish_reason": answer.finish_reason}
-    if answer.logprobs is not None:
-        choice["logprobs"] = answer.logprobs
+def to_response(result: GenerationResult, request: GenerationRequest) -> dict[str, Any]:
+    """Build the JSON response."""
+    message: dict[str, Any] = {"role": "assistant", "content": result.text}
+    if result.tool_calls:
+        message["content"] = result.text or None
+        message["tool_calls"] = [call.nested() for call in result.tool_calls]
+    choice = {"index": 0, "message": message | dict(result.extra), "finish_reason": result.finish_reason}
+    if result.logprobs is not None:
+        choice["logprobs"] = result.logprobs
     return {
-        **_head("chat.completion", question.model),
+        **_head("chat.completion", request.model),
         "choices": [choice],
-        "usage": _usage(answer.input_tokens, answer.output_tokens),
-        **retrieved(question.snippets),
+        "usage": _usage(result.input_tokens, result.output_tokens),
+        **retrieved_chunks_field(request.snippets),
     }
 
 
 async def to_sse(
-    pieces: AnswerStream, question: GenerationRequest, *, wants_usage: bool | None
+    answer: AnswerStream, request: GenerationRequest, *, include_usage: bool | None
 ) -> AsyncIterator[bytes]:
-    """An answer as it is written, as server-sent events; chunks and usage come with the last one.
+    """Stream an answer as server-sent events; retrieved chunks and usage come with the last one.
 
     Args:
-        pieces: The answer.
-        question: What is answered.
-        wants_usage: See `CompletionBody.wants_usage`.
+        answer: The answer as the backend generates it.
+        request: The request that it answers.
+        include_usage: See `CompletionRequest.include_usage`.
     """
-    head = _head("chat.completion.chunk", question.model)
-    found = retrieved(question.snippets)
+    head = _head("chat.completion.chunk", request.model)
+    chunks = retrieved_chunks_field(request.snippets)
     try:
-        async for piece in pieces:
-            if isinstance(piece, Delta):
-                yield _event(head, [_choice(piece.fields, None, piece.logprobs)])
+        async for item in answer:
+            if isinstance(item, Delta):
+                yield _event(head, [_choice(item.fields, None, item.logprobs)])
                 continue
-            usage = _usage(piece.input_tokens, piece.output_tokens)
-            last = [_choice({}, piece.finish_reason)]
-            if wants_usage:
+            usage = _usage(item.input_tokens, item.output_tokens)
+            last = [_choice({}, item.finish_reason)]
+            if include_usage:
                 yield _event(head, last)
-                yield _event({**head, "usage": usage, **found}, [])
+                yield _event({**head, "usage": usage, **chunks}, [])
             else:
-                with_usage = {"usage": usage} if wants_usage is None else {}
-                yield _event({**head, **with_usage, **found}, last)
+                usage_field = {"usage": usage} if include_usage is None else {}
+                yield _event({**head, **usage_field, **chunks}, last)
     except GenerationError as error:
-        # The status is sent already. Without the last event, no client takes what came for a whole answer.
+        # The status is already sent. Without [DONE] no client takes the stream for complete.
         yield b"data: " + _json(openai_error(error.status, error.detail, error.code)) + b"\n\n"
         return
     yield DONE
 
 
 def models_response(models: Sequence[str]) -> dict[str, Any]:
-    """The models as `GET /v1/models` lists them."""
+    """Build the response of `GET /v1/models`."""
     return {"object": "list", "data": [model_object(name) for name in models]}
 
 
 def model_object(name: str) -> dict[str, Any]:
-    """One model of the list."""
+    """Describe one model."""
     return {"id": name, "object": "model", "created": 0, "owned_by": "reka"}
 
 
@@ -163,5 +163,5 @@ def _event(head: Mapping[str, Any], choices: list[Any]) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    # ASCII alone: a lone surrogate from a model would be no UTF-8.
+    # ASCII only: a lone surrogate from a model cannot be encoded as UTF-8.
     return json.dumps(value, separators=(",", ":")).encode("ascii")
