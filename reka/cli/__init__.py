@@ -1,4 +1,4 @@
-"""The `reka` command. Nothing of it is imported before `main` runs, so that `import reka.cli` costs nothing."""
+"""The `reka` command. Imports happen inside `main`, so that `import reka.cli` is cheap."""
 
 import sys
 

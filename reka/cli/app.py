@@ -1,4 +1,4 @@
-"""The commands of `reka`, put together, and the run of one command line."""
+"""The `reka` command line: its commands, and the execution of one line."""
 
 import sys
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, m
 
 
 def models(session: Session) -> None:
-    """List the models that this key may use, one a line."""
+    """List the models that the key can use, one per line."""
     with session.client() as client:
         names = client.get_models()
     if session.as_json:
@@ -34,20 +34,20 @@ def _group(help_text: str) -> typer.Typer:
 
 
 app: Final = _group(
-    "Chat with Reka's models, and with texts of your own.\n\n"
-    "The key is read from the environment's REKA_API_KEY; --base-url local needs none."
+    "Chat with Reka's models, and over your own texts.\n\n"
+    "The API key is read from the environment variable REKA_API_KEY; --base-url local needs none."
 )
 app.info.epilog = _EPILOG
 app.command("chat")(command(chat))
 app.command("models")(command(models))
 
-_datasets: Final = _group("Add, list and delete collections of text.")
+_datasets: Final = _group("Upload, list and delete datasets: text collections to retrieve from.")
 _datasets.command("add")(command(datasets.add))
 _datasets.command("list")(command(datasets.list_))
 _datasets.command("delete")(command(datasets.delete))
 app.add_typer(_datasets, name="datasets")
 
-_retrieval: Final = _group("Prepare a dataset for retrieval, and follow the job that does it.")
+_retrieval: Final = _group("Prepare datasets for retrieval and follow the jobs.")
 _retrieval.command("prepare")(command(retrieval.prepare))
 _retrieval.command("status")(command(retrieval.status))
 app.add_typer(_retrieval, name="retrieval")
@@ -55,7 +55,7 @@ app.add_typer(_retrieval, name="retrieval")
 app.command("serve")(command(serve))
 
 
-_keys: Final = _group("Make, list and revoke the keys that a server of your own takes.")
+_keys: Final = _group("Create, list and revoke the API keys of your own server.")
 _keys.command("create")(command(keys.create))
 _keys.command("list")(command(keys.list_))
 _keys.command("revoke")(command(keys.revoke))
@@ -79,7 +79,7 @@ def _options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    # The options of every command may stand here as well; `command` picks them up.
+    # Global options may also stand before the command's name; `command` picks them up.
     del base_url, as_json, debug, version
 
 
@@ -92,17 +92,17 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code, one of `EXIT_CODES`.
     """
-    # A terminal's or a pipe's encoding may lack what an answer holds: better a question mark than a traceback.
+    # An answer may hold characters that the output's encoding lacks: print a question mark rather than fail.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    # Read off the words themselves, since a command line that cannot be parsed must answer in JSON too.
+    # Looked up in the raw arguments, since errors of parsing must be reported as JSON too.
     as_json, debug = "--json" in arguments, "--debug" in arguments
     try:
         code = typer.main.get_command(app).main(list(arguments), prog_name="reka", standalone_mode=False)
     except typer.TyperException as error:
         if not error.format_message():
-            return ExitCode.USAGE  # no arguments at all: the help has been shown
+            return ExitCode.USAGE  # no arguments: the help has been shown
         return report(error, as_json=as_json, debug=debug)
     except (typer.Abort, KeyboardInterrupt):
         return report(KeyboardInterrupt(), as_json=as_json)

@@ -1,4 +1,4 @@
-"""`reka chat`: one question, or a conversation at a prompt."""
+"""`reka chat`: one question, or an interactive conversation."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,45 +22,59 @@ _END: Final = "/exit"
 
 _SAMPLING: Final = "Sampling"
 
+_Question = Annotated[
+    str | None, typer.Argument(help="The question; - reads it from standard input. Default: an interactive chat.")
+]
+_Dataset = Annotated[str | None, typer.Option(help="A prepared dataset to retrieve from.")]
+_Media = Annotated[str | None, typer.Option(help="An image, video, audio file or PDF: a path or a URL.")]
+_Model = Annotated[str, typer.Option(help="Name of the model.")]
+_MaxTokens = Annotated[int | None, typer.Option(min=1, help="Maximum length of the answer, in tokens.")]
+_Temperature = Annotated[
+    float | None, typer.Option(min=0.0, help="Randomness, from 0; higher is more diverse.", rich_help_panel=_SAMPLING)
+]
+_Seed = Annotated[int | None, typer.Option(help="Random seed.", rich_help_panel=_SAMPLING)]
+_TopK = Annotated[
+    int | None, typer.Option(min=1, help="Sample from the k most likely tokens.", rich_help_panel=_SAMPLING)
+]
+_TopP = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, help="Sample from the most likely tokens up to p.", rich_help_panel=_SAMPLING),
+]
+_FrequencyPenalty = Annotated[
+    float | None,
+    typer.Option(help="Penalty for repeated tokens, by their count; 0 is none.", rich_help_panel=_SAMPLING),
+]
+_PresencePenalty = Annotated[
+    float | None, typer.Option(help="Penalty for repeated tokens; 0 is none.", rich_help_panel=_SAMPLING)
+]
+_LengthPenalty = Annotated[
+    float | None, typer.Option(help="Penalty for short answers; 1 is none.", rich_help_panel=_SAMPLING)
+]
+_Stop = Annotated[
+    list[str] | None,
+    typer.Option(help="Text at which the answer stops; may be repeated.", rich_help_panel=_SAMPLING),
+]
+
 
 def chat(
     session: Session,
-    question: Annotated[
-        str | None,
-        typer.Argument(help="What to ask; - reads it from standard input. Without it: a conversation at a prompt."),
-    ] = None,
-    dataset: Annotated[str | None, typer.Option(help="A prepared dataset to retrieve from.")] = None,
-    media: Annotated[str | None, typer.Option(help="An image, video, audio or PDF: a file, or its address.")] = None,
-    model: Annotated[str, typer.Option(help="The model that answers.")] = config.MODEL,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of the answer.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(min=0.0, help="Higher is more diverse.", rich_help_panel=_SAMPLING)
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed, another answer.", rich_help_panel=_SAMPLING)] = None,
-    top_k: Annotated[
-        int | None, typer.Option(min=1, help="Sample from the k likeliest tokens.", rich_help_panel=_SAMPLING)
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="Sample from the likeliest tokens up to p.", rich_help_panel=_SAMPLING),
-    ] = None,
-    frequency_penalty: Annotated[
-        float | None, typer.Option(help="Against repeating; 0 is none.", rich_help_panel=_SAMPLING)
-    ] = None,
-    presence_penalty: Annotated[
-        float | None, typer.Option(help="Against repeating; 0 is none.", rich_help_panel=_SAMPLING)
-    ] = None,
-    length_penalty: Annotated[
-        float | None, typer.Option(help="Against short answers; 1 is none.", rich_help_panel=_SAMPLING)
-    ] = None,
-    stop: Annotated[
-        list[str] | None,
-        typer.Option(help="End the answer before this text; may be given again.", rich_help_panel=_SAMPLING),
-    ] = None,
+    question: _Question = None,
+    dataset: _Dataset = None,
+    media: _Media = None,
+    model: _Model = config.MODEL,
+    max_tokens: _MaxTokens = None,
+    temperature: _Temperature = None,
+    seed: _Seed = None,
+    top_k: _TopK = None,
+    top_p: _TopP = None,
+    frequency_penalty: _FrequencyPenalty = None,
+    presence_penalty: _PresencePenalty = None,
+    length_penalty: _LengthPenalty = None,
+    stop: _Stop = None,
 ) -> None:
     """Ask a question, or hold a conversation.
 
-    With --dataset the answer comes with a table of the chunks of text it is based on.
+    With --dataset the answer is followed by a table of the retrieved chunks.
     """
     options: dict[str, object] = {
         "retrieval_dataset": dataset,
@@ -75,37 +89,37 @@ def chat(
         "length_penalty": length_penalty,
         "stop_words": stop,
     }
-    given = question_of(question, session)
+    text = read_question(question, session)
     media_url = None if media is None else _media_url(media)
     with session.client() as client:
-        if given is None:
+        if text is None:
             _converse(client, session, options, media_url)
             return
-        turn = _ask(client, [human_turn(given, media_url)], options)
+        turn = _ask(client, [human_turn(text, media_url)], options)
     if session.as_json:
         session.write_json(turn)
     else:
         _show(turn)
 
 
-def question_of(argument: str | None, session: Session) -> str | None:
-    """Find the question of a command: its argument, else what is piped in; None means that there is a person to ask.
+def read_question(argument: str | None, session: Session) -> str | None:
+    """Read the question from the argument, else from a pipe; None means an interactive terminal.
 
     Raises:
-        UsageError: There is neither, or the question is empty.
+        UsageError: The question is missing or empty.
     """
     if argument is None and sys.stdin.isatty():
         if session.as_json:
-            raise UsageError("a conversation at a prompt cannot be one JSON document; give QUESTION, or pipe it in")
+            raise UsageError("an interactive chat cannot be printed as one JSON document; pass QUESTION, or pipe it in")
         return None
     question = sys.stdin.read() if argument in {None, "-"} else argument
     if question is None or not question.strip():
-        raise UsageError("the question is empty; give QUESTION, or pipe it in")
+        raise UsageError("the question is empty; pass QUESTION, or pipe it in")
     return question
 
 
 def human_turn(text: str, media_url: str | None) -> reka.HumanTurn:
-    """Make a human turn, with media if there is any."""
+    """Build a human turn, with media if there is any."""
     turn: reka.HumanTurn = {"type": "human", "text": text}
     if media_url is not None:
         turn["media_url"] = media_url
@@ -119,7 +133,7 @@ def _media_url(media: str) -> str:
 
 def _ask(client: reka.Reka, turns: Sequence[Turn], options: Mapping[str, object]) -> reka.ModelTurn:
     with waiting(show.notes(), "waiting for the answer"):
-        return client.chat(conversation_history=list(turns), **options)  # type: ignore[arg-type]  # by name, from above
+        return client.chat(conversation_history=list(turns), **options)  # type: ignore[arg-type]  # the options of `chat` above
 
 
 def _show(turn: reka.ModelTurn) -> None:
@@ -131,32 +145,32 @@ def _show(turn: reka.ModelTurn) -> None:
 
 
 def _converse(client: reka.Reka, session: Session, options: Mapping[str, object], media_url: str | None) -> None:
-    """Ask and answer until the end of input. A question with no answer is forgotten, what was said before is not."""
+    """Chat until the end of input. A question without an answer is dropped; the conversation before it is kept."""
     with suppress(ImportError):
-        import readline  # noqa: F401  # `input` then has line editing and the history of questions
+        import readline  # noqa: F401  # gives `input` line editing and a history
 
-    show.notes().print(Text(f"A conversation. Ctrl-C stops an answer, Ctrl-D or {_END} ends.", style="dim"))
+    show.notes().print(Text(f"Interactive chat. Ctrl-C stops an answer, Ctrl-D or {_END} quits.", style="dim"))
     turns: list[Turn] = []
     while (question := _next_question()) is not None:
         if not question.strip():
             continue
-        asked = [*turns, human_turn(question, media_url if not turns else None)]
+        conversation = [*turns, human_turn(question, media_url if not turns else None)]
         try:
-            turn = _ask(client, asked, options)
+            turn = _ask(client, conversation, options)
         except KeyboardInterrupt:
-            show.notes().print(Text("stopped; the question is forgotten", style="dim"))
+            show.notes().print(Text("stopped; the question was dropped", style="dim"))
             continue
         except reka.AuthError:
             raise
         except reka.RekaError as error:
             report(error, as_json=False, debug=session.debug)
             continue
-        turns = [*asked, turn]
+        turns = [*conversation, turn]
         _show(turn)
 
 
 def _next_question() -> str | None:
-    """Read a line; None at the end. Ctrl-C drops the line."""
+    """Read a line; None at the end of input. Ctrl-C discards the line."""
     while True:
         try:
             line = input("\n> ")
@@ -164,6 +178,6 @@ def _next_question() -> str | None:
             show.notes().print()
             return None
         except KeyboardInterrupt:
-            show.notes().print(Text(f"\nCtrl-D or {_END} ends", style="dim"))
+            show.notes().print(Text(f"\nCtrl-D or {_END} quits", style="dim"))
             continue
         return None if line.strip() == _END else line

@@ -19,23 +19,21 @@ def add(
     session: Session,
     path: Annotated[str, typer.Argument(help="A text file, a zip of text files, or a folder of text files.")],
     name: Annotated[
-        str | None, typer.Option(help="What to call it. Default: the file's name without its ending.")
+        str | None, typer.Option(help="Name of the dataset. Default: the file's name without its extension.")
     ] = None,
-    description: Annotated[str | None, typer.Option(help="A note that is kept with it.")] = None,
-    prepare: Annotated[
-        bool, typer.Option("--prepare", help="Prepare it for retrieval, too, and wait for that.")
-    ] = False,
+    description: Annotated[str | None, typer.Option(help="Description stored with the dataset.")] = None,
+    prepare: Annotated[bool, typer.Option("--prepare", help="Also prepare it for retrieval, and wait.")] = False,
 ) -> None:
-    """Upload a text collection. A folder is zipped while it is being sent."""
+    """Upload a text collection as a dataset. A folder is zipped as it is sent."""
     with session.client() as client:
         stored = upload(client, path, name or default_name(path), description)
         if not stored["ok"]:
-            raise reka.DatasetError(f"the server did not take {path!r}: {stored['info'] or 'it does not say why'}")
+            raise reka.DatasetError(f"the server did not accept {path!r}: {stored['info'] or 'it gave no reason'}")
         document: dict[str, object] = dict(stored)
         if not session.as_json:
             _note(document)
             if not show.results().is_terminal:
-                # The stored name, which may be another than was asked for, for whatever reads the output.
+                # The stored name, which may differ from the requested one, for programs that read the output.
                 show.results().print(Text(show.one_line(stored["name"])), soft_wrap=True)
         if prepare:
             document["retrieval"] = status_document(*prepare_and_wait(client, session, str(stored["name"])))
@@ -44,7 +42,7 @@ def add(
 
 
 def list_(session: Session) -> None:
-    """List the datasets of this key, one a line."""
+    """List the datasets of the key, one per line."""
     with session.client() as client:
         names = client.list_datasets()
     if session.as_json:
@@ -53,14 +51,14 @@ def list_(session: Session) -> None:
     for name in names:
         show.results().print(Text(show.one_line(name)), soft_wrap=True)
     if not names:
-        show.notes().print(Text("there are none; reka datasets add PATH makes one", style="dim"))
+        show.notes().print(Text("no datasets; upload one with reka datasets add PATH", style="dim"))
 
 
 def delete(
     session: Session,
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The datasets to delete.")],
 ) -> None:
-    """Delete datasets, with all that was prepared of them. One that fails does not keep the others."""
+    """Delete datasets with their indexes. A failure does not stop the others."""
     results: list[dict[str, Any]] = []
     with session.client() as client:
         for name in names:
@@ -74,13 +72,13 @@ def delete(
 
 
 def default_name(path: str) -> str:
-    """Name a dataset after its file or folder."""
-    found = Path(path).expanduser().resolve()
-    return found.name if found.is_dir() else found.stem
+    """Derive a dataset's name from its file or folder."""
+    resolved = Path(path).expanduser().resolve()
+    return resolved.name if resolved.is_dir() else resolved.stem
 
 
 def upload(client: reka.Reka, path: str, name: str, description: str | None = None) -> DatasetResult:
-    """Send a file or a folder, with a bar of bytes on a terminal."""
+    """Upload a file or a folder, with a progress bar on a terminal."""
     is_folder = Path(path).expanduser().is_dir()
     send = client.add_folder if is_folder else client.add_dataset
     with upload_bar(show.notes()) as on_progress:
@@ -95,7 +93,7 @@ def _delete_one(client: reka.Reka, name: str) -> dict[str, Any]:
 
 
 def _note(result: dict[str, Any]) -> None:
-    """Tell what the server says about a dataset, in one line."""
+    """Print the server's message about a dataset on one line."""
     line = Text.assemble(
         ("✓ " if result.get("ok", True) else "✗ ", "green" if result.get("ok", True) else "bold red"),
         (show.one_line(str(result.get("name", ""))), "bold"),

@@ -1,4 +1,4 @@
-"""The text of the demo: the Python language reference, which comes with Python itself."""
+"""Texts of the demo: the Python language reference, which ships with Python."""
 
 import zipfile
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ class Collection:
 
     Attributes:
         path: The zip.
-        texts: How many files it holds.
-        text_bytes: How many bytes of text that is, unpacked.
-        zip_bytes: How many bytes the zip has.
+        texts: Number of files in it.
+        text_bytes: Size of the texts, unpacked.
+        zip_bytes: Size of the zip.
     """
 
     path: Path
@@ -23,7 +23,7 @@ class Collection:
 
 
 def write_language_reference(path: Path) -> Collection:
-    """Write the topics of Python's `help()` as a zip with one text file a topic, named after it."""
+    """Write the topics of Python's `help()` to a zip, one text file per topic."""
     from pydoc_data.topics import topics  # type: ignore[import-untyped,unused-ignore]  # half a megabyte of text
 
     written = 0

@@ -1,6 +1,6 @@
-"""What a failed command says, and the code it exits with.
+"""Error reports and exit codes of commands.
 
-Errors go to standard error: one line with the way out, or, with --json, one JSON document.
+Errors go to standard error: one line with the fix, or, with --json, one JSON document.
 """
 
 import json
@@ -20,7 +20,7 @@ from reka.cli import show
 
 
 class ExitCode(IntEnum):
-    """What the shell sees."""
+    """Exit codes."""
 
     OK = 0
     REFUSED = 1
@@ -33,27 +33,27 @@ class ExitCode(IntEnum):
 
 
 EXIT_CODES: Final = {
-    ExitCode.OK: "done",
+    ExitCode.OK: "success",
     ExitCode.REFUSED: "refused or failed",
     ExitCode.USAGE: "wrong command line or argument",
-    ExitCode.KEY: "no key, or a wrong one",
+    ExitCode.KEY: "missing or wrong API key",
     ExitCode.CONNECTION: "no connection, or no answer in time",
-    ExitCode.RETRIEVAL: "trouble with a dataset or its retrieval",
+    ExitCode.RETRIEVAL: "dataset or retrieval error",
     ExitCode.INTERRUPTED: "Ctrl-C",
     ExitCode.PIPE_CLOSED: "the output was closed",
 }
-"""What the help says of each code."""
+"""Meaning of each code, for the help."""
 
 
 class UsageError(Exception):
-    """The command line asks for what cannot be done; the message says what can."""
+    """The command line is invalid; the message says what is valid."""
 
 
 class StepError(Exception):
-    """Something that a command did is not as it must be."""
+    """A step of a command failed."""
 
 
-# The first class that fits decides, so a child stands above its parent.
+# The first matching class decides, so subclasses stand above their bases.
 _CODES: Final[tuple[tuple[type[BaseException], ExitCode], ...]] = (
     (UsageError, ExitCode.USAGE),
     (typer.TyperException, ExitCode.USAGE),
@@ -69,11 +69,11 @@ _CODES: Final[tuple[tuple[type[BaseException], ExitCode], ...]] = (
     (BrokenPipeError, ExitCode.PIPE_CLOSED),
 )
 
-# What the server says seldom tells the way out; what the client says does.
-_WAYS_OUT: Final[tuple[tuple[type[reka.RekaError], int | None, str], ...]] = (
+# Messages of the server seldom say how to fix the error; those of the client do.
+_FIXES: Final[tuple[tuple[type[reka.RekaError], int | None, str], ...]] = (
     (reka.AuthError, 401, "check the key in REKA_API_KEY"),
     (reka.PermissionDeniedError, 403, "check the key in REKA_API_KEY"),
-    (reka.DatasetError, 404, "reka datasets list shows the names there are"),
+    (reka.DatasetError, 404, "reka datasets list shows the datasets"),
     (reka.InsufficientBalanceError, 429, "top up the account, or use --base-url local"),
     (reka.RateLimitError, 429, "wait a little and try again"),
     (reka.UnexpectedResponseError, None, "check that --base-url is the address of a Reka API"),
@@ -83,31 +83,29 @@ _WAYS_OUT: Final[tuple[tuple[type[reka.RekaError], int | None, str], ...]] = (
 
 
 def exit_code(error: BaseException) -> ExitCode:
-    """Tell the code a command exits with after an error."""
+    """Exit code for an error."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.REFUSED)
 
 
 def message(error: BaseException) -> str:
-    """Say on one line what went wrong, and the way out if there is one."""
+    """One line with what went wrong and, where known, the fix."""
     if isinstance(error, KeyboardInterrupt):
         return show.one_line(str(error)) or "interrupted"
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
         place = "reka" if context is None else context.command_path
-        return f"{show.one_line(error.format_message()).rstrip('.')} ({place} --help shows what there is)"
+        return f"{show.one_line(error.format_message()).rstrip('.')} ({place} --help lists what is available)"
     if not isinstance(error, reka.RekaError | UsageError | StepError):
         cause = show.one_line(f"{type(error).__name__}: {error}").rstrip(": ")
         return cause if isinstance(error, OSError) else f"{cause} (--debug shows where)"
     text = show.one_line(str(error))
-    hints = (
-        hint for kind, status, hint in _WAYS_OUT if isinstance(error, kind) and status in {None, error.status_code}
-    )
-    way_out = next(hints, None)
-    return text if way_out is None else f"{text}; {way_out}"
+    hints = (hint for kind, status, hint in _FIXES if isinstance(error, kind) and status in {None, error.status_code})
+    fix = next(hints, None)
+    return text if fix is None else f"{text}; {fix}"
 
 
 def describe(error: BaseException) -> dict[str, object]:
-    """Give an error as what --json writes; what is not known is null."""
+    """Build the --json document of an error; unknown fields are null."""
     return {
         "error": {
             "type": type(error).__name__,
@@ -121,7 +119,7 @@ def describe(error: BaseException) -> dict[str, object]:
 
 
 def report(error: BaseException, *, as_json: bool, debug: bool = False) -> ExitCode:
-    """Write an error to standard error, and tell the code to exit with."""
+    """Print an error to standard error and return the exit code."""
     code = exit_code(error)
     if code is ExitCode.PIPE_CLOSED:
         _discard_output()
@@ -137,14 +135,14 @@ def report(error: BaseException, *, as_json: bool, debug: bool = False) -> ExitC
 
 @contextmanager
 def error_boundary(*, as_json: bool, debug: bool) -> Iterator[None]:
-    """Turn any error of the body into its report and `typer.Exit`.
+    """Report any error of the block and raise `typer.Exit` with its code.
 
     Raises:
-        typer.Exit: The body failed.
+        typer.Exit: The block failed.
     """
     try:
         yield
-        sys.stdout.flush()  # a closed pipe shows here, not in the interpreter's last breath
+        sys.stdout.flush()  # so that a closed pipe is reported here, not at interpreter exit
     except (typer.Exit, typer.TyperException):
         raise
     except (Exception, KeyboardInterrupt) as error:
@@ -152,7 +150,7 @@ def error_boundary(*, as_json: bool, debug: bool) -> Iterator[None]:
 
 
 def _discard_output() -> None:
-    """Send what is still buffered nowhere: the interpreter flushes once more as it ends, and would complain."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    """Redirect standard output to the null device: the interpreter's last flush would fail on a closed pipe."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -1,4 +1,4 @@
-"""`reka keys`: the keys that a server of your own takes. They work on its data, whether it runs or not."""
+"""`reka keys`: API keys of your own server; works on its data folder, whether the server runs or not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,10 +24,10 @@ _ID_CHARACTERS: Final = 12
 
 def create(
     session: Session,
-    owner: Annotated[str, typer.Argument(help="Whose it is. The keys of one owner open the same datasets.")],
+    owner: Annotated[str, typer.Argument(help="Owner of the key. All keys of an owner open the same datasets.")],
     data_dir: DataDir = None,
 ) -> None:
-    """Make a key, and write it: the one time it can be seen."""
+    """Create a key and print it. It cannot be shown again."""
     with _key_ring(data_dir, make=True) as keys:
         try:
             key = keys.create(owner)
@@ -37,31 +37,33 @@ def create(
         session.write_json({"key": key, "owner": owner})
         return
     show.results().print(Text(key), soft_wrap=True)
-    show.notes().print(Text("not stored, so keep it now; from here on the server takes known keys alone", style="dim"))
+    show.notes().print(
+        Text("save it now: only its hash is stored. From now on the server accepts created keys only", style="dim")
+    )
 
 
 def list_(session: Session, data_dir: DataDir = None) -> None:
-    """List the keys: their ids, never the keys themselves."""
+    """List the ids and owners of the keys; the keys themselves are not stored."""
     with _key_ring(data_dir) as keys:
-        known = keys.list()
+        records = keys.list()
     if session.as_json:
-        session.write_json([asdict(key) for key in known])
+        session.write_json([asdict(key) for key in records])
         return
     table = Table("id", "owner", "created", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for key in known:
+    for key in records:
         table.add_row(key.digest[:_ID_CHARACTERS], Text(show.one_line(key.owner)), key.created)
-    if known:
+    if records:
         show.results().print(table)
     else:
-        show.notes().print(Text("there are none: the server takes any key, on this machine alone", style="dim"))
+        show.notes().print(Text("no keys: the server accepts any key, from this machine only", style="dim"))
 
 
 def revoke(
     session: Session,
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, from reka keys list.")],
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the key, from reka keys list.")],
     data_dir: DataDir = None,
 ) -> None:
-    """Take a key back. The datasets of its owner stay."""
+    """Revoke a key. The datasets of its owner are kept."""
     with _key_ring(data_dir) as keys:
         try:
             revoked = keys.revoke(key_id)
@@ -75,10 +77,14 @@ def revoke(
 
 @contextmanager
 def _key_ring(data_dir: Path | None, *, make: bool = False) -> "Iterator[KeyRing]":
-    """Open the keys of the server that keeps its data in a folder.
+    """Open the key store in a data folder.
+
+    Args:
+        data_dir: The server's data folder; None for the default.
+        make: Whether to create the folder if it holds no server's data.
 
     Raises:
-        UsageError: There is no server's data, and it is not to be made; or the server's packages are missing.
+        UsageError: The folder holds no server's data, or the server's packages are missing.
     """
     settings = server_settings(data_dir=data_dir)
     from reka.server.errors import StartError
@@ -88,7 +94,7 @@ def _key_ring(data_dir: Path | None, *, make: bool = False) -> "Iterator[KeyRing
 
     folder = DataFolder(settings.data_dir)
     if settings.database_url is None and not make and not folder.database.exists():
-        raise UsageError(f"{str(settings.data_dir)!r} holds no server's data; give its folder with --data-dir")
+        raise UsageError(f"{str(settings.data_dir)!r} holds no server's data; pass its folder with --data-dir")
     try:
         folder.make()
     except StartError as error:

@@ -1,4 +1,4 @@
-"""Live progress on standard error: bytes of an upload, and the state of a job. Silent where there is no terminal."""
+"""Progress bars on standard error, for uploads and jobs; silent without a terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from reka.types import OnProgress, OnUpdate
 
 @contextmanager
 def waiting(console: Console, what: str) -> Iterator[None]:
-    """Show that something is going on; gone when it has ended."""
+    """Show a spinner until the block ends."""
     if not console.is_terminal:
         yield
         return
@@ -33,7 +33,7 @@ def waiting(console: Console, what: str) -> Iterator[None]:
 
 @contextmanager
 def upload_bar(console: Console, label: str = "upload", indent: int = 0) -> Iterator[OnProgress]:
-    """Show the bytes of an upload. A folder's total is not known before its last byte: the bar then only moves."""
+    """Progress bar of an upload. The total of a zipped folder is unknown until its end: the bar then pulses."""
     with _bar(console, TextColumn("{task.description}"), BarColumn(28), DownloadColumn(), TimeElapsedColumn()) as bar:
         task = bar.add_task(" " * indent + f"{label:<8}", total=None)
         sent = 0
@@ -49,7 +49,7 @@ def upload_bar(console: Console, label: str = "upload", indent: int = 0) -> Iter
 
 @contextmanager
 def job_bar(console: Console, label: str = "prepare", indent: int = 0) -> Iterator[OnUpdate]:
-    """Show how far a job is, by its history; a server that tells no progress gets a bar that only moves."""
+    """Progress bar of a job, by its history; it pulses if the server reports no progress."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(28),
@@ -69,7 +69,7 @@ def job_bar(console: Console, label: str = "prepare", indent: int = 0) -> Iterat
 
 
 def progress_of(status: PrepareRetrievalStatusResponse) -> float | None:
-    """Tell how far a job is, 0 to 1; None if the server does not tell."""
+    """Progress of a job, 0 to 1; None if the server does not report it."""
     if status.is_complete():
         return 1.0
     for entry in reversed(status.history):

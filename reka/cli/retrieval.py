@@ -1,4 +1,4 @@
-"""`reka retrieval`: prepare a dataset, and follow the job that does it."""
+"""`reka retrieval`: prepare a dataset and follow the job."""
 
 from typing import Annotated
 
@@ -11,18 +11,16 @@ from reka.cli.errors import ExitCode
 from reka.cli.progress import job_bar, progress_of
 from reka.cli.session import Session
 
-Timeout = Annotated[
-    float | None, typer.Option(min=0.0, metavar="SECONDS", help="Longest wait. Default: as long as the job takes.")
-]
+Timeout = Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Maximum wait. Default: no limit.")]
 
 
 def prepare(
     session: Session,
-    name: Annotated[str, typer.Argument(help="The dataset.")],
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")] = True,
+    name: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the job has ended.")] = True,
     timeout: Timeout = None,
 ) -> None:
-    """Prepare a dataset for retrieval. Without waiting, the job's id is all that is written."""
+    """Prepare a dataset for retrieval. With --no-wait, prints the job id and returns."""
     with session.client() as client:
         if wait:
             job_id, status = prepare_and_wait(client, session, name, timeout)
@@ -36,11 +34,11 @@ def prepare(
 
 def status(
     session: Session,
-    job_id: Annotated[str, typer.Argument(help="What prepare wrote.")],
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")] = False,
+    job_id: Annotated[str, typer.Argument(help="Job id, as printed by prepare.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job has ended.")] = False,
     timeout: Timeout = None,
 ) -> None:
-    """Tell the state of a job. Exits with 5 if the job has failed."""
+    """Show the status of a job. Exits with 5 if the job has failed."""
     with session.client() as client:
         state = wait_for_job(client, job_id, timeout) if wait else client.retrieval_job_status(job_id)
     if session.as_json:
@@ -54,10 +52,10 @@ def status(
 def prepare_and_wait(
     client: reka.Reka, session: Session, name: str, timeout: float | None = None
 ) -> tuple[str, reka.PrepareRetrievalStatusResponse]:
-    """Prepare a dataset and wait for it.
+    """Prepare a dataset and wait for the job.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the message says how to find the job again.
+        KeyboardInterrupt: Ctrl-C; the message says how to follow the job again.
     """
     job_id = client.prepare_retrieval(name)
     state = wait_for_job(client, job_id, timeout)
@@ -67,16 +65,16 @@ def prepare_and_wait(
 
 
 def wait_for_job(client: reka.Reka, job_id: str, timeout: float | None = None) -> reka.PrepareRetrievalStatusResponse:
-    """Follow a job to its end, with a bar on a terminal."""
+    """Wait for a job, with a progress bar on a terminal."""
     try:
         with job_bar(show.notes()) as on_update:
             return client.wait_for_retrieval(job_id, timeout=timeout, on_update=on_update)
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(f"interrupted; the job goes on: reka retrieval status {job_id} --wait") from error
+        raise KeyboardInterrupt(f"interrupted; the job continues: reka retrieval status {job_id} --wait") from error
 
 
 def status_document(job_id: str, state: reka.PrepareRetrievalStatusResponse | None) -> dict[str, object]:
-    """Give a job as what --json writes; just its id if its state was not asked for."""
+    """Build the --json document of a job; only its id if `state` is None."""
     if state is None:
         return {"job_id": job_id}
     return {
@@ -88,7 +86,7 @@ def status_document(job_id: str, state: reka.PrepareRetrievalStatusResponse | No
 
 
 def status_line(state: reka.PrepareRetrievalStatusResponse) -> Text:
-    """Write the state of a job on one line."""
+    """Format the status of a job on one line."""
     style = "green" if state.is_complete() else "bold red" if state.is_error() else "yellow"
     done = progress_of(state)
     percent = "" if done is None or state.is_done() else f"  {done:.0%}"

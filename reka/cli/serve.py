@@ -1,4 +1,4 @@
-"""`reka serve`: a server of your own."""
+"""`reka serve`: your own server."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,55 +13,70 @@ if TYPE_CHECKING:
 
 DataDir = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Where the server keeps its data. Default: a folder of the user's own."),
+    typer.Option(metavar="FOLDER", help="Data folder of the server. Default: in the user's data folder."),
+]
+
+
+_Host = Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")]
+_Port = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one. Default: 8000.")
+]
+_Upstream = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Base URL of an OpenAI-compatible model. Default: none, answers are quotations."),
+]
+_UpstreamModel = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the model at the upstream.")]
+_UpstreamKeyEnv = Annotated[
+    str | None, typer.Option(metavar="VARIABLE", help="Environment variable that holds the upstream's key.")
+]
+_UpstreamApi = Annotated[
+    str | None,
+    typer.Option(metavar="FORM", help="Form of the upstream's requests: openai or reka. Default: by its address."),
+]
+_UpstreamRetries = Annotated[
+    int | None, typer.Option(metavar="TIMES", help="Retries of a failed request to the upstream. Default: 2.")
+]
+_UpstreamConcurrency = Annotated[
+    int | None, typer.Option(metavar="REQUESTS", help="Maximum requests in flight to the upstream. Default: 512.")
+]
+_UpstreamQueue = Annotated[
+    int | None,
+    typer.Option(metavar="REQUESTS", help="Maximum requests that wait for a slot; more are refused. Default: 512."),
+]
+_UpstreamQueueWait = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Maximum wait for a slot. Default: 60.")
+]
+_UpstreamConnect = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Connect timeout of the upstream. Default: 10.")
+]
+_UpstreamSilence = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Read timeout of the upstream. Default: 300.")
 ]
 
 
 def serve(
     session: Session,
-    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one. Default: 8000.")
-    ] = None,
+    host: _Host = None,
+    port: _Port = None,
     data_dir: DataDir = None,
-    upstream: Annotated[
-        str | None, typer.Option(metavar="URL", help="An OpenAI-compatible model to answer with. Default: quotations.")
-    ] = None,
-    upstream_model: Annotated[str | None, typer.Option(metavar="NAME", help="The model's name there.")] = None,
-    upstream_key_env: Annotated[
-        str | None, typer.Option(metavar="VARIABLE", help="The environment variable that holds the key for it.")
-    ] = None,
-    upstream_api: Annotated[
-        str | None,
-        typer.Option(metavar="FORM", help="The form of requests it takes: openai or reka. Default: by the address."),
-    ] = None,
-    upstream_retries: Annotated[
-        int | None, typer.Option(metavar="TIMES", help="How often it is asked again when it fails. Default: 2.")
-    ] = None,
-    upstream_concurrency: Annotated[
-        int | None, typer.Option(metavar="QUESTIONS", help="How many it is asked at once. Default: 512.")
-    ] = None,
-    upstream_queue: Annotated[
-        int | None,
-        typer.Option(metavar="QUESTIONS", help="How many wait for that; further ones are refused. Default: 512."),
-    ] = None,
-    upstream_queue_wait: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long one waits at most. Default: 60.")
-    ] = None,
-    upstream_connect: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long a connection may take. Default: 10.")
-    ] = None,
-    upstream_silence: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long it may be silent. Default: 300.")
-    ] = None,
+    upstream: _Upstream = None,
+    upstream_model: _UpstreamModel = None,
+    upstream_key_env: _UpstreamKeyEnv = None,
+    upstream_api: _UpstreamApi = None,
+    upstream_retries: _UpstreamRetries = None,
+    upstream_concurrency: _UpstreamConcurrency = None,
+    upstream_queue: _UpstreamQueue = None,
+    upstream_queue_wait: _UpstreamQueueWait = None,
+    upstream_connect: _UpstreamConnect = None,
+    upstream_silence: _UpstreamSilence = None,
 ) -> None:
     """Serve the Reka API on this machine, until Ctrl-C.
 
-    Without keys (reka keys create) it listens on this machine alone and takes any key, each with its own datasets.
+    Without keys (reka keys create) it listens on this machine only and accepts any key, each with its own datasets.
     Every option can also be set in the environment: --data-dir is REKA_SERVER_DATA_DIR, and so on.
     """
     if session.as_json:
-        raise UsageError("a server has no JSON to write; leave out --json")
+        raise UsageError("reka serve prints no JSON; leave out --json")
     settings = server_settings(
         host=host,
         port=port,
@@ -85,11 +100,11 @@ def serve(
     except StartError as error:
         raise StepError(str(error)) from error
     except KeyboardInterrupt:
-        return  # how a server is meant to be stopped, so no failure
+        return  # the normal way to stop a server
 
 
-def server_settings(**given: object) -> "Settings":
-    """Make a server's settings of what was given; None is left to its environment and defaults.
+def server_settings(**options: object) -> "Settings":
+    """Build a server's settings from options; None leaves one to the environment and the default.
 
     Raises:
         UsageError: The server's packages are missing, or a setting is wrong.
@@ -100,7 +115,7 @@ def server_settings(**given: object) -> "Settings":
         from reka.server.settings import Settings, describe_settings_error
     except ModuleNotFoundError as error:
         raise UsageError(f"a server needs packages ({error.name} is missing): pip install 'reka[server]'") from error
-    arguments: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    arguments: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     try:
         return Settings(**arguments)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What every command is told, and the decorator that tells it: where the server is, and how to answer."""
+"""Options shared by all commands, and the decorator that adds them."""
 
 import functools
 import inspect
@@ -20,31 +20,29 @@ BaseUrl = Annotated[
     typer.Option(
         "--base-url",
         metavar="URL",
-        help="The server: an address, or local for the one embedded in this process, which needs no key. "
-        "Default: REKA_BASE_URL, else Reka's own.",
-        rich_help_panel="Options of every command",
+        help="Address of the server, or local for one embedded in this process, which needs no key. "
+        "Default: REKA_BASE_URL, else Reka's host.",
+        rich_help_panel="Global options",
     ),
 ]
 AsJson = Annotated[
     bool,
-    typer.Option(
-        "--json", help="Write one JSON document to standard output.", rich_help_panel="Options of every command"
-    ),
+    typer.Option("--json", help="Print the result as one JSON document.", rich_help_panel="Global options"),
 ]
 Debug = Annotated[
-    bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel="Options of every command")
+    bool, typer.Option("--debug", help="Print the traceback of an error.", rich_help_panel="Global options")
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """How one command runs.
+    """Global options of one run.
 
     Attributes:
-        base_url: Address of the server; None leaves it to the environment. The key is never an argument, because
-            process lists show arguments: the client finds it in the environment.
-        as_json: Whether the result is one JSON document on standard output.
-        debug: Whether an error shows its traceback.
+        base_url: Address of the server; None leaves it to the environment. The key is never an option, because
+            process lists show command lines: the client reads it from the environment.
+        as_json: Whether to print the result as one JSON document on standard output.
+        debug: Whether to print the traceback of an error.
     """
 
     base_url: str | None
@@ -52,24 +50,24 @@ class Session:
     debug: bool
 
     def client(self) -> reka.Reka:
-        """Make the client of this command; it is to be closed."""
+        """Create a client; the caller closes it."""
         return reka.Reka(base_url=self.base_url)
 
     def write_json(self, value: object) -> None:
-        """Write the result as JSON, in ASCII: right in any locale, and with nothing in it that a terminal obeys."""
+        """Print a result as ASCII JSON: valid in any locale and free of terminal control characters."""
         sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., None]:
-    """Make a function a command that has the options of every command, too.
+    """Add the global options to a command function and report its errors.
 
-    They may stand before the command's name or after it. The function gets them as its first argument, a `Session`;
-    its errors are reported.
+    The options may stand before or after the command's name. The function receives them as its first argument, a
+    `Session`.
     """
     signature = inspect.signature(function)
     own = list(signature.parameters.values())[1:]
 
-    # Typer calls with what the signature below says, which no type checker can see.
+    # Typer calls it by the signature set below, which a type checker cannot see.
     call: Callable[..., None] = function
 
     def run(
@@ -91,7 +89,7 @@ def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., 
     context, *shared, _ = inspect.signature(run).parameters.values()
     as_keyword = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *shared)]
     functools.update_wrapper(run, function)
-    # Typer reads a command's options off these two.
+    # Typer derives the command's options from these two attributes.
     run.__signature__ = signature.replace(parameters=[context, *as_keyword])  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *as_keyword)}
     del run.__wrapped__  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""How answers, chunks and jobs look: text that came from elsewhere, made safe and laid out for the width at hand."""
+"""Output of answers and chunks: untrusted text, cleaned and laid out for the terminal's width."""
 
 import os
 import re
@@ -21,7 +21,7 @@ _ESCAPES: Final = re.compile(
     r"|\x1b[ -/]*[0-~]?"
 )
 _RULES: Final = re.compile(r"(?<!\S)[=*~^#_+|-]{4,}(?!\S)")
-"""A line drawn below a heading or in a table: worth nothing in an excerpt."""
+"""Lines drawn below headings or in tables; left out of excerpts."""
 
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -29,29 +29,29 @@ _EXCERPT_LINES: Final = 3
 _SOURCE_WIDTH: Final = 24
 _PIPE_WIDTH: Final = 100
 _FRAME_WIDTH: Final = 12
-"""Columns of a chunk table that hold neither source nor text."""
+"""Columns of a chunk table besides source and text."""
 
 
 class _Output(Console):
-    """A console that leaves a closed pipe to its caller; rich's own would exit with a code of its choice."""
+    """A console that raises on a closed pipe; rich would exit with a code of its own."""
 
     def on_broken_pipe(self) -> NoReturn:
-        """Say that whoever read the output has gone."""
+        """Raise BrokenPipeError."""
         raise BrokenPipeError
 
 
 def results(*, quiet: bool = False) -> Console:
-    """The console of results: standard output, as it stands now; a quiet one writes nothing."""
+    """Console on the current standard output, for results; a quiet one prints nothing."""
     return _console(stderr=False, quiet=quiet)
 
 
 def notes() -> Console:
-    """The console of everything else (progress, hints, errors): standard error, as it stands now."""
+    """Console on the current standard error, for progress, hints and errors."""
     return _console(stderr=True)
 
 
 def _console(*, stderr: bool, quiet: bool = False) -> Console:
-    # Text from a model or a server may hold [brackets] and :names: that rich would take for markup, emoji and numbers.
+    # Text from a model may hold [brackets] and :names: that rich would read as markup and emoji.
     console = _Output(stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _PIPE_WIDTH
@@ -59,7 +59,7 @@ def _console(*, stderr: bool, quiet: bool = False) -> Console:
 
 
 def clean(text: str) -> str:
-    """Take out of a text what a terminal would obey: escape sequences and control characters, but for tab and newline.
+    """Remove escape sequences and control characters other than tab and newline.
 
     Otherwise an answer could move the cursor, change the window's title or write to the clipboard.
     """
@@ -67,30 +67,27 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Clean a text and bring its white space to single spaces."""
+    """Clean a text and collapse its white space."""
     return " ".join(clean(text).split())
 
 
 def excerpt(text: str, longest: int) -> str:
-    """Give a text's beginning on one line, cut between words, at most `longest` characters with its ellipsis.
-
-    The lines that plain text draws below headings and in tables are left out.
-    """
+    """Beginning of a text on one line, cut between words to at most `longest` characters, ellipsis included."""
     line = one_line(_RULES.sub(" ", clean(text)))
     if len(line) <= longest:
         return line
     head, _, rest = line[:longest].rpartition(" ")
-    # A text without spaces (Japanese, a hash) is cut where it must be.
+    # A text without spaces (Japanese, a hash) is cut inside a word.
     return (head if len(head) > longest // 2 else line[: longest - 1]).rstrip(" ,;:") + "…" if rest else head + "…"
 
 
 def indented(body: RenderableType, columns: int) -> Padding:
-    """Move something to the right, wrapping it within what is left of the width."""
+    """Indent a renderable and wrap it within the remaining width."""
     return Padding(body, (0, 0, 0, columns), expand=False)
 
 
 def answer(console: Console, text: str, indent: int = 0) -> None:
-    """Write an answer: wrapped between words on a terminal, in its own lines elsewhere."""
+    """Print an answer: wrapped between words on a terminal, unwrapped elsewhere."""
     body = clean(text).strip("\n")
     if console.is_terminal or indent:
         console.print(indented(Group(*map(_answer_line, body.split("\n"))), indent))
@@ -99,7 +96,7 @@ def answer(console: Console, text: str, indent: int = 0) -> None:
 
 
 def _answer_line(line: str) -> RenderableType:
-    """One line of an answer; what wraps of a quotation stays to the right of its mark."""
+    """One line of an answer; the wrapped part of a quotation is indented below its text."""
     if not line.startswith("> "):
         return Text(line)
     quotation = Table.grid()
@@ -108,7 +105,7 @@ def _answer_line(line: str) -> RenderableType:
 
 
 def chunk_table(chunks: Sequence[RetrievedChunk], width: int) -> Table:
-    """Lay retrieved chunks out, best first, for a width in columns; a score that was not sent stays empty."""
+    """Table of retrieved chunks, best first, for a width in columns; a missing score stays empty."""
     longest_source = max((len(_source(chunk)) for chunk in chunks), default=0)
     source_width = min(max(longest_source, len("source")), _SOURCE_WIDTH, width // 3)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
@@ -127,11 +124,11 @@ def chunk_table(chunks: Sequence[RetrievedChunk], width: int) -> Table:
 
 
 def _source(chunk: RetrievedChunk) -> str:
-    return one_line(str(chunk.get("source", "")))  # outside data: it need not be what its type says
+    return one_line(str(chunk.get("source", "")))  # untrusted: need not match its declared type
 
 
 def chunks(console: Console, found: Sequence[RetrievedChunk], indent: int = 0) -> None:
-    """Write a table of retrieved chunks, or one line that there are none."""
+    """Print a table of retrieved chunks, or a line that says there are none."""
     if not found:
         console.print(indented(Text("no chunks were retrieved", style="dim"), indent))
         return

@@ -82,7 +82,7 @@ def test_an_empty_question_is_not_sent(server: FakeReka, command: Command, argum
     outcome = command(*arguments, stdin=" \n")
 
     assert outcome.code == 2
-    assert outcome.err == "error: the question is empty; give QUESTION, or pipe it in\n"
+    assert outcome.err == "error: the question is empty; pass QUESTION, or pipe it in\n"
     assert server.requests == []
 
 
@@ -191,7 +191,7 @@ def test_ctrl_c_stops_an_answer_and_forgets_its_question_alone(
     chat.type("second\n")
     assert arrived.wait(30)
     chat.interrupt()
-    chat.expect("stopped; the question is forgotten")
+    chat.expect("stopped; the question was dropped")
     chat.expect("> ")
     chat.type("third\n")
     chat.expect("three")
@@ -210,7 +210,7 @@ def test_ctrl_c_at_the_prompt_drops_the_line_and_says_how_to_end(
     # Ctrl-C once the text is echoed: between showing the prompt and reading, the line editor hears no signal.
     chat.type("half a quest")
     chat.expect("half a quest")
-    chat.interrupt_until("Ctrl-D or /exit ends")
+    chat.interrupt_until("Ctrl-D or /exit quits")
     chat.expect("> ")
     chat.type("\x04")
 
@@ -240,5 +240,5 @@ def test_a_conversation_cannot_be_one_json_document(server: FakeReka, terminal: 
     chat = terminal("chat", "--json")
 
     assert chat.end() == 2
-    assert "cannot be one JSON document" in json.loads(chat.shown)["error"]["message"]
+    assert "cannot be printed as one JSON document" in json.loads(chat.shown)["error"]["message"]
     assert server.requests == []

@@ -147,7 +147,7 @@ def test_an_upload_shows_its_bytes_on_a_terminal(
     [
         (["a", "b c"], "a\nb c\n", ""),
         (["x\x1b[2J"], "x\n", ""),
-        ([], "", "there are none; reka datasets add PATH makes one\n"),
+        ([], "", "no datasets; upload one with reka datasets add PATH\n"),
     ],
     ids=["two", "one that would clear the screen", "none"],
 )

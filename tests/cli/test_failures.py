@@ -163,7 +163,7 @@ def test_a_mistake_of_ours_says_where_to_look_further() -> None:
 def test_an_unknown_dataset_says_where_the_names_are() -> None:
     said = message(reka.DatasetError("no dataset 'x'", 404))
 
-    assert said == "404: no dataset 'x'; reka datasets list shows the names there are"
+    assert said == "404: no dataset 'x'; reka datasets list shows the datasets"
 
 
 def test_the_help_documents_every_exit_code(command: Command) -> None:

@@ -45,7 +45,7 @@ def test_the_last_key_revoked_leaves_none(command: Command, tmp_path: Path) -> N
     key = command("keys", "create", "ann", "--data-dir", str(tmp_path)).out.strip()
 
     assert command("keys", "revoke", key, "--data-dir", str(tmp_path)).code == 0
-    assert "there are none" in command("keys", "list", "--data-dir", str(tmp_path)).err
+    assert "no keys" in command("keys", "list", "--data-dir", str(tmp_path)).err
 
 
 def test_an_unknown_id_revokes_nothing(command: Command, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_ctrl_c_says_how_to_find_the_job_again(server: FakeReka, terminal: Calla
     shown.interrupt()
 
     assert shown.end() == 130
-    assert "the job goes on: reka retrieval status job-1 --wait" in " ".join(shown.shown.split())
+    assert "the job continues: reka retrieval status job-1 --wait" in " ".join(shown.shown.split())
     assert "Traceback" not in shown.shown
 
 
