@@ -1,4 +1,4 @@
-"""Media as URLs, local content as `data:` URLs with its true MIME type; and as parts of messages."""
+"""Media as message parts and URLs; local content becomes a `data:` URL with its detected MIME type."""
 
 import base64
 import mimetypes
@@ -13,37 +13,37 @@ _FAMILIES: Final = ("image/", "video/", "audio/", "application/pdf")
 
 
 Media: TypeAlias = str | bytes | PathLike[str] | BinaryIO
-"""An http(s) or `data:` URL; or the content, as a path, bytes or an open binary file. A string is never a path."""
+"""An http(s) or `data:` URL, or content as a path object, bytes or an open binary file. A string is never a path."""
 
 
 def image(media: Media, *, max_bytes: int = config.MAX_MEDIA_BYTES) -> dict[str, str]:
-    """Make an image part of a message, for `complete` and `stream_messages`.
+    """Build an image part of a message, for `complete` and `stream_messages`.
 
     Args:
         media: The image.
-        max_bytes: The most bytes its content may have.
+        max_bytes: Maximum size of its content, in bytes.
 
     Returns:
         `{"type": "image_url", "image_url": URL}`.
 
     Raises:
-        InvalidArgumentError: It is missing, empty, unreadable, too large, or no image.
+        InvalidArgumentError: The media is missing, empty, unreadable, too large, or not an image.
     """
     return _part("image", "image/", media, max_bytes)
 
 
 def video(media: Media, *, max_bytes: int = config.MAX_MEDIA_BYTES) -> dict[str, str]:
-    """Make a video part of a message; see `image`."""
+    """Build a video part of a message; see `image`."""
     return _part("video", "video/", media, max_bytes)
 
 
 def audio(media: Media, *, max_bytes: int = config.MAX_MEDIA_BYTES) -> dict[str, str]:
-    """Make an audio part of a message; see `image`."""
+    """Build an audio part of a message; see `image`."""
     return _part("audio", "audio/", media, max_bytes)
 
 
 def pdf(media: Media, *, max_bytes: int = config.MAX_MEDIA_BYTES) -> dict[str, str]:
-    """Make a PDF part of a message; see `image`."""
+    """Build a PDF part of a message; see `image`."""
     return _part("pdf", "application/pdf", media, max_bytes)
 
 
@@ -51,11 +51,14 @@ def media_url_of_file(path: str | PathLike[str], max_bytes: int = config.MAX_MED
     """Read a media file into a `data:` URL.
 
     Args:
-        path: The file: an image, a video, audio or a PDF.
-        max_bytes: The most bytes it may have.
+        path: An image, a video, audio or a PDF.
+        max_bytes: Maximum size, in bytes.
+
+    Returns:
+        A base64 `data:` URL.
 
     Raises:
-        InvalidArgumentError: It is missing, empty, unreadable, too large, or no media file.
+        InvalidArgumentError: The file is missing, empty, unreadable, too large, or not a media file.
     """
     return _url_of_file(path, "media_filename", _FAMILIES, max_bytes)
 
@@ -115,12 +118,12 @@ def _url_of_content(content: bytes, shown: str, name: str, families: tuple[str, 
 
 
 def data_url(content: bytes, mime_type: str) -> str:
-    """Write bytes as a base64 `data:` URL (RFC 2397)."""
+    """Encode bytes as a base64 `data:` URL (RFC 2397)."""
     return f"data:{mime_type};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def mime_type_of(content: bytes, name: str = "") -> str | None:
-    """Tell the MIME type by the content's first bytes, else by the ending of its name; None if neither tells."""
+    """Detect the MIME type by the content's first bytes, else by the extension of `name`; None if unknown."""
     import filetype
 
     by_content: str | None = filetype.guess_mime(content[:8192])

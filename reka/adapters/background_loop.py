@@ -1,6 +1,6 @@
-"""One event loop for the whole process, in a thread of its own: for code that cannot wait, and has many calls to make.
+"""One event loop per process, in its own thread, for synchronous code that makes many calls at once.
 
-Threads that each wait for one call fight for the interpreter; one loop that waits for all of them does not.
+Threads that each wait for one call contend for the GIL; one loop that waits for all of them does not.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the background loop and wait for it; it sees the caller's context variables.
+    """Run a coroutine on the background loop and wait for it, with the caller's context variables.
 
-    May be called from any thread, also from inside another event loop (which it blocks), but for the background loop's
-    own: see `in_background_loop`.
+    It can be called from any thread but the background loop's own (see `in_background_loop`), also inside another
+    event loop, which it blocks.
 
     Raises:
-        RuntimeError: Called on the background loop itself, which would wait for itself.
+        RuntimeError: Called on the background loop itself, which would deadlock.
     """
     if in_background_loop():
         coroutine.close()
@@ -31,54 +31,54 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     future: Future[T] = asyncio.run_coroutine_threadsafe(coroutine, _get_or_start().loop)
     try:
         return future.result()
-    except BaseException:  # Ctrl-C ends the waiting, and what was waited for with it
+    except BaseException:  # Ctrl-C cancels the coroutine as well
         future.cancel()
         raise
 
 
 def start_if_running(make: Callable[[], Coroutine[Any, Any, object]]) -> None:
-    """Start a coroutine on the background loop without waiting for it; nothing happens if there is no such loop yet.
+    """Start a coroutine on the background loop without waiting for it, if the loop exists.
 
-    It takes no lock, so it may be called while garbage is collected, which may be at any moment.
+    It takes no lock, so finalizers can call it.
     """
-    server = _server
-    if server is not None and not server.loop.is_closed():
-        asyncio.run_coroutine_threadsafe(make(), server.loop)
+    thread = _loop_thread
+    if thread is not None and not thread.loop.is_closed():
+        asyncio.run_coroutine_threadsafe(make(), thread.loop)
 
 
 def in_background_loop() -> bool:
     """Whether the caller runs on the background loop."""
-    return _server is not None and threading.current_thread() is _server.thread
+    return _loop_thread is not None and threading.current_thread() is _loop_thread.thread
 
 
 def is_running() -> bool:
-    """Whether anything was run on the background loop so far."""
-    return _server is not None
+    """Whether the background loop has been started."""
+    return _loop_thread is not None
 
 
 class _LoopThread:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
-        self.thread = threading.Thread(target=self._serve, name="reka-background", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="reka-background", daemon=True)
         self.thread.start()
 
     def stop(self) -> None:
         self.loop.call_soon_threadsafe(self._stop.set)
         self.thread.join()
 
-    def _serve(self) -> None:
+    def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_until_complete(self._stop.wait())
-            self.loop.run_until_complete(_cancel_the_others())
-            # Closes the sessions of the clients that were used here.
+            self.loop.run_until_complete(_cancel_other_tasks())
+            # Closes the sessions of the clients used on this loop.
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         finally:
             self.loop.close()
 
 
-async def _cancel_the_others() -> None:
+async def _cancel_other_tasks() -> None:
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
@@ -86,31 +86,31 @@ async def _cancel_the_others() -> None:
 
 
 _lock = threading.Lock()
-_server: _LoopThread | None = None
+_loop_thread: _LoopThread | None = None
 
 
 def _get_or_start() -> _LoopThread:
-    global _server
+    global _loop_thread
     with _lock:
-        if _server is None:
-            _server = _LoopThread()
-        return _server
+        if _loop_thread is None:
+            _loop_thread = _LoopThread()
+        return _loop_thread
 
 
 @atexit.register
 def _stop() -> None:
-    """End the loop in good order, so that nothing is left unclosed."""
-    global _server
+    """Stop the loop at exit, so that no session is left unclosed."""
+    global _loop_thread
     with _lock:
-        server, _server = _server, None
-    if server is not None:
-        server.stop()
+        thread, _loop_thread = _loop_thread, None
+    if thread is not None:
+        thread.stop()
 
 
 def _reset_after_fork() -> None:
-    """A forked child has the loop and not its thread: it starts afresh."""
-    global _lock, _server
-    _lock, _server = threading.Lock(), None
+    """Forget the loop in a forked child, which has no thread to run it."""
+    global _lock, _loop_thread
+    _lock, _loop_thread = threading.Lock(), None
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,7 +1,7 @@
-"""Clients for an object that holds them as a side matter, such as a framework's model: opened when first needed.
+"""Clients owned by another object, such as a framework's model, and created at first use.
 
 Such objects are copied, pickled and shared between threads and event loops; sockets and locks can be neither copied nor
-pickled, so a copy opens its own.
+pickled, so a copy creates its own clients.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ C = TypeVar("C", Reka, AsyncReka)
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """What a client is opened with; see `Reka`. None leaves the choice to the client."""
+    """Settings of a client; see `Reka`. None means the client's default."""
 
     api_key: str | None = field(default=None, repr=False)
     base_url: str | None = None
@@ -46,40 +46,40 @@ class ClientSettings:
 class SharedClients:
     """One `Reka` and one `AsyncReka` for each set of settings, shared by all threads and event loops.
 
-    A shallow copy of the object that holds it may hold the same one: with the same settings it shares the clients, with
-    another key or address it gets clients of its own. A deep copy, and what comes out of a pickle, starts unopened.
+    A shallow copy of the owner can share the instance: equal settings share clients, another key or address gets its
+    own. A deep copy and an unpickled instance start without clients.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._sync_clients: dict[ClientSettings, Reka] = {}
         self._async_clients: dict[ClientSettings, AsyncReka] = {}
-        # Whoever forgets to close leaves no open socket behind. (Those of other event loops end with their loops.)
+        # Sockets are closed even if the owner never calls close; those of other event loops close with their loop.
         finalize(self, _close_all, self._sync_clients, self._async_clients)
 
     def __reduce__(self) -> tuple[type["SharedClients"], tuple[()]]:
-        """Copy and pickle as one with no client."""
+        """Copy and pickle as an instance without clients."""
         return (SharedClients, ())
 
     def __eq__(self, other: object) -> bool:
-        """Compare equal to any other: what is open is no part of the value of the object that holds it."""
+        """All instances are equal: open clients are no part of the owner's value."""
         return isinstance(other, SharedClients)
 
     def __hash__(self) -> int:
         return hash(SharedClients)
 
     def sync(self, settings: ClientSettings) -> Reka:
-        """Give the client that waits."""
+        """Return the synchronous client."""
         return self._sync_clients.get(settings) or self._get_or_create(self._sync_clients, settings, Reka)
 
     def aio(self, settings: ClientSettings) -> AsyncReka:
-        """Give the client that is awaited, for any event loop."""
+        """Return the asynchronous client, usable on any event loop."""
         return self._async_clients.get(settings) or self._get_or_create(self._async_clients, settings, AsyncReka)
 
     def close(self) -> None:
-        """Close the connections of this side and of the background loop; a call after that opens new ones.
+        """Close the synchronous connections and those of the background loop; a later call opens new ones.
 
-        Those of another event loop end with it, or by `aclose` there.
+        Connections of another event loop close with that loop, or by `aclose` on it.
         """
         _close(self._sync_clients)
         if background_loop.is_running() and not background_loop.in_background_loop():
@@ -98,12 +98,12 @@ class SharedClients:
 
 
 def with_prepare_hint(error: RetrievalError, dataset: str, maker: str) -> RetrievalError:
-    """Tell with an error of a dataset what would have made it ready.
+    """Add to a retrieval error how to make the dataset available.
 
     Args:
-        error: What the server says.
-        dataset: What was asked for.
-        maker: The adapter's own function that uploads and prepares.
+        error: The server's error.
+        dataset: Name of the dataset.
+        maker: The adapter's function that uploads and prepares a dataset.
     """
     return RetrievalError(
         f"{error.message.rstrip('.')}. To upload and prepare it: `reka datasets add FILES --name {dataset}` and "
@@ -124,7 +124,7 @@ async def _close_here(clients: dict[ClientSettings, AsyncReka]) -> None:
         await client.close()
 
 
-def _close_all(waiting: dict[ClientSettings, Reka], awaited: dict[ClientSettings, AsyncReka]) -> None:
-    _close(waiting)
-    if awaited:
-        background_loop.start_if_running(partial(_close_here, awaited))
+def _close_all(sync_clients: dict[ClientSettings, Reka], async_clients: dict[ClientSettings, AsyncReka]) -> None:
+    _close(sync_clients)
+    if async_clients:
+        background_loop.start_if_running(partial(_close_here, async_clients))

@@ -1,26 +1,26 @@
-"""Everything that can go wrong between a call and its answer.
+"""The error tree of the client.
 
     RekaError                           message, status_code, request_id, retry_after
-    ├── AuthError (ValueError)          there is no key, or the server does not take it (401)
-    ├── InvalidConversationError (ValueError)   the conversation is not one
-    ├── InvalidArgumentError (ValueError)       any other argument is not what it must be
-    ├── UnsupportedRequestError         the request asks for what this server, or this client, cannot do
-    ├── DatasetError                    the server refused a dataset, or has none of that name
+    ├── AuthError (ValueError)          the key is missing or rejected (401)
+    ├── InvalidConversationError (ValueError)   the conversation is invalid
+    ├── InvalidArgumentError (ValueError)       another argument is invalid
+    ├── UnsupportedRequestError         no endpoint supports the request
+    ├── DatasetError                    a dataset was refused or does not exist
     ├── RetrievalError                  a dataset cannot be prepared or searched, or its job failed
-    │   └── WaitTimeoutError (TimeoutError)     a job was still going when the wait ended
-    ├── APIConnectionError              no answer came
-    │   └── APITimeoutError (TimeoutError)      none came in time
-    ├── APIStatusError                  an answer came, and it is an error: code, body
+    │   └── WaitTimeoutError (TimeoutError)     the job was unfinished when the wait ended
+    ├── APIConnectionError              no response
+    │   └── APITimeoutError (TimeoutError)      no response in time
+    ├── APIStatusError                  an error status: code, body
     │   ├── PermissionDeniedError       403
     │   ├── NotFoundError               404
     │   ├── InvalidRequestError         any other 4xx
     │   ├── RateLimitError              429: limit, remaining, reset
-    │   ├── InsufficientBalanceError    429 with code P001: no retry mends it
+    │   ├── InsufficientBalanceError    429 with code P001: retrying does not help
     │   └── ServerError                 5xx
-    ├── UnexpectedResponseError         an answer came, and it cannot be read
-    └── StreamInterruptedError          a streamed answer ended before it was whole: partial_text
+    ├── UnexpectedResponseError         the response cannot be read
+    └── StreamInterruptedError          a stream ended early: partial_text
 
-No message and no attribute ever holds the key.
+No message and no attribute holds the key.
 """
 
 from typing import TYPE_CHECKING
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 class RekaError(Exception):
-    """Whatever went wrong between a call and its answer. Base of all errors of this package.
+    """Base of all errors of this package.
 
     Args:
-        message: What happened, and the way out where there is one.
-        status_code: HTTP status of the answer; None if none came.
-        request_id: What the server calls the request (`x-request-id`); None if it did not say.
-        retry_after: Seconds the server asks to wait; None if it did not say.
+        message: What went wrong and, where known, the fix.
+        status_code: HTTP status; None if there was no response.
+        request_id: The server's id of the request (`x-request-id`); None if it sent none.
+        retry_after: Seconds to wait before a retry, as the server asked; None if it did not.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class RekaError(Exception):
         request_id: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        # All of it positional and in `args`: then pickling (process pools, task queues) needs no code of ours.
+        # Positional and in `args`, so that pickling (process pools, task queues) works as it is.
         super().__init__(message, status_code, request_id, retry_after)
         self.message = message
         self.status_code = status_code
@@ -54,45 +54,45 @@ class RekaError(Exception):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        """Say what happened: the status if there was one, the message, the request's id."""
+        """Status, if any, message and request id."""
         status = f"{self.status_code}: " if self.status_code else ""
         request = f" (request {self.request_id})" if self.request_id else ""
         return f"{status}{self.message}{request}"
 
 
 class AuthError(RekaError, ValueError):
-    """There is no key, or the server does not take it."""
+    """The API key is missing, or the server rejects it."""
 
 
 class InvalidConversationError(RekaError, ValueError):
-    """The conversation is empty, does not alternate, or has a turn that is not one."""
+    """The conversation is empty, does not alternate, or has an invalid turn. Nothing was sent."""
 
 
 class InvalidArgumentError(RekaError, ValueError):
-    """An argument is not what it must be. Nothing was sent."""
+    """An argument is invalid. Nothing was sent."""
 
 
 class UnsupportedRequestError(RekaError):
-    """The request asks for what this server cannot do."""
+    """The server supports no endpoint that can serve the request."""
 
 
 class DatasetError(RekaError):
-    """A dataset was refused by the server, or there is none of that name."""
+    """The server refused a dataset, or has none of that name."""
 
 
 class RetrievalError(RekaError):
-    """A dataset cannot be prepared or searched, or the job that prepares it failed."""
+    """A dataset cannot be prepared or searched, or its prepare-retrieval job failed."""
 
 
 class StreamInterruptedError(RekaError):
-    """A streamed answer ended before it was whole.
+    """A streamed answer ended before it was complete.
 
     Args:
-        message: What happened.
-        status_code: None: the answer's status was a success.
-        request_id: What the server calls the request.
+        message: What went wrong.
+        status_code: None: the stream began with a success status.
+        request_id: The server's id of the request.
         retry_after: None.
-        partial_text: The text that had come, in whole.
+        partial_text: All text received before the stream ended.
     """
 
     def __init__(
@@ -109,11 +109,11 @@ class StreamInterruptedError(RekaError):
 
 
 class WaitTimeoutError(RetrievalError, TimeoutError):
-    """A job was still going when the wait for it ended. The job goes on.
+    """A job was unfinished when the wait for it timed out. The job continues on the server.
 
     Args:
-        message: What was waited for.
-        last_status: The last status seen; None if there was none.
+        message: The job and the time waited.
+        last_status: Last status received; None if there was none.
     """
 
     def __init__(self, message: str, last_status: "PrepareRetrievalStatusResponse | None" = None) -> None:
@@ -123,23 +123,23 @@ class WaitTimeoutError(RetrievalError, TimeoutError):
 
 
 class APIConnectionError(RekaError):
-    """No answer came: no connection, or it broke."""
+    """No response: the connection failed or broke."""
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
-    """No answer came in time."""
+    """No response within the timeout."""
 
 
 class APIStatusError(RekaError):
-    """The server answered with an error status that no other class stands for.
+    """The server responded with an error status.
 
     Args:
-        message: What the server said.
+        message: The server's message.
         status_code: HTTP status.
-        request_id: What the server calls the request.
-        retry_after: Seconds the server asks to wait.
-        code: The server's own code for the error, such as P001; None if it gave none.
-        body: The answer's body, as text.
+        request_id: The server's id of the request.
+        retry_after: Seconds to wait, as the server asked.
+        code: The server's error code, such as P001; None if it sent none.
+        body: Response body, as text.
     """
 
     def __init__(
@@ -158,30 +158,30 @@ class APIStatusError(RekaError):
 
 
 class PermissionDeniedError(APIStatusError):
-    """The key is known, and may not do this (403)."""
+    """The key lacks permission (403)."""
 
 
 class NotFoundError(APIStatusError):
-    """There is nothing at this address (404)."""
+    """The resource or endpoint does not exist (404)."""
 
 
 class InvalidRequestError(APIStatusError):
-    """The server calls the request wrong (400, 422 and other 4xx)."""
+    """The server rejects the request as invalid (400, 422 and other 4xx)."""
 
 
 class RateLimitError(APIStatusError):
     """Too many requests (429).
 
     Args:
-        message: What the server said.
+        message: The server's message.
         status_code: 429.
-        request_id: What the server calls the request.
-        retry_after: Seconds the server asks to wait.
-        code: The server's own code for the error; None if it gave none.
-        body: The answer's body, as text.
-        limit: Requests that are allowed in the server's period; None if it did not say (`x-ratelimit-limit`).
-        remaining: How many of them are left (`x-ratelimit-remaining`).
-        reset: When the period ends, in seconds since the epoch (`x-ratelimit-reset`).
+        request_id: The server's id of the request.
+        retry_after: Seconds to wait, as the server asked.
+        code: The server's error code; None if it sent none.
+        body: Response body, as text.
+        limit: Requests allowed per period (`x-ratelimit-limit`); None if the server sent none.
+        remaining: Requests left in the period (`x-ratelimit-remaining`).
+        reset: End of the period, in seconds since the epoch (`x-ratelimit-reset`).
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class RateLimitError(APIStatusError):
 
 
 class InsufficientBalanceError(APIStatusError):
-    """The account has no balance left (429 with code P001); a retry cannot mend it."""
+    """The account has no balance (429 with code P001); retrying does not help."""
 
 
 class ServerError(APIStatusError):
@@ -212,4 +212,4 @@ class ServerError(APIStatusError):
 
 
 class UnexpectedResponseError(RekaError):
-    """An answer came that cannot be read: not JSON, cut off, or of another shape than documented."""
+    """The response cannot be read: not JSON, truncated, or of another shape than documented."""

@@ -1,30 +1,30 @@
-"""What callers are told while a client works: their callbacks, and what these are called with."""
+"""Callbacks of a client and their arguments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 OnProgress: TypeAlias = Callable[[int, int | None], object]
-"""Called as an upload goes on, with the bytes sent so far and those in all (None if that is not known yet)."""
+"""Called during an upload with the bytes sent so far and the total (None if unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestEvent:
-    """One request, ended; a call that is tried again makes several."""
+    """A finished request; a call that is retried makes several."""
 
     method: str
     path: str
-    """Without the host; never holds the key."""
+    """Path without the host; never contains the key."""
 
     status_code: int | None
-    """None if no answer came."""
+    """None if there was no response."""
 
     seconds: float
-    """From the first byte sent to the end of the answer, or for a stream to its beginning."""
+    """Duration from the first byte sent to the end of the response, for a stream to its start."""
 
     request_id: str | None
     error: str | None
-    """Name of the error's class; None if an answer came."""
+    """Class name of the error; None if there was a response."""
 
 
 OnEvent: TypeAlias = Callable[[RequestEvent], object]

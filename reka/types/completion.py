@@ -1,4 +1,4 @@
-"""What a model answers: a whole completion, or the events of one that is streamed. Plain values, no I/O."""
+"""Results of a model: a complete answer, or the events of a stream."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,77 +12,77 @@ Message: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer cost, in tokens."""
+    """Token usage of an answer."""
 
     input_tokens: int
-    """Of the conversation, with whatever the server put before it."""
+    """Tokens of the prompt, including what the server adds."""
 
     output_tokens: int
-    """Of the answer."""
+    """Tokens of the answer."""
 
     @property
     def total_tokens(self) -> int:
-        """Both together."""
+        """Sum of both."""
         return self.input_tokens + self.output_tokens
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool the model wants called."""
+    """A tool call requested by the model."""
 
     id: str
-    """What the result is to be labelled with."""
+    """Id to send back with the result."""
 
     name: str
-    """The tool's name."""
+    """Name of the tool."""
 
     arguments: str
-    """Its arguments, as the JSON text that the model wrote; it need not be valid."""
+    """JSON text of the arguments, as the model wrote it; it may be invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where on the web a stretch of the answer is from."""
+    """Web source of a span of the answer."""
 
     url: str
     title: str = ""
     start_index: int | None = None
-    """First character of the stretch; None if the server does not say."""
+    """Index of the span's first character; None if unknown."""
 
     end_index: int | None = None
-    """Character behind its last one."""
+    """Index after the span's last character; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatCompletion:
-    """A whole answer."""
+    """A complete answer."""
 
     text: str
     tool_calls: list[ToolCall] = field(default_factory=list)
     finish_reason: str | None = None
-    """Why it ended: `stop`, `length`, `context`, `tool_calls`, or what a server adds; None if it does not say."""
+    """`stop`, `length`, `context`, `tool_calls`, or another reason of the server; None if it sent none."""
 
     usage: Usage | None = None
-    """None if the server does not say."""
+    """None if the server sent none."""
 
     model: str | None = None
     """Name of the model that answered."""
 
     id: str | None = None
-    """The completion's id."""
+    """Id of the completion."""
 
     request_id: str | None = None
-    """What the server calls the request (`x-request-id`)."""
+    """The server's id of the request (`x-request-id`)."""
 
     reasoning: str = ""
-    """What the model thought before it answered, where the model shows it."""
+    """Reasoning text of the model, if it sends any."""
 
     citations: list[Citation] = field(default_factory=list)
     retrieved_chunks: list[RetrievedChunk] | None = None
-    """What was retrieved for the answer, best first; None if no dataset was asked."""
+    """Retrieved chunks, best first; None if no dataset was named."""
 
     extra: dict[str, Any] = field(default_factory=dict)
-    """Every field of the answer that has no place above, as it came."""
+    """All other fields of the response, unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +94,29 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """New text of the model's thoughts."""
+    """New text of the model's reasoning."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A new piece of a tool call; pieces with one index make up one call."""
+    """Part of a tool call; deltas with the same index form one call."""
 
     index: int
     id: str
-    """Empty but in the first piece."""
+    """Set in the first delta only."""
 
     name: str
-    """Empty but in the first piece."""
+    """Set in the first delta only."""
 
     arguments: str
-    """New text of its JSON arguments."""
+    """New text of the JSON arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of a streamed answer; always its last event."""
+    """End of a streamed answer; always the last event."""
 
     reason: str | None
     """As `ChatCompletion.finish_reason`."""
@@ -128,24 +128,24 @@ class Finish:
 
 
 StreamEvent: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta | Citation | Usage | Finish
-"""What `stream_messages` yields."""
+"""Events of `stream_messages`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatEvent:
-    """What `stream` yields: new text; the last one also says how the answer ended."""
+    """Event of `stream`: new text; the last event also has the other fields."""
 
     text: str
     """New text only; may be empty in the last event."""
 
     finish_reason: str | None = None
-    """Set in the last event, if the server says."""
+    """Set in the last event, if the server sends it."""
 
     usage: Usage | None = None
-    """Set in the last event, if the server says."""
+    """Set in the last event, if the server sends it."""
 
     retrieved_chunks: list[RetrievedChunk] | None = None
-    """Set in the last event, if a dataset was asked."""
+    """Set in the last event, if a dataset was named."""
 
     request_id: str | None = None
-    """Set in the last event, if the server says."""
+    """Set in the last event, if the server sends it."""

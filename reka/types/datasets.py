@@ -1,4 +1,4 @@
-"""What becomes of a dataset."""
+"""Results of dataset operations."""
 
 import sys
 
@@ -10,15 +10,15 @@ else:
 
 
 class DatasetResult(TypedDict):
-    """What became of a dataset that was uploaded or deleted. Fields that the server adds are kept."""
+    """Result of uploading or deleting a dataset. Other fields of the server are kept."""
 
     __pydantic_config__ = {"extra": "allow"}  # type: ignore[misc]  # noqa: RUF012  # how pydantic configures a TypedDict
 
     name: str
-    """Its name as the server stores it."""
+    """Name of the dataset as stored."""
 
     ok: bool
-    """Whether it worked."""
+    """Whether the operation succeeded."""
 
     info: str
-    """More about it; may be empty."""
+    """Further details; may be empty."""

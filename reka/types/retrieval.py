@@ -1,4 +1,4 @@
-"""What retrieval gives: chunks of text, and the state of the job that makes a dataset searchable."""
+"""Results of retrieval: chunks of text, and the status of prepare-retrieval jobs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,24 +11,24 @@ class _RetrievedChunk(TypedDict):
 
 
 class RetrievedChunk(_RetrievedChunk, total=False):
-    """A piece of a dataset's text that fits a question. Fields that the server adds are kept.
+    """A chunk of a dataset's text that fits a query. Other fields of the server are kept.
 
-    The documented API does not give its shape, so whatever a server calls text, score and source is brought to these
-    names; what it does not send is not there.
+    The documented API does not define its shape, so the server's names for text, score and source are mapped to these;
+    fields that it does not send are absent.
     """
 
     source: str
-    """Name of the file it is from."""
+    """Name of the source file."""
 
     score: float
-    """How well it fits; our server's lies between 0 and 1 and never rises with rank."""
+    """Relevance; on our server from 0 to 1, never rising with rank."""
 
     similarity: float
-    """Cosine of the angle between the question's and the chunk's embedding, -1 to 1: what to set thresholds on."""
+    """Cosine similarity of the query's and the chunk's embeddings, -1 to 1; suited to thresholds."""
 
 
 class JobStatus(str, Enum):
-    """State of a job. One that a server invents later is a member too, equal to none of these."""
+    """Status of a job. Unknown values sent by a newer server become pseudo-members equal to none of these."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -36,12 +36,12 @@ class JobStatus(str, Enum):
     COMPLETE = "COMPLETE"
 
     def __str__(self) -> str:
-        """Give the status as the server writes it, on every Python the same."""
+        """Return the server's value, on every Python version."""
         return self.value
 
     @classmethod
     def _missing_(cls, value: object) -> "JobStatus | None":
-        # A poller must not fail on a state it does not know: it waits on.
+        # A poller must keep waiting on a status it does not know.
         if not isinstance(value, str):
             return None
         unknown = str.__new__(cls, value)
@@ -55,8 +55,8 @@ class PrepareRetrievalStatusResponse:
 
     Attributes:
         job_status: The current status.
-        detail: Further details; empty if there are none.
-        history: What happened so far, oldest first. Our server's entries have `time` (ISO 8601, UTC), `job_status`,
+        detail: Further details; may be empty.
+        history: Past states, oldest first. Our server's entries have `time` (ISO 8601, UTC), `job_status`,
             `detail` and, while it runs, `progress` (0 to 1).
     """
 
@@ -80,7 +80,7 @@ class PrepareRetrievalStatusResponse:
         return self.job_status == JobStatus.ERROR
 
     def is_running(self) -> bool:
-        """Whether the job is at work now."""
+        """Whether the job is running."""
         return self.job_status == JobStatus.RUNNING
 
 

@@ -11,7 +11,7 @@ class _HumanTurn(TypedDict):
 
 
 class HumanTurn(_HumanTurn, total=False):
-    """What the user says."""
+    """A turn of the user."""
 
     media_url: str
     """An http(s) or `data:` URL of an image, a video, audio or a PDF; in the first turn only."""
@@ -23,10 +23,10 @@ class _ModelTurn(TypedDict):
 
 
 class ModelTurn(_ModelTurn, total=False):
-    """What the model says. One that `chat` returned may go back into a history as it is."""
+    """A turn of the model. A turn returned by `chat` can be appended to a history unchanged."""
 
     retrieved_chunks: list[RetrievedChunk]
-    """What was retrieved for the answer, best first; there if a `retrieval_dataset` was given. It is not sent back."""
+    """Retrieved chunks, best first; present with a `retrieval_dataset`. Not sent back to the server."""
 
 
 Turn: TypeAlias = HumanTurn | ModelTurn
