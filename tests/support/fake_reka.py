@@ -178,13 +178,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             answer.misbehave(self)
             return
+        self.send(answer)
+
+    do_GET = do_POST = do_DELETE = handle_any  # noqa: N815  # names that http.server asks for
+
+    def send(self, answer: Answer) -> None:
+        """Send a whole answer."""
         self.send_response(answer.status)
         for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.body)
-
-    do_GET = do_POST = do_DELETE = handle_any  # noqa: N815  # names that http.server asks for
 
     def stream(self, pieces: "tuple[bytes | threading.Event, ...]", gone: threading.Event, *, ends: bool) -> None:
         """Send a body piece by piece; see `FakeReka.will_stream`."""
