@@ -1,9 +1,11 @@
-"""Reka's models and retrieval datasets in LangChain.
+"""LangChain integration for Reka's models and retrieval datasets: a chat model and a retriever.
 
-from langchain_reka import ChatReka, RekaRetriever
+    from langchain_reka import ChatReka, RekaRetriever
 
-ChatReka().invoke("What is a monad?").text
-RekaRetriever(dataset="manual", k=4).invoke("How do I reset it?")
+    ChatReka().invoke("What is a monad?").text
+    RekaRetriever(dataset="manual", k=4).invoke("How do I reset it?")
+
+Without arguments, the API key and the server's address come from `reka` or the environment.
 """
 
 from langchain_reka.chat_models import ChatReka

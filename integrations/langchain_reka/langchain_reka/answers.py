@@ -1,7 +1,7 @@
-"""Reka's answers as LangChain's messages: whole ones, and the chunks of streamed ones, which add up to the same.
+"""Convert Reka's answers to LangChain messages: whole messages, and stream chunks that add up to the same message.
 
-The text stays a plain string, so that chunks can be added. Reasoning and citations lie in `additional_kwargs`, and
-`content_blocks` brings all of it to LangChain's standard form.
+The content stays a plain string, so that chunks can be added. Reasoning and citations are kept in `additional_kwargs`;
+`content_blocks` presents all of it in LangChain's standard form.
 """
 
 import json
@@ -21,29 +21,29 @@ import reka
 PROVIDER: Final = "reka"
 
 _REASONING: Final = "reasoning_content"
-"""Where LangChain itself looks for reasoning beside a plain text."""
+"""Key under which LangChain looks for reasoning when the content is a plain string."""
 
 _CITATIONS: Final = "citations"
 
 
 def to_ai_message(completion: reka.ChatCompletion, model: str) -> AIMessage:
-    """Make the message that stands for an answer.
+    """Convert an answer to a message.
 
     Args:
         completion: The answer.
-        model: Name of the model that was asked, for servers that do not tell which one answered.
+        model: Name of the requested model, used if the server does not name the one that answered.
     """
     kwargs: dict[str, Any] = {}
     if completion.reasoning:
         kwargs[_REASONING] = completion.reasoning
     if completion.citations:
         kwargs[_CITATIONS] = [_citation(citation) for citation in completion.citations]
-    calls, invalid = _parsed(completion.tool_calls)
+    valid_calls, invalid_calls = _parse_tool_calls(completion.tool_calls)
     return AIMessage(
         content=completion.text,
         additional_kwargs=kwargs,
-        tool_calls=calls,
-        invalid_tool_calls=invalid,
+        tool_calls=valid_calls,
+        invalid_tool_calls=invalid_calls,
         usage_metadata=_usage(completion.usage),
         response_metadata=_metadata(
             completion.model or model, completion.finish_reason, completion.request_id, completion.retrieved_chunks
@@ -52,14 +52,14 @@ def to_ai_message(completion: reka.ChatCompletion, model: str) -> AIMessage:
 
 
 class Chunks:
-    """Makes the chunks of one streamed answer out of its events.
+    """Converts the events of one streamed answer to message chunks.
 
-    A tool call is given whole, at the end: Reka's host does not stream tool calls, and a call whose arguments are cut
-    off can be told from a whole one.
+    A tool call is emitted whole, at the end of the stream: Reka's host does not stream tool calls, and only a complete
+    call shows whether its arguments were cut off.
 
     Args:
         model: As in `to_ai_message`.
-        with_usage: Whether the last chunk tells token counts.
+        with_usage: Whether the last chunk has token counts.
     """
 
     def __init__(self, model: str, *, with_usage: bool) -> None:
@@ -69,27 +69,27 @@ class Chunks:
         self._calls: dict[int, reka.ToolCall] = {}
 
     def of(self, event: reka.StreamEvent) -> list[AIMessageChunk]:
-        """Give the chunks that an event brings: one, or none, or at the end two."""
+        """Return the chunks of an event: none, one, or up to two for the last event."""
         match event:
             case reka.TextDelta():
                 return [AIMessageChunk(content=event.text)]
             case reka.ReasoningDelta():
-                return [_told_chunk(additional_kwargs={_REASONING: event.text})]
+                return [_non_text_chunk(additional_kwargs={_REASONING: event.text})]
             case reka.Citation():
-                return [_told_chunk(additional_kwargs={_CITATIONS: [_citation(event)]})]
+                return [_non_text_chunk(additional_kwargs={_CITATIONS: [_citation(event)]})]
             case reka.Usage():
                 self._usage = event
             case reka.ToolCallDelta():
-                begun = self._calls.get(event.index, reka.ToolCall("", "", ""))
+                call = self._calls.get(event.index, reka.ToolCall("", "", ""))
                 self._calls[event.index] = reka.ToolCall(
-                    begun.id or event.id, begun.name or event.name, begun.arguments + event.arguments
+                    call.id or event.id, call.name or event.name, call.arguments + event.arguments
                 )
             case reka.Finish():
-                return self._end(event)
+                return self._last_chunks(event)
         return []
 
-    def _end(self, finish: reka.Finish) -> list[AIMessageChunk]:
-        calls = [_call_chunk(call) for call in self._calls.values()]
+    def _last_chunks(self, finish: reka.Finish) -> list[AIMessageChunk]:
+        calls = [_tool_call_chunk(call) for call in self._calls.values()]
         last = AIMessageChunk(
             content="",
             usage_metadata=_usage(self._usage) if self._with_usage else None,
@@ -98,22 +98,22 @@ class Chunks:
             ),
             chunk_position="last",
         )
-        return [_told_chunk(tool_call_chunks=calls), last] if calls else [last]
+        return [_non_text_chunk(tool_call_chunks=calls), last] if calls else [last]
 
 
-def _told_chunk(**fields: Any) -> AIMessageChunk:
-    """A chunk of something else than text: LangChain has to know whose it is, to find its standard blocks."""
+def _non_text_chunk(**fields: Any) -> AIMessageChunk:
+    """Make a chunk without text; LangChain needs the provider's name to find the translator of its blocks."""
     return AIMessageChunk(content="", response_metadata={"model_provider": PROVIDER}, **fields)
 
 
 def _metadata(
     model: str, finish_reason: str | None, request_id: str | None, chunks: list[reka.RetrievedChunk] | None
 ) -> dict[str, Any]:
-    told = {"finish_reason": finish_reason, "request_id": request_id, "retrieved_chunks": chunks}
+    optional = {"finish_reason": finish_reason, "request_id": request_id, "retrieved_chunks": chunks}
     return {
         "model_name": model,
         "model_provider": PROVIDER,
-        **{name: value for name, value in told.items() if value is not None},
+        **{name: value for name, value in optional.items() if value is not None},
     }
 
 
@@ -126,17 +126,17 @@ def _usage(usage: reka.Usage | None) -> UsageMetadata | None:
 
 
 def _citation(citation: reka.Citation) -> dict[str, Any]:
-    """A citation in LangChain's standard form."""
+    """Convert a citation to LangChain's standard annotation."""
     return {"type": "citation", **{name: value for name, value in asdict(citation).items() if value not in (None, "")}}
 
 
-def _parsed(calls: list[reka.ToolCall]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
-    """Part calls whose arguments are a JSON object from the others."""
+def _parse_tool_calls(calls: list[reka.ToolCall]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+    """Separate calls whose arguments are a JSON object from all others."""
     valid: list[ToolCall] = []
     invalid: list[InvalidToolCall] = []
     for call in calls:
-        arguments = _object(call.arguments)
-        call_id = call.id or _new_id()
+        arguments = _parse_object(call.arguments)
+        call_id = call.id or _new_call_id()
         if arguments is None:
             invalid.append(invalid_tool_call(name=call.name, args=call.arguments, id=call_id, error=None))
         else:
@@ -144,18 +144,18 @@ def _parsed(calls: list[reka.ToolCall]) -> tuple[list[ToolCall], list[InvalidToo
     return valid, invalid
 
 
-def _call_chunk(call: reka.ToolCall) -> ToolCallChunk:
+def _tool_call_chunk(call: reka.ToolCall) -> ToolCallChunk:
     arguments = call.arguments
-    if _object(arguments) is None:
-        # LangChain mends cut-off JSON in chunks, so an agent would run the tool with whatever is left. A bracket that
-        # closes nothing, outside of any string, keeps the call an invalid one, as it is where the answer comes whole.
+    if _parse_object(arguments) is None:
+        # LangChain completes truncated JSON in chunks, so an agent would run the tool with partial arguments. An
+        # unmatched closing bracket, outside of any string, keeps the call invalid, as it is in a whole answer.
         endings = ("", "]", "}", '"]', '"}', '""]', '""}')
-        arguments += next(ending for ending in endings if not isinstance(_mended(arguments + ending), dict))
-    return tool_call_chunk(name=call.name, args=arguments, id=call.id or _new_id(), index=None)
+        arguments += next(ending for ending in endings if not isinstance(_parse_partial(arguments + ending), dict))
+    return tool_call_chunk(name=call.name, args=arguments, id=call.id or _new_call_id(), index=None)
 
 
-def _object(arguments: str) -> dict[str, Any] | None:
-    """Arguments as an object; None if they are none. A call without arguments may come with an empty text."""
+def _parse_object(arguments: str) -> dict[str, Any] | None:
+    """Parse arguments as a JSON object; None if they are not one. A call without arguments may have an empty string."""
     try:
         value = json.loads(arguments or "{}")
     except (ValueError, RecursionError):
@@ -163,29 +163,29 @@ def _object(arguments: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _mended(arguments: str) -> object:
+def _parse_partial(arguments: str) -> object:
     try:
         return parse_partial_json(arguments)
     except (ValueError, RecursionError):
         return None
 
 
-def _new_id() -> str:
-    """An id for a call that the server gave none: its result has to be told from others'."""
+def _new_call_id() -> str:
+    """Make an id for a call that came without one: a tool result refers to its call by id."""
     return f"call_{uuid4().hex}"
 
 
 def _content_blocks(message: AIMessage) -> list[ContentBlock]:
-    """Answers with citations in LangChain's standard form; it knows the others' itself."""
+    """Translate a message with citations to standard blocks; LangChain translates all other messages itself."""
     citations = message.additional_kwargs.get(_CITATIONS)
     if not citations or not isinstance(message.content, str):
-        raise NotImplementedError  # LangChain's sign for: do it yourself
+        raise NotImplementedError  # makes LangChain fall back to its own translation
     metadata = {name: value for name, value in message.response_metadata.items() if name != "model_provider"}
     blocks = message.model_copy(update={"response_metadata": metadata}).content_blocks
     if not any(block["type"] == "text" for block in blocks):
         blocks.append({"type": "text", "text": ""})
-    cited: Mapping[str, Any] = {"annotations": citations}
-    return [cast("ContentBlock", {**block, **cited}) if block["type"] == "text" else block for block in blocks]
+    annotations: Mapping[str, Any] = {"annotations": citations}
+    return [cast("ContentBlock", {**block, **annotations}) if block["type"] == "text" else block for block in blocks]
 
 
 register_translator(PROVIDER, _content_blocks, _content_blocks)

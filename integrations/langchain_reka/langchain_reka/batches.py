@@ -1,4 +1,4 @@
-"""Many calls at a time, on one event loop."""
+"""Concurrent calls on one event loop, with a bound on how many are in flight."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,58 +11,59 @@ Input = TypeVar("Input")
 Output = TypeVar("Output")
 
 BATCH_CONCURRENCY: Final = 64
-"""Calls of a `batch` that are under way at a time, if its config does not say (ours)."""
+"""Default number of concurrent calls of `batch`. It is our choice: LangChain's default depends on the CPU count."""
 
 
 async def gather_bounded(
-    ask: Callable[[Input, RunnableConfig], Awaitable[Output]],
+    call: Callable[[Input, RunnableConfig], Awaitable[Output]],
     inputs: Sequence[Input],
     configs: Sequence[RunnableConfig],
     *,
     return_exceptions: bool,
 ) -> list[Output]:
-    """Ask with every input, in as many tasks as calls may be under way; each takes one input after the other.
+    """Call a coroutine function with every input, in as many worker tasks as calls may be in flight.
 
-    LangChain makes a task for each input, and the garbage collector goes through all that wait, again and again.
+    LangChain creates one task per input; thousands of pending tasks slow down garbage collection.
 
     Args:
-        ask: The call. The first that fails ends all others.
-        inputs: What to call it with.
-        configs: A config for each. The first one's `max_concurrency` counts; without it all are under way at a time.
-        return_exceptions: Whether an error is the answer to its input, and ends nothing.
+        call: The coroutine function. The first call that fails cancels all others.
+        inputs: First argument of each call.
+        configs: Second argument of each call. `max_concurrency` of the first one bounds the concurrency; without it
+            all calls run at once.
+        return_exceptions: Whether an error is returned as the result of its input and cancels nothing.
 
     Returns:
-        The answers, in the order of the inputs.
+        The results, in the order of the inputs.
     """
-    waiting = iter(list(enumerate(zip(inputs, configs, strict=True))))
-    found: list[Any] = [None] * len(inputs)
+    queue = iter(list(enumerate(zip(inputs, configs, strict=True))))
+    results: list[Any] = [None] * len(inputs)
 
-    async def work() -> None:
-        for place, (asked, config) in waiting:
+    async def worker() -> None:
+        for index, (value, config) in queue:
             try:
-                found[place] = await ask(asked, config)
+                results[index] = await call(value, config)
             except Exception as error:
                 if not return_exceptions:
                     raise
-                found[place] = error
+                results[index] = error
 
-    most = (configs[0].get("max_concurrency") if configs else None) or len(inputs)
-    tasks = [asyncio.create_task(work()) for _ in range(min(most, len(inputs)))]
+    limit = (configs[0].get("max_concurrency") if configs else None) or len(inputs)
+    tasks = [asyncio.create_task(worker()) for _ in range(min(limit, len(inputs)))]
     try:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
-    return found
+    return results
 
 
 def with_default_concurrency(
     config: RunnableConfig | list[RunnableConfig] | None,
 ) -> RunnableConfig | list[RunnableConfig]:
-    """A batch's config, or configs, that say how many calls may be under way at a time."""
-    return [_bounded(each) for each in config] if isinstance(config, Sequence) else _bounded(config)
+    """Set `max_concurrency` to `BATCH_CONCURRENCY` in each config of a batch that does not set it."""
+    return [_with_default(each) for each in config] if isinstance(config, Sequence) else _with_default(config)
 
 
-def _bounded(config: RunnableConfig | None) -> RunnableConfig:
+def _with_default(config: RunnableConfig | None) -> RunnableConfig:
     config = ensure_config(config)
     return {**config, "max_concurrency": config.get("max_concurrency") or BATCH_CONCURRENCY}

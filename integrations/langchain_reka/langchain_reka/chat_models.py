@@ -1,4 +1,4 @@
-"""Reka's models as a LangChain chat model."""
+"""The LangChain chat model for Reka's API."""
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
@@ -23,23 +23,22 @@ from reka.adapters import ClientSettings
 
 
 class ChatReka(ClientMixin, DirectChatModel):
-    """A chat model of Reka's API, or of any server that speaks it.
+    """Chat model for Reka's API, or any server with the same API.
 
-    What is None is left to the server. Every parameter of the answer may be given to one call too:
-    `model.invoke(messages, temperature=0)`, `model.bind(retrieval_dataset="manual")`. A call also takes `tools`,
-    `tool_choice`, `response_format`, `research` (settings of `reka-flash-research`) and `timeout`.
+    A parameter that is None is not sent, and the server applies its default. Every generation parameter may also be
+    passed to a single call: `model.invoke(messages, temperature=0)`, `model.bind(retrieval_dataset="manual")`. A call
+    also takes `tools`, `tool_choice`, `response_format`, `research` (settings of `reka-flash-research`) and `timeout`.
 
-    One client of each kind serves all calls of a model object, from any thread and any event loop. Copies and pickles
-    open their own.
+    One sync and one async client serve all calls of a model object, from any thread and any event loop. Copies and
+    unpickled objects open their own.
 
-    Raises, when it is called:
-        AuthError: There is no key, or the server does not take it.
-        InvalidConversationError: A message cannot be said in Reka's terms; the error names the message and the block.
-        UnsupportedRequestError: No endpoint of the server can do all that is asked, or the model does not.
-        RetrievalError: The dataset is not there, or not prepared.
-        RekaError: Whatever else goes wrong between a call and its answer: see `reka`'s own errors.
-
-    Each is at once the class that `langchain_core.exceptions` has for it, such as `ModelRateLimitError`.
+    Calls raise these errors. Each is also an instance of the matching class of `langchain_core.exceptions`, such as
+    `ModelRateLimitError`:
+        AuthError: The API key is missing, or the server rejects it.
+        InvalidConversationError: A message cannot be converted; the error names the message and the block.
+        UnsupportedRequestError: The server or the model does not support the requested combination of features.
+        RetrievalError: The dataset does not exist, or is not prepared.
+        RekaError: Any other failure; see `reka.errors`.
 
     Example:
         >>> from langchain_reka import ChatReka
@@ -47,7 +46,7 @@ class ChatReka(ClientMixin, DirectChatModel):
         >>> model.invoke("Hi, my name is John. What is my name?").text  # doctest: +SKIP
     """
 
-    # Errors do not show what was given: under a mistyped name, it may be the key.
+    # Validation errors do not show input: the value of a misspelt argument may be the API key.
     model_config = ConfigDict(extra="forbid", populate_by_name=True, protected_namespaces=(), hide_input_in_errors=True)
 
     model: str = Field(default="reka-flash", validation_alias=AliasChoices("model", "model_name"))
@@ -105,21 +104,21 @@ class ChatReka(ClientMixin, DirectChatModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _names_are_known(cls, given: Any) -> Any:
-        if isinstance(given, Mapping):
-            # The community class takes clients, and replaces them by its own.
-            given = {name: value for name, value in given.items() if name not in ("client", "async_client")}
-        refuse_unknown(cls, given)
-        return given
+    def _check_argument_names(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            # The community class accepts clients and replaces them by its own.
+            values = {name: value for name, value in values.items() if name not in ("client", "async_client")}
+        refuse_unknown(cls, values)
+        return values
 
     @field_validator("model")
     @classmethod
-    def _without_provider(cls, model: str) -> str:
+    def _strip_provider(cls, model: str) -> str:
         return model.removeprefix(f"{PROVIDER}:")
 
     @model_validator(mode="after")
-    def _profile_is_of_this_model(self) -> Self:
-        self.profile = self._profile_of(self.model)
+    def _match_profile_to_model(self) -> Self:
+        self.profile = self._find_profile(self.model)
         return self
 
     @field_validator("stop", mode="before")
@@ -141,41 +140,43 @@ class ChatReka(ClientMixin, DirectChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile_of(self.model)
 
-    def _message(self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]) -> AIMessage:
-        asked, arguments = self._call(messages, stop, of_call)
-        with translate_errors(_dataset(arguments), messages):
-            completion = self._clients.sync(self._settings()).complete(asked, **arguments)
-        return to_ai_message(completion, arguments["model"])
-
-    async def _amessage(
-        self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
+    def _complete(
+        self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
     ) -> AIMessage:
-        asked, arguments = self._call(messages, stop, of_call)
-        with translate_errors(_dataset(arguments), messages):
-            completion = await self._clients.aio(self._settings()).complete(asked, **arguments)
+        converted, arguments = self._prepare_call(messages, stop, call_kwargs)
+        with translate_errors(_dataset_of(arguments), messages):
+            completion = self._clients.sync(self._settings()).complete(converted, **arguments)
         return to_ai_message(completion, arguments["model"])
 
-    def _message_chunks(
-        self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
+    async def _acomplete(
+        self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
+    ) -> AIMessage:
+        converted, arguments = self._prepare_call(messages, stop, call_kwargs)
+        with translate_errors(_dataset_of(arguments), messages):
+            completion = await self._clients.aio(self._settings()).complete(converted, **arguments)
+        return to_ai_message(completion, arguments["model"])
+
+    def _stream_chunks(
+        self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
     ) -> Generator[AIMessageChunk, None, None]:
-        asked, arguments = self._call(messages, stop, of_call)
-        made = self._chunks(arguments, of_call)
+        converted, arguments = self._prepare_call(messages, stop, call_kwargs)
+        chunks = self._chunk_builder(arguments, call_kwargs)
         with (
-            translate_errors(_dataset(arguments), messages),
-            closing(self._clients.sync(self._settings()).stream_messages(asked, **arguments)) as events,
+            translate_errors(_dataset_of(arguments), messages),
+            closing(self._clients.sync(self._settings()).stream_messages(converted, **arguments)) as events,
         ):
             for event in events:
-                yield from made.of(event)
+                yield from chunks.of(event)
 
-    async def _amessage_chunks(
-        self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
+    async def _astream_chunks(
+        self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
     ) -> AsyncGenerator[AIMessageChunk, None]:
-        asked, arguments = self._call(messages, stop, of_call)
-        made = self._chunks(arguments, of_call)
-        with translate_errors(_dataset(arguments), messages):
-            async with aclosing(self._clients.aio(self._settings()).stream_messages(asked, **arguments)) as events:
+        converted, arguments = self._prepare_call(messages, stop, call_kwargs)
+        chunks = self._chunk_builder(arguments, call_kwargs)
+        with translate_errors(_dataset_of(arguments), messages):
+            async with aclosing(self._clients.aio(self._settings()).stream_messages(converted, **arguments)) as events:
                 async for event in events:
-                    for chunk in made.of(event):
+                    for chunk in chunks.of(event):
                         yield chunk
 
     def bind_tools(
@@ -186,20 +187,21 @@ class ChatReka(ClientMixin, DirectChatModel):
         strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Give the model tools that it may call.
+        """Bind tools that the model may call.
 
         Args:
-            tools: Functions, pydantic classes, TypedDicts, LangChain tools, JSON schemas, or tools in the forms of
-                OpenAI and Anthropic.
-            tool_choice: `auto` (the model decides), `none`, `any` (it must call one), or the name of the one that it
-                must call. Reka's host knows "must call one" alone, so a named tool is sent alone.
-            strict: Whether schemas are closed: no further properties, none left out; None leaves them as they are.
+            tools: Functions, pydantic classes, TypedDicts, LangChain tools, JSON schemas, or tools in OpenAI's or
+                Anthropic's format.
+            tool_choice: `auto` (the model decides), `none`, `any` (it must call one), or the name of the tool that it
+                must call. Reka's host cannot require a specific tool, so a named tool is sent as the only one.
+            strict: Whether schemas are closed: no additional properties, and all properties required. None leaves them
+                unchanged.
             **kwargs: Further parameters of the call.
         """
-        formatted = [structured.to_openai_tool(tool, strict) for tool in tools]
+        openai_tools = [structured.to_openai_tool(tool, strict) for tool in tools]
         if tool_choice is not None:
             kwargs["tool_choice"] = structured.normalize_tool_choice(tool_choice)
-        return self.bind(tools=formatted, **kwargs)
+        return self.bind(tools=openai_tools, **kwargs)
 
     def with_structured_output(
         self,
@@ -210,47 +212,47 @@ class ChatReka(ClientMixin, DirectChatModel):
         strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """Make answers follow a schema.
+        """Return a runnable whose answers follow a schema.
 
         Args:
-            schema: A pydantic class (answers are its objects), a TypedDict or a JSON schema (answers are dicts).
-            include_raw: Whether to answer `{"raw": message, "parsed": ..., "parsing_error": ...}`, and not to raise
-                what cannot be parsed.
-            method: `function_calling` has the model call a tool with that schema. `json_schema` has the server hold it
-                to the schema; a model whose profile does not know `structured_output` is made to call a tool instead.
-                `json_mode` asks for any JSON: the prompt has to describe it.
+            schema: A pydantic class (answers are its instances), a TypedDict or a JSON schema (answers are dicts).
+            include_raw: Whether to return `{"raw": message, "parsed": ..., "parsing_error": ...}`, with parsing errors
+                as values instead of exceptions.
+            method: `function_calling` makes the model call a tool with that schema. `json_schema` makes the server
+                enforce the schema; if the model's profile lacks `structured_output`, a tool call is used instead.
+                `json_mode` requests any JSON; the prompt has to describe its structure.
             strict: As in `bind_tools`.
             **kwargs: Further parameters of the call.
 
         Raises:
-            InvalidArgumentError: There is no such method, or no schema where the method needs one.
+            InvalidArgumentError: `method` is unknown, or `schema` is missing for a method that needs one.
         """
-        structured.check(method, schema)
+        structured.check_method(method, schema)
         model: Runnable[LanguageModelInput, AIMessage]
         parser: Any
-        traced = {"ls_structured_output_format": {"kwargs": {"method": method, "strict": strict}, "schema": schema}}
+        tracing = {"ls_structured_output_format": {"kwargs": {"method": method, "strict": strict}, "schema": schema}}
         if method == "json_mode":
-            model = self.bind(response_format={"type": "json_object"}, **traced, **kwargs)
+            model = self.bind(response_format={"type": "json_object"}, **tracing, **kwargs)
             parser = structured.json_parser(schema)
         elif (
             method == "json_schema"
             and schema is not None
-            and (self._profile_of(self.model) or {}).get("structured_output")
+            and (self._find_profile(self.model) or {}).get("structured_output")
         ):
-            model = self.bind(response_format=structured.response_format(schema, strict), **traced, **kwargs)
+            model = self.bind(response_format=structured.response_format(schema, strict), **tracing, **kwargs)
             parser = structured.json_parser(schema)
         else:
             assert schema is not None
             choice = structured.to_function(schema, strict)["name"]
-            model = self.bind_tools([schema], tool_choice=choice, strict=strict, **traced, **kwargs)
+            model = self.bind_tools([schema], tool_choice=choice, strict=strict, **tracing, **kwargs)
             parser = structured.tool_parser(schema)
         return structured.with_raw(model, parser) if include_raw else model | parser
 
     def get_num_tokens(self, text: str | BaseMessage | Sequence[BaseMessage]) -> int:
-        """Count tokens by `token_counter`, else estimate them: Reka publishes no tokenizer that comes with a package.
+        """Count tokens with `token_counter`, or estimate them: Reka publishes no tokenizer as a package.
 
         Args:
-            text: A text; also a message or a list of messages, as the community class takes them.
+            text: A text, or a message or a list of messages, as in the community class.
         """
         if self.token_counter is not None:
             return self.token_counter(text)
@@ -259,49 +261,51 @@ class ChatReka(ClientMixin, DirectChatModel):
         return tokens.estimate_tokens(text)
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None) -> int:
-        """Count the tokens of messages, and of tools, as `get_num_tokens` does."""
+        """Count the tokens of messages and tools; see `get_num_tokens`."""
         if self.token_counter is not None or self.custom_get_token_ids is not None:
             return sum(self.get_num_tokens(message.text) for message in messages)
-        return tokens.estimated_with_tools(messages, tools)
+        return tokens.estimate_tokens_with_tools(messages, tools)
 
-    def _call(
-        self, messages: Sequence[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
+    def _prepare_call(
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """Check and convert one call's messages and arguments."""
+        """Check and convert the messages and arguments of one call."""
         with translate_errors():
-            arguments = call_arguments(self._parameters(), of_call if stop is None else {**of_call, "stop": stop})
-            asked = reka_messages(messages)
-            self._refuse_media(messages, asked, arguments["model"])
-        return asked, arguments
+            arguments = call_arguments(
+                self._parameters(), call_kwargs if stop is None else {**call_kwargs, "stop": stop}
+            )
+            converted = reka_messages(messages)
+            self._check_media(messages, converted, arguments["model"])
+        return converted, arguments
 
-    def _refuse_media(self, messages: Sequence[BaseMessage], asked: Sequence[Mapping[str, Any]], model: str) -> None:
-        """Refuse media that the model is known not to take."""
-        found = media_in(asked)
-        profile = self._profile_of(model) if found else None
-        for place, kind in found:
+    def _check_media(self, messages: Sequence[BaseMessage], converted: Sequence[Mapping[str, Any]], model: str) -> None:
+        """Reject media of a type that the model's profile excludes."""
+        media = media_in(converted)
+        profile = self._find_profile(model) if media else None
+        for index, kind in media:
             if profile is not None and profile.get(MEDIA_INPUTS[kind]) is False:
                 raise reka.UnsupportedRequestError(
-                    f"message {source_indices(messages)[place]}: got a block of type {kind!r}, and {model} takes none; "
-                    f"take another model, or tell by profile={{'{MEDIA_INPUTS[kind]}': True}} that yours does"
+                    f"message {source_indices(messages)[index]}: got a block of type {kind!r}, which {model} does not "
+                    f"accept; use another model, or set profile={{'{MEDIA_INPUTS[kind]}': True}} if yours does"
                 )
 
-    def _profile_of(self, model: str) -> ModelProfile | None:
-        """The profile of the model that a call asks: this object's own, if that is about it."""
+    def _find_profile(self, model: str) -> ModelProfile | None:
+        """Return the profile of the model of a call: this object's own, if it describes that model."""
         own = self.profile
         return own if own and model == self.model and not is_another_models(own, model) else profile_of(model)
 
     def _parameters(self) -> dict[str, Any]:
-        """The parameters of a call, as this object has them."""
-        set_here = {name: value for name in MODEL_PARAMS if (value := getattr(self, name)) is not None}
-        return {**set_here, "model_kwargs": self.model_kwargs} if self.model_kwargs else set_here
+        """Collect the parameters that are set on this object."""
+        parameters = {name: value for name in MODEL_PARAMS if (value := getattr(self, name)) is not None}
+        return {**parameters, "model_kwargs": self.model_kwargs} if self.model_kwargs else parameters
 
-    def _chunks(self, arguments: Mapping[str, Any], of_call: Mapping[str, Any]) -> Chunks:
-        return Chunks(arguments["model"], with_usage=of_call.get("stream_usage", self.stream_usage))
+    def _chunk_builder(self, arguments: Mapping[str, Any], call_kwargs: Mapping[str, Any]) -> Chunks:
+        return Chunks(arguments["model"], with_usage=call_kwargs.get("stream_usage", self.stream_usage))
 
     def _settings(self) -> ClientSettings:
         return self._settings_for(self.api)
 
 
-def _dataset(arguments: Mapping[str, Any]) -> str | None:
+def _dataset_of(arguments: Mapping[str, Any]) -> str | None:
     dataset: str | None = (arguments.get("extra_request_args") or {}).get("retrieval_dataset")
     return dataset

@@ -1,7 +1,7 @@
-"""LangChain's entry points, on four methods that ask the model and nothing else.
+"""LangChain's entry points of a chat model, with a fast path for calls that nothing in LangChain observes.
 
-LangChain tells callbacks and tracers of each call, looks into its cache and waits for its rate limiter. Where none of
-them takes part, calls go straight to the model: telling nobody would cost as much as all the rest of a call.
+LangChain notifies callbacks and tracers of each call, looks into its cache and waits for its rate limiter. Where none
+of them is configured, a call goes straight to the model: the bookkeeping would take as long as the rest of the call.
 """
 
 from abc import abstractmethod
@@ -30,29 +30,34 @@ from reka.adapters import background_loop
 
 
 class DirectChatModel(BaseChatModel):
-    """A chat model that takes the short way where nobody listens, and makes batches on one event loop."""
+    """A chat model that skips LangChain's bookkeeping where it has no effect, and runs batches on one event loop.
+
+    A subclass implements the four request methods; everything else is built on them.
+    """
 
     @abstractmethod
-    def _message(self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]) -> AIMessage:
-        """Ask the model."""
-
-    @abstractmethod
-    async def _amessage(
-        self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
+    def _complete(
+        self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
     ) -> AIMessage:
-        """Async twin of `_message`."""
+        """Request a whole answer."""
 
     @abstractmethod
-    def _message_chunks(
-        self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
+    async def _acomplete(
+        self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
+    ) -> AIMessage:
+        """Async version of `_complete`."""
+
+    @abstractmethod
+    def _stream_chunks(
+        self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
     ) -> Generator[AIMessageChunk, None, None]:
-        """Ask the model, and give its answer as it is written."""
+        """Request a streamed answer."""
 
     @abstractmethod
-    def _amessage_chunks(
-        self, messages: list[BaseMessage], stop: list[str] | None, of_call: Mapping[str, Any]
+    def _astream_chunks(
+        self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
     ) -> AsyncGenerator[AIMessageChunk, None]:
-        """Async twin of `_message_chunks`."""
+        """Async version of `_stream_chunks`."""
 
     async def ainvoke(
         self,
@@ -62,7 +67,7 @@ class DirectChatModel(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AIMessage:
-        """Ask the model; see LangChain's `ainvoke`, and `_has_listeners`."""
+        """Request a whole answer; see LangChain's `ainvoke`, and `_has_listeners` for the fast path."""
         config = ensure_config(config)
         if self._has_listeners(config, kwargs):
             return await super().ainvoke(input, config, stop=stop, **kwargs)
@@ -70,12 +75,12 @@ class DirectChatModel(BaseChatModel):
 
     async def _ainvoke_fast(
         self,
-        asked: LanguageModelInput,
+        model_input: LanguageModelInput,
         config: RunnableConfig,
         stop: list[str] | None = None,
-        of_call: Mapping[str, Any] = MappingProxyType({}),
+        call_kwargs: Mapping[str, Any] = MappingProxyType({}),
     ) -> AIMessage:
-        message = await self._amessage(self._convert_input(asked).to_messages(), stop, of_call)
+        message = await self._acomplete(self._convert_input(model_input).to_messages(), stop, call_kwargs)
         message.id = f"{_message_id(config)}-0"
         return message
 
@@ -87,13 +92,13 @@ class DirectChatModel(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:
-        """Ask the model, and give its answer as it is written; see LangChain's `stream`, and `_has_listeners`."""
+        """Request a streamed answer; see LangChain's `stream`, and `_has_listeners` for the fast path."""
         config = ensure_config(config)
         if self._has_listeners(config, kwargs):
             yield from super().stream(input, config, stop=stop, **kwargs)
             return
         message_id = _message_id(config)
-        with closing(self._message_chunks(self._convert_input(input).to_messages(), stop, kwargs)) as chunks:
+        with closing(self._stream_chunks(self._convert_input(input).to_messages(), stop, kwargs)) as chunks:
             for chunk in chunks:
                 chunk.id = message_id
                 yield chunk
@@ -106,32 +111,34 @@ class DirectChatModel(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:
-        """Async twin of `stream`."""
+        """Async version of `stream`."""
         config = ensure_config(config)
         if self._has_listeners(config, kwargs):
-            # LangChain types its generator as an iterator.
-            told = cast("AsyncGenerator[AIMessageChunk, None]", super().astream(input, config, stop=stop, **kwargs))
-            async with aclosing(told) as chunks:
+            # LangChain annotates its generator as an iterator.
+            generator = cast(
+                "AsyncGenerator[AIMessageChunk, None]", super().astream(input, config, stop=stop, **kwargs)
+            )
+            async with aclosing(generator) as chunks:
                 async for chunk in chunks:
                     yield chunk
             return
         message_id = _message_id(config)
-        async with aclosing(self._amessage_chunks(self._convert_input(input).to_messages(), stop, kwargs)) as chunks:
+        async with aclosing(self._astream_chunks(self._convert_input(input).to_messages(), stop, kwargs)) as chunks:
             async for chunk in chunks:
                 chunk.id = message_id
                 yield chunk
 
-    def _has_listeners(self, config: RunnableConfig, of_call: Mapping[str, Any]) -> bool:
-        """Whether LangChain has anything to do in a call but to hand it on.
+    def _has_listeners(self, config: RunnableConfig, call_kwargs: Mapping[str, Any]) -> bool:
+        """Whether LangChain has any work of its own in a call.
 
-        It has for callbacks, tracers, a cache, a rate limiter, and a change of form.
+        It has with callbacks, tracers, a cache, a rate limiter, or settings that change how a call is made.
         """
         return bool(
             self.rate_limiter is not None
             or self.output_version == "v1"
             or self.disable_streaming
             or "streaming" in self.model_fields_set
-            or "stream" in of_call
+            or "stream" in call_kwargs
             or self.cache
             or (self.cache is None and get_llm_cache() is not None)
             or AsyncCallbackManager.configure(config.get("callbacks"), self.callbacks, self.verbose).handlers
@@ -144,7 +151,7 @@ class DirectChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return _result(self._message(messages, stop, kwargs))
+        return _to_result(self._complete(messages, stop, kwargs))
 
     async def _agenerate(
         self,
@@ -153,7 +160,7 @@ class DirectChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return _result(await self._amessage(messages, stop, kwargs))
+        return _to_result(await self._acomplete(messages, stop, kwargs))
 
     def _stream(
         self,
@@ -162,7 +169,7 @@ class DirectChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        with closing(self._message_chunks(messages, stop, kwargs)) as chunks:
+        with closing(self._stream_chunks(messages, stop, kwargs)) as chunks:
             for chunk in chunks:
                 yield ChatGenerationChunk(message=chunk)
 
@@ -173,7 +180,7 @@ class DirectChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        async with aclosing(self._amessage_chunks(messages, stop, kwargs)) as chunks:
+        async with aclosing(self._astream_chunks(messages, stop, kwargs)) as chunks:
             async for chunk in chunks:
                 yield ChatGenerationChunk(message=chunk)
 
@@ -185,21 +192,23 @@ class DirectChatModel(BaseChatModel):
         return_exceptions: bool = False,
         **kwargs: Any | None,
     ) -> list[AIMessage]:
-        """Call the model with many inputs at a time; see LangChain's `abatch`.
+        """Request answers to many inputs concurrently; see LangChain's `abatch`.
 
-        The first error ends all calls.
+        The first error cancels all other calls, unless `return_exceptions` is set.
         """
         configs = get_config_list(config, len(inputs))
-        # One config for all is looked at once.
-        unattended = bool(inputs) and not isinstance(config, Sequence) and not self._has_listeners(configs[0], kwargs)
+        # One config for all inputs is checked once.
+        use_fast_path = (
+            bool(inputs) and not isinstance(config, Sequence) and not self._has_listeners(configs[0], kwargs)
+        )
         stop = kwargs.pop("stop", None)
 
-        async def ask(asked: LanguageModelInput, its_config: RunnableConfig) -> AIMessage:
-            if unattended:
-                return await self._ainvoke_fast(asked, its_config, stop, kwargs)
-            return await self.ainvoke(asked, its_config, stop=stop, **kwargs)
+        async def call(model_input: LanguageModelInput, call_config: RunnableConfig) -> AIMessage:
+            if use_fast_path:
+                return await self._ainvoke_fast(model_input, call_config, stop, kwargs)
+            return await self.ainvoke(model_input, call_config, stop=stop, **kwargs)
 
-        return await batches.gather_bounded(ask, inputs, configs, return_exceptions=return_exceptions)
+        return await batches.gather_bounded(call, inputs, configs, return_exceptions=return_exceptions)
 
     def batch(
         self,
@@ -209,10 +218,10 @@ class DirectChatModel(BaseChatModel):
         return_exceptions: bool = False,
         **kwargs: Any | None,
     ) -> list[AIMessage]:
-        """Call the model with many inputs at a time; see LangChain's `batch`.
+        """Request answers to many inputs concurrently; see LangChain's `batch`.
 
-        They run on one event loop in a thread of this process, 64 at a time unless `max_concurrency` says otherwise:
-        threads that each wait for one answer get in each other's way.
+        All calls run on one event loop in a background thread, 64 at a time unless `max_concurrency` is set: threads
+        that each wait for one response contend for the GIL.
         """
         if len(inputs) < 2 or background_loop.in_background_loop():
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
@@ -221,10 +230,10 @@ class DirectChatModel(BaseChatModel):
         )
 
 
-def _result(message: AIMessage) -> ChatResult:
+def _to_result(message: AIMessage) -> ChatResult:
     return ChatResult(generations=[ChatGeneration(message=message)])
 
 
 def _message_id(config: RunnableConfig) -> str:
-    """The id of a message, as LangChain makes it."""
+    """The id that LangChain itself would give a message."""
     return f"{LC_ID_PREFIX}-{config.get('run_id') or uuid4()}"

@@ -1,11 +1,10 @@
-"""Errors of the client as LangChain's own at once, with what only this package knows.
+"""Errors that derive both from `reka`'s class and from LangChain's class for the same failure.
 
-What this package raises is of `reka`'s class and of LangChain's for the same failure, whose `is_retryable` tells
-LangChain's agents whether asking again can help:
+LangChain's class sets `is_retryable`, by which LangChain's agents decide whether to retry:
 
-    reka.RateLimitError, ServerError, APIConnectionError, APITimeoutError,      it can
+    reka.RateLimitError, ServerError, APIConnectionError, APITimeoutError,      True
     StreamInterruptedError, UnexpectedResponseError
-    every other                                                                 it cannot
+    all others                                                                  False
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +47,7 @@ class PermissionDeniedError(reka.PermissionDeniedError, langchain.ModelPermissio
 
 
 class InsufficientBalanceError(reka.InsufficientBalanceError, langchain.ModelPermissionDeniedError):
-    """See `reka.InsufficientBalanceError`; LangChain's class for this status, 429, would be tried again."""
+    """See `reka.InsufficientBalanceError`; LangChain would retry its own class for this status, 429."""
 
 
 class NotFoundError(reka.NotFoundError, langchain.ModelNotFoundError):
@@ -79,24 +78,25 @@ class APITimeoutError(reka.APITimeoutError, langchain.ModelTimeoutError):
     """See `reka.APITimeoutError`."""
 
 
-_BOTH: Final[Mapping[type[reka.RekaError], type[reka.RekaError]]] = {
-    both.__bases__[0]: both
-    for both in (
+_ADAPTER_CLASSES: Final[Mapping[type[reka.RekaError], type[reka.RekaError]]] = {
+    adapter_class.__bases__[0]: adapter_class
+    for adapter_class in (
         *(AuthError, InvalidConversationError, InvalidArgumentError, UnsupportedRequestError, RetrievalError),
         *(InvalidRequestError, PermissionDeniedError, InsufficientBalanceError, NotFoundError, RateLimitError),
         *(ServerError, UnexpectedResponseError, APIConnectionError, StreamInterruptedError, APITimeoutError),
     )
 }
+"""The class of this module for each class of `reka`."""
 
 
 class translate_errors:  # noqa: N801  # used like a function, as context managers are
-    """Make a client's error that is raised inside LangChain's too, and add to it what the client does not know.
+    """Context manager that re-raises a `reka` error as the class of this module, with context the client lacks.
 
-    That is the message that asks too much, and the commands that prepare a dataset.
+    The context is the message that needs an unsupported feature, or the commands that prepare a dataset.
 
     Args:
-        dataset: The dataset that is asked, if any.
-        messages: The messages of the call.
+        dataset: Name of the retrieval dataset of the call, if any.
+        messages: Messages of the call.
     """
 
     __slots__ = ("_dataset", "_messages")
@@ -106,24 +106,24 @@ class translate_errors:  # noqa: N801  # used like a function, as context manage
         self._messages = messages
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Do nothing."""
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Raise what is better than `error`, if there is something."""
+        """Raise the translated error, if `error` is one of `reka` that is not translated yet."""
         if not isinstance(error, reka.RekaError) or isinstance(error, langchain.ModelError):
             return
-        both = next((_BOTH[kind] for kind in type(error).__mro__ if kind in _BOTH), None)
-        if both is not None:
-            # Whatever else an error has, such as a rate limit's end, is in its attributes, and for pickles in its args.
-            better = both(self._message(error), error.status_code, error.request_id, error.retry_after)
-            better.__dict__.update({**error.__dict__, "message": better.message})
-            better.args = (better.message, *error.args[1:])
-            raise better from error
+        adapter_class = next((_ADAPTER_CLASSES[base] for base in type(error).__mro__ if base in _ADAPTER_CLASSES), None)
+        if adapter_class is not None:
+            # Further attributes, such as the reset time of a rate limit, are in `__dict__`, and for pickling in `args`.
+            translated = adapter_class(self._message(error), error.status_code, error.request_id, error.retry_after)
+            translated.__dict__.update({**error.__dict__, "message": translated.message})
+            translated.args = (translated.message, *error.args[1:])
+            raise translated from error
 
     def _message(self, error: reka.RekaError) -> str:
         if isinstance(error, reka.UnsupportedRequestError):
-            place = first_v1_only_block(self._messages)
-            return error.message if place is None else f"{error.message} ({place})"
+            block = first_v1_only_block(self._messages)
+            return error.message if block is None else f"{error.message} ({block})"
         if isinstance(error, reka.RetrievalError) and self._dataset is not None:
             return with_prepare_hint(error, self._dataset, "RekaRetriever.from_files").message
         return error.message

@@ -1,12 +1,12 @@
-"""LangChain's messages as messages of Reka's API.
+"""Convert LangChain messages to messages of Reka's API.
 
-Pure functions: nothing is read from disk or network, and no message that comes in is changed. Each message becomes one
-message with a role of the OpenAI protocol, so an index in an error is the caller's. What Reka's host does not take
-(system text, tool results, neighbours of one role, a conversation that begins with the assistant) `reka` folds into
-what it does take, for the documented API's turns as for the present one.
+Pure functions: they do no I/O and do not modify their input. Each message becomes one message with a role of the OpenAI
+protocol, so an index in an error is the caller's index. What Reka's host does not accept (system messages, tool
+results, consecutive messages of one role, a conversation that starts with the assistant) is folded by the client, for
+both API versions.
 
-Not sent, because the API has no place for it: a message's `name`, reasoning and citations of earlier answers, a tool's
-`artifact`.
+Not sent, because the API has no field for it: a message's `name`, reasoning and citations of earlier answers, and a
+tool's `artifact`.
 """
 
 import base64
@@ -42,42 +42,41 @@ _ROLES: Final[Mapping[str, str]] = {
 }
 _URL_SCHEMES: Final = ("http://", "https://", "data:")
 _TOOL_BLOCKS: Final = frozenset({"tool_call", "tool_use"})
-_NOT_SENT_OF_ANSWERS: Final = frozenset(
+_SKIPPED_IN_ANSWERS: Final = frozenset(
     {
         *("reasoning", "thinking", "redacted_thinking", "citation", "non_standard_annotation"),
-        # They are sent, but as the message's calls and not as its content.
+        # Sent as `tool_calls` of the message, not as content.
         *("tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "function_call", "input_json_delta"),
     }
 )
 
 
 def reka_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
-    """Bring messages to the form of the messages API.
+    """Convert messages to the form that `reka.Reka.complete` and `stream_messages` take.
 
     Args:
-        messages: Any of LangChain's messages, in order.
+        messages: LangChain messages, in order.
 
     Returns:
-        One message for each, for `reka.Reka.complete` and its like; a human message that holds tools' results, as
-        Anthropic has them, is several.
+        One message for each; a human message that contains tool results, as in Anthropic's format, becomes several.
 
     Raises:
-        InvalidConversationError: Something cannot be said in that form: a block of an unknown type, media that is
-            neither a URL nor base64, a tool's result with no call before it. The error names the message's index and
+        InvalidConversationError: A message cannot be converted: it has a block of an unknown type, media that is
+            neither a URL nor base64, or a tool result without an earlier call. The error names the message's index and
             the block's type.
     """
-    placed = _placed(messages)
-    _check_results(placed)
-    return [converted for _, converted in placed]
+    indexed = _convert_with_indices(messages)
+    _check_tool_results(indexed)
+    return [converted for _, converted in indexed]
 
 
 def source_indices(messages: Sequence[BaseMessage]) -> list[int]:
-    """For each message that `reka_messages` makes, the index of the one that it is made of."""
-    return [index for index, _ in _placed(messages)]
+    """Return, for each message of `reka_messages`, the index of the message that it was made from."""
+    return [index for index, _ in _convert_with_indices(messages)]
 
 
 def media_in(messages: Iterable[Mapping[str, Any]]) -> list[tuple[int, str]]:
-    """Find the media in converted messages: each one's message and part type, in order."""
+    """List the media of converted messages, in order: the index of the message and the type of the part."""
     return [
         (index, part["type"])
         for index, message in enumerate(messages)
@@ -87,78 +86,85 @@ def media_in(messages: Iterable[Mapping[str, Any]]) -> list[tuple[int, str]]:
     ]
 
 
-def first_v1_only_block(asked: Sequence[BaseMessage]) -> str | None:
-    """Name the first thing in messages that turns of the documented API have no place for; None if all have one.
+def first_v1_only_block(messages: Sequence[BaseMessage]) -> str | None:
+    """Name the first block that the documented API (v0) does not support; None if it supports all of them.
 
-    Turns take one piece of media, in the first turn, and no tool calls.
+    Its turns take one piece of media, in the first turn, and no tool calls.
     """
-    messages = reka_messages(asked)
-    roles = [message["role"] for message in messages]
+    converted = reka_messages(messages)
+    roles = [message["role"] for message in converted]
     first_answer = roles.index("assistant") if "assistant" in roles else len(roles)
-    found = [(index, f"{kind} block") for index, kind in media_in(messages)]
-    misplaced = [place for number, place in enumerate(found) if number > 0 or place[0] > first_answer]
-    misplaced += [(index, "tool_call block") for index, message in enumerate(messages) if message.get("tool_calls")]
-    if not misplaced:
+    media = [(index, f"{kind} block") for index, kind in media_in(converted)]
+    unsupported = [block for number, block in enumerate(media) if number > 0 or block[0] > first_answer]
+    unsupported += [(index, "tool_call block") for index, message in enumerate(converted) if message.get("tool_calls")]
+    if not unsupported:
         return None
-    place, what = min(misplaced)
-    return f"message {source_indices(asked)[place]}: {what}"
+    index, block = min(unsupported)
+    return f"message {source_indices(messages)[index]}: {block}"
 
 
-def _placed(messages: Sequence[BaseMessage]) -> list[tuple[int, dict[str, Any]]]:
-    return [(index, _converted(part, index)) for index, message in enumerate(messages) for part in _apart(message)]
+def _convert_with_indices(messages: Sequence[BaseMessage]) -> list[tuple[int, dict[str, Any]]]:
+    return [
+        (index, _convert(part, index))
+        for index, message in enumerate(messages)
+        for part in _split_tool_results(message)
+    ]
 
 
-def _apart(message: BaseMessage) -> Sequence[BaseMessage]:
-    """Take tools' results that are blocks of a human message, as Anthropic has them, for messages of their own."""
+def _split_tool_results(message: BaseMessage) -> Sequence[BaseMessage]:
+    """Move tool results that are blocks of a human message, as in Anthropic's format, into tool messages."""
     if isinstance(message.content, str) or not isinstance(message, HumanMessage):
         return (message,)
     parts: list[BaseMessage] = []
-    for are_results, group in groupby(message.content, _is_result):
+    for are_results, group in groupby(message.content, _is_tool_result):
         blocks = list(group)
-        parts += map(_result, blocks) if are_results else [HumanMessage(blocks)]
+        parts += map(_to_tool_message, blocks) if are_results else [HumanMessage(blocks)]
     return parts or (message,)
 
 
-def _is_result(block: str | Block) -> bool:
+def _is_tool_result(block: str | Block) -> bool:
     return isinstance(block, Mapping) and block.get("type") == "tool_result"
 
 
-def _result(block: Any) -> ToolMessage:
+def _to_tool_message(block: Any) -> ToolMessage:
     status: Literal["success", "error"] = "error" if block.get("is_error") else "success"
     return ToolMessage(block.get("content") or "", tool_call_id=str(block.get("tool_use_id")), status=status)
 
 
 @singledispatch
-def _converted(message: BaseMessage, index: int) -> dict[str, Any]:
-    raise _wrong(index, f"got a {message.type} message, want a human, ai, system, tool, function or chat message")
+def _convert(message: BaseMessage, index: int) -> dict[str, Any]:
+    raise _invalid(index, f"got a {message.type} message, want a human, ai, system, tool, function or chat message")
 
 
-@_converted.register
+@_convert.register
 def _(message: HumanMessage, index: int) -> dict[str, Any]:
     return {"role": "user", "content": _content(message, index)}
 
 
-@_converted.register
+@_convert.register
 def _(message: SystemMessage, index: int) -> dict[str, Any]:
     return {"role": "system", "content": _content(message, index)}
 
 
-@_converted.register
+@_convert.register
 def _(message: ChatMessage, index: int) -> dict[str, Any]:
     role = _ROLES.get(message.role)
     if role is None:
-        raise _wrong(index, f"got a chat message of role {message.role!r}, want one of {', '.join(_ROLES)}")
-    return {"role": role, "content": _of_the_model(message, index) if role == "assistant" else _content(message, index)}
+        raise _invalid(index, f"got a chat message of role {message.role!r}, want one of {', '.join(_ROLES)}")
+    return {
+        "role": role,
+        "content": _assistant_content(message, index) if role == "assistant" else _content(message, index),
+    }
 
 
-@_converted.register
+@_convert.register
 def _(message: AIMessage, index: int) -> dict[str, Any]:
-    converted: dict[str, Any] = {"role": "assistant", "content": _of_the_model(message, index)}
-    calls = _calls(message)
+    converted: dict[str, Any] = {"role": "assistant", "content": _assistant_content(message, index)}
+    calls = _tool_calls(message)
     return {**converted, "tool_calls": calls} if calls else converted
 
 
-@_converted.register
+@_convert.register
 def _(message: ToolMessage, index: int) -> dict[str, Any]:
     content = _content(message, index)
     if message.status == "error" and not message.text.lower().startswith("error"):
@@ -166,30 +172,30 @@ def _(message: ToolMessage, index: int) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
 
 
-@_converted.register
+@_convert.register
 def _(message: FunctionMessage, index: int) -> dict[str, Any]:
-    # The form before tool calls had ids: a function's result names the function.
+    # The legacy form, in which calls have no ids and a result names its function.
     return {"role": "tool", "tool_call_id": message.name, "content": _content(message, index)}
 
 
-def _of_the_model(message: BaseMessage, index: int) -> str | list[Part]:
-    content = _content(message, index, _NOT_SENT_OF_ANSWERS)
+def _assistant_content(message: BaseMessage, index: int) -> str | list[Part]:
+    content = _content(message, index, _SKIPPED_IN_ANSWERS)
     media = [] if isinstance(content, str) else [part["type"] for part in content if part["type"] != "text"]
     if media:
-        raise _wrong(index, f"got type {media[0]!r} from the model's side, want media in human or tool messages")
+        raise _invalid(index, f"got type {media[0]!r} from the assistant, want media in human or tool messages only")
     return content
 
 
-def _content(message: BaseMessage, index: int, not_sent: frozenset[str] = frozenset()) -> str | list[Part]:
+def _content(message: BaseMessage, index: int, skipped: frozenset[str] = frozenset()) -> str | list[Part]:
     if isinstance(message.content, str):
         return message.content
     parts: list[Part] = []
     for number, block in enumerate(_standard_blocks(message, index)):
-        part = _part(index, number, block, not_sent)
+        part = _convert_block(index, number, block, skipped)
         if part is None:
             continue
         if parts and part["type"] == parts[-1]["type"] == "text":
-            # With nothing between, as `message.text` has them.
+            # Without a separator, as in `message.text`.
             parts[-1] = _text_part(parts[-1]["text"] + part["text"])
         else:
             parts.append(part)
@@ -197,18 +203,18 @@ def _content(message: BaseMessage, index: int, not_sent: frozenset[str] = frozen
 
 
 def _standard_blocks(message: BaseMessage, index: int) -> Sequence[Block]:
-    older = {"source_type", "type"}
-    if any(isinstance(block, dict) and older <= block.keys() for block in message.content):
-        content = [_newer(block) if isinstance(block, dict) else block for block in message.content]
+    legacy_keys = {"source_type", "type"}
+    if any(isinstance(block, dict) and legacy_keys <= block.keys() for block in message.content):
+        content = [_from_legacy(block) if isinstance(block, dict) else block for block in message.content]
         message = message.model_copy(update={"content": content})
     try:
         return message.content_blocks
     except KeyError as missing:
-        raise _wrong(index, f"got a block of LangChain's older form without its {missing}") from missing
+        raise _invalid(index, f"got a block in LangChain's legacy form without the key {missing}") from missing
 
 
-def _newer(block: dict[str, Any]) -> dict[str, Any]:
-    """A block of LangChain's older form in the present one, where LangChain itself does not know to bring it there."""
+def _from_legacy(block: dict[str, Any]) -> dict[str, Any]:
+    """Convert a block in LangChain's legacy form to the current one, for the types that LangChain does not convert."""
     match block.get("type"), block.get("source_type"):
         case "file", "text":
             return {**block, "type": "text-plain"}
@@ -217,93 +223,93 @@ def _newer(block: dict[str, Any]) -> dict[str, Any]:
     return block
 
 
-def _part(index: int, number: int, block: Block, not_sent: frozenset[str]) -> Part | None:
-    """One content block as a part; None if it is not sent."""
-    if block["type"] == "non_standard":  # what LangChain has no type for, such as Reka's own image_url with a string
+def _convert_block(index: int, number: int, block: Block, skipped: frozenset[str]) -> Part | None:
+    """Convert a content block to a part; None if blocks of its type are skipped."""
+    if block["type"] == "non_standard":  # a type that LangChain does not have, such as Reka's image_url with a string
         block = block["value"]
     kind = block.get("type")
-    if kind in not_sent:
+    if kind in skipped:
         return None
     convert = _PARTS.get(str(kind))
     if convert is None:
-        raise _wrong(index, f"got type {kind!r}, want one of {', '.join(_PARTS)}", number)
+        raise _invalid(index, f"got type {kind!r}, want one of {', '.join(_PARTS)}", number)
     try:
         return convert(block)
-    except _UnsendableError as error:
-        raise _wrong(index, f"got type {kind!r} {error}", number) from None
+    except _BlockError as error:
+        raise _invalid(index, f"got type {kind!r} {error}", number) from None
 
 
-class _UnsendableError(Exception):
-    """What is wrong with a block, without its place, which its converter does not know."""
+class _BlockError(Exception):
+    """Why a block cannot be converted; `_convert_block` adds its position."""
 
 
-def _text(block: Block) -> Part:
+def _convert_text(block: Block) -> Part:
     if not isinstance(block.get("text"), str):
-        raise _UnsendableError(f"with {type(block.get('text')).__name__} as its text, want a string")
+        raise _BlockError(f"with {type(block.get('text')).__name__} as its text, want a string")
     return _text_part(block["text"])
 
 
-def _plain_text(block: Block) -> Part:
+def _convert_plain_text(block: Block) -> Part:
     text = block.get("text")
     if text is None and block.get("base64"):
-        text = _decoded(block["base64"])
+        text = _decode_text(block["base64"])
     if not isinstance(text, str):
-        raise _UnsendableError("with neither text nor base64; a text's URL or file id cannot be sent")
-    told = {**block.get("extras", {}), **block}  # where LangChain puts the title of Anthropic's document
-    return _text_part("\n".join(str(each) for each in (told.get("title"), told.get("context"), text) if each))
+        raise _BlockError("with neither text nor base64; text cannot be sent as a URL or file id")
+    fields = {**block.get("extras", {}), **block}  # LangChain keeps the title of Anthropic's documents in `extras`
+    return _text_part("\n".join(str(each) for each in (fields.get("title"), fields.get("context"), text) if each))
 
 
-def _file(block: Block) -> Part:
-    """A file is what its MIME type says; one that does not say is taken for a PDF, the only one that a URL may be."""
+def _convert_file(block: Block) -> Part:
+    """Convert a file by its MIME type. Without one it counts as a PDF, the only file type that may be sent as a URL."""
     mime_type = str(block.get("mime_type") or "application/pdf")
     if mime_type.startswith("text/") and block.get("base64"):
-        return _text_part(_decoded(block["base64"]))
+        return _text_part(_decode_text(block["base64"]))
     families = {"application/pdf": "pdf_url", "image/": "image_url", "video/": "video_url", "audio/": "audio_url"}
     kind = next((kind for family, kind in families.items() if mime_type.startswith(family)), None)
     if kind is None:
-        raise _UnsendableError(f"of MIME type {mime_type!r}, want application/pdf, an image, a video, audio or text")
-    return {"type": kind, kind: _url({**block, "mime_type": mime_type})}
+        raise _BlockError(f"of MIME type {mime_type!r}, want application/pdf, an image, a video, audio or text")
+    return {"type": kind, kind: _media_url({**block, "mime_type": mime_type})}
 
 
-def _media(kind: str) -> Callable[[Block], Part]:
-    """Make the converter of a standard block: `{"type": "image", "url": ...}` or `{..., "base64", "mime_type"}`."""
+def _media_converter(kind: str) -> Callable[[Block], Part]:
+    """Return the converter of a standard block: `{"type": "image", "url": ...}` or `{..., "base64", "mime_type"}`."""
 
     def convert(block: Block) -> Part:
-        return {"type": kind, kind: _url(block)}
+        return {"type": kind, kind: _media_url(block)}
 
     return convert
 
 
-def _reka(block: Block) -> Part:
-    """Convert a block in Reka's own form, or OpenAI's: `{"type": "image_url", "image_url": "https://..."}`."""
+def _convert_reka_media(block: Block) -> Part:
+    """Convert a block in Reka's form, or OpenAI's: `{"type": "image_url", "image_url": "https://..."}`."""
     kind = block["type"]
     url = block.get(kind)
-    return {"type": kind, kind: _checked(url.get("url") if isinstance(url, Mapping) else url)}
+    return {"type": kind, kind: _check_url(url.get("url") if isinstance(url, Mapping) else url)}
 
 
-def _url(block: Block) -> str:
+def _media_url(block: Block) -> str:
     if block.get("url"):
-        return _checked(block["url"])
+        return _check_url(block["url"])
     if not block.get("base64"):
-        raise _UnsendableError("with neither url nor base64; a file id cannot be sent")
+        raise _BlockError("with neither url nor base64; a file id cannot be sent")
     if not isinstance(block["base64"], str):
-        raise _UnsendableError(f"with {type(block['base64']).__name__} as its base64, want a string")
+        raise _BlockError(f"with {type(block['base64']).__name__} as its base64, want a string")
     if not block.get("mime_type"):
-        raise _UnsendableError("with base64 and no mime_type, want one such as 'image/png'")
+        raise _BlockError("with base64 but no mime_type, want one such as 'image/png'")
     return f"data:{block['mime_type']};base64,{block['base64']}"
 
 
-def _checked(url: object) -> str:
+def _check_url(url: object) -> str:
     if not isinstance(url, str) or not url.lower().startswith(_URL_SCHEMES):
-        raise _UnsendableError("whose URL is no http(s) or data URL; send a local file as base64")
+        raise _BlockError("whose URL is not an http(s) or data URL; send a local file as base64")
     return url
 
 
-def _decoded(encoded: str) -> str:
+def _decode_text(encoded: str) -> str:
     try:
         return base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, ValueError, TypeError):
-        raise _UnsendableError("whose base64 is no UTF-8 text") from None
+        raise _BlockError("whose base64 is not UTF-8 text") from None
 
 
 def _text_part(text: str) -> Part:
@@ -311,53 +317,53 @@ def _text_part(text: str) -> Part:
 
 
 _PARTS: Final[Mapping[str, Callable[[Block], Part]]] = {
-    "text": _text,
-    "image": _media("image_url"),
-    "video": _media("video_url"),
-    "audio": _media("audio_url"),
-    "file": _file,
-    "text-plain": _plain_text,
-    "image_url": _reka,
-    "video_url": _reka,
-    "audio_url": _reka,
-    "pdf_url": _reka,
+    "text": _convert_text,
+    "image": _media_converter("image_url"),
+    "video": _media_converter("video_url"),
+    "audio": _media_converter("audio_url"),
+    "file": _convert_file,
+    "text-plain": _convert_plain_text,
+    "image_url": _convert_reka_media,
+    "video_url": _convert_reka_media,
+    "audio_url": _convert_reka_media,
+    "pdf_url": _convert_reka_media,
 }
 
 
-def _calls(message: AIMessage) -> list[dict[str, Any]]:
-    """All that the model called, in order: valid calls, invalid ones as it wrote them, and those of older forms."""
-    calls = [_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
-    calls += [_call(call["id"], call["name"], call["args"] or "") for call in message.invalid_tool_calls]
+def _tool_calls(message: AIMessage) -> list[dict[str, Any]]:
+    """Collect all tool calls of a message: valid ones, invalid ones as the model wrote them, and legacy forms."""
+    calls = [_tool_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
+    calls += [_tool_call(call["id"], call["name"], call["args"] or "") for call in message.invalid_tool_calls]
     if isinstance(message.content, list):
-        known = {call["id"] for call in calls}
+        ids = {call["id"] for call in calls}
         blocks = [block for block in message.content if isinstance(block, dict) and block.get("type") in _TOOL_BLOCKS]
         calls += [
-            _call(block.get("id"), block.get("name"), block.get("args", block.get("input", {})))
+            _tool_call(block.get("id"), block.get("name"), block.get("args", block.get("input", {})))
             for block in blocks
-            if block.get("id") not in known
+            if block.get("id") not in ids
         ]
     function = message.additional_kwargs.get("function_call")
     if isinstance(function, Mapping) and not calls:
-        calls = [_call(function.get("name"), function.get("name"), function.get("arguments", "{}"))]
+        calls = [_tool_call(function.get("name"), function.get("name"), function.get("arguments", "{}"))]
     return calls
 
 
-def _call(call_id: str | None, name: str | None, arguments: object) -> dict[str, Any]:
+def _tool_call(call_id: str | None, name: str | None, arguments: object) -> dict[str, Any]:
     return {"id": call_id or "", "name": name or "", "arguments": arguments}
 
 
-def _check_results(placed: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
-    """Refuse a tool's result that answers no call: the model could make nothing of it."""
-    called: set[str] = set()
-    for index, message in placed:
-        called.update(call["id"] for call in message.get("tool_calls", ()))
-        if message["role"] == "tool" and message["tool_call_id"] not in called:
-            raise _wrong(
+def _check_tool_results(indexed: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+    """Reject a tool result that refers to no earlier call: the model could not interpret it."""
+    call_ids: set[str] = set()
+    for index, message in indexed:
+        call_ids.update(call["id"] for call in message.get("tool_calls", ()))
+        if message["role"] == "tool" and message["tool_call_id"] not in call_ids:
+            raise _invalid(
                 index,
-                f"got a tool message for the call {message['tool_call_id']!r}, which no AI message before it made; "
-                "keep the AI message with its tool_calls in front of it",
+                f"got a tool message for the call {message['tool_call_id']!r}, which no earlier AI message made; "
+                "keep the AI message with its tool_calls before it",
             )
 
 
-def _wrong(index: int, what: str, block: int | None = None) -> reka.InvalidConversationError:
-    return reka.InvalidConversationError(f"message {index}{'' if block is None else f', block {block}'}: {what}")
+def _invalid(index: int, problem: str, block: int | None = None) -> reka.InvalidConversationError:
+    return reka.InvalidConversationError(f"message {index}{'' if block is None else f', block {block}'}: {problem}")

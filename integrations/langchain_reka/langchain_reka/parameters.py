@@ -1,4 +1,4 @@
-"""Names of a model's parameters, and the arguments of one call."""
+"""Parameter names, and the arguments of one call."""
 
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
@@ -21,31 +21,31 @@ MODEL_PARAMS: Final = (
     "seed",
     "retrieval_dataset",
 )
-"""What a model object has, and a call may have."""
+"""Parameters of the model object, which a call may override."""
 
 CALL_PARAMS: Final = ("tools", "tool_choice", "response_format", "research", "timeout")
-"""What a call alone has."""
+"""Parameters of a call only."""
 
 _ALIASES: Final[Mapping[str, str]] = {"model_name": "model", "stop_sequences": "stop"}
 _EXTRA: Final = ("length_penalty", "retrieval_dataset")
-"""What `complete` takes among the extra arguments: Reka's host has it at its documented endpoint alone."""
+"""Parameters sent in `extra_request_args`: Reka's host supports them on its documented endpoint only."""
 
 _NOT_SENT: Final = frozenset({"stream", "stream_usage", "ls_structured_output_format", "structured_output_format"})
-"""What LangChain puts among a call's parameters for itself and for tracers, and this package reads itself."""
+"""Call parameters that LangChain adds for itself or for tracers, and those that this package reads itself."""
 
 
 def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the arguments of one call as `reka.Reka.complete` does.
+    """Merge the parameters of a model object and of one call into arguments of `reka.Reka.complete`.
 
     Args:
         own: The model object's parameters, and its `model_kwargs`.
-        of_call: What this call was given besides; it goes before the object's own, unless it is None.
+        of_call: The call's parameters; they take precedence, unless they are None.
 
     Returns:
-        The arguments that are set. What is None is left to the server.
+        The arguments that are not None. For the others the server applies its defaults.
 
     Raises:
-        InvalidArgumentError: The call was given something that has no such name.
+        InvalidArgumentError: The call has a parameter of an unknown name.
     """
     chosen = dict(own)
     for name, value in of_call.items():
@@ -65,10 +65,10 @@ def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[s
 
 
 def refuse_unknown(cls: type[BaseModel], given: object) -> None:
-    """Check the names that an object is made with. What was given for them is not shown: it may be the key.
+    """Check the names of constructor arguments. Errors do not show the value of an unknown one: it may be the API key.
 
     Raises:
-        ValueError: One is not known; the error tells the nearest that is.
+        ValueError: A name is unknown; the error suggests the closest known one.
     """
     known: set[str] = set()
     for name, field in cls.model_fields.items():

@@ -1,6 +1,7 @@
-"""What Reka's models can do, by name, in LangChain's terms.
+"""LangChain model profiles of Reka's models, by name.
 
-Source: Reka's documentation of its models, as of 2026. What is not said there is left out, and so not refused.
+Source: Reka's documentation of its models, as of 2026. Capabilities that it does not mention are left out, and requests
+that use them are sent.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ _SEES: Final[Mapping[str, Any]] = {
 }
 _READS_ALONE: Final[Mapping[str, Any]] = dict.fromkeys(_SEES_AND_HEARS, False)
 
-# The first name that a model's name begins with counts.
+# The first prefix of a model's name applies.
 _BY_NAME: Final[Mapping[str, Mapping[str, Any]]] = {
     "reka-flash-research": {**_READS_ALONE, "structured_output": True, "reasoning_output": True},
     "reka-flash-3": {**_READS_ALONE, "max_input_tokens": 65_536, "open_weights": True},
@@ -52,19 +53,19 @@ MEDIA_INPUTS: Final[Mapping[str, str]] = {
     "audio_url": "audio_inputs",
     "pdf_url": "pdf_inputs",
 }
-"""The key of a profile that says whether a model takes a kind of media part."""
+"""The profile key that tells whether a model accepts a type of media part."""
 
 
 def profile_of(model: str) -> ModelProfile | None:
-    """Tell what a model can do; None for a model that is not known."""
+    """Return the profile of a model; None for an unknown model."""
     known = next((profile for name, profile in _BY_NAME.items() if model.startswith(name)), None)
     return None if known is None else cast("ModelProfile", {**_EVERY_MODEL, **known, "name": model})
 
 
 def is_another_models(profile: Mapping[str, Any], model: str) -> bool:
-    """Whether a profile is what `profile_of` tells of another model.
+    """Whether a profile equals that of `profile_of` for a different model.
 
-    LangChain copies a model's profile together with its other fields, also where the copy gets another name.
+    LangChain copies the profile of a model object with its other fields, even if the copy has another model name.
     """
     name = profile.get("name")
     return name not in (None, model) and profile == profile_of(str(name))

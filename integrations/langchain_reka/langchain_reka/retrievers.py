@@ -1,4 +1,4 @@
-"""Reka's retrieval datasets as a LangChain retriever."""
+"""The LangChain retriever for Reka's retrieval datasets."""
 
 import hashlib
 import json
@@ -21,70 +21,70 @@ from langchain_reka.parameters import refuse_unknown
 
 
 class RekaRetriever(ClientMixin, BaseRetriever):
-    """Finds the passages of a prepared dataset that fit a question best.
+    """Retrieves the passages of a prepared dataset that are most relevant to a query.
 
-    `from_documents`, `from_texts` and `from_files` make such a dataset, as `reka.ensure_dataset` does.
+    `from_documents`, `from_texts` and `from_files` upload and prepare a dataset, as `reka.ensure_dataset` does.
 
-    Raises, when it is called:
-        AuthError: There is no key, or the server does not take it.
-        RetrievalError: There is no such dataset, or it is not prepared; the error names the commands that mend it.
-        RekaError: The call failed otherwise: see `reka`'s own errors.
+    Calls raise:
+        AuthError: The API key is missing, or the server rejects it.
+        RetrievalError: The dataset does not exist, or is not prepared; the error names the commands that prepare it.
+        RekaError: Any other failure; see `reka.errors`.
 
     Example:
         >>> from langchain_reka import RekaRetriever
         >>> retriever = RekaRetriever(dataset="manual", k=4, base_url="local")
     """
 
-    # Errors do not show what was given: under a mistyped name, it may be the key.
+    # Validation errors do not show input: the value of a misspelt argument may be the API key.
     model_config = ConfigDict(extra="forbid", populate_by_name=True, hide_input_in_errors=True)
 
     dataset: str = Field(min_length=1)
-    """Name of the dataset, as the server stores it."""
+    """Stored name of the dataset."""
 
     k: int = Field(default=8, ge=1, le=100)
-    """The most documents that a call gives; a call may say otherwise: `retriever.invoke(question, k=3)`."""
+    """Maximum number of documents per call; a call may override it: `retriever.invoke(question, k=3)`."""
 
     min_score: float | None = None
-    """Documents that score less are left out, and so are those without a score; None leaves out none."""
+    """Minimum score; documents with a lower score, or without one, are dropped. None keeps all documents."""
 
     @model_validator(mode="before")
     @classmethod
-    def _names_are_known(cls, given: Any) -> Any:
-        refuse_unknown(cls, given)
-        return given
+    def _check_argument_names(cls, values: Any) -> Any:
+        refuse_unknown(cls, values)
+        return values
 
     @classmethod
     def from_documents(cls, documents: Sequence[Document], *, dataset: str, **parameters: Any) -> Self:
-        """Make a dataset of documents' texts, if there is none with just these, and a retriever of it.
+        """Create a retriever over documents; they are uploaded and prepared unless a dataset with them exists.
 
         Args:
-            documents: Each one's `source`, if its metadata have one, names its text: a path's root, drive and `..` are
-                taken off, for a dataset's names are relative. Other metadata are not kept, for a dataset holds texts.
-            dataset: What to call it; the stored name ends in a hash of the content.
-            **parameters: Of the retriever.
+            documents: The `source` in a document's metadata names its text, as a relative path: root, drive and `..`
+                are removed. Other metadata is not kept, because a dataset stores texts only.
+            dataset: Label of the dataset; the stored name is the label and a hash of the content.
+            **parameters: Arguments of the constructor.
 
         Raises:
-            InvalidArgumentError: There is no text.
-            DatasetError: The server refused the texts.
-            RetrievalError: They could not be prepared.
+            InvalidArgumentError: All documents are empty, or there are none.
+            DatasetError: The server rejected the upload.
+            RetrievalError: The preparation failed.
         """
         texts: dict[str, str] = {}
         for number, document in enumerate(documents, start=1):
-            source = _relative(str(document.metadata.get("source") or document.id or "")) or f"{number:05}.txt"
-            # Documents that were split of one source become one text again.
+            source = _relative_source(str(document.metadata.get("source") or document.id or "")) or f"{number:05}.txt"
+            # Documents that were split from one source are joined to one text again.
             texts[source] = f"{texts[source]}\n\n{document.page_content}" if source in texts else document.page_content
-        return cls._ensured(dataset, parameters, texts=texts)
+        return cls._from_contents(dataset, parameters, texts=texts)
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str] | Sequence[str], *, dataset: str, **parameters: Any) -> Self:
-        """Make a dataset of texts, if there is none with just these, and a retriever of it.
+        """Create a retriever over texts; they are uploaded and prepared unless a dataset with them exists.
 
         Args:
             texts: Texts by name, or a list of texts.
             dataset: As in `from_documents`.
             **parameters: As in `from_documents`.
         """
-        return cls._ensured(dataset, parameters, texts=texts)
+        return cls._from_contents(dataset, parameters, texts=texts)
 
     @classmethod
     def from_files(
@@ -94,17 +94,17 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         dataset: str,
         **parameters: Any,
     ) -> Self:
-        """Make a dataset of text files, if there is none with just these, and a retriever of it.
+        """Create a retriever over text files; they are uploaded and prepared unless a dataset with them exists.
 
         Args:
             files: A folder, a file, or a list of text files.
             dataset: As in `from_documents`.
             **parameters: As in `from_documents`.
         """
-        return cls._ensured(dataset, parameters, files=files)
+        return cls._from_contents(dataset, parameters, files=files)
 
     @classmethod
-    def _ensured(cls, dataset: str, parameters: dict[str, Any], **contents: Any) -> Self:
+    def _from_contents(cls, dataset: str, parameters: dict[str, Any], **contents: Any) -> Self:
         retriever = cls(dataset=dataset, **parameters)
         retriever.dataset = retriever._clients.sync(retriever._settings()).ensure_dataset(dataset, **contents)
         return retriever
@@ -117,7 +117,7 @@ class RekaRetriever(ClientMixin, BaseRetriever):
     ) -> list[Document]:
         with translate_errors(self.dataset):
             chunks = self._clients.sync(self._settings()).retrieve(query, self.dataset, k=self.k if k is None else k)
-        return self._documents(chunks)
+        return self._to_documents(chunks)
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, k: int | None = None
@@ -126,35 +126,35 @@ class RekaRetriever(ClientMixin, BaseRetriever):
             chunks = await self._clients.aio(self._settings()).retrieve(
                 query, self.dataset, k=self.k if k is None else k
             )
-        return self._documents(chunks)
+        return self._to_documents(chunks)
 
-    def _documents(self, chunks: Sequence[reka.RetrievedChunk]) -> list[Document]:
-        found = [document_from_chunk(chunk, self.dataset, rank) for rank, chunk in enumerate(chunks, start=1)]
-        least = self.min_score
-        if least is None:
-            return found
-        return [document for document in found if _score(document) >= least]
+    def _to_documents(self, chunks: Sequence[reka.RetrievedChunk]) -> list[Document]:
+        documents = [document_from_chunk(chunk, self.dataset, rank) for rank, chunk in enumerate(chunks, start=1)]
+        min_score = self.min_score
+        if min_score is None:
+            return documents
+        return [document for document in documents if _score(document) >= min_score]
 
 
 def document_from_chunk(chunk: reka.RetrievedChunk, dataset: str, rank: int) -> Document:
-    """Make the document that stands for a retrieved chunk.
+    """Convert a retrieved chunk to a document.
 
     Args:
-        chunk: What the server sent.
-        dataset: Name of the dataset it is from.
-        rank: Its place among the chunks, from 1, the best.
+        chunk: The chunk, as received.
+        dataset: Stored name of its dataset.
+        rank: Its rank among the retrieved chunks; 1 is the best.
 
     Returns:
-        The text; as metadata `dataset`, `rank` and every field that the server sent (`source` and `score`, where it
-        sends them). The id is the same whenever the same text of the same source is found.
+        The chunk's text. The metadata has `dataset`, `rank` and every other field of the chunk, such as `source` and
+        `score`. The id depends on dataset, source and text only, so it is stable across calls.
     """
-    sent: Mapping[str, Any] = chunk
-    metadata = {name: value for name, value in sent.items() if name != "text"} | {"dataset": dataset, "rank": rank}
+    fields: Mapping[str, Any] = chunk
+    metadata = {name: value for name, value in fields.items() if name != "text"} | {"dataset": dataset, "rank": rank}
     return Document(id=_document_id(dataset, chunk), page_content=chunk["text"], metadata=metadata)
 
 
-def _relative(source: str) -> str:
-    """A source as a dataset may have it: a relative path with / and without .. and control characters, or a URL."""
+def _relative_source(source: str) -> str:
+    """Convert a source to a name that datasets allow: a URL, or a relative path without `..` and control characters."""
     printable = "".join(character if character.isprintable() else " " for character in source)
     parts = re.sub(r"^[A-Za-z]:", "", printable).replace("\\", "/").split("/")
     return "/".join(part for part in parts if part != "..").lstrip("/")

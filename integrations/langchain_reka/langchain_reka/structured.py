@@ -1,4 +1,4 @@
-"""Tools and schemas as Reka takes them, and the parsers of what comes back. Pure functions."""
+"""Conversion of tools and schemas to request fields, and parsers of the answers. Pure functions."""
 
 from collections.abc import Callable, Mapping
 from operator import itemgetter
@@ -20,9 +20,14 @@ Method: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
 Schema: TypeAlias = dict[str, Any] | type
 Tool: TypeAlias = dict[str, Any] | type | Callable[..., Any] | BaseTool
 
+_NON_OBJECT_TYPES: Final = frozenset({"array", "string", "number", "integer", "boolean", "null"})
+
 
 def normalize_tool_choice(choice: object) -> Any:
-    """Bring a tool choice to one that `reka` knows: auto, none, any, or a tool's name."""
+    """Convert LangChain's and Anthropic's forms of a tool choice to `auto`, `none`, `any` or the name of a tool.
+
+    Any other form is returned unchanged, for the client to check.
+    """
     if isinstance(choice, bool):
         return "any" if choice else "none"
     if isinstance(choice, Mapping) and choice.get("type") in ("auto", "any", "none"):
@@ -30,59 +35,58 @@ def normalize_tool_choice(choice: object) -> Any:
     return choice
 
 
-_NO_OBJECT: Final = frozenset({"array", "string", "number", "integer", "boolean", "null"})
-
-
 def to_openai_tool(schema: Tool, strict: bool | None) -> dict[str, Any]:
-    """Bring a tool of any form to OpenAI's.
+    """Convert a tool of any supported form to OpenAI's format.
 
     Raises:
-        InvalidArgumentError: It is a JSON schema of something else than an object, which no tool's arguments can be.
+        InvalidArgumentError: The tool is a JSON schema whose type is not `object`, so it cannot describe arguments.
     """
-    kind = schema.get("type") if isinstance(schema, Mapping) else None
-    if kind in _NO_OBJECT:
-        # LangChain takes it for a tool without arguments.
-        raise reka.InvalidArgumentError(f"schema: got type {kind!r}, want 'object'; make it a property of one")
+    schema_type = schema.get("type") if isinstance(schema, Mapping) else None
+    if schema_type in _NON_OBJECT_TYPES:
+        # LangChain would convert it to a tool without arguments.
+        raise reka.InvalidArgumentError(
+            f"schema: got type {schema_type!r}, want 'object'; make it a property of an object schema"
+        )
     return convert_to_openai_tool(schema, strict=strict)
 
 
 def to_function(schema: Schema, strict: bool | None) -> dict[str, Any]:
-    """Bring a schema to the function whose arguments follow it."""
+    """Convert a schema to an OpenAI function whose arguments follow it."""
     function: dict[str, Any] = to_openai_tool(schema, strict)["function"]
     return function
 
 
 def response_format(schema: Schema, strict: bool | None) -> dict[str, Any]:
-    """Bring a schema to a `response_format`."""
+    """Convert a schema to a `response_format` of type `json_schema`."""
     function = to_function(schema, strict)
-    described = {"name": function["name"], "schema": function.get("parameters", {})}
+    json_schema = {"name": function["name"], "schema": function.get("parameters", {})}
     return {
         "type": "json_schema",
-        "json_schema": described if strict is None else {**described, "strict": strict},
+        "json_schema": json_schema if strict is None else {**json_schema, "strict": strict},
     }
 
 
-def check(method: str, schema: Schema | None) -> None:
-    """Refuse a method that there is not, and a schema that is missing.
+def check_method(method: str, schema: Schema | None) -> None:
+    """Check the method of structured output, and that it has a schema if it needs one.
 
     Raises:
-        InvalidArgumentError: One of them is.
+        InvalidArgumentError: `method` is unknown, or `schema` is missing.
     """
     if method not in ("function_calling", "json_schema", "json_mode"):
         raise reka.InvalidArgumentError(f"method: got {method!r}, want function_calling, json_schema or json_mode")
     if schema is None and method != "json_mode":
-        raise reka.InvalidArgumentError(f"schema: got None, which method={method!r} cannot do without")
+        raise reka.InvalidArgumentError(f"schema: got None, want a schema for method={method!r}")
 
 
 def tool_parser(schema: Schema) -> OutputParserLike[Any]:
-    """Make the parser of the one tool call that holds the answer."""
+    """Return the parser of an answer that is a call of the tool with this schema."""
     if isinstance(schema, type) and is_basemodel_subclass(schema):
         return PydanticToolsParser(tools=[schema], first_tool_only=True)
     return JsonOutputKeyToolsParser(key_name=to_function(schema, None)["name"], first_tool_only=True)
 
 
 def json_parser(schema: Schema | None) -> BaseOutputParser[Any]:
-    """Make the parser of an answer that is JSON."""
+    """Return the parser of an answer that is JSON text."""
     if isinstance(schema, type) and is_basemodel_subclass(schema):
         parser: BaseOutputParser[Any] = PydanticOutputParser(pydantic_object=schema)
         return parser
@@ -92,7 +96,7 @@ def json_parser(schema: Schema | None) -> BaseOutputParser[Any]:
 def with_raw(
     model: Runnable[LanguageModelInput, AIMessage], parser: OutputParserLike[Any]
 ) -> Runnable[LanguageModelInput, Any]:
-    """Chain a model and a parser so that the message comes along, and an error of the parser is a value."""
-    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
-    failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=model) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+    """Chain a model and a parser; the result also has the raw message, and a parsing error as a value."""
+    parse = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+    without_result = RunnablePassthrough.assign(parsed=lambda _: None)
+    return RunnableMap(raw=model) | parse.with_fallbacks([without_result], exception_key="parsing_error")

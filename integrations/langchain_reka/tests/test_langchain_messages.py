@@ -255,7 +255,7 @@ def test_a_block_of_every_form_becomes_a_part(block: dict[str, Any], part: dict[
     [
         pytest.param(
             [HumanMessage("a"), ToolMessage("3", tool_call_id="c1")],
-            "message 1: got a tool message for the call 'c1', which no AI message before it made",
+            "message 1: got a tool message for the call 'c1', which no earlier AI message made",
             id="a result without a call",
         ),
         pytest.param(
@@ -288,7 +288,7 @@ def test_a_block_of_every_form_becomes_a_part(block: dict[str, Any], part: dict[
         ),
         pytest.param(
             [HumanMessage("a"), HumanMessage([{"type": "image", "source_type": "base64"}])],
-            "message 1: got a block of LangChain's older form without its 'data'",
+            "message 1: got a block in LangChain's legacy form without the key 'data'",
             id="older form in half",
         ),
         pytest.param(
@@ -300,10 +300,10 @@ def test_a_block_of_every_form_becomes_a_part(block: dict[str, Any], part: dict[
             [HumanMessage([{"type": "file", "base64": "AA==", "mime_type": "font/otf"}])], "'font/otf'", id="a font"
         ),
         pytest.param(
-            [HumanMessage([{"type": "file", "base64": "/w==", "mime_type": "text/csv"}])], "no UTF-8", id="no text"
+            [HumanMessage([{"type": "file", "base64": "/w==", "mime_type": "text/csv"}])], "not UTF-8", id="no text"
         ),
         pytest.param([HumanMessage([{"type": "text-plain", "url": URL}])], "'text-plain' .*URL", id="a text's URL"),
-        pytest.param([HumanMessage([{"type": "image", "url": "/etc/passwd"}])], "no http", id="a path as URL"),
+        pytest.param([HumanMessage([{"type": "image", "url": "/etc/passwd"}])], "not an http", id="a path as URL"),
         pytest.param([HumanMessage([{"type": "pdf_url", "pdf_url": 3}])], "'pdf_url' whose URL", id="a number as URL"),
     ],
 )
