@@ -29,8 +29,8 @@ class ChatReka(ClientMixin, DirectChatModel):
     passed to a single call: `model.invoke(messages, temperature=0)`, `model.bind(retrieval_dataset="manual")`. A call
     also takes `tools`, `tool_choice`, `response_format`, `research` (settings of `reka-flash-research`) and `timeout`.
 
-    One sync and one async client serve all calls of a model object, from any thread and any event loop. Copies and
-    unpickled objects open their own.
+    One sync and one async client serve all calls of a model object, from any thread and any event loop. Shallow copies
+    share them; deep copies and unpickled objects open their own.
 
     Calls raise these errors. Each is also an instance of the matching class of `langchain_core.exceptions`, such as
     `ModelRateLimitError`:
@@ -50,52 +50,52 @@ class ChatReka(ClientMixin, DirectChatModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True, protected_namespaces=(), hide_input_in_errors=True)
 
     model: str = Field(default="reka-flash", validation_alias=AliasChoices("model", "model_name"))
-    """Name of the model; `reka:` before it, as LangChain's strings for models have it, is taken off."""
+    """Name of the model. The prefix `reka:` of LangChain's model strings is removed."""
 
     temperature: float | None = None
-    """Higher is more diverse."""
+    """Sampling temperature; higher is more diverse."""
 
     max_tokens: int | None = None
-    """The most tokens of an answer."""
+    """Maximum number of tokens in the answer."""
 
     top_p: float | None = None
-    """Sample from this top share of the probability alone."""
+    """Keep only the most likely tokens that make up this probability when sampling, 0 to 1."""
 
     top_k: int | None = None
-    """Sample from this many likeliest tokens alone."""
+    """Keep only the k most likely tokens when sampling."""
 
     frequency_penalty: float | None = None
-    """How much repetitions are penalised; 0 is not at all."""
+    """Penalizes repetitions by their number; 0 is no penalty."""
 
     presence_penalty: float | None = None
-    """How much using a token again is penalised; 0 is not at all."""
+    """Penalizes repetitions once; 0 is no penalty."""
 
     length_penalty: float | None = None
-    """How much short answers are penalised; 1 is not at all. Reka's host has it at its documented endpoint alone."""
+    """Penalizes short answers; 1 is no penalty. Reka's host supports it on its documented endpoint only."""
 
     stop: list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
-    """An answer ends before any of these words."""
+    """Texts at which generation stops; the answer does not include them."""
 
     seed: int | None = None
-    """Another seed gives another answer."""
+    """Sampling seed; different seeds give different answers."""
 
     streaming: bool = False
-    """Whether `invoke` streams behind the scenes, so that callbacks see each new piece."""
+    """Whether `invoke` streams internally, so that callbacks receive each new token."""
 
     stream_usage: bool = True
-    """Whether the last chunk of a stream tells token counts, where the server tells them."""
+    """Whether the last chunk of a stream has token counts, if the server sends them."""
 
     retrieval_dataset: str | None = None
-    """A prepared dataset to answer from; `response_metadata["retrieved_chunks"]` then has what was found."""
+    """Prepared dataset to answer from; `response_metadata["retrieved_chunks"]` has the retrieved chunks."""
 
     api: Literal["auto", "v0", "v1"] = "auto"
-    """Which generation of the API is used: `v0`, the documented endpoint; `v1`, the present one; `auto`, what fits."""
+    """API version: `v0` is the documented endpoint, `v1` the current API; `auto` picks one that fits the request."""
 
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
-    """Further fields of the request, as they are."""
+    """Further fields of the request, sent unchanged."""
 
     token_counter: Callable[[Any], int] | None = Field(default=None, exclude=True, repr=False)
-    """Counts tokens of a text, a message or a list of them in place of the estimate that `get_num_tokens` makes."""
+    """Counts the tokens of a text, a message or a list of messages; None estimates them. See `get_num_tokens`."""
 
     def __init__(self, model: str | None = None, **parameters: Any) -> None:
         if model is not None:
