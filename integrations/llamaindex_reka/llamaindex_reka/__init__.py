@@ -1,10 +1,12 @@
-"""Reka's models and retrieval datasets in LlamaIndex.
+"""LlamaIndex integration for Reka's models and retrieval datasets: an LLM, a retriever, and a managed index.
 
-from llamaindex_reka import RekaIndex, RekaLLM, RekaRetriever
+    from llamaindex_reka import RekaIndex, RekaLLM, RekaRetriever
 
-RekaLLM().complete("What is a monad?").text
-RekaIndex.from_documents(documents).as_query_engine().query("How do I reset it?")
-RekaRetriever(dataset="manual", similarity_top_k=4).retrieve("How do I reset it?")
+    RekaLLM().complete("What is a monad?").text
+    RekaIndex.from_documents(documents).as_query_engine().query("How do I reset it?")
+    RekaRetriever(dataset="manual", similarity_top_k=4).retrieve("How do I reset it?")
+
+Without arguments, the API key and the server's address come from `reka` or the environment.
 """
 
 from llamaindex_reka.index import DatasetImmutableError, RekaIndex

@@ -1,4 +1,4 @@
-"""What a model answered, as LlamaIndex's responses: whole, or as it is being written."""
+"""Convert Reka's answers to LlamaIndex responses: whole answers and streamed ones."""
 
 import json
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ import reka
 
 @dataclass(slots=True)
 class Answer:
-    """An answer so far: events are added to it as they come, and it can be shown at any time."""
+    """Accumulates the events of an answer; it can be converted to a response at any time."""
 
     parallel: bool = True
-    """Whether more than one tool call may be in it; else the first is kept, and the model can make the others later."""
+    """Whether to keep more than one tool call. If not, the first is kept, and the model can make the others later."""
 
     text: str = ""
     reasoning: str = ""
@@ -37,7 +37,7 @@ class Answer:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def add(self, event: reka.StreamEvent) -> None:
-        """Take an event in."""
+        """Add an event."""
         if isinstance(event, reka.TextDelta):
             self.text += event.text
         elif isinstance(event, reka.ReasoningDelta):
@@ -51,16 +51,16 @@ class Answer:
         else:
             self.finish = event
 
-    def _add_call(self, piece: reka.ToolCallDelta) -> None:
-        if not self.parallel and self.calls and piece.index not in self.calls:
+    def _add_call(self, delta: reka.ToolCallDelta) -> None:
+        if not self.parallel and self.calls and delta.index not in self.calls:
             return
-        so_far = self.calls.get(piece.index, reka.ToolCall("", "", ""))
-        self.calls[piece.index] = reka.ToolCall(
-            so_far.id or piece.id, so_far.name or piece.name, so_far.arguments + piece.arguments
+        call = self.calls.get(delta.index, reka.ToolCall("", "", ""))
+        self.calls[delta.index] = reka.ToolCall(
+            call.id or delta.id, call.name or delta.name, call.arguments + delta.arguments
         )
 
     def message(self) -> ChatMessage:
-        """The assistant's message: thoughts, text, tool calls, citations."""
+        """Return the assistant's message: blocks of reasoning, text, tool calls and citations."""
         blocks: list[Any] = []
         if self.reasoning:
             blocks.append(ThinkingBlock(content=self.reasoning))
@@ -71,34 +71,34 @@ class Answer:
         calls = [(_call_id(index, call), call) for index, call in sorted(self.calls.items())]
         blocks += [self._tool_call_block(call_id, call) for call_id, call in calls]
         blocks += [_citation_block(citation, self.text) for citation in self.citations]
-        # LlamaIndex streams structured output out of this older form alone.
-        older = {"tool_calls": [_older_form(call_id, call) for call_id, call in calls]} if calls else {}
-        return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=older)
+        # LlamaIndex's streaming of structured output reads this legacy form only.
+        legacy = {"tool_calls": [_legacy_tool_call(call_id, call) for call_id, call in calls]} if calls else {}
+        return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=legacy)
 
-    def chat(self, delta: str | None = None, **besides: Any) -> ChatResponse:
-        """The response to a chat.
+    def chat(self, delta: str | None = None, **further_kwargs: Any) -> ChatResponse:
+        """Return the answer as a chat response.
 
         Args:
-            delta: New text, where it is streamed.
-            besides: More of its `additional_kwargs`.
+            delta: New text, in a stream.
+            further_kwargs: Further entries of its `additional_kwargs`.
         """
         return ChatResponse(
             message=self.message(),
             delta=delta,
             raw=self._raw(),
-            additional_kwargs={**self._response_metadata(), **besides},
+            additional_kwargs={**self._response_metadata(), **further_kwargs},
         )
 
-    def completion(self, delta: str | None = None, **besides: Any) -> CompletionResponse:
-        """The response to a prompt; see `chat`."""
+    def completion(self, delta: str | None = None) -> CompletionResponse:
+        """Return the answer as a completion response; see `chat`."""
         return CompletionResponse(
-            text=self.text, delta=delta, raw=self._raw(), additional_kwargs={**self._response_metadata(), **besides}
+            text=self.text, delta=delta, raw=self._raw(), additional_kwargs=self._response_metadata()
         )
 
     def _tool_call_block(self, call_id: str, call: reka.ToolCall) -> ToolCallBlock:
-        arguments = arguments_of(call.arguments)
+        arguments = _parse_arguments(call.arguments)
         if arguments is None and self.finish is None:
-            arguments = _arguments_so_far(call.arguments)
+            arguments = _parse_partial_arguments(call.arguments)
         return ToolCallBlock(
             tool_call_id=call_id,
             tool_name=call.name,
@@ -106,7 +106,7 @@ class Answer:
         )
 
     def _raw(self) -> dict[str, Any] | None:
-        """What the server said, under the protocol's names: where LlamaIndex's handlers look for token counts."""
+        """Return response fields under their names in OpenAI's protocol, which LlamaIndex's token counter reads."""
         if self.finish is None:
             return None
         finish = self.finish
@@ -115,7 +115,7 @@ class Answer:
             "model": finish.model,
             "finish_reason": finish.reason,
             "request_id": finish.request_id,
-            "usage": _counts(self.usage),
+            "usage": _token_counts(self.usage),
             **self.extra,
         }
 
@@ -124,17 +124,17 @@ class Answer:
             return {}
         chunks = self.finish.retrieved_chunks
         return {
-            **_counts(self.usage),
+            **_token_counts(self.usage),
             **({} if self.finish.reason is None else {"finish_reason": self.finish.reason}),
             **({} if chunks is None else {"retrieved_chunks": chunks}),
         }
 
 
 def answer_from_completion(completion: reka.ChatCompletion, *, parallel: bool = True) -> Answer:
-    """The answer that came in one piece."""
+    """Convert a completion to an answer."""
     answer = Answer(parallel, completion.text, completion.reasoning)
-    kept = completion.tool_calls if parallel else completion.tool_calls[:1]
-    answer.calls = dict(enumerate(kept))
+    calls = completion.tool_calls if parallel else completion.tool_calls[:1]
+    answer.calls = dict(enumerate(calls))
     answer.citations = completion.citations
     answer.usage = completion.usage
     answer.finish = reka.Finish(
@@ -145,17 +145,17 @@ def answer_from_completion(completion: reka.ChatCompletion, *, parallel: bool = 
 
 
 def chat_item(answer: Answer, event: reka.StreamEvent) -> ChatResponse | None:
-    """Take an event of a stream in, and give the item that stands for it; None if it has none of its own."""
+    """Add an event to an answer, and return its item of the chat stream; None if the event has none."""
     answer.add(event)
     if isinstance(event, reka.Citation | reka.Usage):
-        return None  # they come with the last item
+        return None  # included in the last item
     if isinstance(event, reka.ReasoningDelta):
         return answer.chat("", thinking_delta=event.text)
     return answer.chat(event.text if isinstance(event, reka.TextDelta) else "")
 
 
 def completion_item(answer: Answer, event: reka.StreamEvent) -> CompletionResponse | None:
-    """See `chat_item`; a completion has neither thoughts nor tool calls."""
+    """Add an event to an answer, and return its item of the completion stream: a completion has text only."""
     answer.add(event)
     if isinstance(event, reka.TextDelta):
         return answer.completion(event.text)
@@ -166,65 +166,62 @@ def tool_selections(response: ChatResponse) -> list[ToolSelection]:
     """Read the tool calls of a response.
 
     Raises:
-        UnexpectedResponseError: The model wrote arguments that are no JSON object: there is nothing to call the tool
-            with.
+        UnexpectedResponseError: The arguments of a call are not a JSON object, so the tool cannot be called.
     """
-    message = response.message
-    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
-    return [_selection(block) for block in blocks]
+    return [_tool_selection(block) for block in response.message.blocks if isinstance(block, ToolCallBlock)]
 
 
-def arguments_of(written: str) -> dict[str, Any] | None:
-    """Read a tool call's arguments; None if they are no JSON object. No text at all stands for no arguments."""
+def _parse_arguments(text: str) -> dict[str, Any] | None:
+    """Parse the arguments of a tool call; None if they are not a JSON object. An empty text means no arguments."""
     try:
-        arguments = json.loads(written or "{}")
+        arguments = json.loads(text or "{}")
     except ValueError:
         return None
     return arguments if isinstance(arguments, dict) else None
 
 
-def _arguments_so_far(written: str) -> dict[str, Any]:
+def _parse_partial_arguments(text: str) -> dict[str, Any]:
     try:
-        arguments = parse_partial_json(written)
+        arguments = parse_partial_json(text)
     except ValueError:
         return {}
     return arguments if isinstance(arguments, dict) else {}
 
 
-def _selection(block: ToolCallBlock) -> ToolSelection:
-    written = block.tool_kwargs
-    arguments = arguments_of(written) if isinstance(written, str) else written
+def _tool_selection(block: ToolCallBlock) -> ToolSelection:
+    kwargs = block.tool_kwargs
+    arguments = _parse_arguments(kwargs) if isinstance(kwargs, str) else kwargs
     if arguments is None:
         raise reka.UnexpectedResponseError(
-            f"the model calls the tool {block.tool_name!r} with {str(written)[:200]!r}, which is no JSON object"
+            f"tool call {block.tool_name!r}: got arguments {str(kwargs)[:200]!r}, want a JSON object"
         )
     return ToolSelection(tool_id=block.tool_call_id or "", tool_name=block.tool_name, tool_kwargs=arguments)
 
 
 def _call_id(index: int, call: reka.ToolCall) -> str:
-    """The id that the result is to be labelled with: with none, those of parallel calls could not be told apart."""
+    """Return a call's id, or make one up from its index: the results of parallel calls are matched by id."""
     return call.id or f"call-{index}"
 
 
-def _older_form(call_id: str, call: reka.ToolCall) -> dict[str, Any]:
+def _legacy_tool_call(call_id: str, call: reka.ToolCall) -> dict[str, Any]:
     return {"id": call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def _citation_block(citation: reka.Citation, text: str) -> CitationBlock:
     start, end = citation.start_index, citation.end_index
-    cited, location = "", {}
+    cited_text, location = "", {}
     if start is not None and end is not None:
-        cited, location = text[start:end], {"start_index": start, "end_index": end}
+        cited_text, location = text[start:end], {"start_index": start, "end_index": end}
     return CitationBlock(
-        cited_content=TextBlock(text=cited),
+        cited_content=TextBlock(text=cited_text),
         source=citation.url,
         title=citation.title,
         additional_location_info=location,
     )
 
 
-def _counts(usage: reka.Usage | None) -> dict[str, int]:
-    """Token counts under the names that LlamaIndex's other LLMs use; none if the server sends none."""
+def _token_counts(usage: reka.Usage | None) -> dict[str, int]:
+    """Return token counts under the names that other LLMs of LlamaIndex use; empty if the server sends none."""
     if usage is None:
         return {}
     return {

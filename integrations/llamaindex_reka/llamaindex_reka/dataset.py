@@ -1,4 +1,4 @@
-"""What an index stands for, and how documents become a dataset's files and are found again."""
+"""The dataset behind an index, and the mapping between documents and the dataset's files."""
 
 import hashlib
 import logging
@@ -14,23 +14,23 @@ import reka
 _LOG: Final = logging.getLogger(__name__)
 
 PREPARE_HINT: Final = "RekaIndex.from_documents"
-"""What makes a dataset ready, for errors."""
+"""Name of the method that prepares a dataset, for error messages."""
 
-_KEPT: Final = frozenset(" -_.,+@=()[]~!#&'")
-"""Signs that a file's name keeps besides letters and digits of any script."""
+_SAFE_PUNCTUATION: Final = frozenset(" -_.,+@=()[]~!#&'")
+"""Characters that are not encoded in file names, besides letters and digits of any script."""
 
-_LONGEST_NAME: Final = 200
-"""Bytes of a file's name; file systems, and zips that are unpacked to them, take 255."""
+_MAX_NAME_BYTES: Final = 200
+"""Maximum length of a file name; file systems, to which zip archives are extracted, allow 255 bytes."""
 
 
 @dataclass(slots=True)
 class Dataset:
-    """A dataset that an index stands for. It is shared by all that was made of the index, which so switches at once.
+    """The dataset behind an index. The index, its retrievers and its engines share it, so they switch together.
 
     Attributes:
-        label: What the caller named it; stays the same when the index is refreshed.
-        name: What the server stores now.
-        documents: The documents in it by their files' names, as far as they are known.
+        label: Name given by the caller; a refresh does not change it.
+        name: Current stored name on the server.
+        documents: Documents of the dataset by file name; empty if the dataset was not created by this process.
     """
 
     label: str
@@ -38,74 +38,78 @@ class Dataset:
     documents: Mapping[str, Document] = field(default_factory=dict)
 
     def document_of(self, source: str) -> Document | None:
-        """The document that a chunk's source names; None if it is not known here."""
+        """Return the document that a chunk's source names; None if it is unknown."""
         return self.documents.get(source)
 
 
 def files_of(documents: Sequence[Document]) -> dict[str, Document]:
-    """Name the files of documents: by their ids, or by their contents where nobody gave an id.
+    """Map file names to documents. A file is named after the document's id, or its content if the id is generated.
 
-    LlamaIndex makes ids up at random, anew in each run; as names of files they would make another dataset of the same
+    LlamaIndex generates random ids, new ones in each run; as file names they would create a new dataset of the same
     texts each time.
 
-    A blank document, such as an empty page, has nothing to store; that it is left out is logged.
+    Blank documents, such as empty pages, are skipped with a warning in the log.
 
     Raises:
-        InvalidArgumentError: There are none, one is no document or has a picture or a sound in place of a text, or two
-            with different texts have one id.
+        InvalidArgumentError: No document has text, an element is not a document or has media instead of text, or two
+            documents with different texts have the same id.
     """
     files: dict[str, Document] = {}
     for index, document in enumerate(documents):
         if not isinstance(document, Document):
-            raise reka.InvalidArgumentError(f"documents: number {index} is {type(document).__name__}, want a Document")
+            raise reka.InvalidArgumentError(
+                f"documents: got {type(document).__name__} at index {index}, want a Document"
+            )
         if not text_of(document).strip():
             _require_blank(index, document)
             continue
         name = _file_name(document)
-        same = files.setdefault(name, document)
-        if text_of(same) != text_of(document):
-            raise reka.InvalidArgumentError(f"documents: two have the id {document.id_!r}, and different texts")
+        first = files.setdefault(name, document)
+        if text_of(first) != text_of(document):
+            raise reka.InvalidArgumentError(
+                f"documents: got the id {document.id_!r} twice, with different texts; want unique ids"
+            )
     if not files:
-        raise reka.InvalidArgumentError("documents: there are none with a text")
+        raise reka.InvalidArgumentError("documents: got none with text, want at least one")
     return files
 
 
 def _require_blank(index: int, document: Document) -> None:
     if any((document.image_resource, document.audio_resource, document.video_resource)):
         raise reka.InvalidArgumentError(
-            f"documents: number {index} (id {document.id_!r}) has media and no text; a dataset holds texts alone"
+            f"documents: got media without text at index {index} (id {document.id_!r}); a dataset stores texts only"
         )
-    _LOG.warning("document %d (id %r) is blank and left out", index, document.id_)
+    _LOG.warning("document %d (id %r) is blank and is skipped", index, document.id_)
 
 
 def text_of(document: Document) -> str:
-    """What is stored of a document."""
+    """Return the text of a document that is stored."""
     return document.get_content(MetadataMode.NONE)
 
 
 def document_id(source: str) -> str:
-    """The id of the document that a file was named after."""
+    """Return the id of the document that a file was named after."""
     return unquote(source)
 
 
 def _file_name(document: Document) -> str:
     if "id_" not in document.model_fields_set:
         return hashlib.sha256(f"{text_of(document)}\0{sorted(document.metadata.items())}".encode()).hexdigest()[:32]
-    return _safe(document.id_)
+    return _safe_file_name(document.id_)
 
 
-def _safe(identity: str) -> str:
-    """Write an id as a relative path that any server takes; `document_id` reads all but very long ones back."""
+def _safe_file_name(identity: str) -> str:
+    """Encode an id as a relative path that every server accepts; `document_id` decodes all but very long ones."""
     parts = identity.split("/")
     is_path = all(part not in {"", ".", ".."} for part in parts) and parts[0] != "__MACOSX"
-    kept = _KEPT | {"/"} if is_path else _KEPT - {"."}
-    name = "".join(sign if sign.isalnum() or sign in kept else _encoded(sign) for sign in identity)
+    safe = _SAFE_PUNCTUATION | {"/"} if is_path else _SAFE_PUNCTUATION - {"."}
+    name = "".join(char if char.isalnum() or char in safe else _percent_encode(char) for char in identity)
     name = "/".join(f"%2E{part[1:]}" if part.startswith(".") else part for part in name.split("/"))
-    if len(name.encode()) <= _LONGEST_NAME:
+    if len(name.encode()) <= _MAX_NAME_BYTES:
         return name
     digest = hashlib.sha256(identity.encode()).hexdigest()[:32]
-    return f"{name.encode()[: _LONGEST_NAME - 33].decode(errors='ignore')}~{digest}"
+    return f"{name.encode()[: _MAX_NAME_BYTES - 33].decode(errors='ignore')}~{digest}"
 
 
-def _encoded(sign: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in sign.encode("utf-8", "surrogatepass"))
+def _percent_encode(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))

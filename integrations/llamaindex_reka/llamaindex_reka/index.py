@@ -1,4 +1,4 @@
-"""A dataset of Reka's as a LlamaIndex index."""
+"""The LlamaIndex index over a Reka retrieval dataset."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -23,29 +23,28 @@ from llamaindex_reka.llm import RekaLLM
 from llamaindex_reka.query_engine import RekaQueryEngine
 from llamaindex_reka.retriever import RekaRetriever, client_settings
 from reka.adapters import SharedClients
-from reka.types import OnUpdate
 
 
 class DatasetImmutableError(reka.UnsupportedRequestError, NotImplementedError):
-    """A single document cannot be put into a dataset, changed or taken out: Reka's datasets are replaced whole."""
+    """A document cannot be inserted, updated or deleted: a Reka dataset can only be replaced as a whole."""
 
 
 class RekaIndex(BaseManagedIndex):
-    """An index whose texts lie on the server, which also splits, embeds and searches them.
+    """Managed index: the server stores the texts, and splits, embeds and searches them.
 
-    `RekaIndex(dataset)` opens a dataset that is there and prepared; `RekaIndex.from_documents` makes one.
+    `RekaIndex(dataset)` opens an existing, prepared dataset; `RekaIndex.from_documents` creates one.
 
-    Retrievers and engines made of an index follow it: after `refresh` they search the new texts.
+    The retrievers and engines of an index follow it: after `refresh` they search the new texts.
 
     Args:
-        dataset: Name of the dataset, as the server stores it.
-        api_key: The key; None looks at `reka.API_KEY`, then at the environment's REKA_API_KEY, whenever a call is made.
-        base_url: The server's address, or `local`; None looks at `reka.BASE_URL`, then at REKA_BASE_URL, then asks
-            Reka itself.
-        timeout: Seconds that a call may last, or a `reka.Timeout`; None is the client's default.
-        max_retries: How often a failed call is sent again; None is the client's default, 0 never.
-        storage_context: LlamaIndex's; None makes an empty one. Nothing of the texts is kept there.
-        callback_manager: LlamaIndex's; None takes the one of its settings.
+        dataset: Stored name of the dataset.
+        api_key: The API key; None reads `reka.API_KEY`, then the environment's REKA_API_KEY, at each call.
+        base_url: Address of the server, or `local`; None reads `reka.BASE_URL`, then REKA_BASE_URL, else it is Reka's
+            host.
+        timeout: Limit on a call in seconds, or a `reka.Timeout`; None is the client's default.
+        max_retries: Number of retries of a failed call; None is the client's default, 0 disables retries.
+        storage_context: Storage context of LlamaIndex; None creates an empty one. The texts are not stored there.
+        callback_manager: Callback manager of LlamaIndex; None uses that of `Settings`.
         show_progress: Whether `refresh` shows a progress bar.
 
     Raises:
@@ -91,7 +90,7 @@ class RekaIndex(BaseManagedIndex):
         self._clients = SharedClients()
 
     @classmethod
-    def from_documents(  # type: ignore[override]  # the base's further arguments are named, and none is swallowed
+    def from_documents(  # type: ignore[override]  # names all arguments, where the base class takes any
         cls,
         documents: Sequence[Document],
         storage_context: StorageContext | None = None,
@@ -100,38 +99,41 @@ class RekaIndex(BaseManagedIndex):
         transformations: list[TransformComponent] | None = None,
         *,
         dataset: str = "documents",
-        on_update: OnUpdate | None = None,
+        on_update: reka.OnUpdate | None = None,
         api_key: str | SecretStr | None = None,
         base_url: str | None = None,
         timeout: float | reka.Timeout | None = None,
         max_retries: int | None = None,
     ) -> "RekaIndex":
-        """Upload documents as a dataset, prepare it, and wait until it can be searched.
+        """Upload documents as a dataset, prepare it, and wait until it is searchable.
 
-        The stored name ends in a hash of ids and texts, so equal documents are uploaded once, also by another process.
-        A document whose id LlamaIndex made up goes by its contents instead.
+        The stored name ends in a hash of the ids and texts, so the same documents are uploaded once, even by different
+        processes. A document with an id that LlamaIndex generated is identified by its content instead.
 
         Args:
-            documents: With texts; each becomes a file, named after its id.
+            documents: Documents with text; each becomes a file, named after its id.
             storage_context: See `RekaIndex`.
             show_progress: Whether to show a progress bar.
             callback_manager: See `RekaIndex`.
-            transformations: None: the server splits texts itself.
-            dataset: What to call it.
-            on_update: Called with each status of the job that prepares it.
+            transformations: Must be None or empty: the server splits the texts.
+            dataset: Label of the dataset; the stored name starts with it.
+            on_update: Called with each status of the preparation job.
             api_key: See `RekaIndex`.
             base_url: See `RekaIndex`.
-            timeout: See `RekaIndex`; it does not bound the wait.
+            timeout: See `RekaIndex`; it does not limit the wait for the preparation.
             max_retries: See `RekaIndex`.
 
         Raises:
-            InvalidArgumentError: There are no documents, or one of them cannot be stored; nothing was sent.
-            DatasetError: The server refused the texts.
-            RetrievalError: They could not be prepared.
-            RekaError: Anything else, as `reka.errors` draws it.
+            InvalidArgumentError: There are no documents, or one cannot be stored; nothing was sent.
+            DatasetError: The server rejected the upload.
+            RetrievalError: The preparation failed.
+            RekaError: Any other failure; see `reka.errors`.
         """
         if transformations:
-            raise reka.InvalidArgumentError("transformations: the server splits texts itself; run them on documents")
+            raise reka.InvalidArgumentError(
+                f"transformations: got {len(transformations)}, want none; the server splits texts, so apply them to "
+                "the documents first"
+            )
         index = cls(
             Dataset(dataset, dataset),
             api_key=api_key,
@@ -148,20 +150,20 @@ class RekaIndex(BaseManagedIndex):
 
     @property
     def dataset(self) -> str:
-        """Name of the dataset as the server stores it now; `refresh` changes it."""
+        """Current stored name of the dataset; `refresh` changes it."""
         return self._dataset.name
 
     def close(self) -> None:
-        """Close the index's own connections. A call after that opens new ones."""
+        """Close the connections of the index itself. The next call opens new ones."""
         self._clients.close()
 
     def as_retriever(self, similarity_top_k: int = 8, min_score: float | None = None, **kwargs: Any) -> RekaRetriever:
-        """Make a retriever.
+        """Create a retriever.
 
         Args:
-            similarity_top_k: The most nodes that a call gives, 1 to 100.
-            min_score: Leave out nodes with a lower score, or with none; None leaves out nothing.
-            kwargs: Not used: LlamaIndex gives an engine's arguments to the retriever too.
+            similarity_top_k: Maximum number of nodes per call, 1 to 100.
+            min_score: Minimum score; nodes with a lower score, or without one, are dropped. None keeps all nodes.
+            kwargs: Ignored: LlamaIndex also passes the arguments of an engine to its retriever.
         """
         return RekaRetriever(
             self._dataset,
@@ -172,162 +174,163 @@ class RekaIndex(BaseManagedIndex):
         )
 
     def as_query_engine(self, llm: LLMType | None = None, **kwargs: Any) -> BaseQueryEngine:
-        """Make a query engine that retrieves, and has a model answer from what was found.
+        """Create a query engine that retrieves nodes, and has a model answer from them.
 
         Args:
-            llm: The model; None takes that of LlamaIndex's settings, and if none is set there, a `RekaLLM` at this
-                index's server.
-            kwargs: As `RetrieverQueryEngine.from_args` and `as_retriever` take them.
+            llm: The model; None uses `Settings.llm`, or if it is not set, a `RekaLLM` on the server of this index.
+            kwargs: Arguments of `RetrieverQueryEngine.from_args` and `as_retriever`.
         """
-        return super().as_query_engine(llm=self._llm(llm), **kwargs)
+        return super().as_query_engine(llm=self._resolve_llm(llm), **kwargs)
 
     def as_native_query_engine(self, llm: RekaLLM | None = None, *, streaming: bool = False) -> RekaQueryEngine:
-        """Make a query engine that lets Reka retrieve and answer in one call.
+        """Create a query engine that retrieves and answers in one call to Reka.
 
         Args:
-            llm: The model; None takes a `RekaLLM` at this index's server.
-            streaming: Whether it gives the answer as it is written, where the server can.
+            llm: The model; None uses a `RekaLLM` on the server of this index.
+            streaming: Whether to stream the answer, if the server supports it.
         """
         return RekaQueryEngine(
-            self._dataset, llm or self._own_llm(), streaming=streaming, callback_manager=self._callback_manager
+            self._dataset, llm or self._default_llm(), streaming=streaming, callback_manager=self._callback_manager
         )
 
     def as_chat_engine(
         self, chat_mode: ChatMode = ChatMode.BEST, llm: LLMType | None = None, **kwargs: Any
     ) -> BaseChatEngine:
-        """Make a chat engine.
+        """Create a chat engine.
 
         Args:
-            chat_mode: `best`, `context`, `condense_question`, `condense_plus_context` or `simple`; the other two are no
-                more in LlamaIndex.
+            chat_mode: `best`, `context`, `condense_question`, `condense_plus_context` or `simple`; LlamaIndex has
+                removed the engines of the other two.
             llm: As in `as_query_engine`.
-            kwargs: As the engine's `from_defaults` and `as_retriever` take them.
+            kwargs: Arguments of the engine's `from_defaults` and of `as_retriever`.
         """
-        return super().as_chat_engine(chat_mode=chat_mode, llm=self._llm(llm), **kwargs)
+        return super().as_chat_engine(chat_mode=chat_mode, llm=self._resolve_llm(llm), **kwargs)
 
     def refresh_ref_docs(
-        self, documents: Sequence[Document], *, on_update: OnUpdate | None = None, **update_kwargs: Any
+        self, documents: Sequence[Document], *, on_update: reka.OnUpdate | None = None, **update_kwargs: Any
     ) -> list[bool]:
-        """Replace what is in the index by these documents.
+        """Replace the content of the index by these documents.
 
-        They are prepared as a new dataset, then the index and all that was made of it switch to that, then the old one
-        is deleted. If the texts are the same, nothing is done.
+        They are prepared as a new dataset; then the index, its retrievers and its engines switch to it, and the old
+        dataset is deleted. If the texts are the same, nothing is uploaded.
 
         Args:
-            documents: All that is to be in the index, not only what has changed.
-            on_update: Called with each status of the job that prepares them.
-            update_kwargs: Not used: they are for indexes that change one document at a time.
+            documents: The complete new content, not only changed documents.
+            on_update: Called with each status of the preparation job.
+            update_kwargs: Ignored: they are for indexes that update single documents.
 
         Returns:
-            For each document, whether it is new or changed, as far as is known here what was in the old dataset; one
-            that was only opened counts as if nothing of it were the same.
+            For each document, whether it is new or changed. The content of a dataset that was only opened is unknown;
+            all documents then count as new.
 
         Raises:
-            RekaError: As in `from_documents`; the index then stays as it was.
+            RekaError: As in `from_documents`; the index is then unchanged.
         """
-        old_name, old_files = self._dataset.name, self._dataset.documents
+        old_name, old_documents = self._dataset.name, self._dataset.documents
         with self._callback_manager.as_trace("refresh_ref_docs"):
             self._store(documents, on_update)
             if self._dataset.name == old_name:
                 return [False] * len(documents)
-            with suppress(reka.DatasetError):  # somebody else has deleted it
+            with suppress(reka.DatasetError):  # it may be deleted already
                 self._clients.sync(self._settings).delete_dataset(old_name)
-        before = {(name, text_of(document)) for name, document in old_files.items()}
-        now = {document.id_: (name, text_of(document)) for name, document in self._dataset.documents.items()}
-        return [document.id_ in now and now[document.id_] not in before for document in documents]
+        old_texts = {(name, text_of(document)) for name, document in old_documents.items()}
+        texts = {document.id_: (name, text_of(document)) for name, document in self._dataset.documents.items()}
+        return [document.id_ in texts and texts[document.id_] not in old_texts for document in documents]
 
     def refresh(self, documents: Sequence[Document], **update_kwargs: Any) -> list[bool]:
-        """Replace what is in the index by these documents; see `refresh_ref_docs`."""
+        """Replace the content of the index by these documents; see `refresh_ref_docs`."""
         return self.refresh_ref_docs(documents, **update_kwargs)
 
     async def arefresh_ref_docs(self, documents: Sequence[Document], **update_kwargs: Any) -> list[bool]:
-        """The asynchronous twin of `refresh_ref_docs`, on a worker thread."""
+        """Async version of `refresh_ref_docs`; it runs in a worker thread."""
         return await asyncio.to_thread(self.refresh_ref_docs, documents, **update_kwargs)
 
     @property
     def ref_doc_info(self) -> dict[str, RefDocInfo]:
-        """The documents in the index, by their ids, with their metadata.
+        """Ids of the documents in the index, with their metadata.
 
         Raises:
-            DatasetImmutableError: The dataset was only opened: the API does not tell what is in one.
+            DatasetImmutableError: The dataset was only opened, and the API does not list the documents of a dataset.
         """
         if not self._dataset.documents:
             raise DatasetImmutableError(
-                f"ref_doc_info: the API does not tell what is in a dataset, and {self.dataset!r} was not made here, by "
-                "from_documents"
+                f"ref_doc_info: the documents of {self.dataset!r} are unknown; the API does not list them, so create "
+                "the index with from_documents"
             )
         return {document.id_: RefDocInfo(metadata=document.metadata) for document in self._dataset.documents.values()}
 
     def insert(self, document: Document, **insert_kwargs: Any) -> None:
-        """Refuse: see `DatasetImmutableError`."""
-        _refuse("insert")
+        """Not supported; raises `DatasetImmutableError`."""
+        _raise_immutable("insert")
 
     async def ainsert(self, document: Document, **insert_kwargs: Any) -> None:
-        """Refuse: see `DatasetImmutableError`."""
-        _refuse("ainsert")
+        """Not supported; raises `DatasetImmutableError`."""
+        _raise_immutable("ainsert")
 
     def insert_nodes(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
-        """Refuse: see `DatasetImmutableError`."""
-        _refuse("insert_nodes")
+        """Not supported; raises `DatasetImmutableError`."""
+        _raise_immutable("insert_nodes")
 
     async def ainsert_nodes(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
-        """Refuse: see `DatasetImmutableError`."""
-        _refuse("ainsert_nodes")
+        """Not supported; raises `DatasetImmutableError`."""
+        _raise_immutable("ainsert_nodes")
 
     def delete_ref_doc(self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any) -> None:
-        """Refuse: see `DatasetImmutableError`."""
-        _refuse("delete_ref_doc")
+        """Not supported; raises `DatasetImmutableError`."""
+        _raise_immutable("delete_ref_doc")
 
     async def adelete_ref_doc(self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any) -> None:
-        """Refuse: see `DatasetImmutableError`."""
-        _refuse("adelete_ref_doc")
+        """Not supported; raises `DatasetImmutableError`."""
+        _raise_immutable("adelete_ref_doc")
 
     def update_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
-        """Refuse: see `DatasetImmutableError`."""
-        _refuse("update_ref_doc")
+        """Not supported; raises `DatasetImmutableError`."""
+        _raise_immutable("update_ref_doc")
 
     async def aupdate_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
-        """Refuse: see `DatasetImmutableError`."""
-        _refuse("aupdate_ref_doc")
+        """Not supported; raises `DatasetImmutableError`."""
+        _raise_immutable("aupdate_ref_doc")
 
     def _insert(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
-        _refuse("insert")
+        _raise_immutable("insert")
 
     def _delete_node(self, node_id: str, **delete_kwargs: Any) -> None:
-        _refuse("delete_nodes")
+        _raise_immutable("delete_nodes")
 
-    def _store(self, documents: Sequence[Document], on_update: OnUpdate | None) -> None:
-        """Upload and prepare what is not there yet, then switch to it."""
+    def _store(self, documents: Sequence[Document], on_update: reka.OnUpdate | None) -> None:
+        """Upload and prepare documents unless a dataset with them exists, then switch to it."""
         files = files_of(documents)
         texts = {name: text_of(document) for name, document in files.items()}
-        with _progress(self._show_progress, on_update) as shown:
-            name = self._clients.sync(self._settings).ensure_dataset(self._dataset.label, texts=texts, on_update=shown)
+        with _progress_bar(self._show_progress, on_update) as callback:
+            name = self._clients.sync(self._settings).ensure_dataset(
+                self._dataset.label, texts=texts, on_update=callback
+            )
         self._dataset.name, self._dataset.documents = name, files
 
-    def _llm(self, llm: LLMType | None) -> LLMType:
+    def _resolve_llm(self, llm: LLMType | None) -> LLMType:
         if llm is not None:
             return resolve_llm(llm, callback_manager=self._callback_manager)
-        # `Settings.llm` would make OpenAI's where none is set, and fail if that is not installed.
-        return Settings._llm or self._own_llm()  # noqa: SLF001
+        # Reading `Settings.llm` while it is unset would load OpenAI's LLM, and fail if that is not installed.
+        return Settings._llm or self._default_llm()  # noqa: SLF001
 
-    def _own_llm(self) -> RekaLLM:
+    def _default_llm(self) -> RekaLLM:
         return RekaLLM(callback_manager=self._callback_manager, **self._connection)
 
 
-def _refuse(what: str) -> NoReturn:
+def _raise_immutable(method: str) -> NoReturn:
     raise DatasetImmutableError(
-        f"{what}: Reka's datasets are replaced whole; give all documents that are to be in the index to refresh()"
+        f"{method}: a Reka dataset can only be replaced as a whole; pass all documents of the index to refresh()"
     )
 
 
 @contextmanager
-def _progress(show: bool, on_update: OnUpdate | None) -> Iterator[OnUpdate]:
-    """Give a function that shows statuses as a bar, and hands them on."""
+def _progress_bar(show: bool, on_update: reka.OnUpdate | None) -> Iterator[reka.OnUpdate]:
+    """Yield a callback that shows job statuses as a progress bar and passes them to `on_update`."""
     with tqdm(total=100, desc="Preparing", unit="%", disable=not show) as bar:
 
         def update(status: reka.PrepareRetrievalStatusResponse) -> None:
-            done = 100 if status.is_complete() else _percent(status)
-            bar.update(max(0, done - bar.n))
+            percent = 100 if status.is_complete() else _percent(status)
+            bar.update(max(0, percent - bar.n))
             if on_update is not None:
                 on_update(status)
 
@@ -336,6 +339,6 @@ def _progress(show: bool, on_update: OnUpdate | None) -> Iterator[OnUpdate]:
 
 
 def _percent(status: reka.PrepareRetrievalStatusResponse) -> int:
-    """How far a job is; 0 on a server that does not say."""
+    """Return the progress of a job in percent; 0 if the server does not report it."""
     progress = status.history[-1].get("progress") if status.history else None
     return int(progress * 100) if isinstance(progress, int | float) else 0

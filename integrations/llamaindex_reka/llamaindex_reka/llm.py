@@ -1,4 +1,4 @@
-"""Reka's models as a LlamaIndex LLM."""
+"""The LlamaIndex LLM for Reka's API."""
 
 import asyncio
 import inspect
@@ -38,34 +38,35 @@ if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
 
 Item = TypeVar("Item", ChatResponse, CompletionResponse)
-Ask = tuple[dict[str, Any], bool]
+Request = tuple[dict[str, Any], bool]
 """Arguments of `reka.complete`, and whether the answer may have more than one tool call."""
 
 _PARALLEL = "allow_parallel_tool_calls"
-"""LlamaIndex's name for the latter."""
+"""LlamaIndex's argument for the latter."""
 
 
 def _cache_signature(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep a function's signature with it: LlamaIndex's instrumentation works it out at each call, which takes long."""
-    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # functions may have any
+    """Store a function's signature on it: LlamaIndex's instrumentation inspects it at each call, which is slow."""
+    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # functions take any attribute
     return function
 
 
 class RekaLLM(FunctionCallingLLM):
-    """A language model of Reka's, or of any server that speaks its API.
+    """LLM for Reka's API, or any server with the same API.
 
-    What is None is left to the server. Every parameter but the client's own (`api_key`, `base_url`, `api`,
-    `max_retries`) may be given to one call too: `llm.chat(messages, temperature=0)`.
+    A parameter that is None is not sent, and the server applies its default. Every parameter except those of the client
+    (`api_key`, `base_url`, `api`, `max_retries`) may also be passed to a single call:
+    `llm.chat(messages, temperature=0)`.
 
-    One client of each kind, with one pool of connections, serves all calls of an object, from any thread and any event
-    loop. Copies share them; what comes out of a pickle, or a deep copy, opens its own.
+    One sync and one async client, each with a connection pool, serve all calls of an object, from any thread and any
+    event loop. Shallow copies share them; deep copies and unpickled objects open their own.
 
-    Raises, when it is called:
-        AuthError: There is no key, or the server does not take it.
-        InvalidConversationError: The messages cannot be sent; the error names the message and the block.
-        UnsupportedRequestError: No endpoint of the server can do all that is asked; the error names what clashes.
-        RetrievalError: The dataset is not there, or not prepared; the error names what prepares it.
-        RekaError: Whatever else goes wrong between a call and its answer: see `reka`'s own errors.
+    Calls raise:
+        AuthError: The API key is missing, or the server rejects it.
+        InvalidConversationError: A message cannot be converted; the error names the message and the block.
+        UnsupportedRequestError: The server does not support the requested combination of features; the error names it.
+        RetrievalError: The dataset does not exist, or is not prepared; the error names the commands that prepare it.
+        RekaError: Any other failure; see `reka.errors`.
 
     Example:
         >>> from llamaindex_reka import RekaLLM
@@ -73,13 +74,13 @@ class RekaLLM(FunctionCallingLLM):
         >>> llm.complete("Hi, my name is John. What is my name?").text  # doctest: +SKIP
     """
 
-    # Errors do not show what was given: in a wrong place, it may be the key.
+    # Validation errors do not show input: a misplaced value may be the API key.
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
     model: str = "reka-flash"
     """Name of the model."""
 
-    # Left out of `to_dict` and JSON; a pickle keeps it.
+    # Excluded from `to_dict` and JSON; a pickle contains it.
     api_key: SecretStr | None = Field(default=None, exclude=True)
     """The key; None looks at `reka.API_KEY`, then at the environment's REKA_API_KEY, whenever a call is made."""
 
@@ -150,8 +151,8 @@ class RekaLLM(FunctionCallingLLM):
         callback_manager: CallbackManager | None = None,
         **parameters: Any,
     ) -> None:
-        # In the order in which `llama-index-llms-reka` takes its arguments.
-        given = {
+        # The order of arguments is that of `llama-index-llms-reka`.
+        fields = {
             "model": model,
             "api_key": api_key,
             "temperature": temperature,
@@ -160,7 +161,7 @@ class RekaLLM(FunctionCallingLLM):
             "callback_manager": callback_manager,
         }
         refuse_unknown(parameters, type(self).model_fields, "an argument of RekaLLM")
-        super().__init__(**{name: value for name, value in given.items() if value is not None}, **parameters)
+        super().__init__(**{name: value for name, value in fields.items() if value is not None}, **parameters)
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -169,83 +170,83 @@ class RekaLLM(FunctionCallingLLM):
 
     @classmethod
     def class_name(cls) -> str:
-        """The name that LlamaIndex writes into serialized forms."""
+        """Class name in LlamaIndex's serialized form."""
         return "RekaLLM"
 
     @property
     def metadata(self) -> LLMMetadata:
-        """What LlamaIndex plans prompts with. A model that is not in the table is given cautious figures."""
-        known = model_of(self.model)
-        calls_tools = known.calls_tools if self.is_function_calling_model is None else self.is_function_calling_model
+        """Model limits by which LlamaIndex sizes prompts; conservative ones for an unknown model."""
+        limits = model_of(self.model)
+        calls_tools = limits.calls_tools if self.is_function_calling_model is None else self.is_function_calling_model
         return LLMMetadata(
             model_name=self.model,
-            context_window=self.context_window or known.context_window,
-            num_output=self.max_tokens or min(DEFAULT_OUTPUT, known.max_output),
+            context_window=self.context_window or limits.context_window,
+            num_output=self.max_tokens or min(DEFAULT_OUTPUT, limits.max_output),
             is_chat_model=True,
             is_function_calling_model=calls_tools and self.api != "v0",
         )
 
     @property
     def client_settings(self) -> ClientSettings:
-        """What this object's clients are opened with."""
+        """Settings of this object's clients."""
         key = None if self.api_key is None else self.api_key.get_secret_value()
-        return ClientSettings(key, self.base_url, self.timeout, self.max_retries, self.api)  # type: ignore[arg-type]  # the field's pattern lets through no other
+        return ClientSettings(key, self.base_url, self.timeout, self.max_retries, self.api)  # type: ignore[arg-type]  # the field's pattern allows no other values
 
     def close(self) -> None:
-        """Close the connections, but for those of event loops; a call after that opens new ones."""
+        """Close the connections of the sync client. The next call opens new ones."""
         self._clients.close()
 
     async def aclose(self) -> None:
-        """Close the connections, those of the running event loop too."""
+        """Close the same connections as `close`, and those of the running event loop."""
         await self._clients.aclose()
 
     @_cache_signature
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """Answer a conversation."""
-        return self._answer(self._ask(media.read(messages), kwargs)).chat()
+        """Request the answer to a conversation."""
+        return self._complete(self._request(media.read(messages), kwargs)).chat()
 
     @_cache_signature
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """Answer a prompt. `formatted` means that `completion_to_prompt` has been applied to it."""
-        return self._answer(self._ask(self._messages(prompt, formatted), kwargs)).completion()
+        """Request the answer to a prompt; `formatted` means that `completion_to_prompt` is already applied."""
+        return self._complete(self._request(self._messages(prompt, formatted), kwargs)).completion()
 
     @_cache_signature
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """Answer a conversation as it is written; the last item has token counts, and what else comes at the end."""
-        return self._stream(self._ask(media.read(messages), kwargs), chat_item)
+        """Request a streamed answer to a conversation; the last item has the token counts and other metadata."""
+        return self._stream(self._request(media.read(messages), kwargs), chat_item)
 
     @_cache_signature
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """Answer a prompt as it is written; see `stream_chat`."""
-        return self._stream(self._ask(self._messages(prompt, formatted), kwargs), completion_item)
+        """Request a streamed answer to a prompt; see `stream_chat`."""
+        return self._stream(self._request(self._messages(prompt, formatted), kwargs), completion_item)
 
     @_cache_signature
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """The asynchronous twin of `chat`."""
-        return (await self._aanswer(self._ask(await _read(messages), kwargs))).chat()
+        """Async version of `chat`."""
+        return (await self._acomplete(self._request(await _read_media(messages), kwargs))).chat()
 
     @_cache_signature
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """The asynchronous twin of `complete`."""
-        return (await self._aanswer(self._ask(self._messages(prompt, formatted), kwargs))).completion()
+        """Async version of `complete`."""
+        return (await self._acomplete(self._request(self._messages(prompt, formatted), kwargs))).completion()
 
     @_cache_signature
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        """The asynchronous twin of `stream_chat`."""
-        return self._astream(self._ask(await _read(messages), kwargs), chat_item)
+        """Async version of `stream_chat`."""
+        return self._astream(self._request(await _read_media(messages), kwargs), chat_item)
 
     @_cache_signature
     @llm_completion_callback()
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
-        """The asynchronous twin of `stream_complete`."""
-        return self._astream(self._ask(self._messages(prompt, formatted), kwargs), completion_item)
+        """Async version of `stream_complete`."""
+        return self._astream(self._request(self._messages(prompt, formatted), kwargs), completion_item)
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
@@ -253,12 +254,12 @@ class RekaLLM(FunctionCallingLLM):
         """Read the tool calls of a response.
 
         Raises:
-            ValueError: There is none, and `error_on_no_tool_call` is set.
-            UnexpectedResponseError: The model wrote arguments that are no JSON object.
+            ValueError: The response has no tool call, and `error_on_no_tool_call` is set.
+            UnexpectedResponseError: The arguments of a call are not a JSON object.
         """
         selections = tool_selections(response)
         if error_on_no_tool_call and not selections:
-            raise ValueError(f"want at least one tool call, got none; the model said: {response.message.content!r}")
+            raise ValueError(f"tool calls: got none, want at least one; the model said: {response.message.content!r}")
         return selections
 
     def _prepare_chat_with_tools(
@@ -272,9 +273,10 @@ class RekaLLM(FunctionCallingLLM):
         tool_choice: str | dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """Write what is asked with tools as arguments of `chat`. Without tools nothing can be required of them."""
-        asked = [ChatMessage(role=MessageRole.USER, content=user_msg)] if isinstance(user_msg, str) else [user_msg]
-        messages = [*(chat_history or []), *(message for message in asked if message is not None)]
+        """Return the arguments of `chat` for a request with tools. Without tools, `tool_choice` is not sent."""
+        if isinstance(user_msg, str):
+            user_msg = ChatMessage(role=MessageRole.USER, content=user_msg)
+        messages = [*(chat_history or []), *([] if user_msg is None else [user_msg])]
         if not tools:
             return {"messages": messages, **kwargs}
         return {
@@ -292,7 +294,7 @@ class RekaLLM(FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Generator[Any, None, None]:
-        program = get_program_for_llm(output_cls, prompt, self, self.pydantic_program_mode, **self._tool_is_required())
+        program = get_program_for_llm(output_cls, prompt, self, self.pydantic_program_mode, **self._require_tool())
         return program.stream_call(llm_kwargs=llm_kwargs, **prompt_args)
 
     async def _structured_astream_call(
@@ -302,11 +304,11 @@ class RekaLLM(FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> AsyncGenerator[Any, None]:
-        program = get_program_for_llm(output_cls, prompt, self, self.pydantic_program_mode, **self._tool_is_required())
+        program = get_program_for_llm(output_cls, prompt, self, self.pydantic_program_mode, **self._require_tool())
         return await program.astream_call(llm_kwargs=llm_kwargs, **prompt_args)
 
-    def _tool_is_required(self) -> dict[str, Any]:
-        """What makes a program ask for its tool: LlamaIndex's own, when it streams, leaves the choice to the model."""
+    def _require_tool(self) -> dict[str, Any]:
+        """Return program arguments that require the tool: by default, LlamaIndex's streaming programs do not."""
         return {"tool_choice": "tool"} if self.metadata.is_function_calling_model else {}
 
     def _messages(self, prompt: str, formatted: bool) -> list[ChatMessage]:
@@ -314,68 +316,72 @@ class RekaLLM(FunctionCallingLLM):
             prompt = self.completion_to_prompt(prompt)
         return [ChatMessage(role=MessageRole.USER, content=prompt)]
 
-    def _ask(self, messages: Sequence[ChatMessage], of_call: dict[str, Any]) -> Ask:
-        """Check all that is asked, and write it as the client takes it. Nothing has been sent."""
-        parallel = of_call.get(_PARALLEL, True)
+    def _request(self, messages: Sequence[ChatMessage], call_kwargs: dict[str, Any]) -> Request:
+        """Check and convert messages and parameters; nothing is sent yet."""
+        parallel = call_kwargs.get(_PARALLEL, True)
         own = {name: getattr(self, name) for name in (*OF_MODEL, *IN_EXTRA, "additional_kwargs")}
-        told = arguments(own, {name: value for name, value in of_call.items() if name != _PARALLEL})
-        return {"messages": messages_for(messages, documented_only=self.api == "v0"), **told}, parallel
+        parameters = arguments(own, {name: value for name, value in call_kwargs.items() if name != _PARALLEL})
+        return {"messages": messages_for(messages, documented_only=self.api == "v0"), **parameters}, parallel
 
-    def _answer(self, ask: Ask) -> Answer:
-        asked, parallel = ask
+    def _complete(self, request: Request) -> Answer:
+        kwargs, parallel = request
         try:
-            return answer_from_completion(self._clients.sync(self.client_settings).complete(**asked), parallel=parallel)
+            completion = self._clients.sync(self.client_settings).complete(**kwargs)
         except reka.RetrievalError as error:
-            raise _explained(error, asked) from error
+            raise _with_hint(error, kwargs) from error
+        return answer_from_completion(completion, parallel=parallel)
 
-    async def _aanswer(self, ask: Ask) -> Answer:
-        asked, parallel = ask
+    async def _acomplete(self, request: Request) -> Answer:
+        kwargs, parallel = request
         try:
-            return answer_from_completion(
-                await self._clients.aio(self.client_settings).complete(**asked), parallel=parallel
-            )
+            completion = await self._clients.aio(self.client_settings).complete(**kwargs)
         except reka.RetrievalError as error:
-            raise _explained(error, asked) from error
+            raise _with_hint(error, kwargs) from error
+        return answer_from_completion(completion, parallel=parallel)
 
-    def _stream(self, ask: Ask, item: Callable[[Answer, reka.StreamEvent], Item | None]) -> Generator[Item, None, None]:
-        asked, parallel = ask
-        # The client checks what it is asked before it gives a stream, so mistakes are raised here.
-        events = self._clients.sync(self.client_settings).stream_messages(**asked)
+    def _stream(
+        self, request: Request, to_item: Callable[[Answer, reka.StreamEvent], Item | None]
+    ) -> Generator[Item, None, None]:
+        kwargs, parallel = request
+        # The client checks arguments before it returns a stream, so invalid ones raise here, not at the first item.
+        events = self._clients.sync(self.client_settings).stream_messages(**kwargs)
 
         def items() -> Generator[Item, None, None]:
             answer = Answer(parallel)
             try:
                 with closing(events):
                     for event in events:
-                        if (made := item(answer, event)) is not None:
-                            yield made
+                        if (item := to_item(answer, event)) is not None:
+                            yield item
             except reka.RetrievalError as error:
-                raise _explained(error, asked) from error
+                raise _with_hint(error, kwargs) from error
 
         return items()
 
-    def _astream(self, ask: Ask, item: Callable[[Answer, reka.StreamEvent], Item | None]) -> AsyncGenerator[Item, None]:
-        asked, parallel = ask
-        events = self._clients.aio(self.client_settings).stream_messages(**asked)
+    def _astream(
+        self, request: Request, to_item: Callable[[Answer, reka.StreamEvent], Item | None]
+    ) -> AsyncGenerator[Item, None]:
+        kwargs, parallel = request
+        events = self._clients.aio(self.client_settings).stream_messages(**kwargs)
 
         async def items() -> AsyncGenerator[Item, None]:
             answer = Answer(parallel)
             try:
                 async with aclosing(events):
                     async for event in events:
-                        if (made := item(answer, event)) is not None:
-                            yield made
+                        if (item := to_item(answer, event)) is not None:
+                            yield item
             except reka.RetrievalError as error:
-                raise _explained(error, asked) from error
+                raise _with_hint(error, kwargs) from error
 
         return items()
 
 
-def _explained(error: reka.RetrievalError, asked: dict[str, Any]) -> reka.RetrievalError:
-    dataset = asked.get("extra_request_args", {}).get("retrieval_dataset")
+def _with_hint(error: reka.RetrievalError, kwargs: dict[str, Any]) -> reka.RetrievalError:
+    dataset = kwargs.get("extra_request_args", {}).get("retrieval_dataset")
     return error if dataset is None else with_prepare_hint(error, dataset, PREPARE_HINT)
 
 
-async def _read(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
-    """Read files on a worker thread, so that the event loop goes on."""
+async def _read_media(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
+    """Read files in a worker thread, so that the event loop is not blocked."""
     return messages if media.is_read(messages) else await asyncio.to_thread(media.read, messages)

@@ -1,8 +1,8 @@
-"""LlamaIndex's messages as messages of `reka.complete`. Pure functions: nothing is read from a disk or a network.
+"""Convert LlamaIndex messages to messages of `reka.complete`. Pure functions without I/O.
 
-There is one target: the client folds these messages to what Reka's host takes, and makes turns of the documented
-endpoint out of them where a request goes there. What it cannot know is which message and block a part came from, so the
-documented endpoint's limits are checked here too.
+There is one target format: the client folds these messages to what Reka's host accepts, and converts them to turns for
+the documented endpoint (v0). The client does not know which message and block a part came from, so the limits of that
+endpoint are checked here too.
 """
 
 import base64
@@ -42,174 +42,177 @@ _ROLES: Final[Mapping[MessageRole, str]] = {
     MessageRole.FUNCTION: "tool",
 }
 _UNTITLED: Final = "input_document"
-"""LlamaIndex's title of a document block that was given none."""
+"""Title that LlamaIndex gives a document block without one."""
 
 _PDF: Final = "application/pdf"
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a block stands, for errors."""
+class _BlockPosition:
+    """Position and type of a block, for error messages."""
 
     index: int
     block: int
     kind: str
 
-    def wrong(self, what: str) -> reka.InvalidConversationError:
-        return reka.InvalidConversationError(f"message {self.index}, block {self.block} (type {self.kind!r}): {what}")
+    def error(self, problem: str) -> reka.InvalidConversationError:
+        return reka.InvalidConversationError(
+            f"message {self.index}, block {self.block} (type {self.kind!r}): {problem}"
+        )
 
 
 @dataclass(slots=True)
-class _Message:
-    """A message on its way, with what the checks of the whole conversation need."""
+class _MessageBuilder:
+    """A message under construction, with the positions that checks of the whole conversation report."""
 
     role: str
     parts: list[Part] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
-    media: list[_Place] = field(default_factory=list)
-    call_places: list[_Place] = field(default_factory=list)
+    media: list[_BlockPosition] = field(default_factory=list)
+    call_positions: list[_BlockPosition] = field(default_factory=list)
 
     def add_text(self, text: str) -> None:
-        """Put text behind what there is; texts that meet are joined as `ChatMessage.content` joins them."""
+        """Append text; adjacent texts are joined with a newline, as in `ChatMessage.content`."""
         if self.parts and self.parts[-1]["type"] == "text":
             self.parts[-1]["text"] += f"\n{text}"
         else:
             self.parts.append({"type": "text", "text": text})
 
-    def add_media(self, place: _Place, part: Part) -> None:
+    def add_media(self, position: _BlockPosition, part: Part) -> None:
         if self.role == "assistant":
-            raise place.wrong("media in an assistant's message, which this API does not take; put it into a user's")
-        self.media.append(place)
+            raise position.error("got media in an assistant message, want it in a user message")
+        self.media.append(position)
         self.parts.append(part)
 
 
 def messages_for(messages: Sequence[ChatMessage], *, documented_only: bool = False) -> list[dict[str, Any]]:
-    """Write messages as `reka.complete` takes them; the given ones are not changed.
+    """Convert messages to the form that `reka.complete` takes; the input is not modified.
 
-    Thoughts of earlier answers are left out, as models that reason are trained to be asked; so are cache points, which
-    this API has none of. Everything else is sent.
+    Reasoning of earlier answers is not sent, because reasoning models are trained without it; cache points are not
+    sent, because the API has none. Everything else is sent.
 
     Args:
-        messages: With everything in them already read: see `llamaindex_reka.media`.
-        documented_only: Whether they must fit the documented endpoint, which takes one medium, in the first turn, and
-            no tool calls.
+        messages: Messages without paths and open files; see `llamaindex_reka.media.read`.
+        documented_only: Whether the messages must fit the documented endpoint: at most one media block, in the first
+            turn, and no tool calls.
 
     Raises:
-        InvalidConversationError: They cannot be sent; the error names the message's index and the block's type.
+        InvalidConversationError: A message cannot be converted; the error names its index and the block's type.
     """
-    written = [_written(index, message) for index, message in enumerate(messages)]
-    _check_results(messages, written)
+    builders = [_build(index, message) for index, message in enumerate(messages)]
+    _check_tool_results(messages, builders)
     if documented_only:
-        _check_documented(written)
-    return [_sent(given, message) for given, message in zip(messages, written, strict=True)]
+        _check_v0_limits(builders)
+    return [_to_dict(message, builder) for message, builder in zip(messages, builders, strict=True)]
 
 
-def _written(index: int, given: ChatMessage) -> _Message:
-    role = _ROLES.get(given.role)
+def _build(index: int, message: ChatMessage) -> _MessageBuilder:
+    role = _ROLES.get(message.role)
     if role is None:
         raise reka.InvalidConversationError(
-            f"message {index}: got role {given.role.value!r}, want one of {', '.join(role.value for role in _ROLES)}"
+            f"message {index}: got role {message.role.value!r}, want one of {', '.join(role.value for role in _ROLES)}"
         )
-    message = _Message(role)
-    for number, block in enumerate(given.blocks):
-        _add(message, _Place(index, number, block.block_type), block)
-    if not message.calls and role == "assistant":
-        message.calls = [_older_call(index, call) for call in given.additional_kwargs.get("tool_calls") or ()]
-        message.call_places = [_Place(index, len(given.blocks), "tool_call")] * len(message.calls)
-    return message
+    builder = _MessageBuilder(role)
+    for number, block in enumerate(message.blocks):
+        _add_block(builder, _BlockPosition(index, number, block.block_type), block)
+    if not builder.calls and role == "assistant":
+        builder.calls = [_legacy_tool_call(index, call) for call in message.additional_kwargs.get("tool_calls") or ()]
+        builder.call_positions = [_BlockPosition(index, len(message.blocks), "tool_call")] * len(builder.calls)
+    return builder
 
 
-def _add(message: _Message, place: _Place, block: Any) -> None:
-    add = _BLOCKS.get(place.kind)
+def _add_block(builder: _MessageBuilder, position: _BlockPosition, block: Any) -> None:
+    add = _BLOCKS.get(position.kind)
     if add is None:
-        raise place.wrong(f"want one of {', '.join(_BLOCKS)}")
-    add(message, place, block)
+        raise position.error(f"got an unsupported block, want one of {', '.join(_BLOCKS)}")
+    add(builder, position, block)
 
 
-def _add_text(message: _Message, place: _Place, block: TextBlock) -> None:
-    message.add_text(block.text)
+def _add_text(builder: _MessageBuilder, position: _BlockPosition, block: TextBlock) -> None:
+    builder.add_text(block.text)
 
 
-def _add_image(message: _Message, place: _Place, block: ImageBlock) -> None:
-    message.add_media(
-        place, _media_part(place, reka.media.image, "image/", block.image, block.url, block.image_mimetype)
+def _add_image(builder: _MessageBuilder, position: _BlockPosition, block: ImageBlock) -> None:
+    builder.add_media(
+        position, _media_part(position, reka.media.image, "image/", block.image, block.url, block.image_mimetype)
     )
 
 
-def _add_video(message: _Message, place: _Place, block: VideoBlock) -> None:
-    message.add_media(
-        place, _media_part(place, reka.media.video, "video/", block.video, block.url, block.video_mimetype)
+def _add_video(builder: _MessageBuilder, position: _BlockPosition, block: VideoBlock) -> None:
+    builder.add_media(
+        position, _media_part(position, reka.media.video, "video/", block.video, block.url, block.video_mimetype)
     )
 
 
-def _add_audio(message: _Message, place: _Place, block: AudioBlock) -> None:
+def _add_audio(builder: _MessageBuilder, position: _BlockPosition, block: AudioBlock) -> None:
     mime_type = _AUDIO_TYPES.get(block.format, f"audio/{block.format}") if block.format else None
-    message.add_media(place, _media_part(place, reka.media.audio, "audio/", block.audio, block.url, mime_type))
+    builder.add_media(position, _media_part(position, reka.media.audio, "audio/", block.audio, block.url, mime_type))
 
 
 _AUDIO_TYPES: Final[Mapping[str, str]] = {"mp3": "audio/mpeg", "wav": "audio/x-wav", "m4a": "audio/mp4"}
-"""MIME types of formats whose type is not just `audio/` and their name."""
+"""MIME types of audio formats where it is not `audio/` and the format's name."""
 
 
-def _add_document(message: _Message, place: _Place, block: DocumentBlock) -> None:
-    """Add a PDF as a medium, and a document of text as text: the API has no other documents."""
+def _add_document(builder: _MessageBuilder, position: _BlockPosition, block: DocumentBlock) -> None:
+    """Add a PDF as media, and a text document as text: the API has no other types of documents."""
     url = str(block.url or "")
     if not block.data and not url.lower().startswith("data:"):
         if block.document_mimetype not in (None, _PDF):
-            raise place.wrong(
-                f"got the URL of a document of type {block.document_mimetype}, want its bytes or its path"
+            raise position.error(
+                f"got the URL of a document of type {block.document_mimetype}, want its bytes or its path; "
+                "only a PDF can be sent by URL"
             )
-        message.add_media(place, _media_part(place, reka.media.pdf, _PDF, None, url, None))
+        builder.add_media(position, _media_part(position, reka.media.pdf, _PDF, None, url, None))
         return
     content = block.resolve_document().read()
     if content.startswith(b"%PDF-"):
-        message.add_media(place, _media_part(place, reka.media.pdf, _PDF, base64.b64encode(content), None, _PDF))
+        builder.add_media(position, _media_part(position, reka.media.pdf, _PDF, base64.b64encode(content), None, _PDF))
         return
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        kind = block.document_mimetype or "an unknown type"
-        raise place.wrong(f"got a document of {kind}, want a PDF or text in UTF-8") from error
-    message.add_text(text if block.title in (None, "", _UNTITLED) else f"{block.title}:\n{text}")
+        mime_type = block.document_mimetype or "unknown type"
+        raise position.error(f"got a document of {mime_type}, want a PDF or text in UTF-8") from error
+    builder.add_text(text if block.title in (None, "", _UNTITLED) else f"{block.title}:\n{text}")
 
 
-def _add_thinking(message: _Message, place: _Place, block: ThinkingBlock) -> None:
-    """Leave out the thoughts of an earlier answer; the user's side has none."""
-    if message.role != "assistant":
-        raise place.wrong(f"in a {message.role} message; only an assistant's message has thoughts")
+def _add_thinking(builder: _MessageBuilder, position: _BlockPosition, block: ThinkingBlock) -> None:
+    """Skip the reasoning of an earlier answer; other messages must not have any."""
+    if builder.role != "assistant":
+        raise position.error(f"got reasoning in a {builder.role} message, want it in assistant messages only")
 
 
-def _add_tool_call(message: _Message, place: _Place, block: ToolCallBlock) -> None:
-    if message.role != "assistant":
-        raise place.wrong(f"in a {message.role} message; only an assistant calls tools")
-    message.calls.append({"id": block.tool_call_id or "", "name": block.tool_name, "arguments": block.tool_kwargs})
-    message.call_places.append(place)
+def _add_tool_call(builder: _MessageBuilder, position: _BlockPosition, block: ToolCallBlock) -> None:
+    if builder.role != "assistant":
+        raise position.error(f"got a tool call in a {builder.role} message, want it in assistant messages only")
+    builder.calls.append({"id": block.tool_call_id or "", "name": block.tool_name, "arguments": block.tool_kwargs})
+    builder.call_positions.append(position)
 
 
-def _add_nothing(message: _Message, place: _Place, block: CachePoint) -> None:
-    """Leave out a hint to caches: the answer is the same without it."""
+def _skip_cache_point(builder: _MessageBuilder, position: _BlockPosition, block: CachePoint) -> None:
+    """Skip a caching hint: it does not affect the answer."""
 
 
-def _add_citable(message: _Message, place: _Place, block: CitableBlock) -> None:
-    message.add_text(_reference(block.title, block.source))
-    for cited in block.content:
-        _add(message, _Place(place.index, place.block, cited.block_type), cited)
+def _add_citable(builder: _MessageBuilder, position: _BlockPosition, block: CitableBlock) -> None:
+    builder.add_text(_reference(block.title, block.source))
+    for nested in block.content:
+        _add_block(builder, _BlockPosition(position.index, position.block, nested.block_type), nested)
 
 
-def _add_citation(message: _Message, place: _Place, block: CitationBlock) -> None:
-    """Add what was cited, unless the message has said it: a citation of an answer repeats a stretch of its text."""
-    message.add_text(_reference(block.title, block.source))
-    cited = block.cited_content
-    said = "".join(part["text"] for part in message.parts if part["type"] == "text")
-    if not isinstance(cited, TextBlock) or cited.text not in said:
-        _add(message, _Place(place.index, place.block, cited.block_type), cited)
+def _add_citation(builder: _MessageBuilder, position: _BlockPosition, block: CitationBlock) -> None:
+    """Add a citation's source, and its content unless the message has it: citations of answers quote their text."""
+    builder.add_text(_reference(block.title, block.source))
+    content = block.cited_content
+    text = "".join(part["text"] for part in builder.parts if part["type"] == "text")
+    if not isinstance(content, TextBlock) or content.text not in text:
+        _add_block(builder, _BlockPosition(position.index, position.block, content.block_type), content)
 
 
 def _reference(title: str, source: str) -> str:
     return f"[Source: {title} <{source}>]" if title and title != source else f"[Source: {title or source}]"
 
 
-_BLOCKS: Final[Mapping[str, Callable[[_Message, _Place, Any], None]]] = {
+_BLOCKS: Final[Mapping[str, Callable[[_MessageBuilder, _BlockPosition, Any], None]]] = {
     "text": _add_text,
     "image": _add_image,
     "video": _add_video,
@@ -217,16 +220,16 @@ _BLOCKS: Final[Mapping[str, Callable[[_Message, _Place, Any], None]]] = {
     "document": _add_document,
     "thinking": _add_thinking,
     "tool_call": _add_tool_call,
-    "cache": _add_nothing,
+    "cache": _skip_cache_point,
     "citable": _add_citable,
     "citation": _add_citation,
 }
 
 
 def _media_part(
-    place: _Place, make: MakePart, family: str, content: object, url: object, mime_type: str | None
+    position: _BlockPosition, make: MakePart, family: str, content: object, url: object, mime_type: str | None
 ) -> dict[str, str]:
-    """Make a part of a medium's content, which LlamaIndex keeps as base64, or of its address."""
+    """Make a media part from content, which LlamaIndex stores as base64, or from a URL."""
     try:
         if isinstance(content, bytes) and content:
             if mime_type is not None and mime_type.startswith(family):
@@ -235,61 +238,62 @@ def _media_part(
         if url:
             return make(str(url))
     except reka.InvalidArgumentError as error:
-        raise place.wrong(error.message) from error
-    raise place.wrong("has neither content nor a URL")
+        raise position.error(error.message) from error
+    raise position.error("got neither content nor a URL")
 
 
-def _older_call(index: int, call: Any) -> dict[str, Any]:
-    """Read a tool call as it was kept before LlamaIndex had blocks for them: OpenAI's dict, or its SDK's object."""
-    plain = call.model_dump() if hasattr(call, "model_dump") else call
-    function = plain.get("function", plain) if isinstance(plain, Mapping) else None
-    if not isinstance(plain, Mapping) or not isinstance(function, Mapping) or not function.get("name"):
+def _legacy_tool_call(index: int, call: Any) -> dict[str, Any]:
+    """Convert a tool call of `additional_kwargs`, from before tool call blocks: OpenAI's dict, or its SDK's object."""
+    fields = call.model_dump() if hasattr(call, "model_dump") else call
+    function = fields.get("function", fields) if isinstance(fields, Mapping) else None
+    if not isinstance(fields, Mapping) or not isinstance(function, Mapping) or not function.get("name"):
         raise reka.InvalidConversationError(
-            f"message {index}: additional_kwargs['tool_calls'] has one that is not "
-            '{"id", "function": {"name", "arguments"}}'
+            f"message {index}: got {type(call).__name__} without a function name in additional_kwargs['tool_calls'], "
+            'want {"id", "function": {"name", "arguments"}}'
         )
     arguments = function.get("arguments", {})
-    return {"id": str(plain.get("id") or ""), "name": function["name"], "arguments": arguments}
+    return {"id": str(fields.get("id") or ""), "name": function["name"], "arguments": arguments}
 
 
-def _check_results(given: Sequence[ChatMessage], written: Sequence[_Message]) -> None:
-    """See to it that each tool's result has the id of a call before it: the model could not tell what it is of."""
-    called: set[str] = set()
-    for index, (message, result) in enumerate(zip(written, given, strict=True)):
-        called.update(call["id"] for call in message.calls)
-        if message.role != "tool":
+def _check_tool_results(messages: Sequence[ChatMessage], builders: Sequence[_MessageBuilder]) -> None:
+    """Check that each tool result has the id of an earlier call: the model could not interpret any other."""
+    call_ids: set[str] = set()
+    for index, (message, builder) in enumerate(zip(messages, builders, strict=True)):
+        call_ids.update(call["id"] for call in builder.calls)
+        if builder.role != "tool":
             continue
-        call_id = _call_id(result)
+        call_id = _call_id(message)
         if call_id is None:
             raise reka.InvalidConversationError(
-                f"message {index}: a tool's result, and no additional_kwargs['tool_call_id'] tells which call it is of"
+                f"message {index}: got a tool result without additional_kwargs['tool_call_id'], want the id of its call"
             )
-        if call_id not in called:
+        if call_id not in call_ids:
             raise reka.InvalidConversationError(
-                f"message {index}: a tool's result for the call {call_id!r}, which no message before it makes"
+                f"message {index}: got a tool result for the call {call_id!r}, which no earlier message made; keep the "
+                "assistant message with its tool calls before it"
             )
 
 
-def _check_documented(messages: Sequence[_Message]) -> None:
-    """See to it that messages fit the documented endpoint's turns."""
-    media = [place for message in messages for place in message.media]
-    answered = [index for index, message in enumerate(messages) if message.role == "assistant"]
-    for place in media[1:]:
-        raise place.wrong("a second medium, and the documented endpoint takes one; leave out api='v0'")
-    for place in media:
-        if answered and answered[0] < place.index:
-            raise place.wrong("the documented endpoint takes media in the first turn alone; leave out api='v0'")
-    for place in (place for message in messages for place in message.call_places):
-        raise place.wrong("the documented endpoint has no tools; leave out api='v0'")
+def _check_v0_limits(builders: Sequence[_MessageBuilder]) -> None:
+    """Check that messages fit the turns of the documented endpoint."""
+    media = [position for builder in builders for position in builder.media]
+    answers = [index for index, builder in enumerate(builders) if builder.role == "assistant"]
+    for position in media[1:]:
+        raise position.error("got a second media block, and the documented endpoint takes one; remove api='v0'")
+    for position in media:
+        if answers and answers[0] < position.index:
+            raise position.error("the documented endpoint takes media in the first turn only; remove api='v0'")
+    for position in (position for builder in builders for position in builder.call_positions):
+        raise position.error("the documented endpoint does not support tools; remove api='v0'")
 
 
-def _sent(given: ChatMessage, message: _Message) -> dict[str, Any]:
-    sent: dict[str, Any] = {"role": message.role, "content": message.parts if message.calls else message.parts or ""}
-    if message.calls:
-        sent["tool_calls"] = message.calls
-    if message.role == "tool":
-        sent["tool_call_id"] = _call_id(given)
-    return sent
+def _to_dict(message: ChatMessage, builder: _MessageBuilder) -> dict[str, Any]:
+    fields: dict[str, Any] = {"role": builder.role, "content": builder.parts if builder.calls else builder.parts or ""}
+    if builder.calls:
+        fields["tool_calls"] = builder.calls
+    if builder.role == "tool":
+        fields["tool_call_id"] = _call_id(message)
+    return fields
 
 
 def _call_id(message: ChatMessage) -> str | None:

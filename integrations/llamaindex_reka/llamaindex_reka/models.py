@@ -1,4 +1,4 @@
-"""What LlamaIndex needs to know of a model before it asks it."""
+"""Limits and capabilities of Reka's models, by which LlamaIndex plans its requests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model's limits, in tokens."""
+    """Limits of a model, in tokens, and its tool support."""
 
     context_window: int
-    """Of question and answer together."""
+    """Maximum total length of prompt and answer."""
 
     max_output: int
-    """Of the longest answer that it can be asked for."""
+    """Maximum length of an answer."""
 
     calls_tools: bool = True
-    """Whether it can be given tools, through the completions endpoint."""
+    """Whether the model supports tools, on the completions endpoint."""
 
 
 DEFAULT_OUTPUT: Final = 1024
-"""Tokens of the longest answer if no limit is asked for. Source: the API's documented default."""
+"""Maximum tokens of an answer if the request sets no limit. Source: the API's documented default."""
 
 _FLASH: Final = Model(context_window=65_536, max_output=65_536)
 _EDGE: Final = Model(context_window=16_384, max_output=16_384)
@@ -33,14 +33,14 @@ MODELS: Final[Mapping[str, Model]] = {
     "reka-edge-2603": _EDGE,
     "reka-core": Model(context_window=128_000, max_output=128_000),
 }
-"""Source: Reka documents 64k for Flash 3 and 16k for Edge; the other Flash models are taken to have no more, and 128k
-for Core is what LlamaIndex's earlier adapter assumed. No limit of the output is documented but the context window."""
+"""Source: Reka documents 64k for Flash 3 and 16k for Edge. The other Flash models are assumed to have the same limit;
+128k for Core is the value of `llama-index-llms-reka`. The only documented limit of the output is the context window."""
 
 UNKNOWN: Final = _EDGE
-"""What is assumed of a model that the table does not know: the smallest window in it, because a prompt packed too full
-is refused, and one packed too loosely costs one more call. `RekaLLM(context_window=...)` says it better."""
+"""Limits of a model that is not in the table. The context window is the smallest in the table: too long a prompt is
+rejected, while too short a one costs an additional call. `RekaLLM(context_window=...)` overrides it."""
 
 
 def model_of(name: str) -> Model:
-    """Tell a model's limits, cautious ones if it is not in the table."""
+    """Return the limits of a model; conservative ones if it is not in the table."""
     return MODELS.get(name, UNKNOWN)

@@ -1,4 +1,4 @@
-"""What a model may be told with a call, and how `reka.complete` is told it."""
+"""Map LlamaIndex parameters to arguments of `reka.complete`."""
 
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
@@ -18,31 +18,31 @@ OF_MODEL: Final = (
     "seed",
     "research",
 )
-"""Parameters that a model object has and a call may change, and that `reka.complete` calls the same."""
+"""Parameters of the model object, which a call may override; their names are those of `reka.complete`."""
 
 OF_CALL: Final = ("tools", "tool_choice", "response_format", "timeout")
-"""What belongs to a single call, and `reka.complete` calls the same."""
+"""Parameters of a call only; their names are those of `reka.complete`."""
 
 IN_EXTRA: Final = ("retrieval_dataset", "length_penalty")
-"""Parameters of either kind that `reka.complete` takes among its extra arguments."""
+"""Parameters that are sent in `extra_request_args` of `reka.complete`."""
 
 _NAMED: Final = (*OF_MODEL, *OF_CALL)
 _KNOWN: Final = (*_NAMED, *IN_EXTRA, "additional_kwargs")
 
 
 def arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring together what a call is told.
+    """Merge the parameters of a model object and of one call.
 
     Args:
         own: The model object's parameters, with its `additional_kwargs`.
-        of_call: What the call was given besides; it goes before the object's own, unless it is None.
+        of_call: The call's parameters; they take precedence, unless they are None.
 
     Returns:
-        Arguments of `reka.complete`; what is None is left to the server. Names in `additional_kwargs` that are
-        parameters are taken as these, the others become fields of the request.
+        Arguments of `reka.complete`, without those that are None. Entries of `additional_kwargs` that are named like a
+        parameter set that parameter; the others become fields of the request.
 
     Raises:
-        InvalidArgumentError: The call was given something that is no parameter.
+        InvalidArgumentError: The call has a parameter of an unknown name.
     """
     refuse_unknown(of_call, _KNOWN, "a parameter of a call")
     further = {**(own.get("additional_kwargs") or {}), **(of_call.get("additional_kwargs") or {})}
@@ -53,11 +53,10 @@ def arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, A
 
 
 def refuse_unknown(given: Iterable[str], known: Collection[str], what: str) -> None:
-    """Refuse a name that is none of the known ones, and tell the nearest of them.
+    """Reject unknown names, and suggest the closest known one.
 
     Raises:
-        InvalidArgumentError: There is one. The message does not show its value: under a mistyped name, it may be the
-            key.
+        InvalidArgumentError: A name is unknown. The message does not show the value: it may be the API key.
     """
     for name in given:
         if name not in known:

@@ -1,4 +1,4 @@
-"""A query engine that lets Reka retrieve and answer in one call."""
+"""A query engine that retrieves and answers in one call to Reka."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,17 +23,20 @@ from llamaindex_reka.retriever import nodes_from_chunks
 
 
 class RekaQueryEngine(BaseQueryEngine):
-    """Has Reka answer a question from a dataset: one call finds the passages and writes the answer.
+    """Answers queries from a dataset; one call to Reka retrieves the passages and generates the answer.
 
-    The response's `source_nodes` are the passages that the server says it found. A streamed response has them when its
-    text has come to its end, because the server sends them last. Reka's own host does not stream such answers: there
-    the stream has one item.
+    The response's `source_nodes` are the passages that the server retrieved. A streamed response has them after its
+    last text, because the server sends them at the end. Reka's host does not stream these answers: its streams have one
+    item.
 
     Args:
-        dataset: Name of a prepared dataset, as the server stores it.
-        llm: The model; None makes a `RekaLLM`.
-        streaming: Whether the answer is given as it is written.
-        callback_manager: LlamaIndex's; None makes an empty one.
+        dataset: Stored name of a prepared dataset.
+        llm: The model; None creates a `RekaLLM`.
+        streaming: Whether to stream the answer.
+        callback_manager: Callback manager of LlamaIndex; None creates an empty one.
+
+    Raises:
+        InvalidArgumentError: `dataset` is empty.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class RekaQueryEngine(BaseQueryEngine):
         self._streaming = streaming
 
     def _get_prompt_modules(self) -> PromptMixinType:
-        return {}  # the server has the prompt
+        return {}  # the prompt is on the server
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         with self.callback_manager.event(
@@ -60,9 +63,11 @@ class RekaQueryEngine(BaseQueryEngine):
         ) as event:
             response: RESPONSE_TYPE
             if self._streaming:
-                response = self._streamed(query_bundle)
+                response = self._stream_response(query_bundle)
             else:
-                response = self._response(self._llm.chat(_question(query_bundle), retrieval_dataset=self._dataset.name))
+                response = self._response(
+                    self._llm.chat(_to_messages(query_bundle), retrieval_dataset=self._dataset.name)
+                )
             event.on_end(payload={EventPayload.RESPONSE: response})
         return response
 
@@ -72,51 +77,52 @@ class RekaQueryEngine(BaseQueryEngine):
         ) as event:
             response: RESPONSE_TYPE
             if self._streaming:
-                response = await self._astreamed(query_bundle)
+                response = await self._astream_response(query_bundle)
             else:
-                asked = self._llm.achat(_question(query_bundle), retrieval_dataset=self._dataset.name)
-                response = self._response(await asked)
+                response = self._response(
+                    await self._llm.achat(_to_messages(query_bundle), retrieval_dataset=self._dataset.name)
+                )
             event.on_end(payload={EventPayload.RESPONSE: response})
         return response
 
-    def _streamed(self, query_bundle: QueryBundle) -> StreamingResponse:
-        items = self._llm.stream_chat(_question(query_bundle), retrieval_dataset=self._dataset.name)
+    def _stream_response(self, query_bundle: QueryBundle) -> StreamingResponse:
+        items = self._llm.stream_chat(_to_messages(query_bundle), retrieval_dataset=self._dataset.name)
         nodes: list[NodeWithScore] = []
         metadata: dict[str, Any] = {}
 
         def texts() -> TokenGen:
             for item in items:
-                self._found(item, nodes, metadata)
+                self._add_sources(item, nodes, metadata)
                 if item.delta:
                     yield item.delta
 
         return StreamingResponse(texts(), nodes, metadata)
 
-    async def _astreamed(self, query_bundle: QueryBundle) -> AsyncStreamingResponse:
-        items = await self._llm.astream_chat(_question(query_bundle), retrieval_dataset=self._dataset.name)
+    async def _astream_response(self, query_bundle: QueryBundle) -> AsyncStreamingResponse:
+        items = await self._llm.astream_chat(_to_messages(query_bundle), retrieval_dataset=self._dataset.name)
         nodes: list[NodeWithScore] = []
         metadata: dict[str, Any] = {}
 
         async def texts() -> TokenAsyncGen:
             async for item in items:
-                self._found(item, nodes, metadata)
+                self._add_sources(item, nodes, metadata)
                 if item.delta:
                     yield item.delta
 
         return AsyncStreamingResponse(texts(), nodes, metadata)
 
-    def _response(self, answer: ChatResponse) -> Response:
+    def _response(self, chat_response: ChatResponse) -> Response:
         nodes: list[NodeWithScore] = []
         metadata: dict[str, Any] = {}
-        self._found(answer, nodes, metadata)
-        return Response(answer.message.content, nodes, metadata)
+        self._add_sources(chat_response, nodes, metadata)
+        return Response(chat_response.message.content, nodes, metadata)
 
-    def _found(self, answer: ChatResponse, nodes: list[NodeWithScore], metadata: dict[str, Any]) -> None:
-        """Put what a response says was found into a response that may already be in use."""
-        chunks: Sequence[reka.RetrievedChunk] = answer.additional_kwargs.get("retrieved_chunks") or ()
+    def _add_sources(self, chat_response: ChatResponse, nodes: list[NodeWithScore], metadata: dict[str, Any]) -> None:
+        """Add the retrieved chunks of a chat response to nodes and metadata, in place: a stream is already returned."""
+        chunks: Sequence[reka.RetrievedChunk] = chat_response.additional_kwargs.get("retrieved_chunks") or ()
         nodes += nodes_from_chunks(chunks, self._dataset)
         metadata.update((node.node_id, node.metadata) for node in nodes)
 
 
-def _question(bundle: QueryBundle) -> list[ChatMessage]:
+def _to_messages(bundle: QueryBundle) -> list[ChatMessage]:
     return [ChatMessage(role=MessageRole.USER, content=bundle.query_str)]

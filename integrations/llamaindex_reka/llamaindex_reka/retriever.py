@@ -1,4 +1,4 @@
-"""Reka's retrieval datasets as a LlamaIndex retriever."""
+"""The LlamaIndex retriever for Reka's retrieval datasets."""
 
 import hashlib
 import json
@@ -15,30 +15,30 @@ from reka.adapters import ClientSettings, SharedClients, with_prepare_hint
 
 
 class RekaRetriever(BaseRetriever):
-    """Finds the passages of a prepared dataset that fit a question best.
+    """Retrieves the passages of a prepared dataset that are most relevant to a query.
 
-    `reka.ensure_dataset` makes such a dataset from files or texts, and `RekaIndex` from documents.
+    `reka.ensure_dataset` creates such a dataset from files or texts, and `RekaIndex` from documents.
 
-    A query bundle with `custom_embedding_strs` (a query transform makes such) is searched for by these, all at once.
+    If a query bundle has `custom_embedding_strs`, as query transforms set them, they are joined to one query.
 
     Args:
-        dataset: Name of the dataset, as the server stores it.
-        similarity_top_k: The most nodes that a call gives, 1 to 100.
-        min_score: Leave out nodes with a lower score, or with none; None leaves out nothing.
-        api_key: The key; None looks at `reka.API_KEY`, then at the environment's REKA_API_KEY, whenever a call is made.
-        base_url: The server's address, or `local`; None looks at `reka.BASE_URL`, then at REKA_BASE_URL, then asks
-            Reka itself.
-        timeout: Seconds that a call may last, or a `reka.Timeout`; None is the client's default.
-        max_retries: How often a failed call is sent again; None is the client's default, 0 never.
-        callback_manager: LlamaIndex's; None makes an empty one.
+        dataset: Stored name of the dataset.
+        similarity_top_k: Maximum number of nodes per call, 1 to 100.
+        min_score: Minimum score; nodes with a lower score, or without one, are dropped. None keeps all nodes.
+        api_key: The API key; None reads `reka.API_KEY`, then the environment's REKA_API_KEY, at each call.
+        base_url: Address of the server, or `local`; None reads `reka.BASE_URL`, then REKA_BASE_URL, else it is Reka's
+            host.
+        timeout: Limit on a call in seconds, or a `reka.Timeout`; None is the client's default.
+        max_retries: Number of retries of a failed call; None is the client's default, 0 disables retries.
+        callback_manager: Callback manager of LlamaIndex; None creates an empty one.
 
     Raises:
-        InvalidArgumentError: `dataset` is empty, or `similarity_top_k` out of range.
+        InvalidArgumentError: `dataset` is empty, or `similarity_top_k` is out of range.
 
-    Raises, when it is called:
-        AuthError: There is no key, or the server does not take it.
-        RetrievalError: There is no such dataset, or it is not prepared; the error names what prepares it.
-        RekaError: The call failed otherwise: see `reka`'s own errors.
+    Calls raise:
+        AuthError: The API key is missing, or the server rejects it.
+        RetrievalError: The dataset does not exist, or is not prepared; the error names the commands that prepare it.
+        RekaError: Any other failure; see `reka.errors`.
 
     Example:
         >>> from llamaindex_reka import RekaRetriever
@@ -72,37 +72,37 @@ class RekaRetriever(BaseRetriever):
 
     @property
     def dataset(self) -> str:
-        """Name of the dataset that is searched now: one that belongs to an index follows it when it is refreshed."""
+        """Current stored name of the dataset; it changes when the index of this retriever is refreshed."""
         return self._dataset.name
 
     def close(self) -> None:
-        """Close the connections, but for those of event loops; a call after that opens new ones."""
+        """Close the connections of the sync client. The next call opens new ones."""
         self._clients.close()
 
     async def aclose(self) -> None:
-        """Close the connections, those of the running event loop too."""
+        """Close the same connections as `close`, and those of the running event loop."""
         await self._clients.aclose()
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        client, query = self._clients.sync(self._settings), _query(query_bundle)
-        asked = self.dataset
+        client, query = self._clients.sync(self._settings), _query_text(query_bundle)
+        dataset = self.dataset
         try:
-            chunks = client.retrieve(query, asked, k=self.similarity_top_k)
+            chunks = client.retrieve(query, dataset, k=self.similarity_top_k)
         except reka.RetrievalError as error:
-            if self.dataset == asked:
-                raise with_prepare_hint(error, asked, PREPARE_HINT) from error
-            chunks = client.retrieve(query, self.dataset, k=self.similarity_top_k)  # it was replaced meanwhile
+            if self.dataset == dataset:
+                raise with_prepare_hint(error, dataset, PREPARE_HINT) from error
+            chunks = client.retrieve(query, self.dataset, k=self.similarity_top_k)  # a refresh replaced it
         return self._nodes(chunks)
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        client, query = self._clients.aio(self._settings), _query(query_bundle)
-        asked = self.dataset
+        client, query = self._clients.aio(self._settings), _query_text(query_bundle)
+        dataset = self.dataset
         try:
-            chunks = await client.retrieve(query, asked, k=self.similarity_top_k)
+            chunks = await client.retrieve(query, dataset, k=self.similarity_top_k)
         except reka.RetrievalError as error:
-            if self.dataset == asked:
-                raise with_prepare_hint(error, asked, PREPARE_HINT) from error
-            chunks = await client.retrieve(query, self.dataset, k=self.similarity_top_k)  # it was replaced meanwhile
+            if self.dataset == dataset:
+                raise with_prepare_hint(error, dataset, PREPARE_HINT) from error
+            chunks = await client.retrieve(query, self.dataset, k=self.similarity_top_k)  # a refresh replaced it
         return self._nodes(chunks)
 
     def _nodes(self, chunks: Sequence[reka.RetrievedChunk]) -> list[NodeWithScore]:
@@ -118,23 +118,24 @@ def client_settings(
     timeout: float | reka.Timeout | None,
     max_retries: int | None,
 ) -> ClientSettings:
-    """What the clients of a retriever or an index are opened with."""
+    """Return the client settings of a retriever or an index."""
     key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
     return ClientSettings(key, base_url, timeout, max_retries)
 
 
 def nodes_from_chunks(chunks: Sequence[reka.RetrievedChunk], dataset: Dataset) -> list[NodeWithScore]:
-    """Make the nodes that stand for retrieved chunks, in their order.
+    """Convert retrieved chunks to nodes.
 
     Args:
-        chunks: What the server sent, best first.
-        dataset: What they are from.
+        chunks: The chunks, as received, best first.
+        dataset: Their dataset.
 
     Returns:
-        Each chunk's text with the score, if the server sent one. Its metadata has `dataset`, `rank` (from 1, the best)
-        and every field that the server sent, and the document's own where it is known, which go first. The model is
-        shown the document's, as the document wants it, or the source alone. `ref_doc_id` is the document's id. A node's
-        id is the same whenever the same text of the same document is found.
+        A node for each chunk, in the same order, with its text and, if the server sent one, its score. The metadata has
+        `dataset`, `rank` (1 is the best) and every other field of the chunk; if the document is known, its metadata is
+        included and takes precedence. The model sees the document's metadata, as the document allows, or else only the
+        source. `ref_doc_id` is the document's id. A node's id depends on dataset, source and text only, so it is stable
+        across calls.
     """
     return [_node(chunk, dataset, rank) for rank, chunk in enumerate(chunks, start=1)]
 
@@ -142,23 +143,23 @@ def nodes_from_chunks(chunks: Sequence[reka.RetrievedChunk], dataset: Dataset) -
 def _node(chunk: reka.RetrievedChunk, dataset: Dataset, rank: int) -> NodeWithScore:
     source = chunk.get("source")
     document = None if source is None else dataset.document_of(source)
-    sent = {name: value for name, value in chunk.items() if name != "text"} | {"dataset": dataset.name, "rank": rank}
+    fields = {name: value for name, value in chunk.items() if name != "text"} | {"dataset": dataset.name, "rank": rank}
     if document is None:
-        metadata, hidden = sent, [name for name in sent if name != "source"]
+        metadata, hidden_keys = fields, [name for name in fields if name != "source"]
         ref_doc_id = None if source is None else document_id(source)
-        related = {} if ref_doc_id is None else {NodeRelationship.SOURCE: RelatedNodeInfo(node_id=ref_doc_id)}
+        relationships = {} if ref_doc_id is None else {NodeRelationship.SOURCE: RelatedNodeInfo(node_id=ref_doc_id)}
     else:
-        metadata = sent | document.metadata
-        hidden = [name for name in sent if name not in document.metadata]
-        hidden += [name for name in document.excluded_llm_metadata_keys if name not in hidden]
-        related = {NodeRelationship.SOURCE: document.as_related_node_info()}
+        metadata = fields | document.metadata
+        hidden_keys = [name for name in fields if name not in document.metadata]
+        hidden_keys += [name for name in document.excluded_llm_metadata_keys if name not in hidden_keys]
+        relationships = {NodeRelationship.SOURCE: document.as_related_node_info()}
     node = TextNode(
         id_=_node_id(dataset.label, source, chunk["text"]),
         text=chunk["text"],
         metadata=metadata,
-        excluded_llm_metadata_keys=hidden,
-        excluded_embed_metadata_keys=hidden,
-        relationships=related,
+        excluded_llm_metadata_keys=hidden_keys,
+        excluded_embed_metadata_keys=hidden_keys,
+        relationships=relationships,
     )
     return NodeWithScore(node=node, score=chunk.get("score"))
 
@@ -167,5 +168,5 @@ def _node_id(label: str, source: str | None, text: str) -> str:
     return hashlib.sha256(json.dumps([label, source, text]).encode()).hexdigest()[:32]
 
 
-def _query(bundle: QueryBundle) -> str:
+def _query_text(bundle: QueryBundle) -> str:
     return "\n".join(bundle.embedding_strs)

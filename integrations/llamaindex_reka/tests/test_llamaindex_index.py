@@ -208,7 +208,7 @@ def test_a_question_that_is_asked_while_the_dataset_is_replaced_is_asked_again(f
     ],
 )
 def test_changing_one_document_says_that_datasets_are_replaced_whole(change: Any, fake: FakeReka) -> None:
-    with pytest.raises(DatasetImmutableError, match=r"replaced whole; .*refresh\(\)") as caught:
+    with pytest.raises(DatasetImmutableError, match=r"replaced as a whole; .*refresh\(\)") as caught:
         change(RekaIndex("manual", base_url=fake.url, api_key=KEY))
 
     assert isinstance(caught.value, reka.RekaError)
@@ -234,11 +234,11 @@ async def test_the_asynchronous_twins_say_so_too(change: Any) -> None:
 @pytest.mark.parametrize(
     ("documents", "error"),
     [
-        ([], "there are none"),
-        ([Document(text=" ")], "there are none"),
-        ([LAMP[0], "text"], "number 1 is str"),
-        ([LAMP[0], ImageDocument(image=b"a", id_="picture")], "number 1 .*'picture'.* no text"),
-        ([Document(text="a", id_="x"), Document(text="b", id_="x")], "two have the id 'x'"),
+        ([], "got none"),
+        ([Document(text=" ")], "got none"),
+        ([LAMP[0], "text"], "got str at index 1"),
+        ([LAMP[0], ImageDocument(image=b"a", id_="picture")], "without text at index 1 .*'picture'"),
+        ([Document(text="a", id_="x"), Document(text="b", id_="x")], "the id 'x' twice"),
     ],
 )
 def test_documents_that_cannot_be_stored_are_refused_before_anything_is_sent(

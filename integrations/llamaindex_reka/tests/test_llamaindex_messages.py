@@ -259,7 +259,7 @@ CALL = ToolCallBlock(tool_call_id="c-1", tool_name="add", tool_kwargs={})
         pytest.param([said("user", ThinkingBlock(content="hm"))], r"\(type 'thinking'\)", id="user's thoughts"),
         pytest.param(
             [said("user", "a"), said("assistant", "b", IMAGE)],
-            r"message 1, block 1 \(type 'image'\): media in an assistant",
+            r"message 1, block 1 \(type 'image'\): got media in an assistant",
             id="the model's image",
         ),
         pytest.param(
@@ -295,14 +295,14 @@ def test_what_cannot_be_sent_is_an_error_that_names_message_and_block(
 @pytest.mark.parametrize(
     ("messages", "error"),
     [
-        pytest.param([said("user", IMAGE, IMAGE)], "message 0, block 1 .*a second medium", id="two images"),
+        pytest.param([said("user", IMAGE, IMAGE)], "message 0, block 1 .*a second media block", id="two images"),
         pytest.param([said("user", IMAGE), said("user", IMAGE)], "message 1, block 0 .*second", id="two in a row"),
         pytest.param(
             [said("user", "a"), said("assistant", "b"), said("user", IMAGE)], "message 2.*first turn", id="a later one"
         ),
         pytest.param(
             [said("user", "a"), said("assistant", CALL), said("tool", "3", tool_call_id="c-1")],
-            r"message 1, block 0 \(type 'tool_call'\): .*no tools",
+            r"message 1, block 0 \(type 'tool_call'\): .*not support tools",
             id="a tool call",
         ),
     ],

@@ -129,7 +129,7 @@ async def test_a_tool_is_called_for_an_idle_question_only_if_one_is_required(cle
     assert clever.get_tool_calls_from_response(idle, error_on_no_tool_call=False) == []
     assert len(clever.get_tool_calls_from_response(required)) == 1
     assert [call.tool_name for call in clever.get_tool_calls_from_response(named)] == ["multiply"]
-    with pytest.raises(ValueError, match="got none; the model said: 'You said: Hello"):
+    with pytest.raises(ValueError, match="got none, want at least one; the model said: 'You said: Hello"):
         clever.get_tool_calls_from_response(idle)
 
 
