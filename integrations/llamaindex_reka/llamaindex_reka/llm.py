@@ -82,62 +82,61 @@ class RekaLLM(FunctionCallingLLM):
 
     # Excluded from `to_dict` and JSON; a pickle contains it.
     api_key: SecretStr | None = Field(default=None, exclude=True)
-    """The key; None looks at `reka.API_KEY`, then at the environment's REKA_API_KEY, whenever a call is made."""
+    """The API key; None reads `reka.API_KEY`, then the environment's REKA_API_KEY, at each call."""
 
     base_url: str | None = None
-    """The server's address, or `local`; None looks at `reka.BASE_URL`, then at REKA_BASE_URL, then asks Reka itself."""
+    """Address of the server, or `local`; None reads `reka.BASE_URL`, then REKA_BASE_URL, else it is Reka's host."""
 
     api: str = Field(default="auto", pattern="^(auto|v0|v1)$")
-    """The generation of the API: `v0`, the documented endpoint; `v1`, the completions endpoint; `auto`, whichever does
-    what is asked."""
+    """API version: `v0` is the documented endpoint, `v1` the current API; `auto` picks one that fits the request."""
 
     temperature: float | None = Field(default=None, ge=0, le=2)
-    """Higher is more diverse."""
+    """Sampling temperature; higher is more diverse."""
 
     max_tokens: int | None = Field(default=None, ge=1)
-    """The most tokens of an answer."""
+    """Maximum number of tokens in the answer."""
 
     top_p: float | None = Field(default=None, ge=0, le=1)
-    """Sample from this top share of the probability alone."""
+    """Keep only the most likely tokens that make up this probability when sampling, 0 to 1."""
 
     top_k: int | None = Field(default=None, ge=0)
-    """Sample from this many likeliest tokens alone."""
+    """Keep only the k most likely tokens when sampling."""
 
     frequency_penalty: float | None = None
-    """How much repetitions are penalised; 0 is not at all."""
+    """Penalizes repetitions by their number; 0 is no penalty."""
 
     presence_penalty: float | None = None
-    """How much using a token again is penalised; 0 is not at all."""
+    """Penalizes repetitions once; 0 is no penalty."""
 
     length_penalty: float | None = None
-    """How much short answers are penalised; 1 is not at all. The documented endpoint alone has it."""
+    """Penalizes short answers; 1 is no penalty. Reka's host supports it on its documented endpoint only."""
 
     stop: list[str] | None = None
-    """An answer ends before any of these words."""
+    """Texts at which generation stops; the answer does not include them."""
 
     seed: int | None = None
-    """Another seed gives another answer."""
+    """Sampling seed; different seeds give different answers."""
 
     research: dict[str, Any] | None = None
     """Settings of `reka-flash-research`: `web_search`, `parallel_thinking`."""
 
     timeout: float | reka.Timeout | None = None
-    """Seconds that a call may last, or a `reka.Timeout`; None is the client's default."""
+    """Limit on a call in seconds, or a `reka.Timeout`; None is the client's default."""
 
     max_retries: int | None = Field(default=None, ge=0)
-    """How often a failed call is sent again; None is the client's default, 0 never."""
+    """Number of retries of a failed call; None is the client's default, 0 disables retries."""
 
     retrieval_dataset: str | None = None
-    """A prepared dataset to answer from; a response's `additional_kwargs["retrieved_chunks"]` has what was found."""
+    """Prepared dataset to answer from; a response has the chunks in `additional_kwargs["retrieved_chunks"]`."""
 
     additional_kwargs: dict[str, Any] = Field(default_factory=dict)
-    """Further fields of the request, as they are."""
+    """Further fields of the request, sent unchanged."""
 
     context_window: int | None = Field(default=None, ge=1)
-    """Tokens of question and answer together; None looks the model up in a table."""
+    """Maximum tokens of prompt and answer together; None looks the model up in `llamaindex_reka.models`."""
 
     is_function_calling_model: bool | None = None
-    """Whether the model can call tools; None looks it up in the table, and an unknown model can."""
+    """Whether the model supports tools; None looks the model up, and assumes it of an unknown one."""
 
     _clients: SharedClients = PrivateAttr(default_factory=SharedClients)
 
