@@ -24,7 +24,7 @@ from tests.support.processes import started
 def test_a_second_server_on_the_same_data_does_not_start(start: Start, data_dir: Path) -> None:
     start()
 
-    with pytest.raises(DataFolderInUseError, match=f"another server already works on the data in {data_dir}"):
+    with pytest.raises(DataFolderInUseError, match=f"another server already uses the data in {data_dir}"):
         start()
 
 
@@ -216,7 +216,7 @@ def test_a_second_process_says_in_one_line_why_it_does_not_start(
 
     assert second.returncode == 1
     assert second.stdout == ""
-    assert second.stderr.startswith("error: another server already works")
+    assert second.stderr.startswith("error: data_dir: another server already uses")
     assert second.stderr.count("\n") == 1
 
 

@@ -160,7 +160,7 @@ def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:
             request.headers.get("content-type", ""),
             service.folder.staging,
             service.settings,
-            on_name=lambda name: datasets.free_name(owner, name),
+            on_name=lambda name: datasets.available_name(owner, name),
         )
         try:
             received = await read_upload(request, upload, service.settings)

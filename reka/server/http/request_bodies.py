@@ -10,7 +10,7 @@ from starlette.requests import Request
 from reka.server.errors import TooLargeError
 from reka.server.ingest.upload import Upload
 from reka.server.settings import KIB, MIB, Settings
-from reka.server.storage.datasets import Received
+from reka.server.storage.datasets import StagedFile
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -39,7 +39,7 @@ async def read_body(request: Request, kind: type[Body], limit: int) -> Body:
     return await run_in_threadpool(kind.model_validate_json, body)
 
 
-async def read_upload(request: Request, upload: Upload, limits: Settings) -> Received:
+async def read_upload(request: Request, upload: Upload, limits: Settings) -> StagedFile:
     """Read a dataset upload as it streams in.
 
     Raises:

@@ -13,7 +13,7 @@ from reka.server.errors import InvalidUploadError, RefusedError, TooLargeError
 from reka.server.ingest.plaintext import TextCheck
 from reka.server.ingest.zip_archive import MAGIC, check_zip
 from reka.server.settings import Settings
-from reka.server.storage.datasets import Received
+from reka.server.storage.datasets import StagedFile
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -71,7 +71,7 @@ class Upload:
         except MultipartParseError as error:
             raise RefusedError("the body is not well-formed multipart/form-data") from error
 
-    def finish(self) -> Received:
+    def finish(self) -> StagedFile:
         """Say that the body has ended, and check what only the whole shows.
 
         Raises:
@@ -83,7 +83,7 @@ class Upload:
         if missing:
             raise RefusedError(f"the upload has no part named {' and none named '.join(missing)}")
         kind = self._file.finish()
-        return Received(
+        return StagedFile(
             path=self._file.path,
             kind=kind,
             size_bytes=self._file.size,

@@ -43,7 +43,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin, with what an earlier run of the server has left undone."""
-        self._jobs.listen(on_new=self._wake, on_deleted=self._on_deleted)
+        self._jobs.subscribe(on_new=self._wake, on_deleted=self._on_deleted)
         self._thread.start()
 
     @property
@@ -83,7 +83,7 @@ class Worker:
             if self._is_stopping:
                 return None
         try:
-            task = self._jobs.begin_next()
+            task = self._jobs.start_next()
         except Exception:
             # The database may come back; the thread must be there then. The next request for a job wakes it.
             logger.exception("cannot look for jobs")

@@ -1,1 +1,1 @@
-"""What a server keeps: datasets, jobs, API keys and the data folder."""
+"""Persistent state of a server: datasets, jobs, API keys and the data folder."""

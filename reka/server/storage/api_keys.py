@@ -1,4 +1,4 @@
-"""Keys: who a request comes from, and the keys that a server was told to know."""
+"""API keys: authentication of requests, and the keys registered with a server."""
 
 import hashlib
 import secrets
@@ -11,72 +11,80 @@ from reka.server.errors import WrongKeyError
 from reka.server.storage.database import Database, KeyRow, now
 
 PREFIX = "reka_"
-"""How keys of our making begin, so that one found in a wrong place is known for what it is (ours)."""
+"""Prefix of generated keys, so that secret scanners recognise a leaked one (ours)."""
 
 _OWNER: Final = select(
     select(KeyRow.owner).where(KeyRow.digest == bindparam("digest")).scalar_subquery(), exists(select(KeyRow.digest))
 )
-"""Whose a key is, and whether any key is known, in one statement."""
+"""The owner of a key, and whether any key is registered, in one statement."""
 
 
 @dataclass(frozen=True, slots=True)
-class KnownKey:
-    """A key as a list shows it."""
+class KeyInfo:
+    """A registered key, without the key itself."""
 
     digest: str
-    """SHA-256 of the key, in hexadecimal; its first characters are enough to revoke it."""
+    """SHA-256 of the key, in hexadecimal; its first characters are enough to revoke the key."""
     owner: str
-    """Whose datasets it opens."""
+    """Owner of the datasets that the key gives access to."""
     created: str
-    """When it was made (UTC)."""
+    """When the key was created (UTC)."""
 
 
 class KeyRing:
-    """The keys of one server.
+    """The registered API keys of one server.
 
-    While it knows none, any key will do where `accept_any` is set, and each opens datasets of its own.
+    While no key is registered and `accept_any` is set, every key is valid and each gets datasets of its own.
     """
 
     def __init__(self, database: Database, *, accept_any: bool) -> None:
-        """Keep keys in `database`; accept any for want of known ones only if the server is on loopback."""
+        """Use the keys registered in a database.
+
+        Args:
+            database: The server's database.
+            accept_any: Whether any key is valid while none is registered; only safe for a server on loopback.
+        """
         self._database = database
-        self._owner = database.prepared(_OWNER)
+        self._owner = database.prepare(_OWNER)
         self._accept_any = accept_any
 
     @property
     def is_nonblocking(self) -> bool:
-        """Whether `owner_of` takes less than handing it to a thread would."""
+        """Whether `owner_of` is faster than dispatching it to a thread."""
         return self._database.is_file
 
     def owner_of(self, key: str | None) -> str:
-        """Tell whose datasets a key opens.
+        """Authenticate a key.
+
+        Returns:
+            The owner of the datasets that the key gives access to.
 
         Raises:
-            WrongKeyError: There is no key, or it is not known.
+            WrongKeyError: There is no key, or it is not registered.
         """
         if not key:
             raise WrongKeyError("No API key: send yours in the header X-Api-Key (in Python: reka.API_KEY = ...)")
-        # Looked up by digest: how long that takes tells about the digest, from which nobody comes back to the key.
-        # One round of SHA-256 is enough, because keys are random and long, unlike passwords.
+        # The look-up is by digest, so its timing can leak only the digest, from which the key cannot be recovered.
+        # One round of SHA-256 is enough because keys, unlike passwords, are long and random.
         digest = _digest(key)
-        owner, knows_any = self._owner(digest=digest)
+        owner, has_keys = self._owner(digest=digest)
         if owner is not None:
             return str(owner)
-        if self._accept_any and not knows_any:
+        if self._accept_any and not has_keys:
             return digest
-        raise WrongKeyError("This server does not know this API key: check it, or make one with `reka keys create`")
+        raise WrongKeyError("This server does not know this API key: check it, or create one with `reka keys create`")
 
     def create(self, owner: str) -> str:
-        """Make a key.
+        """Generate and register a key.
 
         Args:
-            owner: Whose datasets it opens; several keys may open the same ones.
+            owner: Owner of the datasets that the key gives access to; an owner may have several keys.
 
         Returns:
-            The key. It is not stored, so this is the only time it can be seen.
+            The key. Only its digest is stored, so it cannot be shown again.
 
         Raises:
-            ValueError: `owner` is empty or has more than 255 characters.
+            ValueError: `owner` is blank or has more than 255 characters.
         """
         if not owner.strip() or len(owner) > 255:
             raise ValueError(f"owner: got {len(owner)} characters, want 1 to 255, not all white space")
@@ -85,33 +93,34 @@ class KeyRing:
             session.add(KeyRow(digest=_digest(key), owner=owner, created=now()))
         return key
 
-    def list(self) -> list[KnownKey]:
-        """All known keys, oldest first."""
+    def list(self) -> list[KeyInfo]:
+        """List all registered keys, oldest first."""
         with self._database.read() as session:
             rows = session.scalars(select(KeyRow).order_by(KeyRow.created, KeyRow.digest))
-            return [KnownKey(row.digest, row.owner, row.created) for row in rows]
+            return [KeyInfo(row.digest, row.owner, row.created) for row in rows]
 
-    def revoke(self, key: str) -> KnownKey:
-        """Forget a key; the datasets of its owner stay.
+    def revoke(self, key: str) -> KeyInfo:
+        """Remove a key; the datasets of its owner are kept.
 
         Args:
-            key: The key itself, or at least 8 characters that its digest begins with.
+            key: The key itself, or the first 8 or more characters of its digest.
 
         Returns:
-            What was revoked.
+            The revoked key.
 
         Raises:
-            LookupError: No key, or more than one, is meant.
+            LookupError: `key` matches no registered key, or more than one.
         """
         digest = _digest(key)
-        found = [known for known in self.list() if known.digest == digest]
-        if not found and len(key) >= 8:
-            found = [known for known in self.list() if known.digest.startswith(key)]
-        if len(found) != 1:
-            raise LookupError(f"{len(found)} keys are meant; give the key, or 8 or more characters of its digest")
+        keys = self.list()
+        matches = [info for info in keys if info.digest == digest]
+        if not matches and len(key) >= 8:
+            matches = [info for info in keys if info.digest.startswith(key)]
+        if len(matches) != 1:
+            raise LookupError(f"{len(matches)} keys match; give the key, or 8 or more characters of its digest")
         with self._database.write() as session:
-            session.execute(delete(KeyRow).where(KeyRow.digest == found[0].digest))
-        return found[0]
+            session.execute(delete(KeyRow).where(KeyRow.digest == matches[0].digest))
+        return matches[0]
 
 
 def _digest(key: str) -> str:

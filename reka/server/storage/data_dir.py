@@ -1,4 +1,4 @@
-"""Where a server keeps what: the folders of its data, and the lock that lets in one server at a time."""
+"""The data folder of a server: its layout, and the lock that admits one server at a time."""
 
 import os
 import shutil
@@ -16,23 +16,23 @@ LOCK_SECONDS: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """The folders inside a server's data folder. Every file name in them is the server's own, never a client's."""
+    """Paths inside a server's data folder. The server chooses every file name itself; none comes from a client."""
 
     root: Path
 
     @property
     def staging(self) -> Path:
-        """Uploads that are not datasets yet; nothing in it outlives a restart."""
+        """Folder of uploads in progress; it is emptied at every start."""
         return self.root / "staging"
 
     @property
     def datasets(self) -> Path:
-        """One file a dataset, named by its id."""
+        """Folder of the dataset files, one per dataset, named by the dataset's id."""
         return self.root / "datasets"
 
     @property
     def index(self) -> Path:
-        """The retrieval index."""
+        """Folder of the retrieval index."""
         return self.root / "index"
 
     @property
@@ -41,14 +41,14 @@ class DataFolder:
         return self.root / "reka.sqlite"
 
     def dataset(self, dataset_id: str) -> Path:
-        """The file of a dataset."""
+        """Return the path of a dataset's file."""
         return self.datasets / dataset_id
 
     def make(self) -> None:
-        """Make the folders, readable by this user alone.
+        """Create the folders, accessible by the current user only.
 
         Raises:
-            StartError: The place is no folder, or may not be written.
+            StartError: The path is not a folder, or is not writable.
         """
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,28 +56,28 @@ class DataFolder:
                 path.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StartError(
-                f"cannot keep data in {self.root} ({error.strerror}): choose another folder as data_dir"
+                f"data_dir: cannot store data in {self.root} ({error.strerror}): choose another folder as data_dir"
             ) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for one server.
+        """Lock the folder for one server until the block ends.
 
         Raises:
-            DataFolderInUseError: Another one holds it.
-            StartError: The folder cannot be made.
+            DataFolderInUseError: Another server holds the lock.
+            StartError: The folder cannot be created.
         """
         from filelock import FileLock, Timeout
 
         self.make()
-        # The lock is the operating system's, so it ends with the process, however that ends. It is waited for a little,
-        # because whoever wants to know whether it is held takes it for an instant.
+        # The lock belongs to the operating system, so it ends with the process, however that ends. The short wait is
+        # for processes that only test the lock: they hold it for an instant.
         lock = FileLock(self.root / "lock", timeout=LOCK_SECONDS, thread_local=False)
         try:
             lock.acquire(poll_interval=LOCK_SECONDS / 10)
         except Timeout as error:
             raise DataFolderInUseError(
-                f"another server already works on the data in {self.root}: stop it, or choose another data_dir"
+                f"data_dir: another server already uses the data in {self.root}: stop it, or choose another data_dir"
             ) from error
         try:
             yield
@@ -85,17 +85,17 @@ class DataFolder:
             lock.release()
 
     def clear_staging(self) -> None:
-        """Remove what uploads have left when a server was killed."""
+        """Delete the uploads that a killed server left unfinished."""
         shutil.rmtree(self.staging, ignore_errors=True)
         self.staging.mkdir(mode=0o700, exist_ok=True)
 
     def dataset_ids(self) -> set[str]:
-        """Ids of all datasets that have a file."""
+        """Return the ids of all datasets that have a file."""
         return {path.name for path in self.datasets.iterdir()}
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder last through a loss of power, where the system lets one."""
+    """Flush a folder's entries to disk, so that they survive a power failure, where the system supports it."""
     if os.name == "nt":
         return  # Windows has no handle for a folder to flush
     handle = os.open(path, os.O_RDONLY)

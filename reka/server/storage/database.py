@@ -1,4 +1,4 @@
-"""The record of datasets, jobs and keys: what makes a dataset exist, and a job's state true, is a commit here."""
+"""The database of datasets, jobs and keys. A commit here is what creates a dataset or changes a job's state."""
 
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -14,48 +14,48 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, rela
 from reka.server.errors import NotFoundError
 
 BUSY_SECONDS = 30.0
-"""Seconds that a writer waits for another one in SQLite (ours)."""
+"""Seconds that an SQLite writer waits for another one (ours)."""
 
 
 class Base(DeclarativeBase):
-    """Base of all tables."""
+    """Base class of all tables."""
 
 
 class KeyRow(Base):
-    """A key that this server knows: its digest, never the key."""
+    """A registered API key: its digest, never the key itself."""
 
     __tablename__ = "keys"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     """SHA-256 of the key, in hexadecimal."""
     owner: Mapped[str] = mapped_column(String(255), index=True)
-    """Whose datasets the key opens."""
+    """Owner of the datasets that the key gives access to."""
     created: Mapped[str] = mapped_column(String(32))
 
 
 class DatasetRow(Base):
-    """A dataset: as soon as its row is committed it is there, and its file with it."""
+    """A dataset. It exists once its row is committed; its file is in place before that."""
 
     __tablename__ = "datasets"
     __table_args__ = (UniqueConstraint("owner", "name"),)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    """Its own for each upload, so that what was of a deleted dataset never becomes that of a new one."""
+    """Unique per upload, so that files and jobs of a deleted dataset never belong to a new one of the same name."""
     owner: Mapped[str] = mapped_column(String(255))
     name: Mapped[str] = mapped_column(String(255))
     description: Mapped[str | None] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(String(8))
     """`text` or `zip`."""
     source: Mapped[str] = mapped_column(String(255))
-    """Name of the uploaded file, made safe; shown beside chunks of a text."""
+    """Safe name of the uploaded file; the source of the chunks of a text dataset."""
     size_bytes: Mapped[int]
     created: Mapped[str] = mapped_column(String(32))
     table: Mapped[str | None] = mapped_column("index_table", String(64))
-    """Its table in the index; None until it is prepared for retrieval."""
+    """Name of its table in the index; None until the dataset is prepared for retrieval."""
 
 
 class JobRow(Base):
-    """A prepare-retrieval job. It stays when its dataset is deleted: whoever has its id may still ask."""
+    """A prepare-retrieval job. It outlives its dataset, so that its status can still be read after a deletion."""
 
     __tablename__ = "jobs"
 
@@ -67,13 +67,13 @@ class JobRow(Base):
     """PENDING, RUNNING, COMPLETE or ERROR."""
     detail: Mapped[str] = mapped_column(Text)
     starts: Mapped[int] = mapped_column(default=0)
-    """How often a server has begun it: more than once if servers ended under it."""
+    """How often the job was started: more than once if a server stopped while running it."""
     created: Mapped[str] = mapped_column(String(32))
     events: Mapped[list["JobEventRow"]] = relationship(order_by="JobEventRow.id", cascade="all, delete-orphan")
 
 
 class JobEventRow(Base):
-    """One line of a job's history."""
+    """One entry of a job's history."""
 
     __tablename__ = "job_events"
 
@@ -83,76 +83,76 @@ class JobEventRow(Base):
     status: Mapped[str] = mapped_column(String(16))
     detail: Mapped[str] = mapped_column(Text)
     progress: Mapped[float | None] = mapped_column(Float)
-    """0 to 1; None where nothing is known of it."""
+    """0 to 1; None if it does not apply."""
 
 
 class Database:
-    """Sessions on the record. Safe to share between threads."""
+    """Sessions on the database. Safe to share between threads."""
 
     def __init__(self, url: str) -> None:
-        """Open the database at `url`, as SQLAlchemy writes it, and make the tables that are missing."""
+        """Open the database at an SQLAlchemy URL, and create missing tables."""
         self._engine = _engine(url)
-        self._writing = self._engine.execution_options(writes=True)
-        Base.metadata.create_all(self._writing)
-        self._reader = self._engine.raw_connection() if self.is_file else None
+        self._write_engine = self._engine.execution_options(writes=True)
+        Base.metadata.create_all(self._write_engine)
+        self._read_connection = self._engine.raw_connection() if self.is_file else None
 
     @property
     def is_file(self) -> bool:
-        """Whether it is an SQLite file, where a reader waits for nobody: no network, and no writer."""
+        """Whether it is an SQLite file, which is read without waiting for a network or for a writer."""
         return self._engine.dialect.name == "sqlite" and bool(self._engine.url.database)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that only reads. Rows read in it stay readable behind it."""
+        """Open a read-only session. Its rows stay usable after it is closed."""
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session whose changes are all committed when the block ends, or, if it raises, none of them."""
-        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+        """Open a session that commits when the block ends, and rolls back if it raises."""
+        with Session(self._write_engine, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def prepared(self, statement: Select[Any]) -> Callable[..., Sequence[Any]]:
-        """Prepare what every request asks.
+    def prepare(self, statement: Select[Any]) -> Callable[..., Sequence[Any]]:
+        """Compile a query that runs at every request.
 
         Args:
-            statement: It selects one row.
+            statement: Selects exactly one row.
 
         Returns:
-            A function of its parameters, by name, that gives the row as it is now.
+            A function that takes the statement's parameters by name and returns the current row.
         """
-        reader = self._reader and self._reader.driver_connection
-        if reader is None:
-            return partial(self._asked, statement)
-        # What SQLAlchemy does around a statement takes ten times as long as SQLite does for it.
+        connection = self._read_connection and self._read_connection.driver_connection
+        if connection is None:
+            return partial(self._select_row, statement)
+        # SQLAlchemy's own work around a statement takes ten times as long as SQLite's for it.
         compiled = statement.compile(self._engine)
         sql, names = str(compiled), compiled.positiontup or ()
 
-        def row(**values: Any) -> Sequence[Any]:
-            rows: list[Sequence[Any]] = reader.execute(sql, [values[name] for name in names]).fetchall()
+        def select_row(**values: Any) -> Sequence[Any]:
+            rows: list[Sequence[Any]] = connection.execute(sql, [values[name] for name in names]).fetchall()
             return rows[0]
 
-        return row
+        return select_row
 
-    def _asked(self, statement: Select[Any], **values: Any) -> Sequence[Any]:
+    def _select_row(self, statement: Select[Any], **values: Any) -> Sequence[Any]:
         with self._engine.connect() as connection:
             return connection.execute(statement, values).one()
 
     def close(self) -> None:
         """Close all connections."""
-        if self._reader is not None:
-            self._reader.close()
+        if self._read_connection is not None:
+            self._read_connection.close()
         self._engine.dispose()
 
 
 def sqlite_url(path: Path) -> str:
-    """The address of an SQLite file."""
+    """Return the SQLAlchemy URL of an SQLite file."""
     return f"sqlite:///{path}"
 
 
 def now() -> str:
-    """The time, as the history of a job tells it: UTC, to the millisecond."""
+    """Return the current time in ISO 8601: UTC, to the millisecond."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -166,32 +166,32 @@ def _engine(url: str) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    # The driver would begin transactions by rules of its own; _begin_sqlite does it instead.
+    # Turns off the driver's implicit transactions; _begin_sqlite starts them instead.
     connection.isolation_level = None
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Any) -> None:
-    # A writer takes its lock at once and waits for it there. One that began as a reader could not wait: SQLite refuses
-    # to turn a reader's view into a writer's when another has written since.
+    # A writer waits for its lock here. If it started as a reader it could not wait later: SQLite refuses to upgrade a
+    # read transaction when another connection has written since.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def find_dataset(session: Session, owner: str, name: str) -> DatasetRow | None:
-    """The row of an owner's dataset; None if there is none."""
-    exact = unicodedata.normalize("NFC", name)
-    return session.scalar(select(DatasetRow).where(DatasetRow.owner == owner, DatasetRow.name == exact))
+    """Return the row of an owner's dataset, or None if there is none."""
+    stored_name = unicodedata.normalize("NFC", name)
+    return session.scalar(select(DatasetRow).where(DatasetRow.owner == owner, DatasetRow.name == stored_name))
 
 
 def require_dataset(session: Session, owner: str, name: str) -> DatasetRow:
-    """The row of an owner's dataset.
+    """Return the row of an owner's dataset.
 
     Raises:
-        NotFoundError: There is none.
+        NotFoundError: The owner has no such dataset.
     """
     row = find_dataset(session, owner, name)
     if row is None:
-        raise NotFoundError(f"There is no dataset {name!r} of this API key: GET /datasets lists those there are")
+        raise NotFoundError(f"There is no dataset {name!r} of this API key: GET /datasets lists the existing ones")
     return row

@@ -1,4 +1,4 @@
-"""Datasets of each key: made all at once, listed, and deleted with everything that was of them."""
+"""The datasets of each owner: created atomically, listed, and deleted together with everything derived from them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,39 +18,47 @@ from reka.server.storage.names import secure_name, secure_source
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """A checked dataset file that is not a dataset yet."""
+class StagedFile:
+    """A validated upload that is not a dataset yet."""
 
     path: Path
-    """Where it lies; its name is the server's own."""
+    """Path of the file in the staging folder; the server chose its name."""
     kind: Literal["text", "zip"]
     size_bytes: int
     name: str
     """The dataset's name as the client sent it."""
     description: str | None
     filename: str
-    """The file's name as the client sent it; empty if it sent none."""
+    """The file's name as the client sent it; empty if the client sent none."""
 
 
 class Datasets:
-    """The datasets of one server. An owner never sees, and cannot guess at, another's."""
+    """The datasets of one server. No owner can see another owner's datasets, or learn that they exist."""
 
     def __init__(self, database: Database, folder: DataFolder, index: Index, jobs: Jobs, limits: Settings) -> None:
-        """Record datasets in `database`; keep their files in `folder` and what retrieval needs in `index`."""
+        """Store datasets.
+
+        Args:
+            database: Stores their rows.
+            folder: Stores their files.
+            index: Stores their chunks.
+            jobs: Stores the jobs that prepare them.
+            limits: Limits of their names.
+        """
         self._database = database
         self._folder = folder
         self._index = index
         self._jobs = jobs
         self._limits = limits
 
-    def free_name(self, owner: str, name: str) -> str:
-        """Make a name safe, and see to it that the owner has no such dataset.
+    def available_name(self, owner: str, name: str) -> str:
+        """Convert a name to a safe one, and check that the owner has no dataset of that name.
 
         Returns:
             The name that the dataset will have.
 
         Raises:
-            RefusedError: The name is no name, or taken.
+            RefusedError: The name is not valid, or is taken.
         """
         safe = secure_name(name, self._limits.max_name_chars)
         with self._database.read() as session:
@@ -58,62 +66,61 @@ class Datasets:
                 raise _name_taken(safe)
         return safe
 
-    def add(self, owner: str, received: Received) -> str:
-        """Make a dataset of a checked file, which moves to its place.
+    def add(self, owner: str, file: StagedFile) -> str:
+        """Create a dataset from a staged file, which is moved out of the staging folder.
 
         Returns:
-            The dataset's name, which is the safe form of the one that was sent.
+            The dataset's name: the safe form of the one that the client sent.
 
         Raises:
-            RefusedError: The name is no name, or taken, perhaps since the upload began.
+            RefusedError: The name is not valid, or is taken, possibly by an upload that finished meanwhile.
         """
-        name = self.free_name(owner, received.name)
+        name = self.available_name(owner, file.name)
         dataset_id = uuid4().hex
-        place = self._folder.dataset(dataset_id)
-        received.path.rename(place)
-        sync_folder(place.parent)
+        path = self._folder.dataset(dataset_id)
+        file.path.rename(path)
+        sync_folder(path.parent)
         row = DatasetRow(
             id=dataset_id,
             owner=owner,
             name=name,
-            description=received.description,
-            kind=received.kind,
-            source=secure_source(received.filename or name, self._limits.max_name_chars),
-            size_bytes=received.size_bytes,
+            description=file.description,
+            kind=file.kind,
+            source=secure_source(file.filename or name, self._limits.max_name_chars),
+            size_bytes=file.size_bytes,
             created=now(),
         )
         try:
             with self._database.write() as session:
                 session.add(row)
-        except IntegrityError as error:
-            place.unlink()
-            raise _name_taken(name) from error
-        except BaseException:
-            place.unlink()
+        except BaseException as error:
+            path.unlink()
+            if isinstance(error, IntegrityError):
+                raise _name_taken(name) from error
             raise
         return name
 
     def list(self, owner: str) -> list[str]:
-        """Names of all datasets of an owner, sorted."""
+        """List the names of an owner's datasets, sorted."""
         with self._database.read() as session:
             return list(
                 session.scalars(select(DatasetRow.name).where(DatasetRow.owner == owner).order_by(DatasetRow.name))
             )
 
     def delete(self, owner: str, name: str) -> str:
-        """Delete a dataset. If it is being prepared for retrieval, that job ends first, as failed.
+        """Delete a dataset. An open job that prepares it fails first.
 
         Returns:
             The dataset's name.
 
         Raises:
-            NotFound: The owner has no such dataset.
+            NotFoundError: The owner has no such dataset.
         """
         with self._database.write() as session:
             row = require_dataset(session, owner, name)
             session.delete(row)
             self._jobs.fail_jobs_of(session, row.id)
-        # From here on it is gone; if the server ends before the rest is, its next start sweeps that up.
+        # The dataset is gone now. If the server stops before its files are, the next start removes them (`sweep`).
         self._jobs.notify_deleted(row.id)
         self._folder.dataset(row.id).unlink(missing_ok=True)
         if row.table is not None:
@@ -121,23 +128,23 @@ class Datasets:
         return row.name
 
     def prepared_table(self, owner: str, name: str) -> str:
-        """The table of the index that holds a dataset's chunks.
+        """Return the name of the index table that holds a dataset's chunks.
 
         Raises:
-            NotFound: The owner has no such dataset.
-            RefusedError: It is not prepared for retrieval.
+            NotFoundError: The owner has no such dataset.
+            RefusedError: The dataset is not prepared for retrieval.
         """
         with self._database.read() as session:
             row = require_dataset(session, owner, name)
         if row.table is None:
             raise RefusedError(
                 f"Dataset {row.name!r} is not prepared for retrieval: call prepare_retrieval({row.name!r}), wait until "
-                "its job is COMPLETE, then ask again"
+                "its job is COMPLETE, then try again"
             )
         return row.table
 
     def sweep(self) -> None:
-        """Remove what a killed server has left: files and tables that belong to no dataset. For the start only."""
+        """Delete files and tables that belong to no dataset, left by a killed server. Call at the start only."""
         self._folder.clear_staging()
         with self._database.read() as session:
             rows = session.execute(select(DatasetRow.id, DatasetRow.table)).all()
@@ -148,4 +155,4 @@ class Datasets:
 
 
 def _name_taken(name: str) -> RefusedError:
-    return RefusedError(f"There is a dataset {name!r} already: delete it first, or choose another name")
+    return RefusedError(f"There is already a dataset {name!r}: delete it first, or choose another name")

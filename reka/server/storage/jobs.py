@@ -1,15 +1,15 @@
-"""Prepare-retrieval jobs as they are recorded: each change of state is one transaction, and no state is skipped."""
+"""Prepare-retrieval jobs and their state machine: each transition is one transaction, and no state is skipped."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from reka.server.errors import NotFoundError, RefusedError
-from reka.server.storage.database import Database, DatasetRow, JobEventRow, JobRow, now
+from reka.server.storage.database import Database, DatasetRow, JobEventRow, JobRow, now, require_dataset
 
 PENDING: Final = "PENDING"
 RUNNING: Final = "RUNNING"
@@ -20,46 +20,49 @@ STATUSES: Final = (PENDING, RUNNING, COMPLETE, ERROR)
 _OPEN: Final = (PENDING, RUNNING)
 
 MAX_STARTS: Final = 20
-"""How often a job is begun before it is given up: one that brings the server down each time must end too (ours)."""
+"""Starts after which a job fails, so that a job that crashes the server every time comes to an end (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A job that has begun, and all that its work needs to know."""
+    """A started job, with everything a worker needs to run it."""
 
     job_id: str
     dataset_id: str
     kind: str
     source: str
     table: str
-    """The table to build; another name at each start, so that no start meets what an earlier one has left."""
+    """Name of the table to build. It differs at each start, so that no start sees what an earlier one left behind."""
 
 
 class Jobs:
     """The jobs of one server."""
 
     def __init__(self, database: Database) -> None:
-        """Record jobs in `database`."""
+        """Store jobs in `database`."""
         self._database = database
         self._on_new: Callable[[], object] = _noop
         self._on_deleted: Callable[[str], object] = _noop
 
-    def listen(self, on_new: Callable[[], object], on_deleted: Callable[[str], object]) -> None:
-        """Have `on_new` called when there is a new job, `on_deleted` with a dataset's id when that was deleted."""
+    def subscribe(self, on_new: Callable[[], object], on_deleted: Callable[[str], object]) -> None:
+        """Set the callbacks.
+
+        Args:
+            on_new: Called after a job is added.
+            on_deleted: Called with the dataset's id after a dataset is deleted.
+        """
         self._on_new, self._on_deleted = on_new, on_deleted
 
     def add(self, owner: str, dataset_name: str) -> str:
-        """Ask for a dataset to be prepared.
+        """Add a job that prepares a dataset for retrieval.
 
         Returns:
             The new job's id.
 
         Raises:
             NotFoundError: The owner has no such dataset.
-            RefusedError: It is prepared already, or being prepared.
+            RefusedError: The dataset is already prepared, or being prepared.
         """
-        from reka.server.storage.database import require_dataset
-
         with self._database.write() as session:
             dataset = require_dataset(session, owner, dataset_name)
             if dataset.table is not None:
@@ -81,12 +84,12 @@ class Jobs:
                 created=now(),
             )
             session.add(job)
-            _transition(job, PENDING, "Waiting for its turn")
+            _transition(job, PENDING, "Waiting in the queue")
         self._on_new()
         return job.id
 
     def status(self, owner: str, job_id: str) -> dict[str, Any]:
-        """A job's state, as the API tells it.
+        """Return a job's status and history in the API's form.
 
         Raises:
             NotFoundError: The owner has no such job.
@@ -98,22 +101,22 @@ class Jobs:
             return {
                 "job_status": job.status,
                 "detail": job.detail,
-                "history": [_event_to_dict(line) for line in job.events],
+                "history": [_event_to_dict(event) for event in job.events],
             }
 
     def count_by_status(self) -> dict[str, int]:
-        """How many jobs there are of each status, of all keys."""
+        """Count the jobs of all owners in each status."""
         with self._database.read() as session:
             counts = dict.fromkeys(STATUSES, 0)
             for status, count in session.execute(select(JobRow.status, func.count()).group_by(JobRow.status)):
                 counts[status] = count
             return counts
 
-    def begin_next(self) -> Task | None:
-        """Begin the oldest job that has not ended, be it one that another run of the server had begun.
+    def start_next(self) -> Task | None:
+        """Start the oldest open job, including one that an earlier run of the server left RUNNING.
 
         Returns:
-            What is to be done; None if there is nothing.
+            The task to run; None if there is no open job.
         """
         while True:
             with self._database.write() as session:
@@ -124,29 +127,27 @@ class Jobs:
                     return None
                 dataset = session.get(DatasetRow, job.dataset_id)
                 if dataset is None:
-                    _transition(job, ERROR, _deleted(job))
+                    _transition(job, ERROR, _deleted_message(job))
                 elif job.starts >= MAX_STARTS:
-                    _transition(
-                        job, ERROR, f"Given up: the server ended {MAX_STARTS} times while it worked on this job"
-                    )
+                    _transition(job, ERROR, f"Given up: the server stopped {MAX_STARTS} times while it ran this job")
                 else:
-                    _transition(job, RUNNING, "Taken up again" if job.starts else "Started", progress=0.0)
+                    _transition(job, RUNNING, "Restarted" if job.starts else "Started", progress=0.0)
                     job.starts += 1
                     table = f"chunks_{job.id}_{job.starts}"
                     return Task(job.id, dataset.id, dataset.kind, dataset.source, table)
 
     def report(self, job_id: str, detail: str, progress: float) -> None:
-        """Add a line to the history of a running job; of one that has ended meanwhile, nothing."""
+        """Add an entry to the history of a job, if it is still running."""
         with self._database.write() as session:
             job = session.get(JobRow, job_id)
             if job is not None and job.status == RUNNING:
                 _transition(job, RUNNING, detail, progress=progress)
 
     def complete(self, task: Task, detail: str) -> bool:
-        """Make a task's table the dataset's, and its job complete, at once.
+        """Complete a task's job and publish its table as the dataset's, atomically.
 
         Returns:
-            False, and nothing has changed, if the job had ended meanwhile or the dataset is gone.
+            False, with nothing changed, if the job is no longer running or the dataset no longer exists.
         """
         with self._database.write() as session:
             job = session.get(JobRow, task.job_id)
@@ -158,43 +159,42 @@ class Jobs:
             return True
 
     def fail(self, job_id: str, detail: str) -> None:
-        """End a job as failed, unless it has ended."""
+        """Fail a job, if it is still open."""
         with self._database.write() as session:
             job = session.get(JobRow, job_id)
             if job is not None and job.status in _OPEN:
                 _transition(job, ERROR, detail)
 
     def fail_jobs_of(self, session: Session, dataset_id: str) -> None:
-        """End, in the transaction that deletes a dataset, the jobs that prepare it."""
-        jobs: Sequence[JobRow] = session.scalars(_open_jobs(dataset_id)).all()
-        for job in jobs:
-            _transition(job, ERROR, _deleted(job))
+        """Fail the open jobs of a dataset, in the transaction that deletes the dataset."""
+        for job in session.scalars(_open_jobs(dataset_id)).all():
+            _transition(job, ERROR, _deleted_message(job))
 
     def notify_deleted(self, dataset_id: str) -> None:
-        """Tell whoever works on a deleted dataset."""
+        """Notify the subscriber that a dataset is deleted."""
         self._on_deleted(dataset_id)
 
 
-def _open_jobs(dataset_id: str) -> Any:
+def _open_jobs(dataset_id: str) -> Select[JobRow]:
     return select(JobRow).where(JobRow.dataset_id == dataset_id, JobRow.status.in_(_OPEN))
 
 
 def _transition(job: JobRow, status: str, detail: str, progress: float | None = None) -> None:
-    """Put a job into a state, and that into its history."""
+    """Set a job's state, and append it to the job's history."""
     job.status, job.detail = status, detail
     job.events.append(JobEventRow(time=now(), status=status, detail=detail, progress=progress))
 
 
-def _event_to_dict(line: JobEventRow) -> dict[str, Any]:
-    told: dict[str, Any] = {"time": line.time, "job_status": line.status, "detail": line.detail}
-    if line.progress is not None:
-        told["progress"] = line.progress
-    return told
+def _event_to_dict(event: JobEventRow) -> dict[str, Any]:
+    entry: dict[str, Any] = {"time": event.time, "job_status": event.status, "detail": event.detail}
+    if event.progress is not None:
+        entry["progress"] = event.progress
+    return entry
 
 
-def _deleted(job: JobRow) -> str:
+def _deleted_message(job: JobRow) -> str:
     return f"Dataset {job.dataset_name!r} was deleted before it was prepared"
 
 
 def _noop(*_: object) -> None:
-    """Nobody listens."""
+    """Do nothing: the callback until `subscribe` sets one."""

@@ -1,4 +1,4 @@
-"""Names from outside: which are refused, and how any other becomes one that is safe in a path, a URL and a log."""
+"""Validation of names sent by clients, and their conversion to names that are safe in a path, a URL and a log."""
 
 import re
 import unicodedata
@@ -6,28 +6,28 @@ from typing import Final
 
 from reka.server.errors import RefusedError
 
-_KEPT: Final = frozenset("-_.+@")
-"""Signs that a name keeps besides letters, digits and their marks."""
+_SAFE_PUNCTUATION: Final = frozenset("-_.+@")
+"""Characters that a safe name may have besides letters, digits and combining marks."""
 
 _FALLBACK: Final = "dataset"
-"""The name of what has no letter or digit at all."""
+"""The safe form of a name without any letter or digit."""
 
 
 def secure_name(name: str, max_chars: int) -> str:
-    """Make a dataset's name safe: `../../etc/shadow` becomes `etc_shadow`.
+    """Convert a dataset's name to a safe one: `../../etc/shadow` becomes `etc_shadow`.
 
-    A safe name stays as it is, so that a name that was given out can be used as one that is asked for.
+    A safe name is returned unchanged, so that the name in a response can be used in the next request.
 
     Args:
         name: The name as a client sent it.
-        max_chars: The most characters of the result, at least 1.
+        max_chars: Maximum length of the result in characters, at least 1.
 
     Returns:
-        Letters and digits of any script in Unicode's composed form (NFC), and `-_.+@`, which stand neither first nor
-        last (but for `+`); never empty.
+        Letters and digits of any script in Unicode's composed form (NFC), and `-_.+@`, none of which but `+` comes
+        first or last; never empty.
 
     Raises:
-        RefusedError: The name is empty, white space, or has control characters.
+        RefusedError: The name is empty or white space, or has control characters.
     """
     if not name.strip():
         raise RefusedError("dataset_name is empty: give the dataset a name with at least one letter or digit")
@@ -37,19 +37,19 @@ def secure_name(name: str, max_chars: int) -> str:
 
 
 def secure_source(filename: str, max_chars: int) -> str:
-    """Make the name of an uploaded file fit to be shown beside its text; only ever shown, never opened.
+    """Convert the name of an uploaded file to one that is safe to display; it is never used to open a file.
 
     Returns:
-        The last part of a path in either notation, made safe as a dataset's name is.
+        The last part of a POSIX or Windows path, converted as a dataset's name is.
     """
     last = re.split(r"[/\\]", filename)[-1]
     return _safe(last)[:max_chars].strip("-_.@") or _FALLBACK
 
 
 def _safe(name: str) -> str:
-    kept = "".join(char if _is_kept(char) else "_" for char in unicodedata.normalize("NFC", name))
-    return re.sub(r"_*(?:\.\.+_*)+|__+", "_", kept).strip("-_.@")
+    replaced = "".join(char if _is_safe(char) else "_" for char in unicodedata.normalize("NFC", name))
+    return re.sub(r"_*(?:\.\.+_*)+|__+", "_", replaced).strip("-_.@")
 
 
-def _is_kept(char: str) -> bool:
-    return char in _KEPT or unicodedata.category(char)[0] in "LMN"
+def _is_safe(char: str) -> bool:
+    return char in _SAFE_PUNCTUATION or unicodedata.category(char)[0] in "LMN"

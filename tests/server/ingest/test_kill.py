@@ -165,7 +165,7 @@ def test_killed_during_preparing(coast: Coast, rounds: int) -> None:
         assert asked.status_code in (200, 400)
         assert "is not prepared" in asked.text or len(asked.json()["retrieved_chunks"]) == 8
         status = coast.api.await_end(job)
-        was_cut_off.append("Taken up again" in [line["detail"] for line in status["history"]])
+        was_cut_off.append("Restarted" in [line["detail"] for line in status["history"]])
         assert status["job_status"] == "COMPLETE"
         assert [line["job_status"] for line in status["history"]].count("COMPLETE") == 1
         coast.check_wholly_there("log")

@@ -246,7 +246,7 @@ def test_a_name_that_is_taken_is_refused_before_the_file_is_read(api: Caller, sh
     answer = api.add("taken", b"\0 not even text")
 
     assert answer.status_code == 400
-    assert "There is a dataset 'taken' already: delete it first" in answer.json()["detail"]
+    assert "There is already a dataset 'taken': delete it first" in answer.json()["detail"]
     assert left_behind(shared_data_dir) == before
     assert api.delete("taken").ok
 

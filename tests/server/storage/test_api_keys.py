@@ -122,7 +122,7 @@ def test_keys_are_listed_and_revoked_by_key_or_by_digest(keys: KeyRing) -> None:
     assert keys.revoke(first).owner == "ann"
     assert keys.revoke(listed[1].digest[:8]).owner == "bob"
     assert keys.list() == []
-    with pytest.raises(LookupError, match="0 keys are meant"):
+    with pytest.raises(LookupError, match="0 keys match"):
         keys.revoke(second)
 
 
@@ -130,7 +130,7 @@ def test_keys_are_listed_and_revoked_by_key_or_by_digest(keys: KeyRing) -> None:
 def test_what_means_no_key_revokes_none(keys: KeyRing, meant: str) -> None:
     keys.create("ann")
 
-    with pytest.raises(LookupError, match="0 keys are meant"):
+    with pytest.raises(LookupError, match="0 keys match"):
         keys.revoke(meant)
     assert len(keys.list()) == 1
 

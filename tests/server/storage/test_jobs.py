@@ -28,7 +28,7 @@ def test_a_job_goes_from_pending_over_running_to_complete_and_says_when(start: S
     ended = api.await_end(first)
 
     assert (running["job_status"], running["detail"]) == ("RUNNING", "Started")
-    assert (waiting["job_status"], waiting["detail"]) == ("PENDING", "Waiting for its turn")
+    assert (waiting["job_status"], waiting["detail"]) == ("PENDING", "Waiting in the queue")
     assert ended["job_status"] == "COMPLETE"
     assert re.fullmatch(r"\d+ chunks are ready for retrieval", ended["detail"])
     states = [line["job_status"] for line in ended["history"]]
@@ -124,7 +124,7 @@ def test_a_job_that_was_running_when_the_server_stopped_is_taken_up_again(
     ended = api.await_end(job)
 
     assert ended["job_status"] == "COMPLETE"
-    assert [line["detail"] for line in ended["history"]].count("Taken up again") <= 1
+    assert [line["detail"] for line in ended["history"]].count("Restarted") <= 1
     assert api.await_end(waiting)["job_status"] == "COMPLETE"
     assert api.chunks("paragraph words", "notes", k=3)
     assert len(tables(data_dir)) == 2
@@ -144,7 +144,7 @@ def test_a_server_stops_at_once_though_a_job_runs_and_the_job_is_not_failed(star
     ended = api.await_end(job)
 
     assert ended["job_status"] == "COMPLETE"
-    assert [line["detail"] for line in ended["history"]][:3] == ["Waiting for its turn", "Started", "Taken up again"]
+    assert [line["detail"] for line in ended["history"]][:3] == ["Waiting in the queue", "Started", "Restarted"]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_of_two_uploads_whose_name_was_free_for_both_one_wins_and_the_other_leav
         answers = [upload.result() for upload in uploads]
 
     assert sorted(answer.status_code for answer in answers) == [200, 400]
-    assert any("There is a dataset 'notes' already" in answer.text for answer in answers)
+    assert any("There is already a dataset 'notes'" in answer.text for answer in answers)
     assert callers[0].names() == ["notes"]
     assert len(list((data_dir / "datasets").iterdir())) == 1
     assert list((data_dir / "staging").iterdir()) == []
@@ -82,10 +82,10 @@ def test_a_job_that_ends_the_server_each_time_is_given_up(database: Database) ->
     jobs = Jobs(database)
     job = jobs.add("ann", "notes")
 
-    tasks = [jobs.begin_next() for _ in range(MAX_STARTS)]
+    tasks = [jobs.start_next() for _ in range(MAX_STARTS)]
 
     assert len({task.table for task in tasks if task}) == MAX_STARTS
-    assert jobs.begin_next() is None
+    assert jobs.start_next() is None
     assert jobs.status("ann", job)["job_status"] == "ERROR"
     assert "Given up" in jobs.status("ann", job)["detail"]
     assert jobs.add("ann", "notes") != job
@@ -94,7 +94,7 @@ def test_a_job_that_ends_the_server_each_time_is_given_up(database: Database) ->
 def test_a_table_is_not_made_that_of_a_dataset_which_was_deleted_meanwhile(database: Database) -> None:
     jobs = Jobs(database)
     job = jobs.add("ann", "notes")
-    task = jobs.begin_next()
+    task = jobs.start_next()
     assert task is not None
     with database.write() as session:
         session.delete(session.get_one(DatasetRow, "d1"))
@@ -105,7 +105,7 @@ def test_a_table_is_not_made_that_of_a_dataset_which_was_deleted_meanwhile(datab
     jobs.fail(job, "something else")
 
     assert jobs.status("ann", job)["detail"] == "Dataset 'notes' was deleted before it was prepared"
-    assert jobs.begin_next() is None
+    assert jobs.start_next() is None
 
 
 def test_a_job_whose_dataset_has_no_row_ends(database: Database) -> None:
@@ -114,7 +114,7 @@ def test_a_job_whose_dataset_has_no_row_ends(database: Database) -> None:
     with database.write() as session:
         session.delete(session.get_one(DatasetRow, "d1"))
 
-    assert jobs.begin_next() is None
+    assert jobs.start_next() is None
     assert jobs.status("ann", job)["job_status"] == "ERROR"
 
 
