@@ -1,1 +1,1 @@
-"""Chunks, embeddings, the index and its hybrid search."""
+"""Retrieval: chunking, embeddings, and an index with hybrid search."""

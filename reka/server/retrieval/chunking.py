@@ -1,4 +1,4 @@
-"""Text to chunks: pure functions that keep paragraphs and sentences whole and never hold more than one block."""
+"""Text to chunks: streaming functions that keep paragraphs and sentences intact and buffer one block at a time."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,70 +9,70 @@ if TYPE_CHECKING:
     from semantic_text_splitter import TextSplitter
 
 BLOCK_CHARS: Final = 64 * 1024
-"""Characters that are split at a time; the splitter's time grows with the square of a text without any break (ours)."""
+"""Characters that are split at a time: the splitter takes quadratic time for a text without any break (ours)."""
 
 _BREAKS: Final = ("\n\n", "\n", ". ", " ")
-"""Where a block may end, best first."""
+"""Texts after which a block may end, best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a text that retrieval finds as one."""
+    """A passage of a text, the unit of retrieval."""
 
     text: str
-    """The characters, without white space around them."""
+    """The text, without surrounding white space."""
     source: str
-    """Name of the file that it is from."""
+    """Name of the file that the text is from."""
     position: int
-    """Characters of that file in front of it."""
+    """Offset of the text in that file, in characters."""
 
 
-def chunks(pieces: Iterable[str], source: str, chunk_chars: int) -> Iterator[Chunk]:
-    """Split a text, read piece by piece, into chunks.
+def chunks(parts: Iterable[str], source: str, chunk_chars: int) -> Iterator[Chunk]:
+    """Split a text into chunks.
 
     Args:
-        pieces: The text, in order, cut anywhere.
+        parts: The text, in order, divided at arbitrary points.
         source: Name of the file that the text is from.
-        chunk_chars: The most characters of a chunk.
+        chunk_chars: Maximum length of a chunk in characters.
 
     Yields:
-        The chunks in the order of the text; none for a text of white space.
+        The chunks in text order; none for a text of white space.
     """
     splitter = _splitter(chunk_chars)
-    for start, block in blocks(pieces):
+    for start, block in blocks(parts):
         for offset, text in splitter.chunk_indices(block):
-            # The splitter trims what it finds white, which is not all that `str.strip` calls so.
+            # The splitter's definition of white space is narrower than that of `str.strip`.
             if text.strip():
                 yield Chunk(text, source, start + offset)
 
 
-def blocks(pieces: Iterable[str], size: int = BLOCK_CHARS) -> Iterator[tuple[int, str]]:
-    """Put a text's pieces together to blocks of `size` characters or a little less, cut at the best break.
+def blocks(parts: Iterable[str], size: int = BLOCK_CHARS) -> Iterator[tuple[int, str]]:
+    """Regroup the parts of a text into blocks of `size` characters or a little less, each ending at the best break.
 
     Args:
-        pieces: The text, in order, cut anywhere.
-        size: The most characters of a block.
+        parts: The text, in order, divided at arbitrary points.
+        size: Maximum length of a block in characters.
 
     Yields:
-        Characters in front of the block, and the block; joined, the blocks are the text.
+        The offset of a block in the text, and the block; concatenated, the blocks are the text.
     """
-    start, rest = 0, ""
-    for piece in pieces:
-        rest += piece
-        while len(rest) > size:
-            end = _cut(rest, size)
-            yield start, rest[:end]
-            start, rest = start + end, rest[end:]
-    if rest:
-        yield start, rest
+    start, buffer = 0, ""
+    for part in parts:
+        buffer += part
+        while len(buffer) > size:
+            end = _block_end(buffer, size)
+            yield start, buffer[:end]
+            start, buffer = start + end, buffer[end:]
+    if buffer:
+        yield start, buffer
 
 
-def _cut(text: str, size: int) -> int:
-    """Where to end a block: behind the last good break of its second half, else at `size`."""
-    for mark in _BREAKS:
-        found = text.rfind(mark, size // 2, size)
-        if found >= 0:
-            return found + len(mark)
+def _block_end(text: str, size: int) -> int:
+    """Return where a block ends: after the last occurrence of the best break in its second half, else at `size`."""
+    for separator in _BREAKS:
+        start = text.rfind(separator, size // 2, size)
+        if start >= 0:
+            return start + len(separator)
     return size
 
 

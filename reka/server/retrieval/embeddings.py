@@ -1,4 +1,4 @@
-"""Texts to vectors: what an embedder is, and the one that needs nothing downloaded."""
+"""Text embeddings: the embedder protocol, and the default embedder, which needs no download."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors whose dot product says how alike the texts are. Safe to share between threads."""
+    """Embeds texts as vectors whose dot product is the similarity of the texts. Safe to share between threads."""
 
     @property
     def dimensions(self) -> int:
@@ -21,18 +21,23 @@ class Embedder(Protocol):
         ...
 
     def embed(self, texts: Sequence[str]) -> "Vectors":
-        """The vectors of `texts`: shape (len(texts), dimensions), unit length, zero where a text has no tokens."""
+        """Embed texts.
+
+        Returns:
+            An array of shape (len(texts), dimensions): a vector of unit length per text, zero for a text without
+            tokens.
+        """
         ...
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens `text` has for this embedder."""
+        """Count the tokens of a text, by this embedder's tokenizer."""
         ...
 
 
 class WordLlamaEmbedder:
-    """Static token vectors, averaged: 2,500 chunks a second on one core, and the weights lie inside the wheel.
+    """Averages static token vectors: 2,500 chunks a second on one core, with weights that ship in the wheel.
 
-    The weights are read at the first use, because a server that only lists datasets needs none.
+    The weights are loaded at the first use: a server that only lists datasets needs none.
     """
 
     def __init__(self) -> None:
@@ -41,40 +46,40 @@ class WordLlamaEmbedder:
 
     @property
     def dimensions(self) -> int:
-        """256, the size of the weights that the wheel carries."""
+        """256, the size of the weights in the wheel."""
         return 256
 
     def embed(self, texts: Sequence[str]) -> "Vectors":
-        """The vectors of `texts`, as `Embedder.embed` says."""
+        """Embed texts; see `Embedder.embed`."""
         import numpy as np
 
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32)
-        raw = self._loaded().embed(list(texts), norm=False)
-        # The library's own normalisation divides by zero for a text without tokens and warns; so it is done here.
+        raw = self._get_model().embed(list(texts), norm=False)
+        # Normalised here: the library divides by zero for a text without tokens, and warns.
         lengths = np.linalg.norm(raw, axis=1, keepdims=True)
         vectors = np.zeros(raw.shape, dtype=np.float32)
         np.divide(raw, lengths, out=vectors, where=lengths > 0)
         return vectors
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of `text` in the tokenizer that the weights were trained with."""
-        return sum(self._loaded().tokenize([text])[0].attention_mask) if text else 0
+        """Count the tokens of a text, by the tokenizer that the weights were trained with."""
+        return sum(self._get_model().tokenize([text])[0].attention_mask) if text else 0
 
-    def _loaded(self) -> Any:
+    def _get_model(self) -> Any:
         with self._lock:
             if self._model is None:
-                wordllama = _imported()
-                # The loader looks for its tokenizer in a folder next to the one it ships in, and would then download
-                # it; told that its own package is the cache, it finds everything there.
+                wordllama = _import_wordllama()
+                # The loader looks for its tokenizer in a folder beside the one where it ships, and downloads it if it
+                # is missing. With the package itself as the cache it finds everything.
                 self._model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
             return self._model
 
 
-def _imported() -> Any:
-    """Import the library, without what it does to the program's log."""
-    # It calls logging.basicConfig(level=INFO) when imported, and from then on a program that never asked for a log
-    # prints every INFO line of all its libraries. So the root logger is put back as it was.
+def _import_wordllama() -> Any:
+    """Import the library without its side effect on logging."""
+    # On import it calls logging.basicConfig(level=INFO), after which a program that never configured logging prints
+    # the INFO lines of all its libraries. So the root logger is restored.
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     import wordllama

@@ -1,40 +1,45 @@
-"""Two rankings to one: pure functions, the same answer for the same lists every time."""
+"""Rank fusion and tie-breaking: pure, deterministic functions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 FUSION_K: Final = 20
-"""How fast a place loses weight: place n counts 1 / (FUSION_K + n). The paper's 60 is for lists of thousands; over a
-hundred candidates 20 found more (bench/retrieval)."""
+"""Constant of reciprocal-rank fusion: rank n adds 1 / (FUSION_K + n) to a score. The paper's 60 suits lists of
+thousands; with a hundred candidates 20 has the better recall (bench/retrieval)."""
 
 
-def ordered(scores: Mapping[int, float], limit: int) -> list[int]:
-    """The `limit` best ids by score, the higher first, equal ones by id."""
-    return sorted(scores, key=lambda chunk: (-scores[chunk], chunk))[:limit]
+def top_k(scores: Mapping[int, float], k: int) -> list[int]:
+    """Return the `k` ids with the highest scores, best first; ties are broken by id."""
+    return sorted(scores, key=lambda chunk: (-scores[chunk], chunk))[:k]
 
 
 def fuse(rankings: Sequence[Sequence[int]], *, k: int = FUSION_K) -> list[tuple[int, float]]:
-    """Join rankings by reciprocal-rank fusion.
+    """Merge rankings by reciprocal-rank fusion.
 
     Args:
-        rankings: Lists of ids, best first, each id at most once a list.
-        k: See FUSION_K.
+        rankings: Lists of ids, best first, each id at most once per list.
+        k: The constant of the fusion; see FUSION_K.
 
     Returns:
-        Every id with its score, best first, equal ones by id. A score is 0 to 1: 1 for what is first in all lists.
+        Every id with its score, best first; ties are broken by id. A score is in (0, 1]: 1 for an id that is first in
+        every ranking.
     """
     best = len(rankings) / (k + 1)
     scores: dict[int, float] = {}
     for ranking in rankings:
-        for place, chunk in enumerate(ranking, start=1):
-            scores[chunk] = scores.get(chunk, 0.0) + 1 / (k + place) / best
-    return [(chunk, min(scores[chunk], 1.0)) for chunk in ordered(scores, len(scores))]
+        for rank, chunk in enumerate(ranking, start=1):
+            scores[chunk] = scores.get(chunk, 0.0) + 1 / (k + rank) / best
+    return [(chunk, min(scores[chunk], 1.0)) for chunk in top_k(scores, len(scores))]
 
 
-def is_cut_in_a_tie(scores: Iterable[float], limit: int) -> bool:
-    """Whether scores, best first, go on after `limit` of them with the very score that stands at the cut.
+def has_tie_at_cutoff(scores: Sequence[float], k: int) -> bool:
+    """Tell whether a truncated list of results leaves open which of them are the best `k`.
 
-    Such a list does not say who belongs to the best `limit`: that is for the caller to find out with a longer one.
+    It does if the last of more than `k` scores equals the k-th: results with the same score may follow, and the caller
+    needs a longer list.
+
+    Args:
+        scores: The scores of the list, best first.
+        k: Number of results wanted.
     """
-    known = list(scores)
-    return len(known) > limit and known[limit - 1] == known[-1]
+    return len(scores) > k and scores[k - 1] == scores[-1]

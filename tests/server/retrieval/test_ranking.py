@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reka.server.retrieval.ranking import fuse, is_cut_in_a_tie, ordered
+from reka.server.retrieval.ranking import fuse, has_tie_at_cutoff, top_k
 
 RANKINGS = st.lists(st.lists(st.integers(0, 30), unique=True, max_size=20), min_size=1, max_size=3)
 
@@ -30,7 +30,7 @@ def test_found_twice_beats_found_once_on_the_same_place() -> None:
 
 def test_equal_scores_are_ordered_by_id() -> None:
     assert [chunk for chunk, _ in fuse([[7], [3]])] == [3, 7]
-    assert ordered({5: 0.5, 1: 0.5, 3: 0.9}, 2) == [3, 1]
+    assert top_k({5: 0.5, 1: 0.5, 3: 0.9}, 2) == [3, 1]
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_equal_scores_are_ordered_by_id() -> None:
 def test_a_list_whose_end_equals_the_cut_does_not_settle_who_is_in(
     scores: list[float], limit: int, is_cut: bool
 ) -> None:
-    assert is_cut_in_a_tie(scores, limit) is is_cut
+    assert has_tie_at_cutoff(scores, limit) is is_cut
