@@ -1,1 +1,1 @@
-"""Uploads and the background job that makes a dataset searchable."""
+"""Ingestion: validated uploads, and the background job that indexes a dataset."""

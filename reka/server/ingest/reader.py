@@ -1,4 +1,4 @@
-"""A dataset's file as chunks, with how much of it has been read."""
+"""Reading a dataset's file as chunks, with progress."""
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -7,43 +7,43 @@ from reka.server.ingest import plaintext, zip_archive
 from reka.server.retrieval.chunking import Chunk, chunks
 
 
-class DatasetText:
-    """The text of a checked dataset file, read once, a block at a time."""
+class DatasetReader:
+    """Reads a validated dataset file once, a block at a time."""
 
     def __init__(self, path: Path, kind: str, source: str, chunk_chars: int) -> None:
-        """Read the file at `path`.
+        """Open the dataset file at `path`.
 
         Args:
             path: The file.
             kind: `zip` or `text`.
-            source: What chunks of a text name as their file; those of a zip name the file in it.
-            chunk_chars: The most characters of a chunk.
+            source: Source of the chunks of a text; those of a zip have the name of their file in it.
+            chunk_chars: Maximum length of a chunk in characters.
         """
         self._path = path
         self._is_zip = kind == "zip"
         self._source = source
         self._chunk_chars = chunk_chars
-        self._bytes = zip_archive.text_bytes(path) if self._is_zip else path.stat().st_size
-        self._read = 0
+        self._total_bytes = zip_archive.text_bytes(path) if self._is_zip else path.stat().st_size
+        self._bytes_read = 0
 
     @property
     def progress(self) -> float:
-        """How much of the text has been read, 0 to 1."""
-        return min(1.0, self._read / self._bytes) if self._bytes else 1.0
+        """Fraction of the text that is read, 0 to 1."""
+        return min(1.0, self._bytes_read / self._total_bytes) if self._total_bytes else 1.0
 
     def chunks(self) -> Generator[Chunk, None, None]:
-        """All chunks, in the order of the file."""
+        """Yield all chunks, in the order of the file."""
         if self._is_zip:
-            for name, _, blocks in zip_archive.text_files(self._path):
+            for name, blocks in zip_archive.text_files(self._path):
                 yield from self._split(blocks, name)
         else:
             with self._path.open("rb") as file:
                 yield from self._split(plaintext.read_blocks(file), self._source)
 
     def _split(self, blocks: Iterator[bytes], source: str) -> Iterator[Chunk]:
-        return chunks(plaintext.decode(self._counted(blocks)), source, self._chunk_chars)
+        return chunks(plaintext.decode(self._count_bytes(blocks)), source, self._chunk_chars)
 
-    def _counted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    def _count_bytes(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:
-            self._read += len(block)
+            self._bytes_read += len(block)
             yield block

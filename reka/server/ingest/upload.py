@@ -1,4 +1,4 @@
-"""A dataset as it streams in: taken out of its multipart body, checked and written to a file, block by block."""
+"""Dataset uploads: a multipart body parsed, validated and written to a file, block by block as it arrives."""
 
 import os
 from collections.abc import Callable
@@ -19,37 +19,39 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 _MAX_NAME_BYTES: Final = 4096
-"""Bytes of a name as it comes in: a long one is shortened, not refused, up to here (ours)."""
+"""Bytes of a name: a longer one is rejected; up to here it is shortened (ours)."""
+
+_MAGIC_BYTES: Final = 4
+"""Bytes that tell a zip from a text."""
 
 
 class Upload:
-    """One upload. Feed it the body's bytes, then `finish` it; `discard` it in any case but after a success.
+    """One upload. `feed` it the body, then `finish` it; `discard` it unless its file became a dataset.
 
-    Works on one thread at a time, and writes to the disk: not for an event loop.
+    It is not thread-safe, and it writes to the disk, so it must not run on an event loop.
     """
 
     def __init__(
         self, content_type: str, staging: Path, limits: Settings, on_name: Callable[[str], object] | None = None
     ) -> None:
-        """Await a body of `content_type`.
+        """Prepare to parse a body.
 
         Args:
-            content_type: The request's header; must be multipart/form-data with a boundary.
-            staging: The folder to write to.
-            limits: How large things may be.
-            on_name: Called with the dataset's name as soon as it is known; what it raises ends the upload early.
+            content_type: The Content-Type header of the request: multipart/form-data with a boundary.
+            staging: Folder to write the file to.
+            limits: Size limits.
+            on_name: Called with the dataset's name once it is received; an exception it raises ends the upload early.
 
         Raises:
-            RefusedError: It is some other type.
+            RefusedError: The body has another type.
         """
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
             raise RefusedError(
-                "the body must be multipart/form-data, with the parts dataset_name, file and perhaps "
+                "the body must be multipart/form-data, with the parts dataset_name, file and optionally "
                 f"dataset_description; its Content-Type is {content_type[:100]!r}"
             )
-        self._limits = limits
         self._on_name = on_name
         self._file = _FilePart(staging / uuid4().hex, limits)
         self._fields: dict[str, bytearray] = {}
@@ -57,14 +59,15 @@ class Upload:
         self._header = (bytearray(), bytearray())
         self._headers: dict[bytes, bytes] = {}
         self._part = ""
-        self._is_whole = False
+        self._is_complete = False
         self._parser = MultipartParser(boundary, self._callbacks())
 
     def feed(self, block: bytes) -> None:
-        """Take the body's next bytes.
+        """Parse the next bytes of the body.
 
         Raises:
-            RefusedError: They do not belong to a dataset; TooLarge if there are too many.
+            RefusedError: They are malformed, or not part of a dataset upload.
+            TooLargeError: The file exceeds the size limit.
         """
         try:
             self._parser.write(block)
@@ -72,13 +75,14 @@ class Upload:
             raise RefusedError("the body is not well-formed multipart/form-data") from error
 
     def finish(self) -> StagedFile:
-        """Say that the body has ended, and check what only the whole shows.
+        """Validate the complete upload.
 
         Raises:
-            RefusedError: A part is missing or the body is cut short; InvalidUpload if the file is no dataset.
+            RefusedError: The body is incomplete, or a part is missing.
+            InvalidUploadError: The file is not a valid dataset.
         """
-        if not self._is_whole:
-            raise RefusedError("the upload is cut short: its last boundary is missing")
+        if not self._is_complete:
+            raise RefusedError("the upload is truncated: its closing boundary is missing")
         missing = [part for part in ("dataset_name", "file") if part not in self._fields]
         if missing:
             raise RefusedError(f"the upload has no part named {' and none named '.join(missing)}")
@@ -93,42 +97,44 @@ class Upload:
         )
 
     def discard(self) -> None:
-        """Remove what was written."""
+        """Delete the file if it is still in the staging folder."""
         self._file.discard()
 
     def _callbacks(self) -> "MultipartCallbacks":
         return {
-            "on_part_begin": self._begin_part,
+            "on_part_begin": self._on_part_begin,
             "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
-            "on_header_end": self._end_header,
-            "on_headers_finished": self._name_part,
-            "on_part_data": self._take,
-            "on_part_end": self._end_part,
-            "on_end": self._end,
+            "on_header_end": self._on_header_end,
+            "on_headers_finished": self._on_headers_finished,
+            "on_part_data": self._on_part_data,
+            "on_part_end": self._on_part_end,
+            "on_end": self._on_end,
         }
 
-    def _begin_part(self) -> None:
+    def _on_part_begin(self) -> None:
         self._headers = {}
 
-    def _end_header(self) -> None:
+    def _on_header_end(self) -> None:
         field, value = self._header
         self._headers[bytes(field).lower()] = bytes(value)
         self._header = (bytearray(), bytearray())
 
-    def _name_part(self) -> None:
+    def _on_headers_finished(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition"))
         self._part = options.get(b"name", b"").decode("utf-8", "replace")
         if self._part in self._fields:
             raise RefusedError(f"the upload has two parts named {self._part[:100]!r}; send one")
         if self._part != "file" and self._part not in self._max_bytes:
-            known = "dataset_name, dataset_description and file"
-            raise RefusedError(f"the upload has a part named {self._part[:100]!r}; known are {known}")
+            raise RefusedError(
+                f"the upload has a part named {self._part[:100]!r}; supported are dataset_name, dataset_description "
+                "and file"
+            )
         self._fields[self._part] = bytearray()
         if self._part == "file":
             self._file.filename = options.get(b"filename", b"").decode("utf-8", "replace")
 
-    def _take(self, data: bytes, start: int, end: int) -> None:
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         block = data[start:end]
         if self._part == "file":
             self._file.write(block)
@@ -138,12 +144,12 @@ class Upload:
             raise RefusedError(f"{self._part} has more than {limit} bytes: shorten it")
         field.extend(block)
 
-    def _end_part(self) -> None:
+    def _on_part_end(self) -> None:
         if self._part == "dataset_name" and self._on_name is not None:
             self._on_name(self._text("dataset_name"))
 
-    def _end(self) -> None:
-        self._is_whole = True
+    def _on_end(self) -> None:
+        self._is_complete = True
 
     def _text(self, field: str) -> str:
         try:
@@ -153,7 +159,7 @@ class Upload:
 
 
 class _FilePart:
-    """The file inside an upload."""
+    """The file of an upload."""
 
     def __init__(self, path: Path, limits: Settings) -> None:
         self.path = path
@@ -168,19 +174,19 @@ class _FilePart:
         self.size += len(block)
         if self.size > self._limits.max_upload_bytes:
             raise TooLargeError(
-                f"the file has more than {self._limits.max_upload_bytes} bytes, the most this server takes: "
-                "split it into several datasets"
+                f"the file has more than {self._limits.max_upload_bytes} bytes, this server's limit: split it into "
+                "several datasets"
             )
         if self._handle is None:
             self._handle = self.path.open("xb")
         self._handle.write(block)
-        # The first four bytes tell a zip from a text, and they may come one by one.
-        if len(self._head) < 4:
-            known = len(self._head)
-            self._head += block[: 4 - known]
-            if len(self._head) < 4:
+        # The first bytes tell a zip from a text, and may arrive one at a time.
+        missing = _MAGIC_BYTES - len(self._head)
+        if missing > 0:
+            self._head += block[:missing]
+            if len(self._head) < _MAGIC_BYTES:
                 return
-            block = self._head + block[4 - known :]
+            block = self._head + block[missing:]
         if not self._is_zip:
             self._text.feed(block)
 
@@ -193,11 +199,11 @@ class _FilePart:
         if self._is_zip:
             check_zip(self.path, self._limits)
             return "zip"
-        if len(self._head) < 4:
+        if len(self._head) < _MAGIC_BYTES:
             self._text.feed(self._head)
         self._text.finish()
         if not self._text.has_text:
-            raise InvalidUploadError("the file holds nothing but white space: upload UTF-8 text")
+            raise InvalidUploadError("the file contains only white space: upload UTF-8 text")
         return "text"
 
     def discard(self) -> None:

@@ -1,4 +1,4 @@
-"""The thread that does the jobs, one after the other, and can be told to let go of one."""
+"""The background thread that runs prepare-retrieval jobs one at a time, and can abandon the current one."""
 
 import logging
 import threading
@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Final
 
 from reka.server.errors import ServiceError
-from reka.server.ingest.reader import DatasetText
+from reka.server.ingest.reader import DatasetReader
 from reka.server.retrieval.index import Index
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.jobs import Jobs, Task
@@ -14,21 +14,28 @@ from reka.server.storage.jobs import Jobs, Task
 logger = logging.getLogger(__name__)
 
 REPORT_STEP: Final = 0.02
-"""Progress between two lines of a job's history: at most fifty lines, however large the dataset (ours)."""
+"""Progress between two entries of a job's history: at most fifty entries, however large the dataset (ours)."""
 
 STOP_SECONDS: Final = 2.0
-"""How long `stop` waits for the batch at hand. What takes longer is cut off and done again at the next start (ours)."""
+"""Seconds that `stop` waits for the current batch. A job that takes longer is restarted at the next start (ours)."""
 
 
 class _JobAbandoned(Exception):  # noqa: N818 - not an error
-    """The job at hand is not to be gone on with."""
+    """Raised to abandon the current job."""
 
 
 class Worker:
-    """Prepares datasets in the background."""
+    """Prepares datasets for retrieval in the background."""
 
     def __init__(self, jobs: Jobs, folder: DataFolder, index: Index, chunk_chars: int) -> None:
-        """Do `jobs`: read datasets from `folder` and build their tables in `index`."""
+        """Create a worker; it runs nothing before `start`.
+
+        Args:
+            jobs: The queue of jobs.
+            folder: Folder of the dataset files.
+            index: The index to build tables in.
+            chunk_chars: Maximum length of a chunk in characters.
+        """
         self._jobs = jobs
         self._folder = folder
         self._index = index
@@ -38,21 +45,21 @@ class Worker:
         self._is_stopping = False
         self._current_dataset_id: str | None = None
         self._is_deleted = False
-        # A daemon: a process that ends without having stopped its server must not wait for a job of minutes.
+        # A daemon thread, so that a process that ends without stopping its server does not wait minutes for a job.
         self._thread = threading.Thread(target=self._run, name="reka-jobs", daemon=True)
 
     def start(self) -> None:
-        """Begin, with what an earlier run of the server has left undone."""
+        """Start the thread. It runs the jobs of an earlier run of the server first."""
         self._jobs.subscribe(on_new=self._wake, on_deleted=self._on_deleted)
         self._thread.start()
 
     @property
     def is_running(self) -> bool:
-        """Whether jobs are done now."""
+        """Whether the thread is running."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Let go of the job at hand, which stays RUNNING for the next start to take up, and end the thread."""
+        """Stop the thread. The current job stays RUNNING, and the next start of the server restarts it."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
@@ -69,31 +76,32 @@ class Worker:
 
     def _run(self) -> None:
         while self._wait_for_work():
-            while task := self._next():
-                self._do(task)
+            while task := self._start_next():
+                self._run_task(task)
 
     def _wait_for_work(self) -> bool:
+        """Wait for a new job; return False when the worker is stopping."""
         with self._changed:
             self._changed.wait_for(lambda: self._work_available or self._is_stopping)
             self._work_available = False
             return not self._is_stopping
 
-    def _next(self) -> Task | None:
+    def _start_next(self) -> Task | None:
         with self._changed:
             if self._is_stopping:
                 return None
         try:
             task = self._jobs.start_next()
         except Exception:
-            # The database may come back; the thread must be there then. The next request for a job wakes it.
-            logger.exception("cannot look for jobs")
+            # The database may come back, so the thread must survive. The next new job wakes it.
+            logger.exception("cannot read the job queue")
             return None
         with self._changed:
             self._current_dataset_id = task.dataset_id if task else None
             self._is_deleted = False
         return task
 
-    def _do(self, task: Task) -> None:
+    def _run_task(self, task: Task) -> None:
         try:
             failure = self._prepare(task)
         except _JobAbandoned:
@@ -106,49 +114,54 @@ class Worker:
         try:
             self._jobs.fail(task.job_id, failure)
         except Exception:
-            logger.exception("cannot record that job %s failed", task.job_id)
+            logger.exception("cannot record the failure of job %s", task.job_id)
 
     def _prepare(self, task: Task) -> str | None:
-        """Build a task's table and make it the dataset's; tell what went wrong, or None."""
+        """Build a task's table and publish it as the dataset's.
+
+        Returns:
+            What went wrong; None if the job is complete.
+
+        Raises:
+            _JobAbandoned: The worker is stopping, or the dataset is deleted.
+        """
         path = self._folder.dataset(task.dataset_id)
         try:
-            text = DatasetText(path, task.kind, task.source, self._chunk_chars)
+            reader = DatasetReader(path, task.kind, task.source, self._chunk_chars)
         except FileNotFoundError:
-            return "The dataset's file is gone: delete the dataset and upload it again"
-        reported = 0.0
+            return "The dataset's file is missing: delete the dataset and upload it again"
+        last_report = 0.0
 
         def on_chunks(count: int) -> None:
-            nonlocal reported
-            self._check()
-            if text.progress >= reported + REPORT_STEP:
-                reported = text.progress
-                detail = f"{count} chunks embedded, {reported:.0%} of the text"
-                self._jobs.report(task.job_id, detail, round(reported * 0.99, 4))
+            nonlocal last_report
+            if self._is_abandoned():
+                raise _JobAbandoned
+            if reader.progress >= last_report + REPORT_STEP:
+                last_report = reader.progress
+                detail = f"{count} chunks embedded, {last_report:.0%} of the text"
+                self._jobs.report(task.job_id, detail, round(last_report * 0.99, 4))
 
-        with closing(text.chunks()) as chunks:
+        with closing(reader.chunks()) as chunks:
             count = self._index.build(task.table, chunks, on_chunks)
         if count == 0:
             return "The dataset has no text to retrieve: delete it and upload one that has"
-        if self._is_cut_off() or not self._jobs.complete(task, f"{count} chunks are ready for retrieval"):
+        if self._is_abandoned() or not self._jobs.complete(task, f"{count} chunks are ready for retrieval"):
             self._index.drop(task.table)
         return None
 
-    def _check(self) -> None:
-        """Raise _LetGo if the job at hand is not to be gone on with."""
-        if self._is_cut_off():
-            raise _JobAbandoned
-
-    def _is_cut_off(self) -> bool:
+    def _is_abandoned(self) -> bool:
+        """Tell whether the current job should not be continued."""
         with self._changed:
             return self._is_stopping or self._is_deleted
 
 
 def _public_message(error: Exception) -> str:
-    """What a job's owner is told of an error: nothing of this machine."""
+    """Describe an error to the owner of a job, without details of this machine."""
     if isinstance(error, ServiceError):
         return error.detail
     if isinstance(error, OSError) and error.strerror:
         return f"The server could not store the index ({error.strerror}): prepare the dataset again"
     return (
-        f"Preparing failed inside the server ({type(error).__name__}), and its log says why; prepare the dataset again"
+        f"Preparation failed inside the server ({type(error).__name__}), see its log for the cause; "
+        "prepare the dataset again"
     )

@@ -150,7 +150,7 @@ def test_a_server_stops_at_once_though_a_job_runs_and_the_job_is_not_failed(star
 @pytest.mark.parametrize(
     ("error", "detail"),
     [
-        (RuntimeError("/secret/path"), "Preparing failed inside the server (RuntimeError)"),
+        (RuntimeError("/secret/path"), "Preparation failed inside the server (RuntimeError)"),
         (OSError(28, "No space left on device", "/secret/path"), "(No space left on device)"),
     ],
 )
