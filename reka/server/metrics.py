@@ -79,7 +79,7 @@ class Metrics:
         self._request_seconds.labels(route).observe(seconds)
 
     @contextmanager
-    def upstream_request(self) -> Iterator[UpstreamAttempt]:
+    def count_upstream_request(self) -> Iterator[UpstreamAttempt]:
         """Count a request to the upstream; the block notes the status of the answer."""
         seen = UpstreamAttempt()
         try:
@@ -88,7 +88,7 @@ class Metrics:
             self._upstream_requests.labels(str(seen.status or "none")).inc()
 
     @contextmanager
-    def upstream_answer(self) -> Iterator[Callable[[], None]]:
+    def time_generation(self) -> Iterator[Callable[[], None]]:
         """Time an answer of the upstream from now to the end of the block, if it comes to one.
 
         The block calls what it is given at the first piece of a stream, and may do so again.

@@ -92,7 +92,7 @@ class Service:
         self._index = Index(self.folder.index, embedder)
         self.datasets = Datasets(database, self.folder, self._index, self.jobs, settings)
         self.worker = Worker(self.jobs, self.folder, self._index, settings.chunk_chars)
-        self.metrics.watch_upstream(lambda: self.limiter.busy, lambda: self.limiter.waiting)
+        self.metrics.watch_upstream(lambda: self.limiter.running, lambda: self.limiter.waiting)
         self.metrics.watch_jobs(self.jobs.count_by_status)
 
     @property

@@ -1,4 +1,4 @@
-"""Parts of a server under test: an embedder that waits for leave, an answerer that remembers."""
+"""Parts of a server under test: an embedder that waits for leave, a chat backend that records its requests."""
 
 import hashlib
 import threading
@@ -55,25 +55,25 @@ class FailingEmbedder(WordEmbedder):
 
 
 class Echo:
-    """Answers with the last turn and remembers what it was asked."""
+    """Answers with the last turn and records its requests."""
 
     language_model: str | None = "echo-1"
     model_names = ("echo-1",)
 
     def __init__(self, error: Exception | None = None) -> None:
-        self.questions: list[GenerationRequest] = []
+        self.requests: list[GenerationRequest] = []
         self.error = error
         self.is_closed = False
 
-    async def answer(self, question: GenerationRequest) -> GenerationResult:
-        self.questions.append(question)
+    async def generate(self, request: GenerationRequest) -> GenerationResult:
+        self.requests.append(request)
         if self.error is not None:
             raise self.error
-        return GenerationResult(text_of(question.messages[-1]), finish_reason="stop", input_tokens=3, output_tokens=2)
+        return GenerationResult(text_of(request.messages[-1]), finish_reason="stop", input_tokens=3, output_tokens=2)
 
-    async def stream(self, question: GenerationRequest) -> AnswerStream:
-        async for piece in stream_result(await self.answer(question), 1):
-            yield piece
+    async def stream(self, request: GenerationRequest) -> AnswerStream:
+        async for event in stream_result(await self.generate(request), 1):
+            yield event
 
     async def check(self) -> None:
         if self.error is not None:

@@ -1,1 +1,1 @@
-"""Answers: from a model behind the server, or quoted from the retrieved chunks."""
+"""Chat backends: a language model behind the server, or quotations from texts."""

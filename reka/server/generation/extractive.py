@@ -1,7 +1,7 @@
-"""The answerer for servers without a language model: it quotes the sentences that fit a question best.
+"""The backend of servers without a language model: it quotes the sentences that match a question best.
 
-Nothing is made up: every quotation stands word for word in the dataset or in the conversation, and the answer says
-where. The same question gets the same answer.
+Nothing is generated: every quotation is verbatim from the dataset, whose file is named, or from the conversation. The
+result is deterministic.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from reka.server.generation.types import (
     GenerationError,
     GenerationRequest,
     GenerationResult,
+    Snippet,
     stream_result,
     text_of,
     user_texts,
@@ -29,68 +30,68 @@ if TYPE_CHECKING:
 
 __all__ = ["ExtractiveBackend"]
 
-_QUOTATIONS: Final = 3
-"""The most quotations in an answer."""
+MAX_QUOTATIONS: Final = 3
+"""Quotations in a response."""
 
-_QUOTED_CHARS: Final = 1200
-"""The most characters that the quotations after the first may bring an answer to."""
+MAX_QUOTED_CHARS: Final = 1200
+"""Characters of all quotations together, unless the first alone has more."""
 
-_SNIPPETS_READ: Final = 8
-"""Snippets that sentences are looked for in, best first; the caller still gets all of them."""
+MAX_SNIPPETS: Final = 8
+"""Retrieved chunks searched for sentences, best first; the response still lists all of them."""
 
-_CONVERSATION_CHARS: Final = 50_000
-"""Characters of the conversation that are looked at, the latest ones: a turn may be of any length."""
+MAX_CONVERSATION_CHARS: Final = 50_000
+"""Characters of the conversation searched for sentences, the latest ones: a turn may have any length."""
 
-_ASKED_CHARS: Final = 2_000
-"""Characters of a question that are compared with the candidates, the last ones."""
+MAX_QUESTION_CHARS: Final = 2_000
+"""Characters of the question that are compared with the candidates, the last ones."""
 
-_SIMILARITY_WEIGHT: Final = 0.5
-"""Share of a sentence's similarity to the question in its score."""
+SIMILARITY_WEIGHT: Final = 0.5
+"""Weight in a candidate's score of its cosine similarity to the question."""
 
-_SHARED_WORDS: Final = 0.5
-"""Share of the question's words that the sentence has, weighted by how much they tell."""
+KEYWORD_WEIGHT: Final = 0.5
+"""Weight in a candidate's score of the share of the question's words in it, each weighted by its rarity."""
 
-_SNIPPET_RANK: Final = 0.1
-"""What a sentence of the first snippet has ahead of one far down."""
+RANK_WEIGHT: Final = 0.1
+"""Weight in a candidate's score of the reciprocal rank of its chunk."""
 
-_MIN_RELATIVE_SCORE: Final = 0.8
-"""Share of the best score that further quotations must reach."""
+FRAGMENT_PENALTY: Final = 0.8
+"""Factor for the score of an incomplete sentence, or of one that introduces something that does not follow."""
 
-_FRAGMENT_PENALTY: Final = 0.8
-"""Factor for what is no whole sentence, or leads to something that is not there."""
+SHORT_CHARS: Final = 60
+SHORT_PENALTY: Final = 0.9
+"""Factor for the score of a sentence under SHORT_CHARS characters: it resembles a short question and says little."""
 
-_SHORT_CHARS: Final = 60
-_SHORT: Final = 0.9
-"""Factor for a sentence of fewer characters: it resembles a short question easily, and tells little."""
+MIN_RELATIVE_SCORE: Final = 0.8
+"""Share of the best score that each further quotation must reach."""
 
-_SAME_WORDS: Final = 0.7
-"""Share of common words from which two quotations say the same."""
+MAX_OVERLAP: Final = 0.7
+"""Share of common words from which two quotations count as duplicates."""
 
-_LEAST_SIMILARITY: Final = 0.4
-"""Cosine that makes a sentence of the conversation fit although it shares no word with the question."""
+MIN_SIMILARITY: Final = 0.4
+"""Cosine similarity from which a sentence of the conversation matches without sharing a word with the question."""
 
-_WORDS_A_PIECE: Final = 4
-"""Words of a piece of a streamed answer."""
+WORDS_PER_DELTA: Final = 4
+"""Words in a delta of a streamed response."""
 
 _FROM_DATASET: Final = "Quoted from the dataset (no language model is attached to this server):"
 _FROM_CONVERSATION: Final = "Quoted from this conversation (no language model is attached to this server):"
-_NOT_SEEN: Final = "The {media} cannot be looked at: no language model is attached to this server, it can only quote."
-_NOTHING_FOUND: Final = (
-    "No language model is attached to this server, so it can only quote, and it found nothing {where} that fits. "
-    "{way_out}, or put a model behind the server: reka serve --upstream URL"
+_NO_MEDIA: Final = "The {media} cannot be read: no language model is attached to this server, it can only quote."
+_NO_MATCH: Final = (
+    "No language model is attached to this server, so it can only quote, and it found nothing {where} that matches. "
+    "{hint}, or put a model behind the server: reka serve --upstream URL"
 )
 
 _WORD: Final = re.compile(r"\w+")
-_ENDING: Final = re.compile(r"(?<=\w{3})(?:ings?|ed|es|s|ly|e)$")
-_EMPTY_WORDS: Final = frozenset(
+_SUFFIX: Final = re.compile(r"(?<=\w{3})(?:ings?|ed|es|s|ly|e)$")
+_STOPWORDS: Final = frozenset(
     """a about again all also am an any are be because been being but can cannot could did do does doing don done each
     get give given got had has have having he her here him his how i is it its just let ll m many may me might mine
     more most much must my now of our out please re s same say she should shows so some something such t tell than that
     the their them then there these they thing things this those to too up use used using ve very want was way we were
-    what when where whether which who whom whose why will work works would you your""".split()  # noqa: SIM905 - a hundred quoted words read worse
+    what when where whether which who whom whose why will work works would you your""".split()  # noqa: SIM905 - a hundred string literals are harder to read
 )
 
-# In "the with statement" they are what it is about, in most questions they are not: they count, for half.
+# Function words that may also be the topic, as in "the with statement": they count half.
 _WEAK_WORDS: Final = frozenset(
     {"and", "as", "at", "by", "else", "for", "from", "if", "in", "into", "not", "on", "only", "or", "while", "with"}
 )
@@ -99,13 +100,13 @@ _WEAK_WORDS: Final = frozenset(
 @dataclass(frozen=True, slots=True)
 class _Quotation:
     text: str
-    source: str  # "" is the conversation
-    rank: int  # of its snippet, from 0
+    source: str  # empty for the conversation
+    rank: int  # of its chunk, from 0
     words: frozenset[str]
 
 
 class ExtractiveBackend:
-    """Quotes the best-fitting sentences of the retrieved text, or, without a dataset, of the conversation itself."""
+    """Quotes the best matching sentences of the retrieved chunks or, without a dataset, of the conversation."""
 
     language_model: Final[str | None] = None
     model_names: Final[tuple[str, ...]] = ()
@@ -113,139 +114,145 @@ class ExtractiveBackend:
     def __init__(self, embedder: "Embedder") -> None:
         self._embedder = embedder
 
-    async def answer(self, question: GenerationRequest) -> GenerationResult:
-        """Quote what fits. Sampling parameters change nothing, `max_tokens` and `stop` cut the answer.
+    async def generate(self, request: GenerationRequest) -> GenerationResult:
+        """Quote the best matches. Of the options only `max_tokens` and `stop` have an effect.
 
         Raises:
-            GenerationError: The question is for a language model: it has tools, or wants a format (400).
+            GenerationError: The request requires a language model, for tools or a response format (400).
         """
-        if wants := question.required_capabilities():
+        if capabilities := request.required_capabilities():
             raise GenerationError(
                 400,
-                f"{', '.join(wants)}: no language model is attached to this server, it can only quote. Put one behind "
-                "it: reka serve --upstream URL",
+                f"{', '.join(capabilities)}: no language model is attached to this server, it can only quote. Put one "
+                "behind it: reka serve --upstream URL",
             )
-        return await asyncio.to_thread(self._answer, question)
+        return await asyncio.to_thread(self._generate, request)
 
-    async def stream(self, question: GenerationRequest) -> AnswerStream:
-        """Quote what fits, some words at a time."""
-        async for piece in stream_result(await self.answer(question), _WORDS_A_PIECE):
-            yield piece
+    async def stream(self, request: GenerationRequest) -> AnswerStream:
+        """Quote the best matches, a few words at a time."""
+        async for event in stream_result(await self.generate(request), WORDS_PER_DELTA):
+            yield event
 
     async def check(self) -> None:
-        """Do nothing: it can always quote."""
+        """Do nothing: the backend is always ready."""
 
     async def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+        """Do nothing: the backend has no connections."""
 
-    def _answer(self, question: GenerationRequest) -> GenerationResult:
-        text = _until(question.stop, self._text(question))
-        cut = text if question.max_tokens is None else self._first_tokens(text, question.max_tokens)
-        count = self._embedder.count_tokens
-        read = [text_of(message) for message in question.messages] + [
-            snippet.text for snippet in question.snippets or ()
-        ]
-        return GenerationResult(cut, "stop" if cut == text else "length", sum(map(count, read)), count(cut))
+    def _generate(self, request: GenerationRequest) -> GenerationResult:
+        text = _truncate_at_stop(self._compose(request), request.stop)
+        output = text if request.max_tokens is None else self._truncate(text, request.max_tokens)
+        count_tokens = self._embedder.count_tokens
+        inputs = [text_of(message) for message in request.messages]
+        inputs += [snippet.text for snippet in request.snippets or ()]
+        finish_reason = "stop" if output == text else "length"
+        return GenerationResult(output, finish_reason, sum(map(count_tokens, inputs)), count_tokens(output))
 
-    def _text(self, question: GenerationRequest) -> str:
-        start = _FROM_DATASET if question.snippets else _FROM_CONVERSATION
-        if question.max_tokens is not None and question.max_tokens < self._embedder.count_tokens(start):
-            # The budget ends before the first quotation would begin. So ask those who want the chunks and no answer.
-            return start
-        asked, rest = _split_question(question)
+    def _compose(self, request: GenerationRequest) -> str:
+        intro = _FROM_DATASET if request.snippets else _FROM_CONVERSATION
+        if request.max_tokens is not None and request.max_tokens < self._embedder.count_tokens(intro):
+            # There is no room for a quotation. Callers that only want the retrieved chunks set such a limit.
+            return intro
+        question, statements = _split_question(request)
         candidates = (
-            list(_candidates_from_snippets(question))
-            if question.snippets is not None
-            else list(_candidates_from_turns(question, rest))
+            list(_candidates_from_snippets(request.snippets))
+            if request.snippets is not None
+            else list(_candidates_from_turns(request, statements))
         )
-        chosen = self._choose(asked, candidates)
-        notes = [_NOT_SEEN.format(media=media) for media in _media(question)]
-        if chosen:
-            return "\n\n".join([*notes, start, *_rendered(chosen)])
-        return "\n\n".join(notes) or _nothing_found(question)
+        quotations = self._select(question, candidates)
+        notes = [_NO_MEDIA.format(media=media) for media in _media_kinds(request)]
+        if quotations:
+            return "\n\n".join([*notes, intro, *map(_render, quotations)])
+        return "\n\n".join(notes) or _no_match(request)
 
-    def _choose(self, asked: str, candidates: Sequence[_Quotation]) -> list[_Quotation]:
-        """Take the few best distinct candidates, in reading order; of the conversation, only what fits at all."""
-        if not candidates or not asked.strip():
+    def _select(self, question: str, candidates: Sequence[_Quotation]) -> list[_Quotation]:
+        """Select the few best distinct candidates, in reading order."""
+        if not candidates or not question.strip():
             return []
-        words = _content_words(asked)
-        weights = _weights(words, candidates)
-        vectors = self._embedder.embed([asked, *(candidate.text for candidate in candidates)])
-        similarities = (vectors[1:] @ vectors[0]).tolist()
-        scores: dict[int, float] = {}
-        for index, (candidate, similarity) in enumerate(zip(candidates, similarities, strict=True)):
-            if candidate.source or (words - _WEAK_WORDS) & candidate.words or similarity >= _LEAST_SIMILARITY:
-                scores[index] = _score(candidate, similarity, weights)
-        # Rounded: the last digits of a product depend on the machine's vector unit, and must not decide an order.
-        ranked = sorted(scores, key=lambda index: (-round(scores[index], 5), index))
-        chosen: list[int] = []
-        for index in ranked:
-            if scores[index] < _MIN_RELATIVE_SCORE * scores[ranked[0]] or len(chosen) == _QUOTATIONS:
+        scores = self._scores(question, candidates)
+        # Rounded, because the last digits of a dot product depend on the machine's vector unit.
+        ranking = sorted(scores, key=lambda index: (-round(scores[index], 5), index))
+        selected: list[int] = []
+        for index in ranking:
+            if scores[index] < MIN_RELATIVE_SCORE * scores[ranking[0]] or len(selected) == MAX_QUOTATIONS:
                 break
-            if _is_novel([candidates[other] for other in chosen], candidates[index]):
-                chosen.append(index)
-        return [candidates[index] for index in sorted(chosen)]
+            if _is_novel(candidates[index], [candidates[other] for other in selected]):
+                selected.append(index)
+        return [candidates[index] for index in sorted(selected)]
 
-    def _first_tokens(self, text: str, limit: int) -> str:
-        """Cut a text at the last end of a word that keeps it within `limit` tokens."""
-        count = self._embedder.count_tokens
-        if count(text) <= limit:
+    def _scores(self, question: str, candidates: Sequence[_Quotation]) -> dict[int, float]:
+        """Score the candidates by their index; those from the conversation only if they match the question at all."""
+        words = _content_words(question)
+        weights = _word_weights(words, candidates)
+        vectors = self._embedder.embed([question, *(candidate.text for candidate in candidates)])
+        similarities = (vectors[1:] @ vectors[0]).tolist()
+        return {
+            index: _score(candidate, similarity, weights)
+            for index, (candidate, similarity) in enumerate(zip(candidates, similarities, strict=True))
+            if candidate.source or (words - _WEAK_WORDS) & candidate.words or similarity >= MIN_SIMILARITY
+        }
+
+    def _truncate(self, text: str, max_tokens: int) -> str:
+        """Cut a text at the last end of a word that keeps it within `max_tokens`."""
+        count_tokens = self._embedder.count_tokens
+        if count_tokens(text) <= max_tokens:
             return text
         ends = [0, *(match.end() for match in re.finditer(r"\S+", text))]
         low, high = 0, len(ends) - 1
         while low < high:
             middle = (low + high + 1) // 2
-            low, high = (middle, high) if count(text[: ends[middle]]) <= limit else (low, middle - 1)
+            low, high = (middle, high) if count_tokens(text[: ends[middle]]) <= max_tokens else (low, middle - 1)
         return text[: ends[low]]
 
 
-def _split_question(question: GenerationRequest) -> tuple[str, list[str]]:
-    """Find what is asked: the interrogative sentences of the last human turn, else all of that turn.
+def _split_question(request: GenerationRequest) -> tuple[str, list[str]]:
+    """Split the last human turn into its question and its statements, which may contain the answer.
 
     Returns:
-        What is asked, and the turn's other sentences, which may hold the answer.
+        The interrogative sentences, and the other ones. Without any interrogative sentence the whole turn is the
+        question.
     """
-    last = user_texts(question.messages)[-1]
-    sentences = passages(_end_of(last, _CONVERSATION_CHARS))
-    asked = [sentence for sentence in sentences if _is_question(sentence)]
-    if not asked:
-        return _end_of(last, _ASKED_CHARS), []
-    return _end_of(" ".join(asked), _ASKED_CHARS), [sentence for sentence in sentences if not _is_question(sentence)]
+    turn = user_texts(request.messages)[-1]
+    sentences = passages(_last_chars(turn, MAX_CONVERSATION_CHARS))
+    questions = [sentence for sentence in sentences if _is_question(sentence)]
+    if not questions:
+        return _last_chars(turn, MAX_QUESTION_CHARS), []
+    statements = [sentence for sentence in sentences if not _is_question(sentence)]
+    return _last_chars(" ".join(questions), MAX_QUESTION_CHARS), statements
 
 
-def _end_of(text: str, chars: int) -> str:
-    """Give the last characters of a text, from the start of a word on."""
-    return text if len(text) <= chars else text[-chars:].partition(" ")[2]
+def _last_chars(text: str, count: int) -> str:
+    """Return the last characters of a text, from the start of a word on."""
+    return text if len(text) <= count else text[-count:].partition(" ")[2]
 
 
 def _is_question(sentence: str) -> bool:
     return sentence.rstrip("\"'”\u2019») ").endswith(("?", "\uff1f"))
 
 
-def _candidates_from_snippets(question: GenerationRequest) -> Iterator[_Quotation]:
-    for rank, snippet in enumerate((question.snippets or ())[:_SNIPPETS_READ]):
+def _candidates_from_snippets(snippets: Sequence[Snippet]) -> Iterator[_Quotation]:
+    for rank, snippet in enumerate(snippets[:MAX_SNIPPETS]):
         for text in passages(snippet.text):
             if words := _content_words(text):
                 yield _Quotation(text, snippet.source or "the dataset", rank, words)
 
 
-def _candidates_from_turns(question: GenerationRequest, rest: Sequence[str]) -> Iterator[_Quotation]:
-    """Yield what the human said, except questions: an answer must not quote the model, nor ask back."""
-    earlier = user_texts(question.messages)[:-1]
-    latest = passages(_end_of("\n\n".join(earlier), _CONVERSATION_CHARS))
-    for text in [*latest, *rest]:
+def _candidates_from_turns(request: GenerationRequest, statements: Sequence[str]) -> Iterator[_Quotation]:
+    """Yield the human's statements: a response must not quote the model, or repeat a question."""
+    earlier = "\n\n".join(user_texts(request.messages)[:-1])
+    for text in [*passages(_last_chars(earlier, MAX_CONVERSATION_CHARS)), *statements]:
         if not _is_question(text):
             yield _Quotation(text, "", 0, _content_words(text))
 
 
 def _content_words(text: str) -> frozenset[str]:
-    """Give the words of a text that carry meaning, in a form that plural and tense do not change much."""
+    """Return the words of a text without stopwords, stemmed so that plural and tense hardly matter."""
     words = (word.strip("_") for word in _WORD.findall(text.casefold()))
-    return frozenset(_ENDING.sub("", word) for word in words if word and word not in _EMPTY_WORDS)
+    return frozenset(_SUFFIX.sub("", word) for word in words if word and word not in _STOPWORDS)
 
 
-def _weights(words: frozenset[str], candidates: Sequence[_Quotation]) -> dict[str, float]:
-    """Weigh the question's words: those that few candidates have tell most. They add up to 1."""
+def _word_weights(words: frozenset[str], candidates: Sequence[_Quotation]) -> dict[str, float]:
+    """Weight the question's words by their rarity among the candidates. The weights add up to 1."""
     frequency = Counter(word for candidate in candidates for word in words & candidate.words)
     weights = {
         word: math.log(1 + len(candidates) / (1 + frequency[word])) * (0.5 if word in _WEAK_WORDS else 1)
@@ -256,43 +263,42 @@ def _weights(words: frozenset[str], candidates: Sequence[_Quotation]) -> dict[st
 
 
 def _score(candidate: _Quotation, similarity: float, weights: dict[str, float]) -> float:
-    shared = math.fsum(weight for word, weight in weights.items() if word in candidate.words)
-    score = _SIMILARITY_WEIGHT * similarity + _SHARED_WORDS * shared + _SNIPPET_RANK / (1 + candidate.rank)
+    overlap = math.fsum(weight for word, weight in weights.items() if word in candidate.words)
+    score = SIMILARITY_WEIGHT * similarity + KEYWORD_WEIGHT * overlap + RANK_WEIGHT / (1 + candidate.rank)
     text = candidate.text
-    is_whole = (text[0].isupper() or not text[0].isalpha()) and not text.endswith(":") and len(candidate.words) > 1
-    return score * (1 if is_whole else _FRAGMENT_PENALTY) * (1 if len(text) >= _SHORT_CHARS else _SHORT)
+    is_complete = (text[0].isupper() or not text[0].isalpha()) and not text.endswith(":") and len(candidate.words) > 1
+    return score * (1 if is_complete else FRAGMENT_PENALTY) * (1 if len(text) >= SHORT_CHARS else SHORT_PENALTY)
 
 
-def _is_novel(chosen: Sequence[_Quotation], candidate: _Quotation) -> bool:
-    """Tell whether a further quotation says something new and leaves the answer readable."""
-    if not chosen:
+def _is_novel(candidate: _Quotation, selected: Sequence[_Quotation]) -> bool:
+    """Tell whether a candidate adds something new and keeps the response short."""
+    if not selected:
         return True
-    if sum(len(other.text) for other in [*chosen, candidate]) > _QUOTED_CHARS:
+    if sum(len(quotation.text) for quotation in [*selected, candidate]) > MAX_QUOTED_CHARS:
         return False
     return all(
-        len(candidate.words & other.words) < _SAME_WORDS * min(len(candidate.words), len(other.words))
-        for other in chosen
+        len(candidate.words & other.words) < MAX_OVERLAP * min(len(candidate.words), len(other.words))
+        for other in selected
     )
 
 
-def _rendered(chosen: Sequence[_Quotation]) -> Iterator[str]:
-    for quotation in chosen:
-        quoted = "\n".join(f"> {line}".rstrip() for line in quotation.text.split("\n"))
-        yield f"{quoted}\n— {quotation.source}" if quotation.source else quoted
+def _render(quotation: _Quotation) -> str:
+    lines = "\n".join(f"> {line}".rstrip() for line in quotation.text.split("\n"))
+    return f"{lines}\n— {quotation.source}" if quotation.source else lines
 
 
-def _media(question: GenerationRequest) -> list[str]:
-    return [kind if kind else "media file" for message in question.messages for kind in media_of(message)]
+def _media_kinds(request: GenerationRequest) -> list[str]:
+    return [kind for message in request.messages for kind in media_of(message)]
 
 
-def _nothing_found(question: GenerationRequest) -> str:
-    if question.snippets is None:
-        way_out = 'Name a dataset to have it searched (retrieval_dataset="...")'
-        return _NOTHING_FOUND.format(where="in this conversation", way_out=way_out)
-    return _NOTHING_FOUND.format(where="in the dataset", way_out="Ask in the words of the dataset")
+def _no_match(request: GenerationRequest) -> str:
+    if request.snippets is None:
+        hint = 'Name a dataset to search (retrieval_dataset="...")'
+        return _NO_MATCH.format(where="in this conversation", hint=hint)
+    return _NO_MATCH.format(where="in the dataset", hint="Ask in the words of the dataset")
 
 
-def _until(stop: Sequence[str], text: str) -> str:
-    """Cut a text before the first of the stop words."""
-    ends = [text.find(word) for word in stop if word]
-    return text[: min((end for end in ends if end >= 0), default=len(text))]
+def _truncate_at_stop(text: str, stop: Sequence[str]) -> str:
+    """Cut a text before the first of the stop texts."""
+    starts = [text.find(word) for word in stop if word]
+    return text[: min((start for start in starts if start >= 0), default=len(text))]

@@ -1,4 +1,4 @@
-"""Which answerer a server uses."""
+"""The choice of a server's chat backend."""
 
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.types import ChatBackend
@@ -8,21 +8,21 @@ from reka.server.settings import Settings
 
 
 def make_backend(settings: Settings, embedder: Embedder, limiter: ConcurrencyLimiter, metrics: Metrics) -> ChatBackend:
-    """Make the answerer that a server's settings ask for.
+    """Create the chat backend that the settings select.
 
     Args:
-        settings: The upstream and how to ask it; none means no language model.
-        embedder: Compares and counts texts.
-        limiter: Room for questions at once.
-        metrics: Where questions to an upstream are counted.
+        settings: The upstream and its options; without an upstream the backend is extractive.
+        embedder: Compares texts, and counts tokens.
+        limiter: Limits concurrent requests to an upstream.
+        metrics: Counts requests to an upstream.
 
     Raises:
-        ValueError: `upstream` is no address, or a setting that belongs to one is given without it.
+        ValueError: `upstream` is not an address, or one of its options is set without it.
     """
-    # Imported here: each answerer loads what the other has no use for.
+    # Imported here, because each backend has dependencies that the other does not need.
     if settings.upstream is None:
         if settings.upstream_model is not None or settings.upstream_key is not None:
-            raise ValueError("upstream_model and upstream_key belong to an upstream: give its address as upstream too")
+            raise ValueError("upstream_model and upstream_key_env need an upstream: set upstream to its address too")
         from reka.server.generation.extractive import ExtractiveBackend
 
         return ExtractiveBackend(embedder)
@@ -38,8 +38,8 @@ def make_backend(settings: Settings, embedder: Embedder, limiter: ConcurrencyLim
         count_tokens=embedder.count_tokens,
         limiter=limiter,
         retries=settings.upstream_retries,
-        # Not `connect`, which sets a timer at each request: it also bounds the wait for a free connection, and the
-        # number of those is not limited here.
+        # Not `connect`, which sets a timer at each request: it also limits the wait for a free connection, and the pool
+        # is unlimited.
         timeout=ClientTimeout(total=None, sock_connect=settings.upstream_connect, sock_read=settings.upstream_silence),
         metrics=metrics,
     )

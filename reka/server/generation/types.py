@@ -1,4 +1,4 @@
-"""What an answerer is asked, what it gives back, and which one a server uses."""
+"""The interface of chat backends: requests, results, streams and errors."""
 
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -24,45 +24,44 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A piece of text that retrieval found for a question."""
+    """A chunk that retrieval found for a request."""
 
     text: str
-    """The text, as it stands in the dataset."""
+    """The text, verbatim from the dataset."""
     source: str
-    """The file of the dataset that it is from."""
+    """Name of the file that the text is from."""
     score: float
-    """How well it ranks, from 0 to 1."""
+    """Score of its rank, 0 to 1."""
     similarity: float
-    """Cosine of its embedding and the question's, from -1 to 1."""
+    """Cosine similarity of its embedding and the query's, -1 to 1."""
 
 
 Message: TypeAlias = Mapping[str, Any]
-"""One message as OpenAI's chat API has it: `role` (system, developer, user, assistant or tool), `content` (a string, a
-list of parts, or None) and, where there are any, `tool_calls` in the nested form, or the `tool_call_id` of a result."""
+"""A message in the form of OpenAI's chat API: `role` (system, developer, user, assistant or tool), `content` (a string,
+a list of parts, or None) and optionally `tool_calls` in the nested form, or the `tool_call_id` of a tool's result."""
 
-
-_MORE: Final = ("functions", "research")
-"""What else takes a language model: tools by their old name, and web search."""
+_EXTRA_CAPABILITIES: Final = ("functions", "research")
+"""Extra arguments that require a language model: tools by their old name, and web search."""
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """A checked conversation, what retrieval found for it, and how it is to be answered. None: not asked for."""
+    """A validated conversation, its retrieved chunks and generation options. None means the caller did not set it."""
 
     messages: Sequence[Message]
-    """The conversation; at least one of the messages is a user's."""
+    """The conversation; at least one message has the role user."""
     model: str
-    """The model that the caller named."""
+    """Name of the model, as the response repeats it."""
     snippets: Sequence[Snippet] | None = None
-    """What was found, best first; None if no dataset was named, which differs from one that holds nothing."""
+    """The retrieved chunks, best first; empty if nothing was found, None if the request names no dataset."""
     tools: Sequence[Mapping[str, Any]] = ()
-    """What the model may call, in the flat form: `name`, `description`, `parameters`, a JSON schema."""
+    """The tools in the flat form: `name`, `description` and `parameters`, a JSON schema."""
     tool_choice: str | None = None
-    """`auto`, `none`, `required`, or `named:` and the name of the tool that must be called."""
+    """`auto`, `none`, `required`, or `named:` followed by the name of the tool that must be called."""
     response_format: Mapping[str, Any] | None = None
-    """As OpenAI's API has it; None for plain text."""
+    """The response format in the form of OpenAI's API; None for plain text."""
     max_tokens: int | None = None
-    """The longest answer, in tokens."""
+    """Maximum number of generated tokens."""
     temperature: float | None = None
     seed: int | None = None
     top_k: int | None = None
@@ -71,18 +70,19 @@ class GenerationRequest:
     presence_penalty: float | None = None
     length_penalty: float | None = None
     stop: Sequence[str] = ()
-    """Texts that end the answer before they appear in it."""
+    """Texts that end the generation; they are not part of the result."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """What else the caller sent, for a model that knows it."""
+    """Further arguments, passed through to the model."""
 
     def required_capabilities(self) -> list[str]:
-        """Name what only a language model can do for this question."""
-        wants = {"tools": self.tools, "response_format": self.response_format}
-        return [name for name, wanted in wants.items() if wanted] + [name for name in _MORE if self.extra.get(name)]
+        """List the capabilities of this request that only a language model has."""
+        values: dict[str, object] = {"tools": self.tools, "response_format": self.response_format}
+        values |= {name: self.extra.get(name) for name in _EXTRA_CAPABILITIES}
+        return [name for name, value in values.items() if value]
 
 
 def text_of(message: Message) -> str:
-    """Give the text of a message: its content if that is a string, the text of its parts, or nothing."""
+    """Return the text of a message: its content if that is a string, else the text of its text parts."""
     content = message.get("content")
     if isinstance(content, str):
         return content
@@ -90,31 +90,31 @@ def text_of(message: Message) -> str:
 
 
 def user_texts(messages: Sequence[Message]) -> list[str]:
-    """Give the texts of the user's messages, in order."""
+    """Return the texts of the user's messages, in order."""
     return [text_of(message) for message in messages if message["role"] == "user"]
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool that the model wants called."""
+    """A tool call requested by the model."""
 
     id: str
     name: str
     arguments: str
-    """JSON text, as the model wrote it; it need not be valid."""
+    """JSON text as the model wrote it, possibly invalid."""
 
     def nested(self) -> dict[str, Any]:
-        """Write it as OpenAI's API does."""
+        """Convert the call to the nested form of OpenAI's API."""
         return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationResult:
-    """What came of a question."""
+    """A complete response of a backend."""
 
     text: str
     finish_reason: str
-    """`stop`, `length` (the answer was cut at `max_tokens`), `tool_calls`, or whatever else a model says."""
+    """`stop`, `length` (cut off at `max_tokens`), `tool_calls`, or another reason from the model."""
     input_tokens: int
     output_tokens: int
     tool_calls: Sequence[ToolCall] = ()
@@ -125,16 +125,16 @@ class GenerationResult:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What is new in an answer under way."""
+    """An increment of a streamed response."""
 
     fields: Mapping[str, Any]
-    """As OpenAI's API has it: `content`, `tool_calls` (pieces with an `index`), `reasoning_content`, ..."""
+    """A delta in the form of OpenAI's API: `content`, `tool_calls` (each with an `index`), `reasoning_content`, ..."""
     logprobs: object = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of an answer that came in pieces; always the last of them."""
+    """The last event of a streamed response."""
 
     finish_reason: str
     input_tokens: int
@@ -142,71 +142,71 @@ class Finish:
 
 
 AnswerStream: TypeAlias = AsyncGenerator[Delta | Finish, None]
-"""An answer as it is written. To close it is to let go of whatever writes it."""
+"""A streamed response: deltas, then a finish. Closing it stops the generation."""
 
 
-async def stream_result(answer: GenerationResult, size: int | None = None) -> AnswerStream:
-    """Give a whole answer as pieces.
+async def stream_result(result: GenerationResult, words_per_delta: int | None = None) -> AnswerStream:
+    """Convert a complete result to a stream.
 
     Args:
-        answer: What to give.
-        size: The most words in a piece of text; None for all at once.
+        result: The result.
+        words_per_delta: Maximum number of words in a delta; None for the whole text in one.
     """
-    yield Delta({"role": "assistant", "content": "", **answer.extra})
-    words = re.findall(r"\s*\S+|\s+$", answer.text)
-    step = size or len(words) or 1
+    yield Delta({"role": "assistant", "content": "", **result.extra})
+    words = re.findall(r"\s*\S+|\s+$", result.text)
+    step = words_per_delta or len(words) or 1
     for start in range(0, len(words), step):
         yield Delta({"content": "".join(words[start : start + step])})
-    for index, call in enumerate(answer.tool_calls):
+    for index, call in enumerate(result.tool_calls):
         yield Delta({"tool_calls": [{"index": index, **call.nested()}]})
-    yield Finish(answer.finish_reason, answer.input_tokens, answer.output_tokens)
+    yield Finish(result.finish_reason, result.input_tokens, result.output_tokens)
 
 
 class ChatBackend(Protocol):
-    """Whatever answers questions: a language model, or a quoter of texts."""
+    """Generates the responses of chats: a language model, or an extractive backend that quotes texts."""
 
     @property
     def language_model(self) -> str | None:
-        """What to call the language model behind it; None if there is none."""
+        """Name of the language model; None if the backend has none."""
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """Names of its own that a caller may name it by, as far as they are known."""
+        """Names of the backend's own models that a request may select, as far as they are known yet."""
 
-    async def answer(self, question: GenerationRequest) -> GenerationResult:
-        """Answer a question.
+    async def generate(self, request: GenerationRequest) -> GenerationResult:
+        """Generate a complete response.
 
         Raises:
-            GenerationError: There is no answer.
+            GenerationError: The generation failed.
         """
 
-    def stream(self, question: GenerationRequest) -> AnswerStream:
-        """Answer a question bit by bit.
+    def stream(self, request: GenerationRequest) -> AnswerStream:
+        """Generate a response as a stream.
 
         Raises:
-            GenerationError: There is no answer, or it broke off.
+            GenerationError: The generation failed, or the stream is interrupted.
         """
 
     async def check(self) -> None:
-        """See whether questions can be answered now.
+        """Check that the backend is ready.
 
         Raises:
-            GenerationError: They cannot.
+            GenerationError: It is not.
         """
 
     async def close(self) -> None:
-        """Let go of connections. A closed answerer is not asked again."""
+        """Close all connections; the backend must not be used afterwards."""
 
 
 class GenerationError(Exception):
-    """A question could not be answered.
+    """A generation failed.
 
     Args:
-        status: HTTP status that the server's own answer should have.
-        detail: What happened and the way out. Never holds a key.
-        retry_after: Seconds after which another try may succeed; None if nobody said.
-        code: What a model's API calls this error, such as `context_length_exceeded`; None if it does not say.
-        limits: Headers that tell how much the model's API still takes (`x-ratelimit-...`).
+        status: HTTP status of the server's response.
+        detail: What happened and how to fix it. Never contains a key.
+        retry_after: Seconds after which a retry may succeed; None if unknown.
+        code: The error code of the model's API, such as `context_length_exceeded`; None if it has none.
+        limits: The rate limit headers of the model's API (`x-ratelimit-...`).
     """
 
     def __init__(
@@ -225,5 +225,5 @@ class GenerationError(Exception):
         self.limits = limits or {}
 
     def __str__(self) -> str:
-        """Say what happened."""
+        """Return the detail."""
         return self.detail

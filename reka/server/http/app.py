@@ -120,7 +120,7 @@ def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
         """Create the next turn of a conversation."""
         caller = await owner(request)
         generation = await build(request, caller, await read_body(request, ChatRequest, limit))
-        return to_response(await cancel_on_disconnect(request, backend.answer(generation)), generation.snippets)
+        return to_response(await cancel_on_disconnect(request, backend.generate(generation)), generation.snippets)
 
     @app.post("/v1/chat", tags=["chat"], openapi_extra=openapi.json_body(V1ChatRequest))
     async def create_v1_chat(request: Request) -> Any:
@@ -130,7 +130,7 @@ def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
         generation = await build(request, caller, body)
         if body.stream:
             return await stream(request, generation, v1_chat.to_sse)
-        return v1_chat.to_response(await cancel_on_disconnect(request, backend.answer(generation)), generation)
+        return v1_chat.to_response(await cancel_on_disconnect(request, backend.generate(generation)), generation)
 
     @app.post("/v1/chat/completions", tags=["chat"], openapi_extra=openapi.json_body(CompletionRequest))
     async def create_completion(request: Request) -> Any:
@@ -141,7 +141,7 @@ def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
         if body.stream:
             to_sse = partial(v1_completions.to_sse, include_usage=body.include_usage())
             return await stream(request, generation, to_sse)
-        return v1_completions.to_response(await cancel_on_disconnect(request, backend.answer(generation)), generation)
+        return v1_completions.to_response(await cancel_on_disconnect(request, backend.generate(generation)), generation)
 
 
 def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:

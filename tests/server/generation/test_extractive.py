@@ -26,7 +26,7 @@ def backend(embedder: WordBag) -> ExtractiveBackend:
 
 
 async def test_what_the_human_said_earlier_is_quoted_when_it_answers(backend: ExtractiveBackend, question: Ask) -> None:
-    answer = await backend.answer(question("Hi, my name is John.", "Hi, I'm Reka's assistant.", "What was my name?"))
+    answer = await backend.generate(question("Hi, my name is John.", "Hi, I'm Reka's assistant.", "What was my name?"))
 
     assert "> Hi, my name is John." in answer.text
     assert "assistant" not in answer.text
@@ -34,7 +34,7 @@ async def test_what_the_human_said_earlier_is_quoted_when_it_answers(backend: Ex
 
 
 async def test_an_earlier_question_is_no_answer(backend: ExtractiveBackend, question: Ask) -> None:
-    answer = await backend.answer(question("What is my name?", "I do not know.", "What is my name?"))
+    answer = await backend.generate(question("What is my name?", "I do not know.", "What is my name?"))
 
     assert ">" not in answer.text
     assert "No language model" in answer.text
@@ -43,7 +43,7 @@ async def test_an_earlier_question_is_no_answer(backend: ExtractiveBackend, ques
 async def test_a_statement_in_the_same_turn_as_the_question_is_quoted(
     backend: ExtractiveBackend, question: Ask
 ) -> None:
-    answer = await backend.answer(question("My cat is called Felix. It is Monday. What is my cat called?"))
+    answer = await backend.generate(question("My cat is called Felix. It is Monday. What is my cat called?"))
 
     assert "> My cat is called Felix." in answer.text
     assert "Monday" not in answer.text
@@ -52,7 +52,7 @@ async def test_a_statement_in_the_same_turn_as_the_question_is_quoted(
 async def test_a_lone_question_gets_the_way_out_instead_of_an_invention(
     backend: ExtractiveBackend, question: Ask
 ) -> None:
-    answer = await backend.answer(question("Who wrote Hamlet?"))
+    answer = await backend.generate(question("Who wrote Hamlet?"))
 
     assert "No language model is attached" in answer.text
     assert "retrieval_dataset=" in answer.text
@@ -63,7 +63,7 @@ async def test_a_lone_question_gets_the_way_out_instead_of_an_invention(
 async def test_a_history_that_has_nothing_to_do_with_the_question_is_not_quoted(
     backend: ExtractiveBackend, question: Ask
 ) -> None:
-    answer = await backend.answer(question("The sky is blue.", "Yes.", "Who wrote Hamlet?"))
+    answer = await backend.generate(question("The sky is blue.", "Yes.", "Who wrote Hamlet?"))
 
     assert "sky" not in answer.text
 
@@ -71,14 +71,14 @@ async def test_a_history_that_has_nothing_to_do_with_the_question_is_not_quoted(
 async def test_the_best_sentence_of_the_dataset_is_quoted_word_for_word_with_its_source(
     backend: ExtractiveBackend, question: Ask
 ) -> None:
-    answer = await backend.answer(question("When do cats purr?", snippets=[WITH, CATS]))
+    answer = await backend.generate(question("When do cats purr?", snippets=[WITH, CATS]))
 
     assert "> Cats purr when they are happy.\n— animals/cats.txt" in answer.text
     assert "Dogs" not in answer.text
 
 
 async def test_hard_wrapped_text_is_quoted_on_one_line(backend: ExtractiveBackend, question: Ask) -> None:
-    answer = await backend.answer(question("What makes cleanup sure?", snippets=[WITH]))
+    answer = await backend.generate(question("What makes cleanup sure?", snippets=[WITH]))
 
     assert "> It makes cleanup sure." in answer.text
 
@@ -86,7 +86,7 @@ async def test_hard_wrapped_text_is_quoted_on_one_line(backend: ExtractiveBacken
 async def test_the_same_sentence_from_two_files_is_quoted_once(backend: ExtractiveBackend, question: Ask) -> None:
     copy = Snippet(text=CATS.text, source="copy.txt", score=0.4, similarity=0.1)
 
-    answer = await backend.answer(question("When do cats purr?", snippets=[CATS, copy]))
+    answer = await backend.generate(question("When do cats purr?", snippets=[CATS, copy]))
 
     assert answer.text.count("Cats purr when they are happy.") == 1
     assert "copy.txt" not in answer.text
@@ -97,7 +97,7 @@ async def test_at_most_three_quotations_come_and_in_the_order_of_the_snippets(
 ) -> None:
     snippets = [Snippet(f"Fact {word} about tea: drink tea {word}.", f"{word}.txt", 1.0, 0.5) for word in "abcdef"]
 
-    answer = await backend.answer(question("What about tea?", snippets=snippets))
+    answer = await backend.generate(question("What about tea?", snippets=snippets))
 
     sources = [line.removeprefix("— ") for line in answer.text.split("\n") if line.startswith("—")]
     assert sources == sorted(sources)
@@ -107,19 +107,19 @@ async def test_at_most_three_quotations_come_and_in_the_order_of_the_snippets(
 async def test_code_comes_out_with_its_lines_and_none_is_cut(backend: ExtractiveBackend, question: Ask) -> None:
     code = "You open a file like this:\n\n   with open(name) as file:\n       print(file.read())\n"
 
-    answer = await backend.answer(question("How to open a file?", snippets=[Snippet(code, "io.txt", 1.0, 0.9)]))
+    answer = await backend.generate(question("How to open a file?", snippets=[Snippet(code, "io.txt", 1.0, 0.9)]))
 
     assert ">     with open(name) as file:\n>         print(file.read())\n— io.txt" in answer.text
 
 
 async def test_a_dataset_that_holds_nothing_is_said_to(backend: ExtractiveBackend, question: Ask) -> None:
-    answer = await backend.answer(question("Anything?", snippets=[]))
+    answer = await backend.generate(question("Anything?", snippets=[]))
 
     assert "found nothing in the dataset" in answer.text
 
 
 async def test_a_dataset_is_not_mixed_with_the_conversation(backend: ExtractiveBackend, question: Ask) -> None:
-    answer = await backend.answer(question("Cats purr at night.", "Ok.", "When do cats purr?", snippets=[CATS]))
+    answer = await backend.generate(question("Cats purr at night.", "Ok.", "When do cats purr?", snippets=[CATS]))
 
     assert "at night" not in answer.text
 
@@ -135,7 +135,7 @@ async def test_a_dataset_is_not_mixed_with_the_conversation(backend: ExtractiveB
 async def test_media_is_said_not_to_be_looked_at(
     backend: ExtractiveBackend, question: Ask, url: str, named: str
 ) -> None:
-    answer = await backend.answer(question("What is in it?", media_url=url))
+    answer = await backend.generate(question("What is in it?", media_url=url))
 
     assert named in answer.text
     assert "AAAA" not in answer.text
@@ -144,7 +144,7 @@ async def test_media_is_said_not_to_be_looked_at(
 async def test_a_conversation_that_ends_with_the_model_answers_the_last_human_turn(
     backend: ExtractiveBackend, question: Ask
 ) -> None:
-    answer = await backend.answer(question("My name is Ada.", "Hello!", "What is my name?", "Your name is"))
+    answer = await backend.generate(question("My name is Ada.", "Hello!", "What is my name?", "Your name is"))
 
     assert "> My name is Ada." in answer.text
     assert "Your name is" not in answer.text
@@ -153,7 +153,7 @@ async def test_a_conversation_that_ends_with_the_model_answers_the_last_human_tu
 async def test_one_token_costs_no_look_at_the_sentences(
     backend: ExtractiveBackend, embedder: WordBag, question: Ask
 ) -> None:
-    answer = await backend.answer(question("When do cats purr?", snippets=[WITH, CATS], max_tokens=1))
+    answer = await backend.generate(question("When do cats purr?", snippets=[WITH, CATS], max_tokens=1))
 
     assert embedder.embedded == []
     assert answer.finish_reason == "length"
@@ -166,9 +166,9 @@ async def test_an_answer_is_cut_at_whole_words_within_its_tokens(
     backend: ExtractiveBackend, embedder: WordBag, question: Ask, limit: int
 ) -> None:
     asked = {"snippets": [WITH, CATS]}
-    whole = (await backend.answer(question("When do cats purr?", **asked))).text
+    whole = (await backend.generate(question("When do cats purr?", **asked))).text
 
-    answer = await backend.answer(question("When do cats purr?", **asked, max_tokens=limit))
+    answer = await backend.generate(question("When do cats purr?", **asked, max_tokens=limit))
 
     assert embedder.count_tokens(answer.text) <= limit
     assert whole.startswith(answer.text)
@@ -178,15 +178,15 @@ async def test_an_answer_is_cut_at_whole_words_within_its_tokens(
 
 async def test_an_answer_that_fits_its_tokens_is_whole(backend: ExtractiveBackend, question: Ask) -> None:
     asked = {"snippets": [WITH, CATS]}
-    whole = await backend.answer(question("When do cats purr?", **asked))
+    whole = await backend.generate(question("When do cats purr?", **asked))
 
-    answer = await backend.answer(question("When do cats purr?", **asked, max_tokens=whole.output_tokens))
+    answer = await backend.generate(question("When do cats purr?", **asked, max_tokens=whole.output_tokens))
 
     assert answer == whole
 
 
 async def test_the_answer_ends_before_the_first_of_the_stop_words(backend: ExtractiveBackend, question: Ask) -> None:
-    answer = await backend.answer(question("When do cats purr?", snippets=[CATS], stop=["happy", "", "when"]))
+    answer = await backend.generate(question("When do cats purr?", snippets=[CATS], stop=["happy", "", "when"]))
 
     assert answer.text.endswith("> Cats purr ")
     assert answer.finish_reason == "stop"
@@ -195,7 +195,7 @@ async def test_the_answer_ends_before_the_first_of_the_stop_words(backend: Extra
 async def test_tokens_of_turns_and_snippets_are_counted_as_input(
     backend: ExtractiveBackend, embedder: WordBag, question: Ask
 ) -> None:
-    answer = await backend.answer(question("When do cats purr?", snippets=[CATS]))
+    answer = await backend.generate(question("When do cats purr?", snippets=[CATS]))
 
     assert answer.input_tokens == embedder.count_tokens("When do cats purr?") + embedder.count_tokens(CATS.text)
     assert answer.output_tokens == embedder.count_tokens(answer.text)
@@ -205,8 +205,8 @@ async def test_tokens_of_turns_and_snippets_are_counted_as_input(
 async def test_a_question_without_words_still_gets_an_answer(
     backend: ExtractiveBackend, question: Ask, text: str
 ) -> None:
-    alone = await backend.answer(question(text))
-    with_dataset = await backend.answer(question(text, snippets=[CATS]))
+    alone = await backend.generate(question(text))
+    with_dataset = await backend.generate(question(text, snippets=[CATS]))
 
     assert "No language model" in alone.text
     assert with_dataset.text
@@ -217,7 +217,7 @@ async def test_a_turn_of_many_megabytes_is_answered_in_seconds(
 ) -> None:
     huge = "Something was said about the weather. " * 100_000
 
-    answer = await asyncio.wait_for(backend.answer(question(huge, "Ok.", "What about the weather?")), timeout=30)
+    answer = await asyncio.wait_for(backend.generate(question(huge, "Ok.", "What about the weather?")), timeout=30)
 
     assert "> Something was said about the weather." in answer.text
     assert sum(map(len, embedder.embedded)) < 200_000
@@ -226,7 +226,7 @@ async def test_a_turn_of_many_megabytes_is_answered_in_seconds(
 async def test_the_same_question_gets_the_same_answer(backend: ExtractiveBackend, question: Ask) -> None:
     asked = question("How do cats and the with statement work?", snippets=[WITH, CATS, WITH])
 
-    assert await backend.answer(asked) == await backend.answer(asked)
+    assert await backend.generate(asked) == await backend.generate(asked)
 
 
 def test_without_an_upstream_the_server_quotes_and_names_no_language_model(embedder: WordBag) -> None:
@@ -241,5 +241,5 @@ def test_a_model_or_key_without_an_upstream_is_refused(
 ) -> None:
     monkeypatch.setenv("UPSTREAM_KEY", "k")
 
-    with pytest.raises(ValueError, match="upstream too"):
+    with pytest.raises(ValueError, match="set upstream to its address"):
         make_backend(Settings(**given), embedder, ConcurrencyLimiter(1, 0, 1), Metrics())

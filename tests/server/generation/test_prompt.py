@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reka.server.generation.prompt import messages
+from reka.server.generation.prompt import build_messages
 from reka.server.generation.types import GenerationRequest, Message, Snippet
 from reka.server.generation.upstream.payloads import Form, chat_request
 from tests.support.asking import Ask, ask
@@ -39,7 +39,7 @@ HOSTILE = [
 
 
 def prompt_of(question: GenerationRequest) -> str:
-    (message,) = messages(question)
+    (message,) = build_messages(question)
     return str(message["content"])
 
 
@@ -103,7 +103,9 @@ def test_snippets_keep_their_order_and_stand_before_the_question(question: Ask) 
 
 
 def test_snippets_go_to_the_last_human_turn_alone(question: Ask) -> None:
-    sent = messages(question("First?", "One.", "Second?", "Two, and", snippets=[Snippet("a fact", "a.txt", 1, 1)]))
+    sent = build_messages(
+        question("First?", "One.", "Second?", "Two, and", snippets=[Snippet("a fact", "a.txt", 1, 1)])
+    )
 
     assert [message["role"] for message in sent] == ["user", "assistant", "user", "assistant"]
     assert sent[0]["content"] == "First?"
@@ -112,7 +114,7 @@ def test_snippets_go_to_the_last_human_turn_alone(question: Ask) -> None:
 
 
 def test_without_a_dataset_the_conversation_goes_as_it_is(question: Ask) -> None:
-    assert messages(question("Hi", "Hello", "Who am I?")) == [
+    assert build_messages(question("Hi", "Hello", "Who am I?")) == [
         {"role": "user", "content": "Hi"},
         {"role": "assistant", "content": "Hello"},
         {"role": "user", "content": "Who am I?"},
@@ -140,7 +142,7 @@ def test_a_search_that_found_nothing_is_told(question: Ask) -> None:
     ],
 )
 def test_media_becomes_a_part_before_the_text(question: Ask, url: str, kind: str) -> None:
-    (message,) = messages(question("What is it?", media_url=url))
+    (message,) = build_messages(question("What is it?", media_url=url))
 
     assert message == {
         "role": "user",
@@ -152,7 +154,7 @@ def test_a_question_is_not_changed_by_writing_it(question: Ask) -> None:
     asked = question("What is it?", media_url="data:image/png;base64,AA", snippets=[Snippet("a", "b", 1, 1)])
     before = replace(asked, messages=copy.deepcopy(list(asked.messages)))
 
-    messages(asked)
+    build_messages(asked)
 
     assert asked == before
 
@@ -167,7 +169,7 @@ def test_snippets_stand_at_the_users_question_when_tools_have_been_called_since(
     ]
     asked = replace(question("x", snippets=[Snippet("a fact", "a.txt", 1, 1)]), messages=conversation)
 
-    sent = messages(asked)
+    sent = build_messages(asked)
 
     assert "a fact" in sent[1]["content"]
     assert [sent[0], *sent[2:]] == [conversation[0], *conversation[2:]]
@@ -180,7 +182,7 @@ def test_a_question_of_several_texts_and_media_keeps_all_of_them(question: Ask) 
         question("x", snippets=[Snippet("a fact", "a.txt", 1, 1)]), messages=[{"role": "user", "content": parts}]
     )
 
-    (message,) = messages(asked)
+    (message,) = build_messages(asked)
 
     assert message["content"][0] == media
     assert message["content"][1]["text"].endswith("\n\nQuestion: Look.\nWhat now?")

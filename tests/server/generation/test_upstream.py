@@ -12,7 +12,7 @@ from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
 from reka.server.generation.types import GenerationError, GenerationResult, Snippet
 from reka.server.generation.upstream.backend import UpstreamBackend
-from reka.server.generation.upstream.http import MAX_ANSWER_BYTES, upstream_url
+from reka.server.generation.upstream.http import MAX_RESPONSE_BYTES, upstream_url
 from reka.server.metrics import Metrics
 from reka.server.settings import Settings
 from tests.support.asking import Ask, WordBag
@@ -71,7 +71,7 @@ def test_what_is_no_address_is_refused_with_an_example(address: str) -> None:
 async def test_a_question_becomes_one_chat_request(fake: FakeReka, backend: UpstreamBackend, question: Ask) -> None:
     fake.will_answer(200, COMPLETION)
 
-    answer = await backend.answer(question("Hi, my name is John.", "Hi!", "What was my name?"))
+    answer = await backend.generate(question("Hi, my name is John.", "Hi!", "What was my name?"))
 
     assert answer == GenerationResult("John.", "stop", 12, 3)
     (request,) = fake.requests
@@ -101,7 +101,7 @@ async def test_every_parameter_that_was_given_is_sent_and_no_other(
     }
     fake.will_answer(200, COMPLETION)
 
-    await backend.answer(question("Hi", **given, length_penalty=1.5, stop=["END"]))
+    await backend.generate(question("Hi", **given, length_penalty=1.5, stop=["END"]))
 
     body = fake.requests[0].json
     del body["messages"], body["model"]
@@ -111,7 +111,7 @@ async def test_every_parameter_that_was_given_is_sent_and_no_other(
 async def test_snippets_are_in_the_prompt(fake: FakeReka, backend: UpstreamBackend, question: Ask) -> None:
     fake.will_answer(200, COMPLETION)
 
-    await backend.answer(question("Hi", snippets=[Snippet("Cats purr.", "cats.txt", 1, 1)]))
+    await backend.generate(question("Hi", snippets=[Snippet("Cats purr.", "cats.txt", 1, 1)]))
 
     assert '{"source": "cats.txt", "text": "Cats purr."}' in fake.requests[0].json["messages"][0]["content"]
 
@@ -121,7 +121,7 @@ async def test_without_a_key_none_is_sent(fake: FakeReka, embedder: WordBag, que
     backend = make_backend(settings, embedder, ConcurrencyLimiter(1, 0, 1), Metrics())
     fake.will_answer(200, COMPLETION)
 
-    await backend.answer(question("Hi"))
+    await backend.generate(question("Hi"))
     await backend.close()
 
     assert "authorization" not in fake.requests[0].headers
@@ -142,7 +142,7 @@ async def test_without_a_model_the_first_that_is_listed_is_used_and_asked_for_on
     fake.will_answer(200, COMPLETION)
     fake.will_answer(200, COMPLETION)
 
-    await asyncio.gather(backend.answer(question("Hi")), backend.answer(question("Hi")))
+    await asyncio.gather(backend.generate(question("Hi")), backend.generate(question("Hi")))
     await backend.close()
 
     assert sorted(fake.paths) == ["GET /v1/models", "POST /v1/chat/completions", "POST /v1/chat/completions"]
@@ -158,7 +158,7 @@ async def test_an_upstream_that_lists_no_model_is_told_with_the_way_out(
     fake.will_answer(200, listed)
 
     with pytest.raises(GenerationError, match="--upstream-model") as raised:
-        await backend.answer(question("Hi"))
+        await backend.generate(question("Hi"))
     await backend.close()
 
     assert raised.value.status == 502
@@ -188,7 +188,7 @@ async def test_an_error_of_the_upstream_becomes_one_of_ours(
     fake.will_answer(status, body, headers={"Location": f"{fake.url}/v1/elsewhere"})
 
     with pytest.raises(GenerationError) as raised:
-        await backend.answer(question("Hi"))
+        await backend.generate(question("Hi"))
 
     assert raised.value.status == ours
     assert said in raised.value.detail
@@ -223,7 +223,7 @@ async def test_a_wait_that_the_upstream_asks_for_is_passed_on(
     fake.will_answer(status, b"", headers={"Retry-After": header} if header else {})
 
     with pytest.raises(GenerationError) as raised:
-        await backend.answer(question("Hi"))
+        await backend.generate(question("Hi"))
 
     waited = raised.value.retry_after
     if low is None or high is None:
@@ -257,7 +257,7 @@ async def test_an_answer_that_is_no_completion_is_a_bad_gateway(
     fake.will_answer(200, body)
 
     with pytest.raises(GenerationError, match="cannot be read") as raised:
-        await backend.answer(question("Hi"))
+        await backend.generate(question("Hi"))
 
     assert raised.value.status == 502
 
@@ -267,7 +267,7 @@ async def test_usage_that_is_missing_is_counted(
 ) -> None:
     fake.will_answer(200, {"choices": [{"message": {"content": "One two."}}]})
 
-    answer = await backend.answer(question("Hi there", media_url="data:image/png;base64,AAAA"))
+    answer = await backend.generate(question("Hi there", media_url="data:image/png;base64,AAAA"))
 
     assert answer == GenerationResult("One two.", "stop", embedder.count_tokens("Hi there"), 3)
 
@@ -286,7 +286,7 @@ async def test_content_in_its_other_forms_is_read(
 ) -> None:
     fake.will_answer(200, {"choices": [{"message": message, "finish_reason": "length"}]})
 
-    answer = await backend.answer(question("Hi"))
+    answer = await backend.generate(question("Hi"))
 
     assert (answer.text, answer.finish_reason) == (text, "length")
 
@@ -298,7 +298,7 @@ async def test_an_upstream_that_is_not_there_is_a_bad_gateway(embedder: WordBag,
         backend = UpstreamBackend(url, model="m", key=KEY, count_tokens=embedder.count_tokens)
 
         with pytest.raises(GenerationError, match=f"no answer from the upstream {url}/v1: cannot connect") as raised:
-            await backend.answer(question("Hi"))
+            await backend.generate(question("Hi"))
         await backend.close()
 
     assert raised.value.status == 502
@@ -310,7 +310,7 @@ async def test_a_connection_that_breaks_is_a_bad_gateway(
     fake.will_misbehave(lambda handler: handler.connection.shutdown(socket.SHUT_RDWR))
 
     with pytest.raises(GenerationError, match="no answer from the upstream") as raised:
-        await backend.answer(question("Hi"))
+        await backend.generate(question("Hi"))
 
     assert raised.value.status == 502
 
@@ -322,7 +322,7 @@ async def test_an_upstream_without_tls_is_told_apart_from_one_that_is_not_there(
     backend = UpstreamBackend(address, model="m", key=KEY, count_tokens=embedder.count_tokens)
 
     with pytest.raises(GenerationError, match="TLS failed") as raised:
-        await backend.answer(question("Hi"))
+        await backend.generate(question("Hi"))
     await backend.close()
 
     assert raised.value.status == 502
@@ -331,10 +331,10 @@ async def test_an_upstream_without_tls_is_told_apart_from_one_that_is_not_there(
 async def test_an_answer_without_end_is_not_read_to_its_end(
     fake: FakeReka, backend: UpstreamBackend, question: Ask
 ) -> None:
-    fake.will_answer(200, b" " * (MAX_ANSWER_BYTES + 1))
+    fake.will_answer(200, b" " * (MAX_RESPONSE_BYTES + 1))
 
-    with pytest.raises(GenerationError, match="longer than") as raised:
-        await backend.answer(question("Hi"))
+    with pytest.raises(GenerationError, match="larger than") as raised:
+        await backend.generate(question("Hi"))
 
     assert raised.value.status == 502
 
@@ -349,7 +349,7 @@ async def test_an_upstream_that_stays_silent_is_a_gateway_timeout(embedder: Word
         )
 
         with pytest.raises(GenerationError, match="did not answer in time") as raised:
-            await backend.answer(question("Hi"))
+            await backend.generate(question("Hi"))
         await backend.close()
 
     assert raised.value.status == 504
@@ -358,7 +358,7 @@ async def test_an_upstream_that_stays_silent_is_a_gateway_timeout(embedder: Word
 async def test_questions_share_a_connection(fake: FakeReka, backend: UpstreamBackend, question: Ask) -> None:
     for _ in range(3):
         fake.will_answer(200, COMPLETION)
-        await backend.answer(question("Hi"))
+        await backend.generate(question("Hi"))
 
     assert fake.connections == 1
 
@@ -371,7 +371,7 @@ async def test_a_proxy_of_the_environment_is_used_unless_the_host_is_excepted(
     backend = UpstreamBackend("http://upstream.invalid", model="m", key=KEY, count_tokens=embedder.count_tokens)
     fake.will_answer(200, COMPLETION)
 
-    answer = await backend.answer(question("Hi"))
+    answer = await backend.generate(question("Hi"))
     await backend.close()
 
     assert answer.text == "John."

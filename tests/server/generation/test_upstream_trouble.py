@@ -295,7 +295,7 @@ BREAKS: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda h: h.stream((HELLO, b'data: {"error": {"message": "burnt"}}\n\n'), None, ends=True),
         "burnt",
     ),
-    "ends too early": (lambda h: h.stream((HELLO,), None, ends=True), "before it was whole"),
+    "ends too early": (lambda h: h.stream((HELLO,), None, ends=True), "before it was complete"),
     "becomes garbage": (lambda h: h.stream((HELLO, b"data: {]\n\n"), None, ends=True), "cannot be read"),
 }
 

@@ -193,7 +193,7 @@ def test_who_finds_no_room_is_told_when_to_come_back_and_all_others_are_answered
     for way, answer in refused.items():
         said = answer.json()["error"]["message"] if way.startswith("C") else answer.json()["detail"]
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
-        assert said == "the server is busy: 2 questions under way, 3 wait"
+        assert said == "the server is busy: 2 requests running, 3 waiting"
 
 
 def test_who_waits_too_long_is_told_when_to_come_back(gated: RuleModel, tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def test_each_parameter_reaches_the_answerer(echoing: Caller, echo: Echo) -> Non
 
     assert echoing.ask("POST", "/chat", json=body).ok
 
-    (question,) = echo.questions
-    assert question.messages == [
+    (request,) = echo.requests
+    assert request.messages == [
         {
             "role": "user",
             "content": [
@@ -64,19 +64,19 @@ def test_each_parameter_reaches_the_answerer(echoing: Caller, echo: Echo) -> Non
         {"role": "assistant", "content": "hello"},
         {"role": "user", "content": "hi"},
     ]
-    assert question.snippets is None
-    assert (question.model, question.max_tokens, question.temperature, question.seed) == ("reka-core", 7, 1.0, -5)
-    assert (question.top_k, question.top_p, question.stop) == (3, 0.5, ["END"])
-    assert (question.frequency_penalty, question.presence_penalty, question.length_penalty) == (0.1, -0.2, 1.5)
+    assert request.snippets is None
+    assert (request.model, request.max_tokens, request.temperature, request.seed) == ("reka-core", 7, 1.0, -5)
+    assert (request.top_k, request.top_p, request.stop) == (3, 0.5, ["END"])
+    assert (request.frequency_penalty, request.presence_penalty, request.length_penalty) == (0.1, -0.2, 1.5)
 
 
 def test_what_is_left_out_or_none_is_left_to_the_answerer(echoing: Caller, echo: Echo) -> None:
     assert echoing.chat("hi", temperature=None, stop_words=None, retrieval_dataset=None, some_new_key=None).ok
 
-    (question,) = echo.questions
-    assert question.model == "reka-flash"
-    assert (question.max_tokens, question.temperature, question.seed, question.top_k) == (None, None, None, None)
-    assert question.stop == []
+    (request,) = echo.requests
+    assert request.model == "reka-flash"
+    assert (request.max_tokens, request.temperature, request.seed, request.top_k) == (None, None, None, None)
+    assert request.stop == []
 
 
 def test_a_conversation_may_end_with_the_model(echoing: Caller, echo: Echo) -> None:
@@ -191,7 +191,7 @@ def test_retrieved_chunks_come_with_the_answer_best_first_and_go_to_the_answerer
     assert three == default[:3]
     assert all(set(chunk) == {"text", "source", "score", "similarity"} for chunk in default)
     assert default[0]["text"].startswith("word7 ")
-    snippets = echo.questions[-1].snippets
+    snippets = echo.requests[-1].snippets
     assert snippets is not None
     assert [(found.text, found.score) for found in snippets] == [(chunk["text"], chunk["score"]) for chunk in three]
 
@@ -219,7 +219,7 @@ def test_an_unknown_and_an_unprepared_dataset_are_named(echoing: Caller, echo: E
     assert (unknown.status_code, unprepared.status_code) == (404, 400)
     assert "no dataset 'none'" in unknown.json()["detail"]
     assert "call prepare_retrieval('notes')" in unprepared.json()["detail"]
-    assert echo.questions == []
+    assert echo.requests == []
 
 
 @pytest.mark.parametrize(("retry_after", "header"), [(None, None), (7.0, "7"), (0.5, "0.5")])

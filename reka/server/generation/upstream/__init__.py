@@ -1,1 +1,1 @@
-"""A model behind the server, reached over the OpenAI protocol."""
+"""The backend for a language model behind an OpenAI-compatible API, the upstream."""

@@ -1,4 +1,4 @@
-"""The answerer that asks a language model: any server that speaks OpenAI's chat API, or Reka's own."""
+"""The chat backend that forwards requests to an upstream: any server with OpenAI's chat API, or Reka's own."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from reka.server.generation.types import (
     stream_result,
 )
 from reka.server.generation.upstream.errors import error_in_stream
-from reka.server.generation.upstream.http import UpstreamHttp, events
+from reka.server.generation.upstream.http import UpstreamHttp, sse_data
 from reka.server.generation.upstream.payloads import Form, chat_request, estimate_usage, read_completion, read_usage
 from reka.server.generation.upstream.stream import StreamReader
 from reka.server.metrics import Metrics
@@ -28,39 +28,39 @@ from reka.server.metrics import Metrics
 __all__ = ["UpstreamBackend", "form_of"]
 
 CHECK_TIMEOUT: Final = 3.0
-"""Seconds in which an upstream that is ready lists its models (ours)."""
+"""Seconds within which a ready upstream lists its models (ours)."""
 
-_CHAT: Final = "/chat/completions"
+_CHAT_PATH: Final = "/chat/completions"
 _DONE: Final = "[DONE]"
-_NO_LIMIT: Final = 1_000_000
-_TOKENS: Final = ("content", "tool_calls", "reasoning_content")
-"""Where the tokens of a model are in a piece of its answer."""
+_UNLIMITED: Final = 1_000_000
+_TOKEN_FIELDS: Final = ("content", "tool_calls", "reasoning_content")
+"""Fields of a delta that contain generated tokens."""
 
-_OTHER_SHAPE: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-"""What reading an answer of another shape raises."""
+_SHAPE_ERRORS: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""Exceptions raised while reading a response of an unexpected shape."""
 
 
 def form_of(url: str) -> Form:
-    """Tell which form an upstream takes: Reka's own host takes less than OpenAI's API allows."""
+    """Return the form of requests that an upstream accepts: Reka's own host supports less than OpenAI's API."""
     return "reka" if urlsplit(url).hostname == "api.reka.ai" else "openai"
 
 
 class UpstreamBackend:
-    """Passes questions, with what retrieval found for them, to a language model behind an OpenAI-compatible API.
+    """Forwards requests, with their retrieved chunks, to a language model behind an OpenAI-compatible API.
 
     Args:
         address: Base URL of the upstream, with or without `/v1`.
-        model: Name of the model there; None for the first that the upstream lists, asked for once.
-        key: The key that opens the upstream; None if it wants none. It is sent nowhere else and never shown.
-        form: The form of requests that it takes; None to tell by the address.
-        count_tokens: Counts where the upstream tells no usage.
-        limiter: Room for questions at once; None for no limit.
-        retries: How often it is asked again when it fails before it has answered anything.
+        model: Name of the model at the upstream; None for the first one that it lists, fetched once.
+        key: API key for the upstream; None if it needs none. It is sent nowhere else and never shown.
+        form: Form of requests that the upstream accepts; None to choose it by the address.
+        count_tokens: Counts tokens if the upstream reports no usage.
+        limiter: Limits concurrent requests; None for no limit.
+        retries: Maximum number of retries while no part of a response has arrived.
         timeout: Connect and read timeouts.
-        metrics: Where questions are counted and timed; None for nowhere.
+        metrics: Counts and times requests; None for no metrics.
 
     Raises:
-        ValueError: `address` is none, or the key cannot stand in an HTTP header.
+        ValueError: `address` is not an address, or the key is not valid in an HTTP header.
     """
 
     def __init__(
@@ -83,54 +83,54 @@ class UpstreamBackend:
         self._model = model
         self._form = form or form_of(self._http.url)
         self._count_tokens = count_tokens
-        self._slots = limiter or ConcurrencyLimiter(_NO_LIMIT, 0, 0)
-        self._asking_for_model = asyncio.Lock()
+        self._limiter = limiter or ConcurrencyLimiter(_UNLIMITED, 0, 0)
+        self._model_lock = asyncio.Lock()
 
     @property
     def language_model(self) -> str:
-        """Name of the model; until the upstream has told its first one, where that is."""
+        """Name of the model; before it is fetched, the address of the upstream."""
         return self._model or f"default model of {self._http.url}"
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """The model's name at the upstream, once it is known."""
+        """The model's name at the upstream; empty before it is fetched."""
         return () if self._model is None else (self._model,)
 
-    async def answer(self, question: GenerationRequest) -> GenerationResult:
-        """Ask the model.
+    async def generate(self, request: GenerationRequest) -> GenerationResult:
+        """Request a completion.
 
         Raises:
-            GenerationError: The upstream cannot be reached (502), is silent (504), is busy (429, 503), refuses the
-                request (400) or answers something else than a chat completion (502).
+            GenerationError: The upstream is unreachable (502), silent (504) or busy (429, 503), rejects the request
+                (400), or its response is not a chat completion (502).
         """
-        async with self._slots.slot():
-            body = chat_request(question, await self._model_name(), self._form)
-            with self._metrics.upstream_answer():
-                return await self._read(await self._http.ask("POST", _CHAT, body), body)
+        async with self._limiter.slot():
+            body = chat_request(request, await self._model_name(), self._form)
+            with self._metrics.time_generation():
+                return await self._to_result(await self._http.request_json("POST", _CHAT_PATH, body), body)
 
-    async def stream(self, question: GenerationRequest) -> AnswerStream:
-        """Ask the model, and pass its answer on as it comes. Only what has not begun is tried again.
+    async def stream(self, request: GenerationRequest) -> AnswerStream:
+        """Request a completion and forward it as it arrives. It is only retried before its first event.
 
         Raises:
-            GenerationError: As `answer`; also where an answer breaks off (502) or falls silent (504).
+            GenerationError: See `generate`; also if the stream is interrupted (502) or falls silent (504).
         """
-        if self._form == "reka" and question.tools:
-            # Reka's host answers tools in a stream with an empty one (observed).
-            whole = stream_result(await self.answer(question))
+        if self._form == "reka" and request.tools:
+            # Reka's host streams an empty response to a request with tools (observed).
+            stream = stream_result(await self.generate(request))
         else:
-            whole = self._streamed(question)
-        async with aclosing(whole):
-            async for piece in whole:
-                yield piece
+            stream = self._stream(request)
+        async with aclosing(stream):
+            async for event in stream:
+                yield event
 
     async def check(self) -> None:
-        """See whether the upstream lists its models.
+        """Check that the upstream lists its models.
 
         Raises:
             GenerationError: It does not.
         """
         try:
-            await asyncio.wait_for(self._http.ask_once("GET", "/models"), CHECK_TIMEOUT)
+            await asyncio.wait_for(self._http.request_json_once("GET", "/models"), CHECK_TIMEOUT)
         except asyncio.TimeoutError as error:
             raise GenerationError(504, f"the upstream {self._http.url} did not answer in time") from error
 
@@ -140,86 +140,85 @@ class UpstreamBackend:
 
     async def _model_name(self) -> str:
         if self._model is None:
-            async with self._asking_for_model:  # of questions that come at once, one asks and the others wait
+            async with self._model_lock:  # of concurrent requests, one fetches it and the others wait
                 if self._model is None:
-                    self._model = _first_model(await self._http.ask("GET", "/models"))
+                    self._model = _first_model(await self._http.request_json("GET", "/models"))
         if self._model is None:
-            raise GenerationError(502, f"the upstream {self._http.url} lists no model: name one with --upstream-model")
+            raise GenerationError(502, f"the upstream {self._http.url} lists no model: set one with --upstream-model")
         return self._model
 
-    async def _streamed(self, question: GenerationRequest) -> AnswerStream:
-        async with self._slots.slot():
-            body = chat_request(question, await self._model_name(), self._form)
-            with self._metrics.upstream_answer() as first_token:
+    async def _stream(self, request: GenerationRequest) -> AnswerStream:
+        async with self._limiter.slot():
+            body = chat_request(request, await self._model_name(), self._form)
+            with self._metrics.time_generation() as first_token:
                 async with (
-                    self._http.streaming(_CHAT, _streaming(body, self._form)) as response,
-                    aclosing(await self._response_stream(response, body)) as pieces,
+                    self._http.stream(_CHAT_PATH, _stream_body(body, self._form)) as response,
+                    aclosing(await self._response_stream(response, body)) as stream,
                 ):
-                    async for piece in pieces:
-                        if isinstance(piece, Delta) and any(piece.fields.get(name) for name in _TOKENS):
+                    async for event in stream:
+                        if isinstance(event, Delta) and any(event.fields.get(name) for name in _TOKEN_FIELDS):
                             first_token()
-                        yield piece
+                        yield event
 
     async def _response_stream(self, response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> AnswerStream:
-        if "json" in response.headers.get("Content-Type", ""):  # it does not stream
-            return stream_result(await self._read(await self._http.whole(response), body))
-        return self._pieces(response, body)
+        if "json" in response.headers.get("Content-Type", ""):  # the upstream does not stream
+            return stream_result(await self._to_result(await self._http.read_json(response), body))
+        return self._read_stream(response, body)
 
-    async def _pieces(self, response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> AnswerStream:
-        """Read a stream of chunks."""
-        stream = StreamReader()
+    async def _read_stream(self, response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> AnswerStream:
+        reader = StreamReader()
         is_done = False
-        async with aclosing(events(response)) as datas:
-            async for data in datas:
+        async with aclosing(sse_data(response)) as events:
+            async for data in events:
                 if data == _DONE:
                     is_done = True
                     break
-                if (delta := self._read_chunk(stream, data)) is not None:
+                if (delta := self._read_chunk(reader, data)) is not None:
                     yield delta
-        finish_reason = stream.end() if is_done else stream.finish_reason
+        finish_reason = reader.end() if is_done else reader.finish_reason
         if finish_reason is None:
-            raise GenerationError(502, f"the upstream {self._http.url} ended its answer before it was whole")
-        yield Finish(finish_reason, *await self._tokens(stream.usage, body, stream.texts))
+            raise GenerationError(502, f"the upstream {self._http.url} ended its response before it was complete")
+        yield Finish(finish_reason, *await self._token_counts(reader.usage, body, reader.texts))
 
-    def _read_chunk(self, stream: StreamReader, data: str) -> Delta | None:
-        chunk = self._http.parsed(data)
+    def _read_chunk(self, reader: StreamReader, data: str) -> Delta | None:
+        chunk = self._http.parse_json(data)
         try:
             if chunk.get("error"):
                 raise error_in_stream(chunk, self._http.url, self._http.key)
-            return stream.read(chunk)
-        except _OTHER_SHAPE as error:
+            return reader.read(chunk)
+        except _SHAPE_ERRORS as error:
             raise self._http.unreadable_response() from error
 
-    async def _read(self, completion: Any, body: Mapping[str, Any]) -> GenerationResult:
+    async def _to_result(self, completion: Any, body: Mapping[str, Any]) -> GenerationResult:
         try:
-            answer = read_completion(completion)
+            result = read_completion(completion)
             usage = completion.get("usage") or {}
-        except _OTHER_SHAPE as error:
+        except _SHAPE_ERRORS as error:
             raise self._http.unreadable_response() from error
-        texts = [answer.text, *(call.arguments for call in answer.tool_calls)]
-        input_tokens, output_tokens = await self._tokens(usage, body, texts)
-        return replace(answer, input_tokens=input_tokens, output_tokens=output_tokens)
+        texts = [result.text, *(call.arguments for call in result.tool_calls)]
+        input_tokens, output_tokens = await self._token_counts(usage, body, texts)
+        return replace(result, input_tokens=input_tokens, output_tokens=output_tokens)
 
-    async def _tokens(self, usage: Any, body: Mapping[str, Any], texts: Sequence[str]) -> tuple[int, int]:
-        """How many tokens went in and came out: what the upstream tells, else counted, which takes a while."""
+    async def _token_counts(self, usage: Any, body: Mapping[str, Any], texts: Sequence[str]) -> tuple[int, int]:
+        """Return the numbers of input and output tokens: as the upstream reports them, else as counted here."""
         try:
-            told = read_usage(usage)
-        except _OTHER_SHAPE as error:
+            counts = read_usage(usage)
+        except _SHAPE_ERRORS as error:
             raise self._http.unreadable_response() from error
-        if told is None:
-            return await asyncio.to_thread(estimate_usage, self._count_tokens, body, texts)
-        return told
+        if counts is None:
+            return await asyncio.to_thread(estimate_usage, self._count_tokens, body, texts)  # counting takes a while
+        return counts
 
 
-def _streaming(body: Mapping[str, Any], form: Form) -> dict[str, Any]:
-    # Reka's host tells usage unasked, and is not known to take this option.
+def _stream_body(body: Mapping[str, Any], form: Form) -> dict[str, Any]:
+    # Reka's host always reports usage, and may not support this option.
     options = {} if form == "reka" else {"stream_options": {"include_usage": True}}
     return {**body, "stream": True, **options}
 
 
-def _first_model(listed: object) -> str | None:
-    """Find the first name in a list of models: OpenAI's `{"data": [{"id"}]}`, or a bare list."""
-    models = listed.get("data") if isinstance(listed, dict) else listed
+def _first_model(response: object) -> str | None:
+    """Return the first name in a list of models: OpenAI's `{"data": [{"id"}]}`, or a bare list."""
+    models = response.get("data") if isinstance(response, dict) else response
     first = models[0] if isinstance(models, list) and models else None
     name = first.get("id") if isinstance(first, dict) else first
     return name if isinstance(name, str) and name else None

@@ -1,4 +1,4 @@
-"""What an upstream's failures mean for who asked this server: never that *their* key is wrong."""
+"""Conversion of an upstream's errors to `GenerationError`: never to one that blames the caller's key."""
 
 import json
 import ssl
@@ -15,26 +15,26 @@ from reka.server.generation.types import GenerationError
 __all__ = ["TransientError", "error_for", "error_in_stream", "reason", "redact"]
 
 LONGEST_DETAIL: Final = 500
-"""Characters of an upstream error message that are passed on."""
+"""Characters after which an upstream's error message is truncated."""
 
 _CALLERS_FAULT: Final = frozenset({400, 413, 422})
 _LIMITS: Final = "x-ratelimit-"
-"""How the headers begin that tell how much an upstream still takes; hosts differ in what follows."""
+"""Prefix of rate limit headers; hosts differ in the rest of the name."""
 
 
 class TransientError(GenerationError):
-    """A failure that may be over at the next try."""
+    """An error that a retry may resolve."""
 
 
 def error_for(status: int, headers: Mapping[str, str], data: bytes, url: str, key: str | None) -> GenerationError:
-    """Make the error that an upstream's error status stands for.
+    """Convert an error response of an upstream.
 
     Args:
-        status: Its status.
-        headers: Its headers.
-        data: Its body.
-        url: The upstream's address, to be shown.
-        key: The key for it, not to be shown: some servers repeat the key that they refuse.
+        status: HTTP status of the response.
+        headers: Headers of the response.
+        data: Body of the response.
+        url: Address of the upstream, for the message.
+        key: API key for the upstream, to be redacted: some servers repeat the key that they reject.
     """
     message, code = redact(detail(data), key), redact(error_code(data) or "", key) or None
     said = f": {message}" if message else ""
@@ -44,7 +44,7 @@ def error_for(status: int, headers: Mapping[str, str], data: bytes, url: str, ke
                 502, f"the upstream {url} refuses this server's key ({status}{said}): see --upstream-key-env"
             )
         case 429 | 503:
-            # To ask again does not help an account that has no balance.
+            # A retry does not help an account without balance.
             kind = GenerationError if NO_BALANCE in f"{code} {message}" else TransientError
             limits = {name.lower(): value for name, value in headers.items() if name.lower().startswith(_LIMITS)}
             wait = retry_after(headers, time.time())
@@ -64,7 +64,7 @@ def error_for(status: int, headers: Mapping[str, str], data: bytes, url: str, ke
 
 
 def error_in_stream(event: Mapping[str, Any], url: str, key: str | None) -> GenerationError:
-    """Make the error that an event of a stream stands for: its code may be a status, or its type mean one."""
+    """Convert an error event of a stream; its code may be a status, or its type stand for one."""
     error = event["error"]
     told = error if isinstance(error, dict) else {}
     status = told.get("code")
@@ -74,13 +74,13 @@ def error_in_stream(event: Mapping[str, Any], url: str, key: str | None) -> Gene
 
 
 def redact(message: str, key: str | None) -> str:
-    """Cut a foreign message to what may be passed on, and can be: no half of a character."""
+    """Make a message of an upstream safe to return: without the key, without lone surrogates, and truncated."""
     hidden = message.replace(key, "***") if key else message
     return hidden.encode("utf-8", "replace").decode()[:LONGEST_DETAIL]
 
 
 def reason(error: aiohttp.ClientError) -> str:
-    """Put an aiohttp error in a few words."""
+    """Describe an aiohttp error in a few words."""
     match error:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             return f"TLS failed ({error})"

@@ -1,6 +1,6 @@
-"""What is sent to a model behind the server, in OpenAI's form or in the live Reka host's; and how its answers are read.
+"""Request bodies for an upstream, in OpenAI's form or in that of Reka's host, and parsing of its responses.
 
-Pure functions; `upstream` has the sockets.
+Pure functions; the sockets are in `upstream.http`.
 """
 
 import json
@@ -23,9 +23,9 @@ from reka.server.generation.types import (
 __all__ = ["Form", "arguments_text", "chat_request", "estimate_usage", "read_completion", "read_text", "read_usage"]
 
 Form: TypeAlias = Literal["openai", "reka"]
-"""Which of the two an upstream takes: OpenAI's full form, or the live Reka host's."""
+"""The form of requests that an upstream accepts: OpenAI's full form, or that of Reka's host."""
 
-# A Question's fields that both have under the same name. Neither has `length_penalty`.
+# Fields of a request with the same name in both forms. Neither form has `length_penalty`.
 _PARAMETERS: Final = (
     "max_tokens",
     "temperature",
@@ -37,25 +37,25 @@ _PARAMETERS: Final = (
     "response_format",
 )
 _USAGE: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
-_ANSWER_FIELDS: Final = frozenset({"role", "content", "tool_calls", "function_call"})
+_MESSAGE_FIELDS: Final = frozenset({"role", "content", "tool_calls", "function_call"})
 
 
-def chat_request(question: GenerationRequest, model: str, form: Form = "openai") -> dict[str, Any]:
-    """Write a question as the body of a chat request. What the caller left open is left to the upstream.
+def chat_request(request: GenerationRequest, model: str, form: Form = "openai") -> dict[str, Any]:
+    """Build the body of a chat request. Options that are None are left out.
 
     Raises:
-        GenerationError: The conversation cannot be brought to the live host's form (400).
+        GenerationError: The conversation cannot be converted to the form of Reka's host (400).
     """
-    messages = prompt.messages(question)
-    body: dict[str, Any] = {**question.extra, "model": model, "messages": _MESSAGES[form](messages)}
+    messages = prompt.build_messages(request)
+    body: dict[str, Any] = {**request.extra, "model": model, "messages": _MESSAGES[form](messages)}
     for name in _PARAMETERS:
-        value = getattr(question, name)
+        value = getattr(request, name)
         if value is not None:
             body[name] = value
-    if question.stop:
-        body["stop"] = list(question.stop)
-    if question.tools:
-        tools, choice = _TOOLS[form](question)
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.tools:
+        tools, choice = _TOOLS[form](request)
         body["tools"] = tools
         if choice is not None:
             body["tool_choice"] = choice
@@ -63,10 +63,10 @@ def chat_request(question: GenerationRequest, model: str, form: Form = "openai")
 
 
 def read_completion(completion: Any) -> GenerationResult:
-    """Read a chat completion leniently: only a message must be there. Tokens are left at 0: see `read_usage`.
+    """Parse a chat completion leniently: only a message is required. Token counts are 0; see `read_usage`.
 
     Raises:
-        LookupError, TypeError, ValueError, AttributeError: It is of another shape.
+        LookupError, TypeError, ValueError, AttributeError: The completion has an unexpected shape.
     """
     choice = completion["choices"][0]
     message = choice["message"]
@@ -76,19 +76,19 @@ def read_completion(completion: Any) -> GenerationResult:
         input_tokens=0,
         output_tokens=0,
         tool_calls=tuple(_tool_call(call) for call in message.get("tool_calls") or ()),
-        extra={name: value for name, value in message.items() if name not in _ANSWER_FIELDS and value is not None},
+        extra={name: value for name, value in message.items() if name not in _MESSAGE_FIELDS and value is not None},
         logprobs=choice.get("logprobs"),
     )
 
 
 def read_usage(usage: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Read the numbers of tokens that went in and came out, by either of their names; None if one is not told.
+    """Parse the numbers of input and output tokens, under either of their names; None if one is missing.
 
     Raises:
-        LookupError, TypeError, ValueError, AttributeError, ArithmeticError: It is of another shape.
+        LookupError, TypeError, ValueError, AttributeError, ArithmeticError: The usage has an unexpected shape.
     """
-    read, written = (_first(usage, names) for names in _USAGE)
-    return None if read is None or written is None else (read, written)
+    input_tokens, output_tokens = (_first(usage, names) for names in _USAGE)
+    return None if input_tokens is None or output_tokens is None else (input_tokens, output_tokens)
 
 
 def _first(usage: Mapping[str, Any], names: Sequence[str]) -> int | None:
@@ -98,15 +98,15 @@ def _first(usage: Mapping[str, Any], names: Sequence[str]) -> int | None:
 def estimate_usage(
     count_tokens: Callable[[str], int], body: Mapping[str, Any], texts: Sequence[str]
 ) -> tuple[int, int]:
-    """Count the tokens of a request and of its answer's texts, for upstreams that do not tell."""
+    """Count the tokens of a request and of the generated texts, for an upstream that reports no usage."""
     return sum(count_tokens(text_of(message)) for message in body["messages"]), count_tokens("".join(texts))
 
 
 def read_text(content: Any) -> str:
-    """Read a message's content, or a piece of it: a text, a list of parts, or nothing.
+    """Return the text of a message's content, or of an increment of it: a string, a list of parts, or nothing.
 
     Raises:
-        LookupError, TypeError, AttributeError: It is of another shape.
+        LookupError, TypeError, AttributeError: The content has an unexpected shape.
     """
     if isinstance(content, str):
         return content
@@ -116,14 +116,14 @@ def read_text(content: Any) -> str:
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:
     function = call["function"]
     return ToolCall(
-        id=str(call.get("id") or f"call_{uuid4().hex}"),  # a result must be able to name it
+        id=str(call.get("id") or f"call_{uuid4().hex}"),  # the tool's result refers to it
         name=str(function["name"]),
         arguments=arguments_text(function.get("arguments")),
     )
 
 
 def arguments_text(arguments: Any) -> str:
-    """A call's arguments as the JSON text that they are in OpenAI's API; there are servers that send the object."""
+    """Return the arguments of a tool call as JSON text, as in OpenAI's API; some servers send them as an object."""
     return arguments if isinstance(arguments, str) and arguments else json.dumps(arguments or {})
 
 
@@ -136,7 +136,7 @@ def _openai_content(content: Any) -> Any:
 
 
 def _openai_part(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """OpenAI's API has no `pdf_url`: a PDF whose content is at hand goes as a file. Other URLs are left as they are."""
+    """Convert a `pdf_url` with a data URL to a `file`: OpenAI's API has no `pdf_url`. Other URLs stay unchanged."""
     url = part["pdf_url"]["url"] if part["type"] == "pdf_url" else ""
     if not url.startswith("data:"):
         return part
@@ -150,20 +150,20 @@ def _reka_messages(messages: Sequence[Message]) -> list[Any]:
         raise GenerationError(400, f"messages: {error.message}") from error
 
 
-def _openai_tools(question: GenerationRequest) -> tuple[list[Any], Any]:
-    tools = [{"type": "function", "function": dict(tool)} for tool in question.tools]
-    choice = question.tool_choice
+def _openai_tools(request: GenerationRequest) -> tuple[list[Any], Any]:
+    tools = [{"type": "function", "function": dict(tool)} for tool in request.tools]
+    choice = request.tool_choice
     if choice is not None and choice.startswith("named:"):
         return tools, {"type": "function", "function": {"name": choice.removeprefix("named:")}}
     return tools, choice
 
 
-def _reka_tools(question: GenerationRequest) -> tuple[list[Any], Any]:
-    """The live host cannot be told which tool must be called, so that one is sent alone."""
-    choice = question.tool_choice
+def _reka_tools(request: GenerationRequest) -> tuple[list[Any], Any]:
+    """Convert the tools. Reka's host cannot require a specific tool, so only that one is sent."""
+    choice = request.tool_choice
     if choice is not None and choice.startswith("named:"):
-        return [dict(tool) for tool in question.tools if tool["name"] == choice.removeprefix("named:")], "tool"
-    return [dict(tool) for tool in question.tools], "tool" if choice == "required" else choice
+        return [dict(tool) for tool in request.tools if tool["name"] == choice.removeprefix("named:")], "tool"
+    return [dict(tool) for tool in request.tools], "tool" if choice == "required" else choice
 
 
 _MESSAGES: Final[Mapping[Form, Callable[[Sequence[Message]], list[Any]]]] = {

@@ -1,4 +1,4 @@
-"""The chunks of an upstream's stream, read leniently: what each of them brings, and what the end needs. Pure."""
+"""A lenient reader of the chunks of an upstream's stream. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,21 +10,21 @@ __all__ = ["StreamReader"]
 
 
 class StreamReader:
-    """Reads chunks one by one, and keeps what the end of the answer needs."""
+    """Converts chunks to deltas one by one, and collects what the finish needs."""
 
     def __init__(self) -> None:
         self.finish_reason: str | None = None
-        """Why the answer ended; None before it has."""
+        """Why the response ended; None while it has not."""
         self.usage: Mapping[str, Any] = {}
-        """What was told of the number of tokens, in the upstream's own names."""
+        """The reported token counts, under the upstream's names."""
         self.texts: list[str] = []
-        """What counts as output, in pieces: text, and the arguments of calls."""
+        """The generated parts: text, and the arguments of tool calls."""
 
     def read(self, chunk: Any) -> Delta | None:
-        """Give what a chunk brings; None if that is nothing but usage, or the reason of the end.
+        """Convert a chunk to a delta; None if it has only usage or a finish reason.
 
         Raises:
-            LookupError, TypeError, ValueError, AttributeError: It is of another shape.
+            LookupError, TypeError, ValueError, AttributeError: The chunk has an unexpected shape.
         """
         self.usage = chunk.get("usage") or self.usage
         choices = chunk.get("choices")
@@ -38,21 +38,21 @@ class StreamReader:
             delta["content"] = read_text(delta["content"])
             self.texts.append(delta["content"])
         if "tool_calls" in delta:
-            delta["tool_calls"] = [self._piece_of_call(at, piece) for at, piece in enumerate(delta["tool_calls"])]
+            delta["tool_calls"] = [self._call_delta(index, call) for index, call in enumerate(delta["tool_calls"])]
         return Delta(delta, choice.get("logprobs")) if delta else None
 
     def end(self) -> str | None:
-        """Why the answer has ended, now that the upstream says that it is whole; None if nothing of it has come."""
+        """Return the finish reason of a response that the upstream ended properly; None if it generated nothing."""
         return self.finish_reason or ("stop" if self.texts else None)
 
-    def _piece_of_call(self, at: int, piece: Mapping[str, Any]) -> dict[str, Any]:
-        """A piece of a tool call whose index is a number, and whose arguments are a text."""
-        function = dict(piece.get("function") or {})
+    def _call_delta(self, index: int, call: Mapping[str, Any]) -> dict[str, Any]:
+        """Normalize an increment of a tool call: its index is a number, its arguments are a text."""
+        function = dict(call.get("function") or {})
         arguments = function.get("arguments")
         if arguments is not None:
-            # Here an empty text is a piece like others.
+            # Unlike in a complete call, an empty text is valid.
             function["arguments"] = arguments if arguments == "" else arguments_text(arguments)
             self.texts.append(function["arguments"])
         if not isinstance(function.get("name", ""), str | None):
-            raise TypeError("a function's name is no text")
-        return {**piece, "index": int(piece.get("index", at)), "function": function}
+            raise TypeError("the name of a function is not a string")
+        return {**call, "index": int(call.get("index", index)), "function": function}
