@@ -1,45 +1,44 @@
-"""Error bodies, in the form of the generation that was asked."""
+"""Error bodies in the form of the endpoint's API."""
 
 from collections.abc import Sequence
 from typing import Any, Final
 
 _TYPES: Final = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
-"""Types of errors as the live host and OpenAI's name them; else by the hundred."""
+"""Error types as Reka's host and OpenAI's API name them; other statuses have the type of their class."""
 
 STATUSES: Final = {kind: status for status, kind in _TYPES.items()} | {"invalid_request_error": 400}
-"""The same table read backwards."""
-
+"""Status by error type."""
 
 CLIENT_GONE: Final = 499
-"""Status of a request whose client has gone before it was answered: nobody reads it, and it is counted (nginx's)."""
+"""Status of a request whose client disconnected before the response; only metrics show it (nginx's)."""
 
 
 def is_openai(path: str) -> bool:
-    """Whether a path is of the generation that has OpenAI's errors: all of `/v1` but the one of `reka-api` 3."""
+    """Tell whether the endpoint at a path has OpenAI's error form: all of `/v1` except `/v1/chat`, of `reka-api` 3."""
     return path.startswith("/v1/") and path != "/v1/chat"
 
 
 def error_body(path: str, status: int, detail: str | Sequence[dict[str, Any]], code: str | None = None) -> Any:
-    """Write an error for who asked at `path`.
+    """Build the body of an error response.
 
     Args:
-        path: Of the request.
-        status: HTTP status of the answer.
-        detail: What happened, or a list of faults as FastAPI's `{"loc", "msg", "type"}`.
-        code: The error's own name, if it has one.
+        path: Path of the request.
+        status: HTTP status of the response.
+        detail: What happened, or a list of validation errors in FastAPI's form `{"loc", "msg", "type"}`.
+        code: Error code; None if the error has none.
     """
     if not is_openai(path):
         return {"detail": detail}
-    return openai_error(status, detail if isinstance(detail, str) else "; ".join(map(_said, detail)), code)
+    return openai_error(status, detail if isinstance(detail, str) else "; ".join(map(_describe, detail)), code)
 
 
 def openai_error(status: int, message: str, code: str | None = None) -> dict[str, Any]:
-    """Write an error as OpenAI's API and the live host do."""
+    """Build an error body in the form of OpenAI's API and of Reka's host."""
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {"error": {"message": message, "type": kind, "code": code, "param": None}}
 
 
-def _said(fault: dict[str, Any]) -> str:
-    place = ".".join(str(part) for part in fault["loc"] if part != "body")
-    # Faults that our own validators find name their place themselves.
-    return fault["msg"] if fault["type"] == "request" or not place else f"{place}: {fault['msg']}"
+def _describe(error: dict[str, Any]) -> str:
+    location = ".".join(str(part) for part in error["loc"] if part != "body")
+    # The messages of our own validators contain the location already.
+    return error["msg"] if error["type"] == "request" or not location else f"{location}: {error['msg']}"
