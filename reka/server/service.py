@@ -1,4 +1,4 @@
-"""All parts of a server put together: what a request may ask for, without a word of HTTP."""
+"""The service layer: everything that a request can do, independent of HTTP."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,36 +30,41 @@ FEATURES: Final = (
     "retrieval_top_k",
     "v1_retrieval",
 )
-"""What every server can do; `retrieval_top_k` and `v1_retrieval` (datasets on both v1 endpoints) are this one's own."""
+"""Features of every server. `retrieval_top_k` and `v1_retrieval` (datasets on both v1 endpoints) are extensions."""
 
 MODEL_FEATURES: Final = ("tools", "response_format")
-"""What takes a language model."""
+"""Features that require a language model."""
 
 
 class ChatRequestBody(Protocol):
-    """The checked body of a request, of whichever generation."""
+    """Protocol of the validated request bodies of all API generations."""
 
     @property
     def model(self) -> str | None:
-        """Name of the model to ask; None for the first one."""
+        """Name of the model; None for the first one."""
 
     @property
     def retrieval_dataset(self) -> str | None:
-        """Dataset to answer from."""
+        """Name of the dataset to retrieve from; None for no retrieval."""
 
     @property
     def retrieval_top_k(self) -> int | None:
-        """How many chunks of it; None for the server's own number."""
+        """Number of chunks to retrieve; None for the server's default."""
 
     def query(self) -> str:
-        """What to look for in it."""
+        """Return the retrieval query: the text of the last user message."""
 
     def to_generation_request(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
-        """The question for an answerer."""
+        """Convert the body to a request for a chat backend.
+
+        Args:
+            model: Name of the model.
+            snippets: The retrieved chunks; None if the body names no dataset.
+        """
 
 
 class Service:
-    """The parts of a running server. Made and ended by `run_service`."""
+    """The parts of a server. `run_service` creates, starts and stops them."""
 
     def __init__(
         self,
@@ -68,16 +73,17 @@ class Service:
         backend: ChatBackend | None = None,
         embedder: Embedder | None = None,
     ) -> None:
-        """Put the parts together; nothing runs yet.
+        """Create the parts without starting any.
 
         Args:
-            settings: Limits, and where things are.
-            database: The record.
-            backend: What answers questions; None for the one that the settings ask for.
-            embedder: What compares texts; None for the built-in one. Not to be changed for a folder that has datasets.
+            settings: The server's settings.
+            database: Stores datasets, jobs and keys.
+            backend: Generates the responses of chats; None for the backend that the settings select.
+            embedder: Embeds chunks and queries; None for the default embedder. It must not change for a data folder
+                that has prepared datasets.
 
         Raises:
-            ValueError: The settings do not fit together.
+            ValueError: The settings contradict each other.
         """
         self.settings = settings
         self.folder = DataFolder(settings.data_dir)
@@ -97,16 +103,16 @@ class Service:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models that a chat may ask for."""
+        """Names of the models that a chat may select."""
         return tuple(dict.fromkeys([*self.settings.models, *self.backend.model_names]))
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What a client may count on."""
+        """Features of this server."""
         return FEATURES if self.backend.language_model is None else FEATURES + MODEL_FEATURES
 
-    def model_named(self, name: str | None) -> str:
-        """The model that a chat asks for; the first one if it names none.
+    def resolve_model(self, name: str | None) -> str:
+        """Return the name of a chat's model: the first model if the chat names none.
 
         Raises:
             RefusedError: There is no such model.
@@ -117,32 +123,32 @@ class Service:
             raise RefusedError(f"There is no model {name[:100]!r}: this server has {', '.join(self.models)}")
         return name
 
-    def build_request(self, owner: str, asked: "ChatRequestBody") -> GenerationRequest:
-        """Make the question that a checked body asks, with what retrieval finds for it.
+    def build_request(self, owner: str, body: ChatRequestBody) -> GenerationRequest:
+        """Convert a request body to a request for the chat backend, with the retrieved chunks.
 
         Raises:
-            NotFound: The owner has no such dataset.
-            RefusedError: There is no such model, or the dataset is not prepared.
+            NotFoundError: The owner has no such dataset.
+            RefusedError: There is no such model, or the dataset is not prepared for retrieval.
         """
-        model = self.model_named(asked.model)
+        model = self.resolve_model(body.model)
         snippets = None
-        if asked.retrieval_dataset is not None:
-            k = asked.retrieval_top_k or self.settings.retrieval_top_k
-            snippets = self.retrieve(owner, asked.retrieval_dataset, asked.query(), k)
-        return asked.to_generation_request(model, snippets)
+        if body.retrieval_dataset is not None:
+            k = body.retrieval_top_k or self.settings.retrieval_top_k
+            snippets = self.retrieve(owner, body.retrieval_dataset, body.query(), k)
+        return body.to_generation_request(model, snippets)
 
     def retrieve(self, owner: str, dataset: str, query: str, k: int) -> list[Snippet]:
-        """Find the chunks of a dataset that fit a query best, best first.
+        """Retrieve the `k` chunks of a dataset that match a query best, best first.
 
         Raises:
-            NotFound: The owner has no such dataset.
-            RefusedError: It is not prepared for retrieval.
+            NotFoundError: The owner has no such dataset.
+            RefusedError: The dataset is not prepared for retrieval.
         """
         table = self.datasets.prepared_table(owner, dataset)
         try:
             hits = self._index.search(table, query, k)
         except Exception:
-            # Deleted since: then this says so. Anything else is as bad as it looks.
+            # If the dataset was deleted meanwhile, this raises NotFoundError instead.
             self.datasets.prepared_table(owner, dataset)
             raise
         return [Snippet(hit.text, hit.source, hit.score, hit.similarity) for hit in hits]
@@ -152,12 +158,12 @@ class Service:
 def run_service(
     settings: Settings, backend: ChatBackend | None = None, embedder: Embedder | None = None
 ) -> Iterator[Service]:
-    """Run a service: its data folder swept, its jobs at work. The folder must be locked by the caller.
+    """Run a service until the block ends: clean up its data folder, and start its worker.
 
-    The arguments are those of `Service`.
+    The caller must hold the lock of the data folder. The arguments are those of `Service`.
 
     Raises:
-        ValueError: The settings do not fit together.
+        ValueError: The settings contradict each other.
     """
     with open_database(settings) as database:
         service = Service(settings, database, backend, embedder)
@@ -171,10 +177,10 @@ def run_service(
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[Database]:
-    """Open the record of a server, running or not, and close it.
+    """Open the database of a server, running or not, and close it when the block ends.
 
     Raises:
-        StartError: The data folder cannot be made.
+        StartError: The data folder cannot be created.
     """
     folder = DataFolder(settings.data_dir)
     folder.make()
