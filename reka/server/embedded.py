@@ -1,8 +1,8 @@
-"""`base_url="local"`: one embedded server a data folder, for every thread and every process that asks for that folder.
+"""`base_url="local"`: one embedded server per data folder, shared by all threads and processes that use the folder.
 
-The first who asks starts the server inside its own process and holds the folder's lock. Others find the lock held, read
-the address from `server.json`, and join. The lock is the operating system's: it ends with its process, however that
-ends, and the next one to ask starts a server again.
+The first process that needs the server starts it and holds the folder's lock. Other processes find the lock held, read
+the address from `server.json`, and join. The lock belongs to the operating system: it ends with its process, however
+that ends, and the next process that needs the server starts it again.
 """
 
 import atexit
@@ -33,106 +33,109 @@ if TYPE_CHECKING:
 __all__ = ["LocalServer", "local_server", "stop_local_servers"]
 
 START_SECONDS: Final = 30.0
-"""Seconds that another process is given to get its server ready; cold and busy machines take five (ours)."""
+"""Seconds to wait for the server of another process to become ready; slow machines take five (ours)."""
 
-_LOOK_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 _OWNER: Final = "local"
 
 
 @dataclass(frozen=True, slots=True)
 class LocalServer:
-    """Where the embedded server listens, and the key that opens it."""
+    """Address and API key of an embedded server."""
 
     base_url: str
     api_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Joined:
-    """A server that another process runs."""
+class _JoinedServer:
+    """A server of another process."""
 
     server: LocalServer
     stamp: tuple[int, int]
-    """Tells one `server.json` from the next."""
+    """Identifies the version of `server.json` that describes the server."""
 
 
 class _Servers:
-    """The servers that this process runs, and those that it has joined, by folder."""
+    """The servers that this process runs or has joined, by folder."""
 
     def __init__(self) -> None:
-        self.starting = threading.Lock()
+        self.start_lock = threading.Lock()
         self.own: dict[Path, tuple[BackgroundServer, LocalServer]] = {}
-        self.joined: dict[Path, _Joined] = {}
+        self.joined: dict[Path, _JoinedServer] = {}
 
     def find(self, folder: Path) -> LocalServer | None:
-        """Give the server of a folder if it is known and still there."""
+        """Return the server of a folder if this process already uses it and it still runs."""
         if own := self.own.get(folder):
             return own[1]
         joined = self.joined.get(folder)
-        if joined and _stamp(folder) == joined.stamp and _is_held(folder):
+        if joined and _stamp(folder) == joined.stamp and _is_locked(folder):
             return joined.server
         return None
 
 
 _servers = _Servers()
-# What a forked child has inherited and must not touch. Kept, because freeing it could run the owner's clean-up.
+# Servers that a forked child inherited and must not touch. Referenced, because freeing them could stop the servers.
 _inherited: Final[list[_Servers]] = []
 
 
-def local_server(data_dir: Path | None = None, *, patience: float = START_SECONDS) -> LocalServer:
-    """Give the embedded server of a folder; start it, or join the process that runs it, if need be.
+def local_server(data_dir: Path | None = None, *, max_wait: float = START_SECONDS) -> LocalServer:
+    """Return the embedded server of a folder; start it, or join the process that runs it, if needed.
 
-    Called before every request: a known server costs some ten microseconds.
+    This is called before every request; it takes some ten microseconds once the server is in use.
 
     Args:
-        data_dir: Folder of its data, a leading `~` is the home folder; None for `reka/local` in the user's data folder.
-        patience: Seconds to wait for another process that holds the folder.
+        data_dir: Folder of the server's data, with `~` for the home folder; None for `reka/local` in the user's data
+            folder.
+        max_wait: Seconds to wait for another process that holds the folder's lock.
 
     Raises:
         InvalidArgumentError: The folder cannot be used, or the server's packages are not installed.
-        APIConnectionError: Another process holds the folder and its server does not get ready.
+        APIConnectionError: Another process holds the folder's lock, and its server does not become ready.
     """
     folder = user_data_path("reka") / "local" if data_dir is None else _absolute(data_dir)
-    return _servers.find(folder) or _attach(folder, patience)
+    return _servers.find(folder) or _attach(folder, max_wait)
 
 
 def _absolute(path: Path) -> Path:
     try:
-        # Not resolve(), which asks the disk for every part of the path, at every request.
+        # Not resolve(), which would access the disk for every part of the path at every request.
         return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100
     except RuntimeError as error:
-        raise InvalidArgumentError(f"base_url: got {path}, and there is no such user's home folder") from error
+        raise InvalidArgumentError(
+            f"base_url: got {path}, which has no known home folder: write the path out"
+        ) from error
 
 
-def _attach(folder: Path, patience: float) -> LocalServer:
-    with _servers.starting:  # of threads that ask at once, one starts the server and the others find it
-        deadline = time.monotonic() + patience
+def _attach(folder: Path, max_wait: float) -> LocalServer:
+    with _servers.start_lock:  # of concurrent threads, one starts the server and the others find it
+        deadline = time.monotonic() + max_wait
         while True:
             server = _servers.find(folder) or _start(folder) or _join(folder)
             if server is not None:
                 return server
             if time.monotonic() > deadline:
                 raise APIConnectionError(
-                    f"base_url: another process holds {folder}, and its server did not get ready in {patience:g} s. If "
+                    f"base_url: another process holds {folder}, and its server was not ready within {max_wait:g} s. If "
                     "it is `reka serve`, use its address as base_url; else choose another folder: base_url='local:PATH'"
                 )
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
 
 def _start(folder: Path) -> LocalServer | None:
-    """Start a server in this process; None if another process has the folder, or is about to."""
+    """Start a server in this process; return None if another process has the folder, or is starting its server."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Of processes that ask at once one goes on: the others would load all that a server needs, for nothing.
+        # Of concurrent processes one continues: the others would import all of the server for nothing.
         with FileLock(folder / "starting", timeout=0):
-            return None if _is_held(folder) else _started(folder)
+            return None if _is_locked(folder) else _start_server(folder)
     except Timeout:
         return None
     except (OSError, ValueError) as error:
         raise InvalidArgumentError(f"base_url: the local server cannot keep its data in {folder}: {error}") from error
 
 
-def _started(folder: Path) -> LocalServer | None:
+def _start_server(folder: Path) -> LocalServer | None:
     try:
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -146,7 +149,7 @@ def _started(folder: Path) -> LocalServer | None:
         ) from error
     settings = Settings(host="127.0.0.1", port=0, data_dir=folder, database_url=None)
     try:
-        key = _made_key(folder)
+        key = _get_or_create_key(folder)
         running = BackgroundServer(settings)
     except DataFolderInUseError:
         return None
@@ -154,21 +157,21 @@ def _started(folder: Path) -> LocalServer | None:
         raise InvalidArgumentError(f"base_url: the local server cannot start: {error}") from error
     except SQLAlchemyError as error:
         raise InvalidArgumentError(
-            f"base_url: the local server cannot open {folder / 'reka.sqlite'}: move that file away, and the datasets "
-            "with it, or choose another folder: base_url='local:PATH'"
+            f"base_url: the local server cannot open {folder / 'reka.sqlite'}: move that file and the datasets away, "
+            "or choose another folder: base_url='local:PATH'"
         ) from error
     server = LocalServer(running.url, key)
     _servers.own[folder] = running, server
-    _await_first_answer(server.base_url)
-    _write(folder / "server.json", json.dumps({"base_url": server.base_url, "pid": os.getpid()}))
+    _wait_until_loaded(server.base_url)
+    _write_atomically(folder / "server.json", json.dumps({"base_url": server.base_url, "pid": os.getpid()}))
     return server
 
 
-def _await_first_answer(base_url: str) -> None:
-    """Wait until all that an answer needs is loaded.
+def _wait_until_loaded(base_url: str) -> None:
+    """Wait until every module that a response needs is imported.
 
-    A program may fork as soon as it has its server. A child that was forked while the server's thread imported a module
-    would wait for ever when it imports the same one: the lock on it was copied, the thread that holds it was not.
+    A program may fork once it has its server. A child forked while the server's thread imports a module would
+    deadlock when it imports the same one: it would have a copy of the import lock, but not the thread that holds it.
     """
     connection = HTTPConnection(urlsplit(base_url).netloc, timeout=START_SECONDS)
     try:
@@ -179,23 +182,23 @@ def _await_first_answer(base_url: str) -> None:
 
 
 def _join(folder: Path) -> LocalServer | None:
-    """Find the server that another process runs; None if it is not ready."""
+    """Return the server that another process runs; None if it is not ready."""
     stamp = _stamp(folder)
     try:
-        told = json.loads((folder / "server.json").read_text(encoding="utf-8"))
-        server = LocalServer(str(told["base_url"]), (folder / "key").read_text(encoding="utf-8"))
-        is_alive = _is_alive(int(told["pid"]))
+        info = json.loads((folder / "server.json").read_text(encoding="utf-8"))
+        server = LocalServer(str(info["base_url"]), (folder / "key").read_text(encoding="utf-8"))
+        is_alive = _is_alive(int(info["pid"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    # A new owner holds the lock for a moment before it has replaced what a killed one left behind.
-    if stamp is None or not is_alive or not _is_held(folder):
+    # A new owner holds the lock for a moment before it replaces the file of a killed one.
+    if stamp is None or not is_alive or not _is_locked(folder):
         return None
-    _servers.joined[folder] = _Joined(server, stamp)
+    _servers.joined[folder] = _JoinedServer(server, stamp)
     return server
 
 
-def _made_key(folder: Path) -> str:
-    """Give the folder's key; make one if there is none, or if the server's record does not know it."""
+def _get_or_create_key(folder: Path) -> str:
+    """Return the folder's API key; create one if there is none, or if it is not registered."""
     from reka.server.errors import WrongKeyError
     from reka.server.storage.api_keys import KeyRing
     from reka.server.storage.data_dir import DataFolder
@@ -208,16 +211,18 @@ def _made_key(folder: Path) -> str:
             keys.owner_of(key)
         except (OSError, ValueError, WrongKeyError):
             key = keys.create(_OWNER)
-            _write(folder / "key", key)
+            _write_atomically(folder / "key", key)
     return key
 
 
-def _write(path: Path, text: str) -> None:
-    """Put a file in its place at once, readable by this user alone."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    with open(draft, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags | os.O_EXCL, 0o600)) as file:
+def _write_atomically(path: Path, text: str) -> None:
+    """Write a file atomically, readable by the current user only."""
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with open(
+        temporary, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags | os.O_EXCL, 0o600)
+    ) as file:
         file.write(text)
-    draft.replace(path)
+    temporary.replace(path)
 
 
 def _stamp(folder: Path) -> tuple[int, int] | None:
@@ -230,18 +235,18 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 
 def _is_alive(pid: int) -> bool:
     if sys.platform == "win32":
-        return True  # there `os.kill` has no way to only ask
+        return True  # on Windows `os.kill` cannot test for a process
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # it is another user's
+    except PermissionError:  # the process belongs to another user
         return True
     return True
 
 
-def _is_held(folder: Path) -> bool:
-    """Tell whether some server holds the folder, by trying its lock and letting go of it at once."""
+def _is_locked(folder: Path) -> bool:
+    """Tell whether a server holds the folder's lock, by trying to take it for an instant."""
     path = folder / "lock"
     if sys.platform == "win32":
         try:
@@ -249,7 +254,7 @@ def _is_held(folder: Path) -> bool:
                 return False
         except Timeout:
             return True
-    # What FileLock does, for a twentieth of its time.
+    # The same as FileLock, in a twentieth of its time.
     try:
         handle = os.open(path, os.O_RDWR)
     except (FileNotFoundError, NotADirectoryError):
@@ -264,14 +269,14 @@ def _is_held(folder: Path) -> bool:
 
 
 def stop_local_servers() -> None:
-    """Stop the servers that this process runs, as happens at its exit. The next call starts them again."""
+    """Stop the servers that this process runs, as at its exit. The next `local_server` call starts them again."""
     while _servers.own:
         folder, (running, _) = _servers.own.popitem()
         (folder / "server.json").unlink(missing_ok=True)
         running.stop()
 
 
-def _forget() -> None:
+def _reset_after_fork() -> None:
     global _servers
     _inherited.append(_servers)
     _servers = _Servers()
@@ -279,6 +284,6 @@ def _forget() -> None:
 
 atexit.register(stop_local_servers)
 if hasattr(os, "register_at_fork"):
-    # A forked child has the memory of a server, but none of its threads. It joins its parent's like any other process;
-    # the lock's handle is closed there by filelock, which leaves the parent's lock alone.
-    os.register_at_fork(after_in_child=_forget)
+    # A forked child has the memory of a server but none of its threads, so it joins its parent's server, as any other
+    # process does. filelock closes the lock's handle in the child, which does not release the parent's lock.
+    os.register_at_fork(after_in_child=_reset_after_fork)

@@ -251,7 +251,7 @@ def test_a_process_that_is_about_to_start_the_server_is_waited_for(folder: Path)
     folder.mkdir()
 
     with FileLock(folder / "starting"), pytest.raises(APIConnectionError):
-        local_server(folder, patience=0.2)
+        local_server(folder, max_wait=0.2)
 
     assert status_of(local_server(folder)) == 200
 
@@ -278,7 +278,7 @@ def test_a_folder_that_something_else_holds_is_given_up_after_a_while(folder: Pa
     folder.mkdir()
 
     with FileLock(folder / "lock"), pytest.raises(APIConnectionError, match="another process holds"):
-        local_server(folder, patience=0.2)
+        local_server(folder, max_wait=0.2)
 
 
 def test_an_address_left_behind_by_a_killed_process_is_not_believed(folder: Path, start: Any) -> None:
@@ -289,7 +289,7 @@ def test_an_address_left_behind_by_a_killed_process_is_not_believed(folder: Path
     (folder / "server.json").write_text(json.dumps({"base_url": "http://127.0.0.1:9", "pid": ended.pid}))
 
     with FileLock(folder / "lock"), pytest.raises(APIConnectionError):
-        local_server(folder, patience=0.2)
+        local_server(folder, max_wait=0.2)
 
 
 @pytest.mark.parametrize("told", ["", "[]", "{}", '{"base_url": 1, "pid": "x"}'])
@@ -298,7 +298,7 @@ def test_an_address_file_that_cannot_be_read_is_waited_for(folder: Path, told: s
     (folder / "server.json").write_text(told)
 
     with FileLock(folder / "lock"), pytest.raises(APIConnectionError):
-        local_server(folder, patience=0.2)
+        local_server(folder, max_wait=0.2)
 
 
 def test_a_process_joins_the_server_that_another_one_runs(folder: Path, start: Any) -> None:
