@@ -1,1 +1,1 @@
-"""A Reka-compatible server that runs anywhere: in a program, on a laptop, on a machine of your own."""
+"""A Reka-compatible server that runs anywhere: inside a program, on a laptop, or on a server machine."""

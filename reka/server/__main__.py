@@ -1,4 +1,4 @@
-"""`python -m reka.server --port 0 --data-dir D`: a server with nothing but the server's packages."""
+"""`python -m reka.server --port 0 --data-dir D`: a server without the packages of the command line."""
 
 import argparse
 import sys
@@ -12,18 +12,17 @@ from reka.server.settings import Settings, describe_settings_error
 
 
 def main() -> int:
-    """Run a server until it is stopped; give the exit code."""
+    """Run a server until it is stopped, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m reka.server", description="Serve the Reka API from this machine.")
     parser.add_argument("--host", help="address to listen on")
-    parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
-    parser.add_argument("--data-dir", type=Path, help="folder of everything that is stored")
-    given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+    parser.add_argument("--port", type=int, help="port to listen on; 0 selects a free one")
+    parser.add_argument("--data-dir", type=Path, help="folder to store all data in")
+    arguments = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
     try:
-        serve(Settings(**given))
+        serve(Settings(**arguments))
     except (StartError, ValidationError) as error:
-        print(
-            f"error: {describe_settings_error(error) if isinstance(error, ValidationError) else error}", file=sys.stderr
-        )
+        message = describe_settings_error(error) if isinstance(error, ValidationError) else error
+        print(f"error: {message}", file=sys.stderr)
         return 1
     return 0
 

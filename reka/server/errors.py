@@ -1,52 +1,53 @@
-"""What a request can fail with: each error knows its HTTP status and says what was got, what is wanted, the way out.
+"""Errors of the server. The message of an error says what was received, what is expected, and how to fix it.
 
-ServiceError
-|-- Refused (400)            the request is understood and not done
-|   `-- InvalidUpload        what was uploaded is no dataset
-|-- WrongKey (401)
-|-- NotFound (404)           no such dataset or job of this key
-`-- TooLarge (413)
+ServiceError                       an error response to a request
+|-- RefusedError (400)
+|   `-- InvalidUploadError
+|-- WrongKeyError (401)
+|-- NotFoundError (404)
+`-- TooLargeError (413)
 
-StartError                   the server cannot start: not an answer to a request
+StartError                         the server cannot start
+`-- DataFolderInUseError
 """
 
 
 class ServiceError(Exception):
-    """A request that is answered with an error. Never shows a path of this machine or a key."""
+    """Base class of the errors that become an error response. They never show a path of this machine, or a key."""
 
     status = 500
-    """HTTP status of the answer."""
+    """HTTP status of the response."""
 
     def __init__(self, detail: str) -> None:
-        """Answer with `detail`."""
+        """Create an error with a message for the client."""
         super().__init__(detail)
         self.detail = detail
 
 
 class RefusedError(ServiceError):
-    """The request is understood and not done."""
+    """The request is invalid, or not possible in the current state."""
 
     status = 400
 
 
 class InvalidUploadError(RefusedError):
-    """What was uploaded is no dataset."""
+    """The uploaded file is not a valid dataset."""
 
 
 class WrongKeyError(ServiceError):
-    """The request has no key, or one that this server does not know."""
+    """The request has no API key, or one that is not registered."""
 
     status = 401
 
 
 class NotFoundError(ServiceError):
-    """This key has no such dataset or job."""
+    """The owner of the API key has no such dataset or job, or the server no such model."""
 
     status = 404
 
 
 class TooLargeError(ServiceError):
-    """The request has more bytes than the server takes."""
+    """The request exceeds a size limit."""
 
     status = 413
 
@@ -56,4 +57,4 @@ class StartError(Exception):
 
 
 class DataFolderInUseError(StartError):
-    """Another server works on the same data."""
+    """Another server uses the same data folder."""

@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus. Each server has a registry of its own: one process may run several."""
+"""Prometheus metrics. Each server has a registry of its own, because one process may run several servers."""
 
 import logging
 import time
@@ -15,64 +15,65 @@ from prometheus_client.registry import Collector
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
-"""What `Metrics.text` is."""
+"""Content type of `Metrics.text`."""
 
 logger = logging.getLogger(__name__)
 
-_SECONDS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-"""Bounds of the durations that are told apart: an answer of a large model takes minutes (ours)."""
+_BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+"""Upper bounds of the histogram buckets in seconds: the response of a large model takes minutes (ours)."""
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 @dataclass(slots=True)
 class UpstreamAttempt:
-    """What became of a request to the upstream."""
+    """One attempt of a request to the upstream."""
 
     status: int | None = None
-    """Status of its answer; None if there was none."""
+    """HTTP status of the response; None if there was no response."""
 
 
 class Metrics:
-    """The counters of one server. Labels are from small fixed sets: nothing that a client writes becomes one."""
+    """The metrics of one server. Labels are from small fixed sets; none contains text from a client."""
 
     def __init__(self) -> None:
-        """Begin at zero."""
+        """Create all metrics at zero."""
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "reka_requests",
-            "Requests that have been answered.",
+            "HTTP requests by method, route and response status.",
             ["method", "route", "status"],
             registry=self._registry,
         )
         self._request_seconds = self._histogram(
-            "reka_request_seconds", "Seconds from a request to the end of its answer.", ["route"]
+            "reka_request_seconds", "Seconds from the start of a request to the end of its response.", ["route"]
         )
         self._upstream_requests = Counter(
             "reka_upstream_requests",
-            "Requests to the upstream, every try counted, by the status of its answer: none if there was no answer.",
+            'Upstream requests by response status, retries included; "none" if there was no response.',
             ["status"],
             registry=self._registry,
         )
         self._upstream_seconds = self._histogram(
-            "reka_upstream_seconds", "Seconds from a question to the end of the upstream's answer."
+            "reka_upstream_seconds", "Seconds from the start of a generation to the end of the upstream's response."
         )
         self._first_token = self._histogram(
-            "reka_upstream_first_token_seconds", "Seconds from a question to the first text or tool call of a stream."
+            "reka_upstream_first_token_seconds",
+            "Seconds from the start of a generation to the first token of a stream.",
         )
 
     def text(self) -> bytes:
-        """Write all of it as Prometheus reads it."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
     def request_ended(self, method: str, route: str | None, status: int, seconds: float) -> None:
-        """Count a request.
+        """Record a request.
 
         Args:
-            method: Its HTTP method.
-            route: The path of its route, as it is declared; None if it had none.
-            status: Of the answer.
-            seconds: From the request to the end of the answer.
+            method: HTTP method.
+            route: Path of the matched route, with its parameters' names; None if no route matched.
+            status: HTTP status of the response.
+            seconds: Time from the start of the request to the end of the response.
         """
         route = route or "none"
         self._requests.labels(method if method in _METHODS else "other", route, str(status)).inc()
@@ -80,61 +81,62 @@ class Metrics:
 
     @contextmanager
     def count_upstream_request(self) -> Iterator[UpstreamAttempt]:
-        """Count a request to the upstream; the block notes the status of the answer."""
-        seen = UpstreamAttempt()
+        """Record the request to the upstream that the block sends; the block sets the status."""
+        attempt = UpstreamAttempt()
         try:
-            yield seen
+            yield attempt
         finally:
-            self._upstream_requests.labels(str(seen.status or "none")).inc()
+            self._upstream_requests.labels(str(attempt.status or "none")).inc()
 
     @contextmanager
     def time_generation(self) -> Iterator[Callable[[], None]]:
-        """Time an answer of the upstream from now to the end of the block, if it comes to one.
+        """Record the duration of a generation: the block, unless it raises.
 
-        The block calls what it is given at the first piece of a stream, and may do so again.
+        Yields:
+            A function to call at every token of a stream; its first call records the time to the first token.
         """
-        started = time.monotonic()
-        has_begun = False
+        started_at = time.monotonic()
+        has_token = False
 
         def first_token() -> None:
-            nonlocal has_begun
-            if not has_begun:
-                has_begun = True
-                self._first_token.observe(time.monotonic() - started)
+            nonlocal has_token
+            if not has_token:
+                has_token = True
+                self._first_token.observe(time.monotonic() - started_at)
 
         yield first_token
-        self._upstream_seconds.observe(time.monotonic() - started)
+        self._upstream_seconds.observe(time.monotonic() - started_at)
 
-    def watch_upstream(self, busy: Callable[[], float], waiting: Callable[[], float]) -> None:
-        """Report how many requests to the upstream are in flight and how many wait, as of each scrape."""
+    def watch_upstream(self, running: Callable[[], float], waiting: Callable[[], float]) -> None:
+        """Report the numbers of running and waiting requests to the upstream, read at each scrape."""
         in_flight = Gauge("reka_upstream_busy", "Requests in flight to the upstream.", registry=self._registry)
-        in_flight.set_function(busy)
+        in_flight.set_function(running)
         queued = Gauge("reka_upstream_waiting", "Requests waiting for a free slot.", registry=self._registry)
         queued.set_function(waiting)
 
-    def watch_jobs(self, counted: Callable[[], Mapping[str, int]]) -> None:
-        """Tell, whenever it is asked for, how many jobs there are of each status."""
-        self._registry.register(_JobCollector(counted))
+    def watch_jobs(self, count_by_status: Callable[[], Mapping[str, int]]) -> None:
+        """Report the number of jobs in each status, read at each scrape."""
+        self._registry.register(_JobCollector(count_by_status))
 
-    def _histogram(self, name: str, told: str, labels: list[str] | None = None) -> Histogram:
-        return Histogram(name, told, labels or [], buckets=_SECONDS, registry=self._registry)
+    def _histogram(self, name: str, documentation: str, labels: list[str] | None = None) -> Histogram:
+        return Histogram(name, documentation, labels or [], buckets=_BUCKETS, registry=self._registry)
 
 
 class _JobCollector(Collector):
-    def __init__(self, counted: Callable[[], Mapping[str, int]]) -> None:
-        self._counted = counted
+    def __init__(self, count_by_status: Callable[[], Mapping[str, int]]) -> None:
+        self._count_by_status = count_by_status
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        jobs = GaugeMetricFamily("reka_jobs", "Jobs that prepare datasets, by status.", labels=["status"])
+        jobs = GaugeMetricFamily("reka_jobs", "Prepare-retrieval jobs by status.", labels=["status"])
         try:
-            counts = self._counted()
+            counts = self._count_by_status()
         except Exception:
-            logger.warning("jobs cannot be counted: the database does not answer", exc_info=True)
-            return  # the other figures are wanted most when something is wrong
-        for status, number in counts.items():
-            jobs.add_metric([status], number)
+            logger.warning("cannot count jobs: the database does not respond", exc_info=True)
+            return  # the other metrics must stay available when the database is not
+        for status, count in counts.items():
+            jobs.add_metric([status], count)
         yield jobs
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Name what `collect` gives: else it would be asked at once, and the database may not be there yet."""
+        """Name the metric: without this, registration calls `collect`, when the database may not be ready."""
         yield GaugeMetricFamily("reka_jobs", "", labels=["status"])

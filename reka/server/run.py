@@ -1,4 +1,4 @@
-"""A server at work: in the foreground for `reka serve`, or in a thread of some other program."""
+"""Running a server: in the foreground for `reka serve`, or in a thread of another program."""
 
 import gc
 import logging
@@ -23,36 +23,36 @@ from reka.server.storage.data_dir import DataFolder
 logger = logging.getLogger(__name__)
 
 BACKLOG: Final = 128
-"""Connections that wait to be accepted (ours)."""
+"""Connections that may wait to be accepted (ours)."""
 
 GRACE_SECONDS: Final = 5
-"""How long `reka serve` lets requests at work finish when it is told to stop (ours)."""
-
-_COLLECT_AFTER: Final = 20_000
-"""Objects made and not freed that call for a collection; a request makes some hundreds for a short time (ours)."""
+"""Seconds that `reka serve` gives running requests to finish when it stops (ours)."""
 
 BACKGROUND_GRACE_SECONDS: Final = 1
-"""The same inside another program, which is ending itself (ours)."""
+"""Seconds that a `BackgroundServer` gives running requests to finish, when its program is ending as well (ours)."""
+
+GC_THRESHOLD: Final = 20_000
+"""Allocated objects that trigger a garbage collection; a request allocates some hundreds for a short time (ours)."""
 
 
 def serve(settings: Settings) -> None:
-    """Run a server until it gets SIGINT or SIGTERM. The first line on the standard output is its address.
+    """Run a server until SIGINT or SIGTERM. Its address is the first line on the standard output.
 
     Raises:
-        StartError: It cannot start; the message says why and the way out.
+        StartError: The server cannot start; the message says why, and how to fix it.
     """
     _raise_fd_limit()
     with _prepared(settings) as (service, listener):
         _tune_gc()
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
         print(f"reka is listening on {_url(listener)}", flush=True)
-        if text := no_model_notice(service):
-            logger.warning(text)
+        if notice := no_model_notice(service):
+            logger.warning(notice)
         _server(service, GRACE_SECONDS).run(sockets=[listener])
 
 
 class BackgroundServer:
-    """A server in a thread of this process. It answers as soon as the constructor has returned."""
+    """A server in a thread of this process. It accepts requests once the constructor returns."""
 
     def __init__(
         self, settings: Settings, *, backend: ChatBackend | None = None, embedder: Embedder | None = None
@@ -60,28 +60,29 @@ class BackgroundServer:
         """Start a server.
 
         Args:
-            settings: How it runs; port 0 takes a free one.
-            backend: What answers questions; None for the one that the settings ask for.
-            embedder: What compares texts; None for the built-in one.
+            settings: The server's settings; port 0 selects a free port.
+            backend: Generates the responses of chats; None for the backend that the settings select.
+            embedder: Embeds chunks and queries; None for the default embedder.
 
         Raises:
-            StartError: It cannot start; DataFolderInUseError if another server works on the same data.
+            DataFolderInUseError: Another server uses the same data folder.
+            StartError: The server cannot start.
         """
         with ExitStack() as stack:
             service, listener = stack.enter_context(_prepared(settings, backend, embedder))
             self.url = _url(listener)
-            """The address, without a slash at its end."""
+            """Base URL of the server, without a trailing slash."""
             self._server = _server(service, BACKGROUND_GRACE_SECONDS)
             self._thread = threading.Thread(
                 target=self._server.run, kwargs={"sockets": [listener]}, name="reka-server", daemon=True
             )
             self._thread.start()
-            if text := no_model_notice(service):
-                logger.info(text)
+            if notice := no_model_notice(service):
+                logger.info(notice)
             self._parts = stack.pop_all()
 
     def stop(self) -> None:
-        """Stop the server, and let go of its data folder. A second time does nothing."""
+        """Stop the server and unlock its data folder. Further calls do nothing."""
         self._server.should_exit = True
         self._thread.join()
         self._parts.close()
@@ -91,7 +92,7 @@ class BackgroundServer:
 def _prepared(
     settings: Settings, backend: ChatBackend | None = None, embedder: Embedder | None = None
 ) -> Iterator[tuple[Service, socket.socket]]:
-    """Hold the data folder, have the service's parts at work, and listen: connections wait until they are served."""
+    """Lock the data folder, run the service, and listen: connections wait until the server accepts them."""
     with DataFolder(settings.data_dir).locked(), ExitStack() as stack:
         try:
             service = stack.enter_context(run_service(settings, backend, embedder))
@@ -99,18 +100,18 @@ def _prepared(
             raise StartError(str(error)) from error
         except SQLAlchemyError as error:
             raise StartError(
-                "database_url: cannot open the record of datasets, jobs and keys "
-                f"({type(error).__name__}): check the address, or restore the file from a copy"
+                f"database_url: cannot open the database ({type(error).__name__}): check the URL, or restore the file "
+                "from a backup"
             ) from error
         if not settings.is_loopback and not service.keys.list():
             raise StartError(
-                f"host: other machines can reach {settings.host!r}, and this server knows no keys, so it would serve "
-                "everybody: make a key first (reka keys create), or listen on 127.0.0.1"
+                f"host: other machines can reach {settings.host!r}, and this server has no API keys, so anybody could "
+                "use it: create a key first (reka keys create), or listen on 127.0.0.1"
             )
-        yield service, stack.enter_context(_listening(settings))
+        yield service, stack.enter_context(_listen(settings))
 
 
-def _listening(settings: Settings) -> socket.socket:
+def _listen(settings: Settings) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -125,34 +126,34 @@ def _listening(settings: Settings) -> socket.socket:
     except OSError as error:
         listener.close()
         raise StartError(
-            f"port: cannot listen on port {settings.port} of {settings.host} ({error.strerror}): end what uses it, or "
-            "choose another port (0 takes a free one)"
+            f"port: cannot listen on port {settings.port} of {settings.host} ({error.strerror}): stop the program that "
+            "uses it, or choose another port (0 selects a free one)"
         ) from error
     return listener
 
 
 def _raise_fd_limit() -> None:
-    """Raise this process's limit of open files, often 1,024, to the most it may have: a stream holds two connections.
+    """Raise this process's soft limit of open files, often 1,024, to the hard limit: a stream holds two connections.
 
-    Only a server in a process of its own does so; the limits of other programs are their own business.
+    Only for a server in a process of its own; the limits of other programs are left alone.
     """
     try:
         import resource
     except ImportError:
         return  # Windows has no such limit
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # macOS says that there is no limit, and refuses that as one
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS reports no hard limit, and rejects that as a limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
 
 
 def _tune_gc() -> None:
-    """Leave what was loaded to start out of garbage collections, and make them rarer: a tenth of a request's time.
+    """Exclude everything loaded so far from garbage collection, and make collections rarer.
 
-    Only a server in a process of its own does so, too.
+    They took a tenth of a request's time. Only for a server in a process of its own.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
+    gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
 
 
 def _url(listener: socket.socket) -> str:
@@ -161,14 +162,14 @@ def _url(listener: socket.socket) -> str:
 
 
 def _server(service: Service, grace_seconds: int) -> uvicorn.Server:
-    # Logging is the program's business, and access logs would tell dataset names.
+    # Logging is up to the program, and access logs would contain names of datasets.
     return uvicorn.Server(
         uvicorn.Config(
             create_app(service),
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,  # whose address a request comes from is asked nowhere
+            proxy_headers=False,  # the address of a client is not used
             timeout_graceful_shutdown=grace_seconds,
         )
     )

@@ -1,4 +1,4 @@
-"""Every setting and limit of the server: its default, its unit, and the environment variable that changes it."""
+"""All settings and limits of the server, with their defaults, units and environment variables."""
 
 import os
 from ipaddress import ip_address
@@ -20,68 +20,68 @@ def _user_data() -> Path:
 
 
 class Settings(BaseSettings):
-    """How a server runs. Each field can be set by an environment variable: REKA_SERVER_ and the field's name.
+    """Settings of a server. Each can be set by an environment variable: REKA_SERVER_ and the field's name.
 
-    All defaults are ours: the documented API names none of them.
+    All defaults are ours: the documented API specifies none of them.
     """
 
     model_config = SettingsConfigDict(env_prefix="REKA_SERVER_", frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
-    """Address to listen on. Any other than this machine's own needs keys."""
+    """Address to listen on. Any address but loopback requires registered API keys."""
     port: int = Field(default=8000, ge=0, le=65535)
-    """Port to listen on; 0 takes a free one."""
+    """Port to listen on; 0 selects a free one."""
     data_dir: Path = Field(default_factory=_user_data)
-    """Folder of everything that is stored. One server at a time."""
+    """Folder of all stored data, for one server at a time."""
     database_url: str | None = None
-    """Where datasets, jobs and keys are recorded, as SQLAlchemy writes it; None for SQLite in `data_dir`."""
+    """SQLAlchemy URL of the database of datasets, jobs and keys; None for SQLite in `data_dir`."""
 
     upstream: str | None = None
-    """Base URL of an OpenAI-compatible model; None for quoting without a language model."""
+    """Base URL of an OpenAI-compatible API; None for quotations without a language model."""
     upstream_model: str | None = None
-    """The model to ask for there; None for the first that it lists."""
+    """Name of the model at the upstream; None for the first one that it lists."""
     upstream_key_env: str | None = None
-    """Name of the environment variable with the key for it; None if it wants none."""
+    """Name of the environment variable with the upstream's API key; None if it needs none."""
     upstream_api: Literal["auto", "openai", "reka"] = "auto"
-    """The form of requests it takes: OpenAI's, or that of Reka's own host; `auto` tells by the address."""
+    """Form of requests that the upstream accepts: OpenAI's, or that of Reka's host; `auto` chooses by the address."""
     upstream_retries: int = Field(default=2, ge=0, le=10)
-    """How often it is asked again when it is busy, fails or cannot be reached, before it has answered anything."""
+    """Maximum number of retries when the upstream is busy, fails or is unreachable, before any part of a response."""
     upstream_concurrency: int = Field(default=512, ge=1)
-    """Questions that it is asked at once."""
+    """Maximum number of concurrent requests to the upstream."""
     upstream_queue: int = Field(default=512, ge=0)
-    """Questions that wait for that; who comes then is told to come back later."""
+    """Maximum number of requests that wait for the upstream; further ones are rejected with 503."""
     upstream_queue_wait: float = Field(default=60, gt=0)
-    """Seconds that a question waits at most."""
+    """Maximum time that a request waits for the upstream, in seconds."""
     upstream_connect: float = Field(default=10, gt=0)
-    """Seconds to wait for a connection to it."""
+    """Connect timeout of the upstream in seconds."""
     upstream_silence: float = Field(default=300, gt=0)
-    """Seconds of silence that end a question: a large model may think that long before its first word."""
+    """Read timeout of the upstream in seconds: a large model may take long until its first token."""
     models: tuple[str, ...] = ("reka-flash", "reka-core", "reka-edge", "reka-flash-3", "reka-edge-2603")
-    """Model names that a chat may ask for; all are answered alike."""
+    """Names of models that a chat may select; all have the same backend."""
 
     max_upload_bytes: int = Field(default=5 * GIB, gt=0)
-    """Bytes of an uploaded dataset file."""
+    """Maximum size of an uploaded file in bytes."""
     max_unpacked_bytes: int = Field(default=20 * GIB, gt=0)
-    """Bytes of all files of a zip together."""
+    """Maximum unpacked size of a zip in bytes."""
     max_zip_entries: int = Field(default=10_000, gt=0)
-    """Files and folders in a zip."""
+    """Maximum number of files and folders in a zip."""
     max_compression_ratio: int = Field(default=100, gt=0)
-    """How many times larger a zip may become: text seldom grows tenfold, a zip bomb a thousandfold."""
+    """Maximum ratio of a zip's unpacked size to its size: text seldom exceeds ten, a zip bomb a thousand."""
     max_body_bytes: int = Field(default=64 * MIB, gt=0)
-    """Bytes of a JSON body: media come inside it, as base64."""
+    """Maximum size of a JSON body in bytes; it may contain media as base64."""
     max_name_chars: int = Field(default=128, gt=0, le=255)
-    """Characters of a dataset's name."""
+    """Maximum length of a dataset's name in characters."""
     max_description_bytes: int = Field(default=64 * KIB, gt=0)
-    """Bytes of a dataset's description."""
+    """Maximum size of a dataset's description in bytes."""
 
     chunk_chars: int = Field(default=800, ge=50, le=20_000)
-    """The most characters of a chunk."""
+    """Maximum length of a chunk in characters."""
     retrieval_top_k: int = Field(default=8, ge=1, le=100)
-    """Chunks that a chat gets if it names no number."""
+    """Number of chunks retrieved for a chat that does not set `retrieval_top_k`."""
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only programs on this machine can reach `host`."""
+        """Whether `host` is only reachable from this machine."""
         if self.host == "localhost":
             return True
         try:
@@ -91,10 +91,10 @@ class Settings(BaseSettings):
 
     @property
     def upstream_key(self) -> str | None:
-        """The key for `upstream`, looked up now.
+        """The upstream's API key, read from the environment now.
 
         Raises:
-            ValueError: `upstream_key_env` names a variable that is not set.
+            ValueError: The variable that `upstream_key_env` names is not set, or empty.
         """
         if self.upstream_key_env is None:
             return None
@@ -105,6 +105,6 @@ class Settings(BaseSettings):
 
 
 def describe_settings_error(error: ValidationError) -> str:
-    """Say in one line which settings are wrong."""
-    wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-    return f"the server's settings (options, or REKA_SERVER_... in the environment): {wrong}"
+    """Describe the invalid settings in one line."""
+    problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    return f"the server's settings (options, or REKA_SERVER_... in the environment): {problems}"

@@ -195,7 +195,7 @@ def test_a_wrong_option_of_the_upstream_is_named(command: Command, tmp_path: Pat
     ("options", "said"),
     [
         (["--upstream", "localhost"], "http://127.0.0.1:11434/v1"),
-        (["--upstream-model", "m"], "give its address"),
+        (["--upstream-model", "m"], "set upstream to its address"),
         (["--upstream", "http://127.0.0.1:9", "--upstream-key-env", "NOT_THERE"], "NOT_THERE"),
     ],
 )

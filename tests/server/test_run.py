@@ -109,7 +109,7 @@ def test_a_record_that_is_no_database_is_named(start: Start, data_dir: Path) -> 
     _made(data_dir)
     (data_dir / "reka.sqlite").write_text("no database" * 1000)
 
-    with pytest.raises(StartError, match="database_url: cannot open the record"):
+    with pytest.raises(StartError, match="database_url: cannot open the database"):
         start()
 
 
