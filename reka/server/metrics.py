@@ -66,7 +66,7 @@ class Metrics:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
-    def request_ended(self, method: str, route: str | None, status: int, seconds: float) -> None:
+    def record_request(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Record a request.
 
         Args:

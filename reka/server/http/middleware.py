@@ -72,4 +72,4 @@ class MetricsMiddleware:
             await self._app(scope, receive, send_and_note_status)
         finally:
             route = getattr(scope.get("route"), "path", None)
-            self._counters.request_ended(scope["method"], route, status, time.monotonic() - started)
+            self._counters.record_request(scope["method"], route, status, time.monotonic() - started)

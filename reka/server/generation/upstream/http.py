@@ -50,7 +50,9 @@ def upstream_url(address: str) -> str:
     if not is_address:
         raise ValueError(f"upstream: got {address!r}, {wanted}")
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError(f"upstream: got an address with a user name, query or fragment, {wanted}; a key is set apart")
+        raise ValueError(
+            f"upstream: got an address with a user name, query or fragment, {wanted}; set a key by upstream_key_env"
+        )
     return url if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/v1"
 
 
