@@ -3,6 +3,7 @@
 import re
 from importlib.metadata import requires
 from types import FunctionType, MethodType
+from typing import get_origin
 
 import reka
 
@@ -27,7 +28,9 @@ def test_every_public_name_says_what_it_is() -> None:
     undocumented = [
         name
         for name in reka.__all__
-        if isinstance(thing := getattr(reka, name), type | FunctionType | MethodType) and not thing.__doc__
+        if isinstance(thing := getattr(reka, name), type | FunctionType | MethodType)
+        and get_origin(thing) is None  # Python 3.10 takes the alias of a Callable for a type
+        and not thing.__doc__
     ]
 
     assert undocumented == []
