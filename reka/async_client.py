@@ -13,9 +13,11 @@ import aiohttp
 
 from reka import config, endpoint
 from reka._calls import endpoints, flows
+from reka._calls.async_dataset_methods import AsyncDatasetMethods
 from reka._calls.call import Call, StreamCall
+from reka._calls.driver import Step, drive_async
 from reka._calls.flows import Flow, ServerCapabilities, Sleep
-from reka._inputs import uploads, validation
+from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._transport.aio import AsyncTransport
 from reka._transport.retry import Limits
@@ -23,19 +25,13 @@ from reka._wire.completions import ChatEvents, as_chat_event, as_events
 from reka._wire.documented import as_turn
 from reka.base_client import BaseClient
 from reka.config import Timeout
-from reka.errors import InvalidArgumentError, RekaError
 from reka.types import (
     Api,
     ChatCompletion,
     ChatEvent,
-    DatasetResult,
     Message,
     ModelTurn,
     OnEvent,
-    OnProgress,
-    OnUpdate,
-    PrepareRetrievalStatusResponse,
-    RetrievedChunk,
     StreamEvent,
     Turn,
 )
@@ -43,7 +39,7 @@ from reka.types import (
 T = TypeVar("T")
 
 
-class AsyncReka(BaseClient):
+class AsyncReka(AsyncDatasetMethods, BaseClient):
     """Async twin of `Reka`: the same methods, awaited; share it between tasks, and between event loops.
 
     Each event loop gets connections of its own, which end with it. Closing is good manners, not a must.
@@ -137,7 +133,7 @@ class AsyncReka(BaseClient):
             extra_request_args,
             max_media_bytes=self._max_media_bytes,
         )
-        return as_turn(await self._ask(partial(flows.chat, request, self._api)))
+        return as_turn(await self._run(partial(flows.chat, request, self._api)))
 
     def stream(
         self,
@@ -220,7 +216,7 @@ class AsyncReka(BaseClient):
             research=research,
             extra_request_args=extra_request_args,
         )
-        return await self._ask(partial(flows.complete, request, self._api), self._limits.changed(timeout))
+        return await self._run(partial(flows.complete, request, self._api), self._limits.changed(timeout))
 
     def stream_messages(
         self,
@@ -268,77 +264,6 @@ class AsyncReka(BaseClient):
 
     list_models = get_models
 
-    async def add_dataset(
-        self,
-        filepath: str | PathLike[str],
-        name: str,
-        description: str | None = None,
-        *,
-        on_progress: OnProgress | None = None,
-    ) -> DatasetResult:
-        """Async twin of `Reka.add_dataset`."""
-        return await self._send(
-            endpoints.add_dataset(
-                await asyncio.to_thread(uploads.file_source, filepath), name, description, on_progress
-            )
-        )
-
-    async def add_folder(
-        self,
-        folder: str | PathLike[str],
-        name: str,
-        description: str | None = None,
-        *,
-        on_progress: OnProgress | None = None,
-    ) -> DatasetResult:
-        """Async twin of `Reka.add_folder`."""
-        return await self._send(
-            endpoints.add_dataset(
-                await asyncio.to_thread(uploads.folder_source, folder), name, description, on_progress
-            )
-        )
-
-    async def list_datasets(self) -> list[str]:
-        """Async twin of `Reka.list_datasets`."""
-        return await self._send(endpoints.list_datasets())
-
-    async def delete_dataset(self, name: str) -> DatasetResult:
-        """Async twin of `Reka.delete_dataset`."""
-        return await self._send(endpoints.delete_dataset(name))
-
-    async def prepare_retrieval(self, dataset_name: str) -> str:
-        """Async twin of `Reka.prepare_retrieval`."""
-        return await self._send(endpoints.prepare_retrieval(dataset_name))
-
-    async def retrieval_job_status(self, job_id: str) -> PrepareRetrievalStatusResponse:
-        """Async twin of `Reka.retrieval_job_status`."""
-        return await self._send(endpoints.retrieval_job_status(job_id))
-
-    async def wait_for_retrieval(
-        self, job_id: str, *, timeout: float | None = None, on_update: OnUpdate | None = None
-    ) -> PrepareRetrievalStatusResponse:
-        """Async twin of `Reka.wait_for_retrieval`."""
-        return await self._ask(lambda _: flows.wait_for_retrieval(job_id, timeout, on_update))
-
-    async def retrieve(self, query: str, dataset: str, k: int = config.RETRIEVED_CHUNKS) -> list[RetrievedChunk]:
-        """Async twin of `Reka.retrieve`."""
-        return await self._ask(partial(flows.retrieve, query, dataset, k))
-
-    async def ensure_dataset(
-        self,
-        name: str,
-        *,
-        files: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
-        texts: Mapping[str, str] | Sequence[str] | None = None,
-        on_update: OnUpdate | None = None,
-    ) -> str:
-        """Async twin of `Reka.ensure_dataset`."""
-        if (files is None) == (texts is None):
-            raise InvalidArgumentError("files, texts: want one of them")
-        source = uploads.texts_source(texts) if files is None else uploads.files_source(files)
-        digest = await asyncio.to_thread(source.digest, validation.non_empty_string(name, "name"))
-        return await self._ask(lambda _: flows.ensure_dataset(name, source, digest, on_update))
-
     def with_options(self, *, timeout: float | Timeout | None = None, max_retries: int | None = None) -> "AsyncReka":
         """Async twin of `Reka.with_options`."""
         twin = copy(self)
@@ -346,7 +271,7 @@ class AsyncReka(BaseClient):
         return twin
 
     async def _chat_events(self, request: ChatRequest, limits: Limits) -> AsyncGenerator[ChatEvent, None]:
-        answer = await self._ask(partial(flows.stream, request, self._api), limits)
+        answer = await self._run(partial(flows.stream, request, self._api), limits)
         if isinstance(answer, ChatCompletion):
             yield as_chat_event(answer)
             return
@@ -357,7 +282,7 @@ class AsyncReka(BaseClient):
                     yield chat_event
 
     async def _events(self, request: ChatRequest, limits: Limits) -> AsyncGenerator[StreamEvent, None]:
-        answer = await self._ask(partial(flows.stream, request, self._api), limits)
+        answer = await self._run(partial(flows.stream, request, self._api), limits)
         if isinstance(answer, ChatCompletion):
             for event in as_events(answer):
                 yield event
@@ -366,35 +291,19 @@ class AsyncReka(BaseClient):
             async for event in answer:
                 yield event
 
-    async def _local_server(self) -> endpoint.Server:
-        # Starting the embedded server takes a moment, in which the loop's other tasks should not stand still.
-        return await asyncio.to_thread(endpoint.current_server, self._api_key, self._base_url)
-
     async def _send(self, call: Call[T]) -> T:
-        return await self._ask(lambda _: flows.single(call))
+        return await self._run(lambda _: flows.single(call))
 
-    async def _ask(self, flow: Callable[[ServerCapabilities], Flow[T]], limits: Limits | None = None) -> T:
-        """Drive a flow: send what it yields, and give or throw back what comes of it."""
+    async def _run(self, flow: Callable[[ServerCapabilities], Flow[T]], limits: Limits | None = None) -> T:
         if endpoint.is_local(self._base_url):
-            server = await self._local_server()
+            # Starting the embedded server takes a moment, during which the loop must serve its other tasks.
+            server = await asyncio.to_thread(endpoint.current_server, self._api_key, self._base_url)
         else:
             server = endpoint.current_server(self._api_key, self._base_url)
-        limits = limits or self._limits
-        driven = flow(self._capabilities_of(server))
-        try:
-            step = next(driven)
-            while True:
-                try:
-                    value = await self._take(step, server, limits)
-                except RekaError as error:
-                    step = driven.throw(error)
-                else:
-                    step = driven.send(value)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+        perform = partial(self._perform, server, limits or self._limits)
+        return await drive_async(flow(self._capabilities_of(server)), perform)
 
-    def _take(self, step: Call[Any] | Sleep, server: endpoint.Server, limits: Limits) -> Awaitable[Any]:
+    def _perform(self, server: endpoint.Server, limits: Limits, step: Step) -> Awaitable[object]:
         if isinstance(step, Sleep):
             return asyncio.sleep(step.seconds)
         if isinstance(step, StreamCall):

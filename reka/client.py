@@ -14,8 +14,10 @@ import requests
 from reka import config, endpoint
 from reka._calls import endpoints, flows
 from reka._calls.call import Call, StreamCall
+from reka._calls.dataset_methods import DatasetMethods
+from reka._calls.driver import Step, drive
 from reka._calls.flows import Flow, ServerCapabilities, Sleep
-from reka._inputs import uploads, validation
+from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._transport.retry import Limits
 from reka._transport.sync import SyncTransport
@@ -23,19 +25,13 @@ from reka._wire.completions import ChatEvents, as_chat_event, as_events
 from reka._wire.documented import as_turn
 from reka.base_client import BaseClient
 from reka.config import Timeout
-from reka.errors import InvalidArgumentError, RekaError
 from reka.types import (
     Api,
     ChatCompletion,
     ChatEvent,
-    DatasetResult,
     Message,
     ModelTurn,
     OnEvent,
-    OnProgress,
-    OnUpdate,
-    PrepareRetrievalStatusResponse,
-    RetrievedChunk,
     StreamEvent,
     Turn,
 )
@@ -43,7 +39,7 @@ from reka.types import (
 T = TypeVar("T")
 
 
-class Reka(BaseClient):
+class Reka(DatasetMethods, BaseClient):
     """A client of Reka's API, with one pool of connections; share it between threads, and close it at the end.
 
     Key and address are looked up at each call, so setting `reka.API_KEY` or the environment later works.
@@ -180,7 +176,7 @@ class Reka(BaseClient):
             extra_request_args,
             max_media_bytes=self._max_media_bytes,
         )
-        return as_turn(self._ask(partial(flows.chat, request, self._api)))
+        return as_turn(self._run(partial(flows.chat, request, self._api)))
 
     def stream(
         self,
@@ -330,7 +326,7 @@ class Reka(BaseClient):
             research=research,
             extra_request_args=extra_request_args,
         )
-        return self._ask(partial(flows.complete, request, self._api), self._limits.changed(timeout))
+        return self._run(partial(flows.complete, request, self._api), self._limits.changed(timeout))
 
     def stream_messages(
         self,
@@ -412,194 +408,6 @@ class Reka(BaseClient):
 
     list_models = get_models
 
-    def add_dataset(
-        self,
-        filepath: str | PathLike[str],
-        name: str,
-        description: str | None = None,
-        *,
-        on_progress: OnProgress | None = None,
-    ) -> DatasetResult:
-        """Upload a dataset. The file is read as it is sent and never held in memory.
-
-        Args:
-            filepath: A UTF-8 text file, or a zip of such files in any folders and of nothing else.
-            name: What to call it. A name that cannot be stored safely, such as `../../etc/shadow`, is changed by the
-                server; the stored one is in the answer.
-            description: A note to keep with it.
-            on_progress: Called with the bytes sent so far and those in all.
-
-        Returns:
-            `{"name": ..., "ok": ..., "info": ...}`, the name as stored.
-
-        Raises:
-            InvalidArgumentError: There is no such file, it is a folder or empty, or the name is none; nothing was sent.
-            DatasetError: The server refused it, and stored nothing.
-            RekaError: Anything else, as `reka.errors` draws it.
-
-        Source: documented; `on_progress` ours.
-        """
-        return self._send(endpoints.add_dataset(uploads.file_source(filepath), name, description, on_progress))
-
-    def add_folder(
-        self,
-        folder: str | PathLike[str],
-        name: str,
-        description: str | None = None,
-        *,
-        on_progress: OnProgress | None = None,
-    ) -> DatasetResult:
-        """Upload the text files below a folder as one dataset; they are zipped as they are sent.
-
-        Args:
-            folder: The folder. Hidden files and folders in it stay out.
-            name: As in `add_dataset`.
-            description: As in `add_dataset`.
-            on_progress: Called with the compressed bytes sent so far, and None: how many there will be is not known.
-
-        Returns:
-            As `add_dataset`.
-
-        Raises:
-            InvalidArgumentError: There is no such folder, or no file in it; nothing was sent.
-            DatasetError: The server refused it, and stored nothing.
-            RekaError: Anything else, as `reka.errors` draws it.
-        """
-        return self._send(endpoints.add_dataset(uploads.folder_source(folder), name, description, on_progress))
-
-    def list_datasets(self) -> list[str]:
-        """List the names of this key's datasets.
-
-        Source: documented.
-        """
-        return self._send(endpoints.list_datasets())
-
-    def delete_dataset(self, name: str) -> DatasetResult:
-        """Delete a dataset; one that is being prepared is given up first.
-
-        Args:
-            name: Its stored name.
-
-        Returns:
-            `{"name": ..., "ok": ..., "info": ...}`.
-
-        Raises:
-            InvalidArgumentError: The name cannot be one; nothing was sent.
-            DatasetError: There is no such dataset.
-            RekaError: Anything else, as `reka.errors` draws it.
-
-        Source: documented.
-        """
-        return self._send(endpoints.delete_dataset(name))
-
-    def prepare_retrieval(self, dataset_name: str) -> str:
-        """Begin to prepare a dataset for retrieval; the server works on after this returns.
-
-        Args:
-            dataset_name: Its stored name.
-
-        Returns:
-            The id of the job, for `retrieval_job_status` and `wait_for_retrieval`.
-
-        Raises:
-            InvalidArgumentError: The name cannot be one; nothing was sent.
-            RetrievalError: There is no such dataset, or it is prepared or being prepared already.
-            RekaError: Anything else, as `reka.errors` draws it.
-
-        Source: documented.
-        """
-        return self._send(endpoints.prepare_retrieval(dataset_name))
-
-    def retrieval_job_status(self, job_id: str) -> PrepareRetrievalStatusResponse:
-        """Look at a prepare-retrieval job.
-
-        Args:
-            job_id: What `prepare_retrieval` returned.
-
-        Raises:
-            RetrievalError: There is no such job.
-            RekaError: Anything else, as `reka.errors` draws it.
-
-        Source: documented.
-        """
-        return self._send(endpoints.retrieval_job_status(job_id))
-
-    def wait_for_retrieval(
-        self, job_id: str, *, timeout: float | None = None, on_update: OnUpdate | None = None
-    ) -> PrepareRetrievalStatusResponse:
-        """Wait until a prepare-retrieval job has ended.
-
-        Asks for its status at growing intervals. The job runs on the server: an exception here does not stop it.
-
-        Args:
-            job_id: What `prepare_retrieval` returned.
-            timeout: Longest wait in seconds; None waits as long as the job takes.
-            on_update: Called in this thread with each status that differs from the one before.
-
-        Returns:
-            The last status; its `is_complete()` is true.
-
-        Raises:
-            RetrievalError: The job failed (the message has its detail), or there is no such job.
-            WaitTimeoutError: `timeout` passed; `last_status` on the error is the last one seen.
-            RekaError: Anything else, as `reka.errors` draws it.
-        """
-        return self._ask(lambda _: flows.wait_for_retrieval(job_id, timeout, on_update))
-
-    def retrieve(self, query: str, dataset: str, k: int = config.RETRIEVED_CHUNKS) -> list[RetrievedChunk]:
-        """Retrieve the chunks of a dataset that fit a question, without an answer.
-
-        The documented API retrieves for chat alone, so chat is asked, for one token.
-
-        Args:
-            query: The question.
-            dataset: Name of a prepared dataset.
-            k: The most chunks, 1 to 100. A server that cannot be told gives its own number, cut to k.
-
-        Returns:
-            Chunks, best first.
-
-        Raises:
-            InvalidArgumentError: An argument is wrong; nothing was sent.
-            RetrievalError: There is no such dataset, or it is not prepared.
-            RekaError: Anything else, as `reka.errors` draws it.
-        """
-        return self._ask(partial(flows.retrieve, query, dataset, k))
-
-    def ensure_dataset(
-        self,
-        name: str,
-        *,
-        files: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
-        texts: Mapping[str, str] | Sequence[str] | None = None,
-        on_update: OnUpdate | None = None,
-    ) -> str:
-        """Make sure that a dataset with just these texts is there and prepared: uploads and waits only if needed.
-
-        The stored name ends in a hash of name and contents, so equal texts are uploaded once, and other texts become
-        another dataset. Those of earlier texts stay until they are deleted.
-
-        Args:
-            name: What to call it.
-            files: A folder, a file, or a list of text files. Either this or `texts`.
-            texts: Texts by name, or a list of texts; the names are shown to the model beside the snippets.
-            on_update: Called with each status of the job, if one is needed.
-
-        Returns:
-            The stored name, ready to be a `retrieval_dataset`.
-
-        Raises:
-            InvalidArgumentError: Neither or both of `files` and `texts`, or one of them cannot be sent.
-            DatasetError: The server refused the texts.
-            RetrievalError: They could not be prepared.
-            RekaError: Anything else, as `reka.errors` draws it.
-        """
-        if (files is None) == (texts is None):
-            raise InvalidArgumentError("files, texts: want one of them")
-        source = uploads.texts_source(texts) if files is None else uploads.files_source(files)
-        digest = source.digest(validation.non_empty_string(name, "name"))
-        return self._ask(lambda _: flows.ensure_dataset(name, source, digest, on_update))
-
     def with_options(self, *, timeout: float | Timeout | None = None, max_retries: int | None = None) -> "Reka":
         """Give a client with other limits on the same connections; closing either closes them.
 
@@ -612,7 +420,7 @@ class Reka(BaseClient):
         return twin
 
     def _chat_events(self, request: ChatRequest, limits: Limits) -> Generator[ChatEvent, None, None]:
-        answer = self._ask(partial(flows.stream, request, self._api), limits)
+        answer = self._run(partial(flows.stream, request, self._api), limits)
         if isinstance(answer, ChatCompletion):
             yield as_chat_event(answer)
             return
@@ -623,30 +431,18 @@ class Reka(BaseClient):
                     yield chat_event
 
     def _events(self, request: ChatRequest, limits: Limits) -> Generator[StreamEvent, None, None]:
-        answer = self._ask(partial(flows.stream, request, self._api), limits)
+        answer = self._run(partial(flows.stream, request, self._api), limits)
         yield from as_events(answer) if isinstance(answer, ChatCompletion) else answer
 
     def _send(self, call: Call[T]) -> T:
-        return self._ask(lambda _: flows.single(call))
+        return self._run(lambda _: flows.single(call))
 
-    def _ask(self, flow: Callable[[ServerCapabilities], Flow[T]], limits: Limits | None = None) -> T:
-        """Drive a flow: send what it yields, and give or throw back what comes of it."""
-        server, limits = endpoint.current_server(self._api_key, self._base_url), limits or self._limits
-        driven = flow(self._capabilities_of(server))
-        try:
-            step = next(driven)
-            while True:
-                try:
-                    value = self._take(step, server, limits)
-                except RekaError as error:
-                    step = driven.throw(error)
-                else:
-                    step = driven.send(value)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+    def _run(self, flow: Callable[[ServerCapabilities], Flow[T]], limits: Limits | None = None) -> T:
+        server = endpoint.current_server(self._api_key, self._base_url)
+        perform = partial(self._perform, server, limits or self._limits)
+        return drive(flow(self._capabilities_of(server)), perform)
 
-    def _take(self, step: Call[Any] | Sleep, server: endpoint.Server, limits: Limits) -> object:
+    def _perform(self, server: endpoint.Server, limits: Limits, step: Step) -> object:
         if isinstance(step, Sleep):
             time.sleep(step.seconds)
             return None

@@ -161,7 +161,18 @@ def folder_source(folder: str | PathLike[str], argument: str = "folder") -> Arch
     return ArchiveSource(f"{path.resolve().name or 'folder'}.zip", files)
 
 
-def texts_source(texts: object) -> ArchiveSource:
+def dataset_source(files: object, texts: object) -> ArchiveSource:
+    """Make the source of `ensure_dataset`, which takes either files or texts.
+
+    Raises:
+        InvalidArgumentError: Both or none are given, or one of them cannot be sent.
+    """
+    if (files is None) == (texts is None):
+        raise InvalidArgumentError("files, texts: want one of them")
+    return _texts_source(texts) if files is None else _files_source(files)
+
+
+def _texts_source(texts: object) -> ArchiveSource:
     """Take texts by name, or a list of texts, which are named by their place.
 
     Raises:
@@ -187,7 +198,7 @@ def texts_source(texts: object) -> ArchiveSource:
     return ArchiveSource("texts.zip", named)
 
 
-def files_source(files: object) -> ArchiveSource:
+def _files_source(files: object) -> ArchiveSource:
     """Take a folder, a file, or a list of files; files of a list go by their own names.
 
     Raises:

@@ -1,0 +1,55 @@
+"""Drivers of flows: each performs the steps that a flow yields, and sends it the value or the error of each."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
+
+from reka._calls.call import Call
+from reka._calls.flows import Flow, Sleep
+from reka.errors import RekaError
+
+T = TypeVar("T")
+
+Step: TypeAlias = Call[Any] | Sleep
+
+
+def drive(flow: Flow[T], perform: Callable[[Step], object]) -> T:
+    """Run a flow to its end.
+
+    Args:
+        flow: A flow that has not been started.
+        perform: Sends a call and returns its value, or sleeps.
+
+    Returns:
+        What the flow returns.
+
+    Raises:
+        RekaError: An error of a step that the flow does not handle, or one of the flow's own.
+    """
+    try:
+        step = next(flow)
+        while True:
+            try:
+                value = perform(step)
+            except RekaError as error:
+                step = flow.throw(error)
+            else:
+                step = flow.send(value)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+async def drive_async(flow: Flow[T], perform: Callable[[Step], Awaitable[object]]) -> T:
+    """Async twin of `drive`."""
+    try:
+        step = next(flow)
+        while True:
+            try:
+                value = await perform(step)
+            except RekaError as error:
+                step = flow.throw(error)
+            else:
+                step = flow.send(value)
+    except StopIteration as end:
+        result: T = end.value
+        return result
