@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import aiohttp
+from typing_extensions import Unpack
 
 from reka import config, endpoint
 from reka._calls import endpoints, flows
@@ -29,6 +30,7 @@ from reka.types import (
     Api,
     ChatCompletion,
     ChatEvent,
+    CompletionOptions,
     Message,
     ModelTurn,
     OnEvent,
@@ -119,18 +121,20 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
             media_url,
             media_filename,
             conversation_history,
-            retrieval_dataset,
-            model_name,
-            request_output_len,
-            temperature,
-            random_seed,
-            runtime_top_k,
-            runtime_top_p,
-            frequency_penalty,
-            presence_penalty,
-            length_penalty,
-            stop_words,
-            extra_request_args,
+            {
+                "retrieval_dataset": retrieval_dataset,
+                "model_name": model_name,
+                "request_output_len": request_output_len,
+                "temperature": temperature,
+                "random_seed": random_seed,
+                "runtime_top_k": runtime_top_k,
+                "runtime_top_p": runtime_top_p,
+                "frequency_penalty": frequency_penalty,
+                "presence_penalty": presence_penalty,
+                "length_penalty": length_penalty,
+                "stop_words": stop_words,
+                "extra_request_args": extra_request_args,
+            },
             max_media_bytes=self._max_media_bytes,
         )
         return as_turn(await self._run(partial(flows.chat, request, self._api)))
@@ -162,18 +166,20 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
             media_url,
             media_filename,
             conversation_history,
-            retrieval_dataset,
-            model_name,
-            request_output_len,
-            temperature,
-            random_seed,
-            runtime_top_k,
-            runtime_top_p,
-            frequency_penalty,
-            presence_penalty,
-            length_penalty,
-            stop_words,
-            extra_request_args,
+            {
+                "retrieval_dataset": retrieval_dataset,
+                "model_name": model_name,
+                "request_output_len": request_output_len,
+                "temperature": temperature,
+                "random_seed": random_seed,
+                "runtime_top_k": runtime_top_k,
+                "runtime_top_p": runtime_top_p,
+                "frequency_penalty": frequency_penalty,
+                "presence_penalty": presence_penalty,
+                "length_penalty": length_penalty,
+                "stop_words": stop_words,
+                "extra_request_args": extra_request_args,
+            },
             max_media_bytes=self._max_media_bytes,
         )
         return self._chat_events(request, self._limits.changed(timeout))
@@ -182,81 +188,22 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
         self,
         messages: Sequence[Message],
         *,
-        model: str = config.MODEL,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        frequency_penalty: float | None = None,
-        presence_penalty: float | None = None,
-        seed: int | None = None,
-        stop: str | Sequence[str] | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
-        response_format: Mapping[str, Any] | None = None,
-        research: Mapping[str, Any] | None = None,
-        extra_request_args: Mapping[str, Any] | None = None,
         timeout: float | Timeout | None = None,
+        **options: Unpack[CompletionOptions],
     ) -> ChatCompletion:
         """Async twin of `Reka.complete`."""
-        request = messages_request(
-            messages,
-            model=model,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            top_k=top_k,
-            frequency_penalty=frequency_penalty,
-            presence_penalty=presence_penalty,
-            seed=seed,
-            stop=stop,
-            tools=tools,
-            tool_choice=tool_choice,
-            response_format=response_format,
-            research=research,
-            extra_request_args=extra_request_args,
-        )
+        request = messages_request(messages, options)
         return await self._run(partial(flows.complete, request, self._api), self._limits.changed(timeout))
 
     def stream_messages(
         self,
         messages: Sequence[Message],
         *,
-        model: str = config.MODEL,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        frequency_penalty: float | None = None,
-        presence_penalty: float | None = None,
-        seed: int | None = None,
-        stop: str | Sequence[str] | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
-        response_format: Mapping[str, Any] | None = None,
-        research: Mapping[str, Any] | None = None,
-        extra_request_args: Mapping[str, Any] | None = None,
         timeout: float | Timeout | None = None,
+        **options: Unpack[CompletionOptions],
     ) -> AsyncGenerator[StreamEvent, None]:
         """Async twin of `Reka.stream_messages`."""
-        request = messages_request(
-            messages,
-            model=model,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            top_k=top_k,
-            frequency_penalty=frequency_penalty,
-            presence_penalty=presence_penalty,
-            seed=seed,
-            stop=stop,
-            tools=tools,
-            tool_choice=tool_choice,
-            response_format=response_format,
-            research=research,
-            extra_request_args=extra_request_args,
-        )
-        return self._events(request, self._limits.changed(timeout))
+        return self._events(messages_request(messages, options), self._limits.changed(timeout))
 
     async def get_models(self) -> list[str]:
         """Async twin of `Reka.get_models`."""

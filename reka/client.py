@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import requests
+from typing_extensions import Unpack
 
 from reka import config, endpoint
 from reka._calls import endpoints, flows
@@ -29,6 +30,7 @@ from reka.types import (
     Api,
     ChatCompletion,
     ChatEvent,
+    CompletionOptions,
     Message,
     ModelTurn,
     OnEvent,
@@ -162,18 +164,20 @@ class Reka(DatasetMethods, BaseClient):
             media_url,
             media_filename,
             conversation_history,
-            retrieval_dataset,
-            model_name,
-            request_output_len,
-            temperature,
-            random_seed,
-            runtime_top_k,
-            runtime_top_p,
-            frequency_penalty,
-            presence_penalty,
-            length_penalty,
-            stop_words,
-            extra_request_args,
+            {
+                "retrieval_dataset": retrieval_dataset,
+                "model_name": model_name,
+                "request_output_len": request_output_len,
+                "temperature": temperature,
+                "random_seed": random_seed,
+                "runtime_top_k": runtime_top_k,
+                "runtime_top_p": runtime_top_p,
+                "frequency_penalty": frequency_penalty,
+                "presence_penalty": presence_penalty,
+                "length_penalty": length_penalty,
+                "stop_words": stop_words,
+                "extra_request_args": extra_request_args,
+            },
             max_media_bytes=self._max_media_bytes,
         )
         return as_turn(self._run(partial(flows.chat, request, self._api)))
@@ -240,18 +244,20 @@ class Reka(DatasetMethods, BaseClient):
             media_url,
             media_filename,
             conversation_history,
-            retrieval_dataset,
-            model_name,
-            request_output_len,
-            temperature,
-            random_seed,
-            runtime_top_k,
-            runtime_top_p,
-            frequency_penalty,
-            presence_penalty,
-            length_penalty,
-            stop_words,
-            extra_request_args,
+            {
+                "retrieval_dataset": retrieval_dataset,
+                "model_name": model_name,
+                "request_output_len": request_output_len,
+                "temperature": temperature,
+                "random_seed": random_seed,
+                "runtime_top_k": runtime_top_k,
+                "runtime_top_p": runtime_top_p,
+                "frequency_penalty": frequency_penalty,
+                "presence_penalty": presence_penalty,
+                "length_penalty": length_penalty,
+                "stop_words": stop_words,
+                "extra_request_args": extra_request_args,
+            },
             max_media_bytes=self._max_media_bytes,
         )
         return self._chat_events(request, self._limits.changed(timeout))
@@ -260,144 +266,65 @@ class Reka(DatasetMethods, BaseClient):
         self,
         messages: Sequence[Message],
         *,
-        model: str = config.MODEL,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        frequency_penalty: float | None = None,
-        presence_penalty: float | None = None,
-        seed: int | None = None,
-        stop: str | Sequence[str] | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
-        response_format: Mapping[str, Any] | None = None,
-        research: Mapping[str, Any] | None = None,
-        extra_request_args: Mapping[str, Any] | None = None,
         timeout: float | Timeout | None = None,
+        **options: Unpack[CompletionOptions],
     ) -> ChatCompletion:
         """Ask the model for a message: `/v1/chat/completions`, with tools, structured output and research.
 
-        A parameter left None is left to the server. The messages may be written in any form the OpenAI protocol allows;
-        they are brought to what Reka's host takes: system text goes in front of the next user text, neighbours of one
-        role are merged, a tool's result becomes user text labelled with its call's id.
+        Messages may have any form that the OpenAI protocol allows; the client converts them to what Reka's host
+        accepts: system text goes in front of the next user text, adjacent messages of one role are merged, and a tool's
+        result becomes user text labelled with the id of its call.
 
         Args:
-            messages: `{"role": ..., "content": ...}`; roles system, user, assistant and tool, contents a string or a
-                list of parts (`text`, `image_url`, `video_url`, `audio_url`, `pdf_url`; `reka.media` makes them).
-            model: The model.
-            max_tokens: The most tokens of the answer, from 1.
-            temperature: Softmax temperature, from 0.
-            top_p: Keep only the most likely tokens that make up this probability, 0 to 1.
-            top_k: Keep only the k most likely tokens.
-            frequency_penalty: Penalizes repetitions by their number; 0 is no penalty.
-            presence_penalty: Penalizes repetitions once; 0 is no penalty.
-            seed: Seed to obtain different results.
-            stop: Texts at which generation stops.
-            tools: `{"name", "description", "parameters"}`, parameters being a JSON schema of an object.
-            tool_choice: `auto`, `none`, `tool` (must call one), or the name of the one to call.
-            response_format: As the OpenAI protocol has it. Reka documents `json_schema` for `reka-flash-research`.
-            research: Settings of `reka-flash-research`: `web_search`, `parallel_thinking`.
-            extra_request_args: More fields of the request; they override the others. `retrieval_dataset` and
-                `length_penalty` belong here; they send the request to the documented endpoint, unless the server takes
-                them at this one.
-            timeout: Seconds this call may take, or a `Timeout`; None is the client's.
+            messages: `{"role": ..., "content": ...}`; roles are system, user, assistant and tool, the content is a
+                string or a list of parts (`text`, `image_url`, `video_url`, `audio_url`, `pdf_url`; `reka.media` makes
+                them).
+            timeout: Seconds that this call may take, or a `Timeout`; None is the client's.
+            **options: `model`, `max_tokens`, `temperature`, `top_p`, `top_k`, `frequency_penalty`, `presence_penalty`,
+                `seed`, `stop`, `tools`, `tool_choice`, `response_format`, `research` and `extra_request_args`, as
+                `CompletionOptions` describes them. An option that is left out or None is left to the server, except
+                `model`, which is `reka-flash` if left out.
+
+        Returns:
+            The whole answer, with its tool calls, finish reason and usage.
 
         Raises:
-            InvalidConversationError: The messages are none; the error names the index. Nothing was sent.
-            InvalidArgumentError: Another argument is wrong; nothing was sent.
-            UnsupportedRequestError: No endpoint of the server can do all that is asked.
-            RekaError: Anything else, as `reka.errors` draws it.
+            InvalidConversationError: `messages` is not a valid conversation; the error names the offending index.
+                Nothing was sent.
+            InvalidArgumentError: Another argument is invalid; nothing was sent.
+            UnsupportedRequestError: No endpoint of the server supports all parts of the request.
+            RekaError: Any other failure; see `reka.errors`.
         """
-        request = messages_request(
-            messages,
-            model=model,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            top_k=top_k,
-            frequency_penalty=frequency_penalty,
-            presence_penalty=presence_penalty,
-            seed=seed,
-            stop=stop,
-            tools=tools,
-            tool_choice=tool_choice,
-            response_format=response_format,
-            research=research,
-            extra_request_args=extra_request_args,
-        )
+        request = messages_request(messages, options)
         return self._run(partial(flows.complete, request, self._api), self._limits.changed(timeout))
 
     def stream_messages(
         self,
         messages: Sequence[Message],
         *,
-        model: str = config.MODEL,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        frequency_penalty: float | None = None,
-        presence_penalty: float | None = None,
-        seed: int | None = None,
-        stop: str | Sequence[str] | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
-        response_format: Mapping[str, Any] | None = None,
-        research: Mapping[str, Any] | None = None,
-        extra_request_args: Mapping[str, Any] | None = None,
         timeout: float | Timeout | None = None,
+        **options: Unpack[CompletionOptions],
     ) -> Generator[StreamEvent, None, None]:
-        """Ask the model for a message, and give it as it is written.
+        """Ask the model for a message, and yield it as it is generated.
 
-        With tools the answer comes in one step: Reka's host answers tools with streaming by an empty stream, so it is
-        asked without. Closing the generator closes the connection.
+        A request with tools is sent without streaming, and its events come all at once: Reka's host answers tools in a
+        stream with an empty one. Closing the generator closes the connection.
 
         Args:
             messages: As in `complete`.
-            model: As in `complete`.
-            max_tokens: As in `complete`.
-            temperature: As in `complete`.
-            top_p: As in `complete`.
-            top_k: As in `complete`.
-            frequency_penalty: As in `complete`.
-            presence_penalty: As in `complete`.
-            seed: As in `complete`.
-            stop: As in `complete`.
-            tools: As in `complete`.
-            tool_choice: As in `complete`.
-            response_format: As in `complete`.
-            research: As in `complete`.
-            extra_request_args: As in `complete`.
             timeout: As in `complete`.
+            **options: As in `complete`; see `CompletionOptions`.
 
         Yields:
-            `TextDelta`, `ReasoningDelta`, `ToolCallDelta`, `Citation`, `Usage`, and at last one `Finish`.
+            `TextDelta`, `ReasoningDelta`, `ToolCallDelta`, `Citation`, `Usage`, and at the end one `Finish`.
 
         Raises:
-            InvalidConversationError: The messages are none; nothing was sent.
-            InvalidArgumentError: Another argument is wrong; nothing was sent.
-            StreamInterruptedError: The answer broke off; `partial_text` has what had come.
-            RekaError: Anything else, as `reka.errors` draws it.
+            InvalidConversationError: `messages` is not a valid conversation; nothing was sent.
+            InvalidArgumentError: Another argument is invalid; nothing was sent.
+            StreamInterruptedError: The answer broke off; `partial_text` holds the text until then.
+            RekaError: Any other failure; see `reka.errors`.
         """
-        request = messages_request(
-            messages,
-            model=model,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            top_k=top_k,
-            frequency_penalty=frequency_penalty,
-            presence_penalty=presence_penalty,
-            seed=seed,
-            stop=stop,
-            tools=tools,
-            tool_choice=tool_choice,
-            response_format=response_format,
-            research=research,
-            extra_request_args=extra_request_args,
-        )
-        return self._events(request, self._limits.changed(timeout))
+        return self._events(messages_request(messages, options), self._limits.changed(timeout))
 
     def get_models(self) -> list[str]:
         """List the names of the models that this key may use.

@@ -27,7 +27,7 @@ from reka.errors import (
     UnexpectedResponseError,
     WaitTimeoutError,
 )
-from reka.types import Api, ChatCompletion, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
+from reka.types import Api, ChatCompletion, ChatOptions, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
 
 T = TypeVar("T")
 
@@ -198,7 +198,8 @@ def retrieve(query: str, dataset: str, k: int, capabilities: ServerCapabilities)
         raise InvalidArgumentError(f"k: got {k!r}, want a whole number from 1 to {config.MAX_RETRIEVED_CHUNKS}")
     features = yield from fetch_features(capabilities)
     extra = {RETRIEVAL_TOP_K: k} if RETRIEVAL_TOP_K in features else None
-    request = chat_request(query, retrieval_dataset=dataset, request_output_len=1, extra_request_args=extra)
+    options: ChatOptions = {"retrieval_dataset": dataset, "request_output_len": 1, "extra_request_args": extra}
+    request = chat_request(query, options=options)
     completion: ChatCompletion = yield endpoints.chat(request)
     return (completion.retrieved_chunks or [])[:k]
 

@@ -1,8 +1,9 @@
-"""What is asked of a model, in one form for every generation of the API."""
+"""Chat requests: the arguments of `chat` and `complete`, checked, in one form for all endpoint families."""
 
 import mimetypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
 from os import PathLike
 from typing import Any, Final
@@ -14,9 +15,10 @@ from reka._wire.dialect import ONLY_V0
 from reka._wire.messages import MEDIA_PARTS, chosen_tools, flat_tools, fold_for_reka
 from reka.errors import InvalidArgumentError, InvalidConversationError
 from reka.media import media_url_of_file
-from reka.types import Message, Turn
+from reka.types import ChatOptions, CompletionOptions, Message, Turn
 
 _NEEDED_FIELDS: Final = ("tools", "response_format", "research")
+_COMPLETION_OPTIONS: Final = frozenset(CompletionOptions.__annotations__)
 
 _MAX_TOKENS: Final = ("max_tokens", partial(validation.integer, least=1))
 _SEED: Final = ("seed", validation.integer)
@@ -42,92 +44,93 @@ _OPTIONS: Final[Mapping[str, tuple[str, Callable[[object, str], object]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A conversation to be gone on with, checked, with what the caller asks of the answer.
+    """A validated chat request: the conversation and its generation options.
 
-    It comes as turns of the documented API or as messages, and is brought to the other form only where that is sent.
+    The conversation stays in the form that the caller gave, turns or messages; the other form is made only if it is
+    sent.
     """
 
     conversation: "TurnHistory | MessageHistory"
     model: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Sampling options that were set, under their names in the messages API."""
+    """Sampling options that are set, by their names in the messages API."""
 
     stop: list[str] = field(default_factory=list)
     v1_fields: Mapping[str, Any] = field(default_factory=dict)
-    """What only the messages API has and was set: tools, tool_choice, response_format, research."""
+    """Options that only the messages API has, if set: tools, tool_choice, response_format, research."""
 
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """More fields of the request, sent as they are; they override the others."""
+    """More fields of the request body, sent as they are; they override the others."""
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """User and assistant in turn, each with a list of parts as its content."""
+        """The conversation as messages: user and assistant alternate, the content of each is a list of parts."""
         return self.conversation.messages()
 
     @property
     def turns(self) -> list[dict[str, str]]:
-        """Human and model in turn.
+        """The conversation as turns: human and model alternate.
 
         Raises:
-            InvalidConversationError: A message holds what no turn can.
+            InvalidConversationError: A message has no equivalent turn.
         """
         return self.conversation.turns()
 
     @property
     def dataset(self) -> str | None:
-        """The dataset to answer from."""
+        """Name of the dataset to answer from."""
         dataset = self.extra.get("retrieval_dataset", self.options.get("retrieval_dataset"))
         return None if dataset is None else str(dataset)
 
     def required_features(self) -> set[str]:
-        """Name what not every generation of the API can do."""
-        given = {**self.options, **self.v1_fields, **self.extra}
-        needs = {name for name in given if name in ONLY_V0 or (name in _NEEDED_FIELDS and given[name])}
+        """Name the features of this request that not every endpoint family has."""
+        fields = {**self.options, **self.v1_fields, **self.extra}
+        needs = {name for name in fields if name in ONLY_V0 or (name in _NEEDED_FIELDS and fields[name])}
         return needs | self.conversation.required_features()
 
 
 @dataclass(frozen=True, slots=True)
 class TurnHistory:
-    """A conversation in the form of the documented API."""
+    """A conversation as turns of the documented API."""
 
-    given: list[dict[str, str]]
+    history: list[dict[str, str]]
 
     def turns(self) -> list[dict[str, str]]:
-        """As it is."""
-        return self.given
+        """Return the history as it is."""
+        return self.history
 
     def messages(self) -> list[dict[str, Any]]:
-        """Every turn is a message."""
-        return [_message(turn) for turn in self.given]
+        """Convert each turn to a message."""
+        return [_message(turn) for turn in self.history]
 
     def required_features(self) -> frozenset[str]:
-        """Every generation takes it."""
+        """Name no feature: every endpoint family takes turns."""
         return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class MessageHistory:
-    """A conversation in the form of the messages API."""
+    """A conversation as messages of the messages API."""
 
-    given: list[dict[str, Any]]
+    history: list[dict[str, Any]]
 
     def turns(self) -> list[dict[str, str]]:
-        """The inverse of what `Turns.messages` makes of turns."""
-        return [_turn(index, message) for index, message in enumerate(self.given)]
+        """Convert each message to a turn: the inverse of `TurnHistory.messages`."""
+        return [_turn(index, message) for index, message in enumerate(self.history)]
 
     def messages(self) -> list[dict[str, Any]]:
-        """As it is."""
-        return self.given
+        """Return the history as it is."""
+        return self.history
 
     def required_features(self) -> set[str]:
-        """What of it has no turn."""
+        """Name the features of the messages that turns do not have."""
         needs = set()
-        media = [place for place, message in enumerate(self.given) for part in message["content"] if is_media(part)]
+        media = [place for place, message in enumerate(self.history) for part in message["content"] if is_media(part)]
         if len(media) > 1:
             needs.add("several media")
         if any(media):
             needs.add("media after the first turn")
-        if any(message.get("tool_calls") for message in self.given):
+        if any(message.get("tool_calls") for message in self.history):
             needs.add("tool calls")
         return needs
 
@@ -142,102 +145,72 @@ def chat_request(
     media_url: str | None = None,
     media_filename: str | PathLike[str] | None = None,
     conversation_history: Sequence[Turn] | None = None,
-    retrieval_dataset: str | None = None,
-    model_name: str = config.MODEL,
-    request_output_len: int | None = None,
-    temperature: float | None = None,
-    random_seed: int | None = None,
-    runtime_top_k: int | None = None,
-    runtime_top_p: float | None = None,
-    frequency_penalty: float | None = None,
-    presence_penalty: float | None = None,
-    length_penalty: float | None = None,
-    stop_words: Sequence[str] | None = None,
-    extra_request_args: Mapping[str, Any] | None = None,
+    options: ChatOptions | None = None,
     *,
     max_media_bytes: int = config.MAX_MEDIA_BYTES,
 ) -> ChatRequest:
-    """Check `reka.chat`'s arguments.
+    """Check the arguments of `chat` and `stream`, and make a request of them.
+
+    Args:
+        human: As in `reka.chat`.
+        media_url: As in `reka.chat`.
+        media_filename: As in `reka.chat`.
+        conversation_history: As in `reka.chat`.
+        options: Options of the call; None is none.
+        max_media_bytes: Maximum size of the media file in bytes.
 
     Raises:
-        InvalidConversationError: The conversation is not one.
-        InvalidArgumentError: Another argument is wrong.
+        InvalidConversationError: The turns are not a valid conversation.
+        InvalidArgumentError: Another argument is invalid.
     """
     if human is None and (media_url is not None or media_filename is not None):
         raise InvalidArgumentError("media_url, media_filename: they belong to the human turn; give human=... as well")
     if media_url is not None and media_filename is not None:
         raise InvalidArgumentError("media_url, media_filename: got both, want one of them")
-    options = _options(
-        request_output_len=request_output_len,
-        temperature=temperature,
-        random_seed=random_seed,
-        runtime_top_k=runtime_top_k,
-        runtime_top_p=runtime_top_p,
-        frequency_penalty=frequency_penalty,
-        presence_penalty=presence_penalty,
-        length_penalty=length_penalty,
-        retrieval_dataset=retrieval_dataset,
-    )
-    model, stop = (
-        validation.non_empty_string(model_name, "model_name"),
-        validation.string_list(stop_words, "stop_words"),
-    )
-    extra = validation.mapping(extra_request_args, "extra_request_args")
+    options = options or {}
+    sampling = _options(options)
+    model = validation.non_empty_string(options.get("model_name", config.MODEL), "model_name")
+    stop = validation.string_list(options.get("stop_words"), "stop_words")
+    extra = validation.mapping(options.get("extra_request_args"), "extra_request_args")
     if media_filename is not None:
-        # The rest of the conversation first: reading and encoding a file that will not be sent is in vain.
+        # The rest of the conversation first: a request that is refused must not read and encode a file.
         conversation(conversation_history, human, "data:,")
         media_url = media_url_of_file(media_filename, max_media_bytes)
     turns = conversation(conversation_history, human, media_url)
-    return ChatRequest(TurnHistory(turns), model, options, stop, extra=extra)
+    return ChatRequest(TurnHistory(turns), model, sampling, stop, extra=extra)
 
 
-def messages_request(
-    messages: Sequence[Message],
-    *,
-    model: str = config.MODEL,
-    max_tokens: int | None = None,
-    temperature: float | None = None,
-    top_p: float | None = None,
-    top_k: int | None = None,
-    frequency_penalty: float | None = None,
-    presence_penalty: float | None = None,
-    seed: int | None = None,
-    stop: str | Sequence[str] | None = None,
-    tools: Sequence[Mapping[str, Any]] | None = None,
-    tool_choice: str | Mapping[str, Any] | None = None,
-    response_format: Mapping[str, Any] | None = None,
-    research: Mapping[str, Any] | None = None,
-    extra_request_args: Mapping[str, Any] | None = None,
-) -> ChatRequest:
-    """Check `complete`'s arguments.
+def messages_request(messages: Sequence[Message], options: CompletionOptions) -> ChatRequest:
+    """Check the arguments of `complete` and `stream_messages`, and make a request of them.
+
+    Args:
+        messages: As in `reka.complete`.
+        options: Options of the call.
 
     Raises:
-        InvalidConversationError: The messages are none; the error names the index of the wrong one.
-        InvalidArgumentError: Another argument is wrong.
+        InvalidConversationError: The messages are not a valid conversation; the error names the offending index.
+        InvalidArgumentError: Another argument is invalid.
+        TypeError: An option has a name that is not in `CompletionOptions`.
     """
-    options = _options(
-        max_tokens=max_tokens,
-        temperature=temperature,
-        top_p=top_p,
-        top_k=top_k,
-        frequency_penalty=frequency_penalty,
-        presence_penalty=presence_penalty,
-        seed=seed,
-    )
-    sent_tools, choice = chosen_tools(flat_tools(tools or []), tool_choice)
-    fields = {
-        "tools": sent_tools or None,
-        "tool_choice": choice,
-        "response_format": validation.mapping(response_format, "response_format") or None,
-        "research": validation.mapping(research, "research") or None,
+    for name in options:
+        if name not in _COMPLETION_OPTIONS:
+            raise _unexpected_keyword(name)
+    sampling = _options(options)
+    tools, tool_choice = chosen_tools(flat_tools(options.get("tools") or []), options.get("tool_choice"))
+    v1_fields = {
+        "tools": tools or None,
+        "tool_choice": tool_choice,
+        "response_format": validation.mapping(options.get("response_format"), "response_format") or None,
+        "research": validation.mapping(options.get("research"), "research") or None,
     }
+    stop = options.get("stop")
     return ChatRequest(
         MessageHistory(fold_for_reka(messages)),
-        validation.non_empty_string(model, "model"),
-        options,
+        validation.non_empty_string(options.get("model", config.MODEL), "model"),
+        sampling,
         validation.string_list([stop] if isinstance(stop, str) else stop, "stop"),
-        {name: value for name, value in fields.items() if value is not None},
-        validation.mapping(extra_request_args, "extra_request_args"),
+        {name: value for name, value in v1_fields.items() if value is not None},
+        validation.mapping(options.get("extra_request_args"), "extra_request_args"),
     )
 
 
@@ -268,11 +241,19 @@ def media_part(url: str) -> dict[str, str]:
     return {"type": "image_url", "image_url": url}
 
 
-def _options(**given: object) -> dict[str, Any]:
-    """Check the options that were given, and bring them under their names in the messages API."""
+def _options(options: Mapping[str, object]) -> dict[str, Any]:
+    """Check the sampling options that are set, and name them as the messages API does."""
     checked = {}
-    for argument, value in given.items():
-        if value is not None:
+    for argument, value in options.items():
+        if value is not None and argument in _OPTIONS:
             name, check = _OPTIONS[argument]
             checked[name] = check(value, argument)
     return checked
+
+
+def _unexpected_keyword(name: str) -> TypeError:
+    """Make the error that Python raises for a keyword that no parameter has, with the name that is probably meant."""
+    names = sorted({"messages", "timeout", *_COMPLETION_OPTIONS})
+    close = get_close_matches(name, names, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"Want one of {', '.join(names)}."
+    return TypeError(f"got an unexpected keyword argument {name!r}. {hint}")

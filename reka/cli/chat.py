@@ -1,7 +1,7 @@
 """`reka chat`: one question, or an interactive conversation."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Final
 
@@ -76,7 +76,7 @@ def chat(
 
     With --dataset the answer is followed by a table of the retrieved chunks.
     """
-    options: dict[str, object] = {
+    options: reka.ChatOptions = {
         "retrieval_dataset": dataset,
         "model_name": model,
         "request_output_len": max_tokens,
@@ -131,9 +131,9 @@ def _media_url(media: str) -> str:
     return media if is_url else media_url_of_file(media)
 
 
-def _ask(client: reka.Reka, turns: Sequence[Turn], options: Mapping[str, object]) -> reka.ModelTurn:
+def _ask(client: reka.Reka, turns: Sequence[Turn], options: reka.ChatOptions) -> reka.ModelTurn:
     with waiting(show.notes(), "waiting for the answer"):
-        return client.chat(conversation_history=list(turns), **options)  # type: ignore[arg-type]  # the options of `chat` above
+        return client.chat(conversation_history=turns, **options)
 
 
 def _show(turn: reka.ModelTurn) -> None:
@@ -144,7 +144,7 @@ def _show(turn: reka.ModelTurn) -> None:
         show.chunks(console, turn["retrieved_chunks"])
 
 
-def _converse(client: reka.Reka, session: Session, options: Mapping[str, object], media_url: str | None) -> None:
+def _converse(client: reka.Reka, session: Session, options: reka.ChatOptions, media_url: str | None) -> None:
     """Chat until the end of input. A question without an answer is dropped; the conversation before it is kept."""
     with suppress(ImportError):
         import readline  # noqa: F401  # gives `input` line editing and a history

@@ -1,4 +1,4 @@
-"""Types of what the public functions take and return. Plain values, no I/O."""
+"""Types of the arguments and results of the public functions. Plain values, no I/O."""
 
 from reka.types.callbacks import OnEvent, OnProgress, RequestEvent
 from reka.types.completion import (
@@ -15,7 +15,7 @@ from reka.types.completion import (
     Usage,
 )
 from reka.types.datasets import DatasetResult
-from reka.types.options import Api
+from reka.types.options import Api, ChatOptions, CompletionOptions
 from reka.types.retrieval import JobStatus, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
 from reka.types.turns import HumanTurn, ModelTurn, Turn
 
@@ -23,7 +23,9 @@ __all__ = [
     "Api",
     "ChatCompletion",
     "ChatEvent",
+    "ChatOptions",
     "Citation",
+    "CompletionOptions",
     "DatasetResult",
     "Finish",
     "HumanTurn",

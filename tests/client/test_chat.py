@@ -1,6 +1,5 @@
 """`chat`: what goes out and what comes back."""
 
-import inspect
 from typing import Any
 
 import pytest
@@ -9,31 +8,6 @@ import reka
 from tests.support.fake_reka import FakeReka
 
 TURN = {"type": "model", "text": "Your name is John.\n\n"}
-DOCUMENTED = {
-    "human": None,
-    "media_url": None,
-    "media_filename": None,
-    "conversation_history": None,
-    "retrieval_dataset": None,
-    "model_name": "reka-flash",
-    "request_output_len": None,
-    "temperature": None,
-    "random_seed": None,
-    "runtime_top_k": None,
-    "runtime_top_p": None,
-    "frequency_penalty": None,
-    "presence_penalty": None,
-    "length_penalty": None,
-    "stop_words": None,
-    "extra_request_args": None,
-}
-
-
-def test_its_parameters_are_the_documented_ones_in_order_and_with_their_defaults() -> None:
-    parameters = inspect.signature(reka.chat).parameters
-
-    assert {name: parameter.default for name, parameter in parameters.items()} == DOCUMENTED
-    assert list(parameters) == list(DOCUMENTED)
 
 
 def test_a_question_alone_sends_the_documented_defaults_and_nothing_more(client: reka.Reka, fake: FakeReka) -> None:

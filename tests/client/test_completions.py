@@ -117,6 +117,51 @@ def test_a_bad_argument_is_named_at_once_and_nothing_is_sent(
     assert fake.requests == []
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("temprature", "Did you mean 'temperature'?"),
+        ("model_name", "Did you mean 'model'?"),
+        ("timeout_s", "Did you mean 'timeout'?"),
+        ("retrieval_dataset", "Want one of extra_request_args, frequency_penalty, max_tokens, "),
+    ],
+)
+@pytest.mark.parametrize("method", ["complete", "stream_messages"])
+def test_an_unknown_keyword_is_a_type_error_that_names_the_nearest_one(
+    client: reka.Reka, fake: FakeReka, method: str, name: str, hint: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        getattr(client, method)(HI, **{name: None})
+
+    assert f"got an unexpected keyword argument '{name}'. {hint}" in str(caught.value)
+    assert fake.requests == []
+
+
+def test_a_type_checker_finds_a_wrong_option(client: reka.Reka) -> None:
+    # `make check` fails if one of these comments is not needed.
+    with pytest.raises(reka.InvalidArgumentError):
+        client.complete(HI, temperature="warm")  # type: ignore[arg-type]
+    with pytest.raises(reka.InvalidArgumentError):
+        client.stream_messages(HI, model=None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        client.complete(HI, temprature=1.0)  # type: ignore[call-arg]
+
+
+def test_options_may_be_kept_in_a_dict(client: reka.Reka, fake: FakeReka) -> None:
+    options: reka.CompletionOptions = {"temperature": 0.5, "stop": "END"}
+    chat_options: reka.ChatOptions = {"temperature": 0.5, "stop_words": ["END"]}
+    fake.will_answer(200, completion(content="Hello"))
+    fake.will_answer(200, {"type": "model", "text": "Hello"})
+
+    client.complete(HI, **options)
+    client.chat("Hi", **chat_options)
+
+    completions_body, chat_body = (request.json for request in fake.requests)
+    assert (completions_body["temperature"], completions_body["stop"]) == (0.5, ["END"])
+    assert (chat_body["temperature"], chat_body["stop_words"]) == (0.5, ["END"])
+    assert options == {"temperature": 0.5, "stop": "END"}
+
+
 def test_the_live_hosts_answer_is_read_in_whole(client: reka.Reka, fake: FakeReka) -> None:
     annotations = [
         {"type": "url_citation", "url_citation": {"url": "https://x", "title": "X", "start_index": 1, "end_index": 4}},
