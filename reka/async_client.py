@@ -1,4 +1,4 @@
-"""`AsyncReka`, the client that is awaited: `Reka`, with another transport."""
+"""`AsyncReka`, the asynchronous client: `Reka`, awaited, on another transport."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -44,7 +44,7 @@ T = TypeVar("T")
 class AsyncReka(AsyncDatasetMethods, BaseClient):
     """Async twin of `Reka`: the same methods, awaited; share it between tasks, and between event loops.
 
-    Each event loop gets connections of its own, which end with it. Closing is good manners, not a must.
+    Each event loop has connections of its own, which are closed when it ends, even if the client is never closed.
 
     Args:
         api_key: As in `Reka`.
@@ -57,10 +57,11 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
         proxies: As in `Reka`.
         ca_bundle: As in `Reka`.
         on_event: As in `Reka`.
-        session: A session of your own, of the loop that the calls are made on; it is used as it is, and not closed.
+        session: An `aiohttp.ClientSession` of the event loop that makes the calls, to use as it is; the client does not
+            close it. None makes one for each event loop.
 
     Raises:
-        InvalidArgumentError: An argument is not what it must be.
+        InvalidArgumentError: An argument is invalid; the message says which one.
     """
 
     def __init__(
@@ -213,9 +214,9 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
 
     def with_options(self, *, timeout: float | Timeout | None = None, max_retries: int | None = None) -> "AsyncReka":
         """Async twin of `Reka.with_options`."""
-        twin = copy(self)
-        twin._limits = self._limits.changed(timeout, max_retries)  # noqa: SLF001  # it is one of us
-        return twin
+        other = copy(self)
+        other._limits = self._limits.changed(timeout, max_retries)  # noqa: SLF001  # an object of this class
+        return other
 
     async def _chat_events(self, request: ChatRequest, limits: Limits) -> AsyncGenerator[ChatEvent, None]:
         answer = await self._run(partial(flows.stream, request, self._api), limits)

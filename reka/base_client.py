@@ -1,4 +1,4 @@
-"""What both clients are made of: their settings, the server a call goes to, and what was learned of it."""
+"""`BaseClient`, what both clients share: their settings, and the capabilities of the servers they have called."""
 
 from collections.abc import Mapping
 from os import PathLike
@@ -15,7 +15,7 @@ from reka.types import Api, OnEvent
 
 
 class BaseClient:
-    """Settings of a client, checked; see `Reka` for their meaning."""
+    """Checked settings of a client; `Reka` describes them."""
 
     def __init__(
         self,
@@ -41,13 +41,15 @@ class BaseClient:
             validation.path(ca_bundle, "ca_bundle"),
             validation.callback(on_event, "on_event"),
         )
-        self._known_servers: dict[str, ServerCapabilities] = {}
+        self._capabilities: dict[str, ServerCapabilities] = {}  # by URL of the server
 
     def __repr__(self) -> str:
         """Show the address, never the key."""
         return f"{type(self).__name__}(base_url={self._base_url!r})"
 
     def _capabilities_of(self, server: Server) -> ServerCapabilities:
-        """What was learned of a server so far."""
-        known = self._known_servers.get(server.url)
-        return self._known_servers.setdefault(server.url, ServerCapabilities()) if known is None else known
+        """Return what this client has learned of a server; later calls add to the same object."""
+        capabilities = self._capabilities.get(server.url)
+        if capabilities is None:
+            capabilities = self._capabilities.setdefault(server.url, ServerCapabilities())
+        return capabilities

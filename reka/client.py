@@ -1,4 +1,4 @@
-"""`Reka`, the client that waits: each method builds a call and sends it."""
+"""`Reka`, the synchronous client: each method builds a request and runs it."""
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -42,29 +42,30 @@ T = TypeVar("T")
 
 
 class Reka(DatasetMethods, BaseClient):
-    """A client of Reka's API, with one pool of connections; share it between threads, and close it at the end.
+    """A client of Reka's API with one pool of connections; share it between threads, and close it at the end.
 
     Key and address are looked up at each call, so setting `reka.API_KEY` or the environment later works.
 
     Args:
         api_key: The key; None reads `reka.API_KEY`, else the environment's REKA_API_KEY.
-        base_url: The server's address; None reads `reka.BASE_URL`, else REKA_BASE_URL, else REKA_SERVER, else it is
+        base_url: Address of the server; None reads `reka.BASE_URL`, else REKA_BASE_URL, else REKA_SERVER, else it is
             Reka's own host. `local` or `local:PATH` is the server embedded in this process (needs `reka[server]`).
-        timeout: Seconds a call may take, or a `Timeout`; None is `Timeout()`: 10 s to connect, 300 s of silence, 600 s
-            in all.
-        max_retries: How often a call that failed on its way, or on a busy server, is sent again; 0 is never.
-        api: Which generation of the API is used: `v0`, the documented endpoint; `v1`, the completions endpoint; `auto`,
-            the documented one wherever the request fits it.
-        max_media_bytes: The most bytes a `media_filename` may have.
-        headers: Sent with each request, besides the client's own.
+        timeout: Seconds that a call may take, or a `Timeout`; None is `Timeout()`: 10 s to connect, 300 s of silence,
+            600 s in all.
+        max_retries: How often a call is sent again after a lost connection or an error that a retry can help; 0 is
+            never.
+        api: Family of endpoints: `v0`, the documented endpoint; `v1`, the completions endpoint; `auto`, the documented
+            endpoint for each request that it can answer, else the completions endpoint.
+        max_media_bytes: Maximum size of a `media_filename` in bytes.
+        headers: Headers of each request, added to the client's own.
         proxies: URL of a proxy by scheme (`http`, `https`, `all`); None reads the environment, `{}` uses none.
         ca_bundle: File with the certificates to trust; None reads the environment's REQUESTS_CA_BUNDLE,
             CURL_CA_BUNDLE or SSL_CERT_FILE, else it is certifi's.
         on_event: Called after each request with a `RequestEvent`, for metrics.
-        session: A session of your own; it is used as it is, and not closed.
+        session: A `requests.Session` to use as it is; the client does not close it. None makes one.
 
     Raises:
-        InvalidArgumentError: An argument is not what it must be.
+        InvalidArgumentError: An argument is invalid; the message says which one.
 
     Example:
         >>> with Reka(base_url="local") as client:  # doctest: +SKIP
@@ -101,7 +102,7 @@ class Reka(DatasetMethods, BaseClient):
         self.close()
 
     def close(self) -> None:
-        """Close the connections. A call after that opens new ones."""
+        """Close the connections. A later call opens new ones."""
         self._transport.close()
 
     def chat(
@@ -125,37 +126,37 @@ class Reka(DatasetMethods, BaseClient):
     ) -> ModelTurn:
         """Ask the model for its next turn.
 
-        A parameter left None is left to the server.
+        An option that is None is left to the server.
 
         Args:
             human: The user's latest message; None if `conversation_history` ends with it.
             media_url: An http(s) or `data:` URL of an image, a video, audio or a PDF to chat about; for the first turn
                 only, so not together with a `conversation_history`.
-            media_filename: A local media file in its place.
-            conversation_history: The turns so far, beginning with a human one; human and model take turns. It is not
-                changed, and may hold turns that `chat` returned.
+            media_filename: Path of a local media file, in place of `media_url`.
+            conversation_history: The turns so far: human first, then model and human alternate. It is not changed, and
+                may hold turns that `chat` returned.
             retrieval_dataset: Name of a prepared dataset to answer from.
-            model_name: The model; `get_models` lists them.
-            request_output_len: The most tokens of the answer, from 1.
-            temperature: Softmax temperature, from 0; higher is more diverse.
-            random_seed: Seed to obtain different results.
-            runtime_top_k: Keep only the k most likely tokens when sampling.
-            runtime_top_p: Keep only the most likely tokens that make up this probability, 0 to 1.
-            frequency_penalty: Penalizes repetitions by their number; 0 is no penalty.
-            presence_penalty: Penalizes repetitions once; 0 is no penalty.
-            length_penalty: Penalizes short answers; 1 is no penalty.
-            stop_words: Texts at which generation stops.
-            extra_request_args: More fields of the request; they override the others.
+            model_name: Name of the model; `get_models` lists them.
+            request_output_len: Maximum length of the answer in tokens, at least 1.
+            temperature: Softmax temperature, at least 0; higher is more diverse.
+            random_seed: Seed of the sampling: another seed gives another answer.
+            runtime_top_k: Sample from the k most likely tokens only.
+            runtime_top_p: Sample from the most likely tokens that make up this probability only, 0 to 1.
+            frequency_penalty: Penalty on a token for each time it has occurred; 0 is no penalty.
+            presence_penalty: Penalty on a token that has occurred at all; 0 is no penalty.
+            length_penalty: Penalty on short answers; 1 is no penalty.
+            stop_words: Strings at which generation stops.
+            extra_request_args: More fields of the request body; they override the other options.
 
         Returns:
             `{"type": "model", "text": ...}`, and with a `retrieval_dataset` also `"retrieved_chunks"`, best first.
 
         Raises:
-            InvalidConversationError: The conversation is not one; nothing was sent.
-            InvalidArgumentError: Another argument is wrong; nothing was sent.
-            AuthError: There is no key, or the server does not take it.
-            RetrievalError: There is no such dataset, or it is not prepared.
-            RekaError: Anything else, as `reka.errors` draws it.
+            InvalidConversationError: The turns are not a valid conversation; nothing was sent.
+            InvalidArgumentError: Another argument is invalid; nothing was sent.
+            AuthError: There is no key, or the server refuses it.
+            RetrievalError: The dataset does not exist, or is not prepared.
+            RekaError: Any other failure; see `reka.errors`.
 
         Source: documented.
         """
@@ -203,18 +204,18 @@ class Reka(DatasetMethods, BaseClient):
         *,
         timeout: float | Timeout | None = None,
     ) -> Generator[ChatEvent, None, None]:
-        """Ask the model for its next turn, and give it as it is written.
+        """Ask the model for its next turn, and yield it as it is generated.
 
-        The arguments are `chat`'s, and are checked at once; the request is sent at the first step of the iteration, and
-        what goes wrong from then on is raised inside it. Closing the generator closes the connection.
+        The arguments are checked at once; the request is sent at the first step of the iteration, which raises whatever
+        fails from then on. Closing the generator closes the connection.
 
         Args:
             human: As in `chat`.
             media_url: As in `chat`.
             media_filename: As in `chat`.
             conversation_history: As in `chat`.
-            retrieval_dataset: As in `chat`. Where the server answers this at the documented endpoint alone, which has
-                no streaming, the answer comes as one event.
+            retrieval_dataset: As in `chat`. The answer comes as one event if the server supports this option only at
+                the documented endpoint, which has no streaming.
             model_name: As in `chat`.
             request_output_len: As in `chat`.
             temperature: As in `chat`.
@@ -223,21 +224,21 @@ class Reka(DatasetMethods, BaseClient):
             runtime_top_p: As in `chat`.
             frequency_penalty: As in `chat`.
             presence_penalty: As in `chat`.
-            length_penalty: As in `chat`; as for `retrieval_dataset`, the answer may come as one event.
+            length_penalty: As in `chat`; like `retrieval_dataset`, it may bring the answer as one event.
             stop_words: As in `chat`.
             extra_request_args: As in `chat`.
-            timeout: Seconds this call may take, or a `Timeout`; None is the client's.
+            timeout: Seconds that this call may take, or a `Timeout`; None is the client's.
 
         Yields:
             Events whose `text` is the new text only. The last one has the finish reason, the usage and the retrieved
-            chunks, as far as the server sends them.
+            chunks, if the server sends them.
 
         Raises:
-            InvalidConversationError: The conversation is not one; nothing was sent.
-            InvalidArgumentError: Another argument is wrong; nothing was sent.
-            UnsupportedRequestError: No endpoint of the server can do all that is asked.
-            StreamInterruptedError: The answer broke off; `partial_text` has what had come.
-            RekaError: Anything else, as `reka.errors` draws it.
+            InvalidConversationError: The turns are not a valid conversation; nothing was sent.
+            InvalidArgumentError: Another argument is invalid; nothing was sent.
+            UnsupportedRequestError: No endpoint of the server supports all parts of the request.
+            StreamInterruptedError: The answer broke off; `partial_text` holds the text until then.
+            RekaError: Any other failure; see `reka.errors`.
         """
         request = chat_request(
             human,
@@ -336,15 +337,15 @@ class Reka(DatasetMethods, BaseClient):
     list_models = get_models
 
     def with_options(self, *, timeout: float | Timeout | None = None, max_retries: int | None = None) -> "Reka":
-        """Give a client with other limits on the same connections; closing either closes them.
+        """Return a client with other limits on the same connections; closing either one closes them.
 
         Args:
             timeout: Seconds, or a `Timeout`; None keeps this client's.
             max_retries: None keeps this client's.
         """
-        twin = copy(self)
-        twin._limits = self._limits.changed(timeout, max_retries)  # noqa: SLF001  # it is one of us
-        return twin
+        other = copy(self)
+        other._limits = self._limits.changed(timeout, max_retries)  # noqa: SLF001  # an object of this class
+        return other
 
     def _chat_events(self, request: ChatRequest, limits: Limits) -> Generator[ChatEvent, None, None]:
         answer = self._run(partial(flows.stream, request, self._api), limits)

@@ -1,4 +1,4 @@
-"""The documented module-level functions: the methods of one client that reads key and address at each call."""
+"""The functions of the module `reka`: methods of one client, which reads key and address at each call."""
 
 from typing import Final
 

@@ -1,7 +1,4 @@
-"""Turns, and the check that a list of them is a conversation.
-
-Turns are plain dicts, as the documented API defines them.
-"""
+"""Checks a conversation, which is a list of turns: plain dicts, as the documented API defines them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -17,18 +14,18 @@ _MEDIA_SCHEMES: Final = ("http://", "https://", "data:")
 
 
 def conversation(history: Sequence[Turn] | None, human: str | None, media_url: str | None) -> list[dict[str, str]]:
-    """Build the turns of a request; the history is read, never changed.
+    """Build the turns of a request. The history is not changed.
 
     Args:
-        history: Turns so far; None is none.
-        human: Text of one more human turn; None adds none.
-        media_url: Media of that turn.
+        history: The turns so far; None is none.
+        human: Text of a further human turn; None adds no turn.
+        media_url: URL of the media in that turn; None is no media.
 
     Returns:
-        New turns, with just the keys that are sent.
+        New turns, with only the keys that are sent.
 
     Raises:
-        InvalidConversationError: The turns are no conversation; the message names the turn's index.
+        InvalidConversationError: The turns are not a valid conversation; the message names the turn's index.
     """
     if history is not None and (isinstance(history, str | bytes | Mapping) or not isinstance(history, Sequence)):
         raise InvalidConversationError(
@@ -40,34 +37,34 @@ def conversation(history: Sequence[Turn] | None, human: str | None, media_url: s
         turns.append({"type": "human", "text": human} | ({} if media_url is None else {"media_url": media_url}))
     if not turns:
         raise InvalidConversationError("the conversation is empty: give human=..., or conversation_history with turns")
-    return [_checked(index, turn) for index, turn in enumerate(turns)]
+    return [_check_turn(index, turn) for index, turn in enumerate(turns)]
 
 
-def _checked(index: int, turn: object) -> dict[str, str]:
-    """One turn as it is sent, or the error that says what is wrong with it."""
+def _check_turn(index: int, turn: object) -> dict[str, str]:
+    """Return a turn with only the keys that are sent."""
     if not isinstance(turn, Mapping):
-        raise _wrong(index, f"got {type(turn).__name__}, want a dict with the keys 'type' and 'text'")
+        raise _turn_error(index, f"got {type(turn).__name__}, want a dict with the keys 'type' and 'text'")
     speaker = _SPEAKERS[index % 2]
     if turn.get("type") != speaker:
-        raise _wrong(
+        raise _turn_error(
             index,
             f"got type {turn.get('type')!r}, want {speaker!r}: human and model take turns, and human begins",
         )
     if "media_url" in turn and index > 0:
-        raise _wrong(index, "has a media_url; media goes into the first turn, and this API takes one")
-    known = _FIRST_KEYS if index == 0 else _KEYS[speaker]
-    if not turn.keys() <= known:
-        unknown = sorted(str(key) for key in turn.keys() - known)
-        raise _wrong(index, f"has unknown keys {', '.join(unknown)}; a {speaker} turn has 'type' and 'text'")
+        raise _turn_error(index, "has a media_url; media goes into the first turn, and this API takes one")
+    allowed = _FIRST_KEYS if index == 0 else _KEYS[speaker]
+    if not turn.keys() <= allowed:
+        unknown = sorted(str(key) for key in turn.keys() - allowed)
+        raise _turn_error(index, f"has unknown keys {', '.join(unknown)}; a {speaker} turn has 'type' and 'text'")
     sent = {key: value for key, value in turn.items() if key not in _NOT_SENT}
     for key in ("text", "media_url") if "media_url" in sent else ("text",):
         if not isinstance(sent.get(key), str):
             got = f"got {type(sent[key]).__name__}" if key in sent else "is missing"
-            raise _wrong(index, f"{key} {got}, want a string")
+            raise _turn_error(index, f"{key} {got}, want a string")
     if "media_url" in sent and not sent["media_url"].lower().startswith(_MEDIA_SCHEMES):
-        raise _wrong(index, "media_url is no http(s) or data URL; a local file goes into chat's media_filename")
+        raise _turn_error(index, "media_url is no http(s) or data URL; a local file goes into chat's media_filename")
     return sent
 
 
-def _wrong(index: int, what: str) -> InvalidConversationError:
+def _turn_error(index: int, what: str) -> InvalidConversationError:
     return InvalidConversationError(f"turn {index} {what}")

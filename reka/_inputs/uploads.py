@@ -1,6 +1,6 @@
-"""Where the bytes of a dataset come from: a file, or a zip made of texts while it is being sent.
+"""Sources of the bytes of a dataset: a file, or a zip that is made of texts while it is sent.
 
-A source can be read again from its start, so that a failed upload can be sent again, and never holds more than a block.
+A source never holds more than a block, and can be read again from its start, so that a failed upload can be retried.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, Protocol
 from reka import config
 from reka.errors import InvalidArgumentError
 
-# The earliest time a zip can hold. One time for all: equal texts give equal bytes.
+# The earliest time that a zip can hold. It is the same for all entries, so that equal texts give equal bytes.
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -25,16 +25,16 @@ class Source(Protocol):
 
     @property
     def filename(self) -> str:
-        """The name that is sent with them."""
+        """Name of the file that is sent."""
         ...
 
     @property
     def size(self) -> int | None:
-        """How many bytes; None if that is known only at the end."""
+        """Size in bytes; None if it is known only at the end."""
         ...
 
     def blocks(self) -> Iterator[bytes]:
-        """Give the bytes from the start, a block at a time."""
+        """Yield the bytes from the start, a block at a time."""
         ...
 
 
@@ -51,43 +51,43 @@ class FileSource:
         return self.path.name
 
     def blocks(self) -> Iterator[bytes]:
-        """Give the file's bytes; exactly `size` of them, because that many were announced."""
-        left = self.size
+        """Yield exactly `size` bytes of the file, because the request announces that many."""
+        remaining = self.size
         with self.path.open("rb") as file:
-            while left and (block := file.read(min(left, config.BLOCK_BYTES))):
-                left -= len(block)
+            while remaining and (block := file.read(min(remaining, config.BLOCK_BYTES))):
+                remaining -= len(block)
                 yield block
-        if left:
+        if remaining:
             raise InvalidArgumentError(f"filepath: {str(self.path)!r} became shorter while it was being sent")
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveSource:
-    """Texts by name, sent as one zip that is made on the way."""
+    """Texts by name, sent as one zip that is made while it is sent."""
 
     filename: str
     entries: Mapping[str, Path | str]
-    """Name inside the zip -> the file, or the text itself."""
+    """Path of the file, or the text itself, by the name inside the zip."""
 
     @property
     def size(self) -> None:
-        """Unknown before the last byte is compressed."""
+        """None: it is unknown before the last byte is compressed."""
         return
 
     def blocks(self) -> Iterator[bytes]:
-        """Give the bytes of the zip as they are made."""
-        made = _WriteBuffer()
-        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        """Yield the bytes of the zip as they are made."""
+        buffer = _WriteBuffer()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in self.entries.items():
                 with archive.open(zipfile.ZipInfo(name, _ZIP_TIME), "w", force_zip64=True) as entry:
                     for block in _content_blocks(content):
                         entry.write(block)
-                        if made.waiting >= config.BLOCK_BYTES:
-                            yield made.take()
-        yield made.take()
+                        if buffer.size >= config.BLOCK_BYTES:
+                            yield buffer.take()
+        yield buffer.take()
 
     def digest(self, *words: str) -> str:
-        """Hash names and contents (SHA-256, hexadecimal); `words` make it another hash."""
+        """Hash the names, the contents and `words` (SHA-256, hexadecimal)."""
         total = hashlib.sha256()
         for name, content in sorted(self.entries.items()):
             inner = hashlib.sha256()
@@ -101,32 +101,32 @@ class ArchiveSource:
 
 
 class _WriteBuffer(io.RawIOBase):
-    """A file that is written to at one end and emptied at the other."""
+    """A file whose content is taken away as it is written."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
-        self.waiting = 0
+        self.size = 0
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: bytes) -> int:  # type: ignore[override]  # zipfile writes bytes alone
         self._parts.append(bytes(data))
-        self.waiting += len(data)
+        self.size += len(data)
         return len(data)
 
     def take(self) -> bytes:
-        taken, self._parts, self.waiting = b"".join(self._parts), [], 0
-        return taken
+        content, self._parts, self.size = b"".join(self._parts), [], 0
+        return content
 
 
 def file_source(filepath: str | PathLike[str]) -> FileSource:
-    """Look at a dataset file before anything is sent.
+    """Check the file of a dataset before anything is sent.
 
     Raises:
-        InvalidArgumentError: It is missing, a folder, empty, or cannot be read.
+        InvalidArgumentError: The file does not exist, is a folder or is empty, or cannot be read.
     """
-    path = _existing(filepath, "filepath")
+    path = _existing_path(filepath, "filepath")
     if path.is_dir():
         raise InvalidArgumentError(
             f"filepath: {str(path)!r} is a folder; want a text file or a zip of text files (add_folder sends a folder)"
@@ -142,12 +142,12 @@ def file_source(filepath: str | PathLike[str]) -> FileSource:
 
 
 def folder_source(folder: str | PathLike[str], argument: str = "folder") -> ArchiveSource:
-    """Take all files below a folder; hidden files and folders (`.git`, `.DS_Store`) stay out.
+    """Collect the files below a folder, except hidden files and folders (`.git`, `.DS_Store`).
 
     Raises:
-        InvalidArgumentError: There is no such folder, or nothing in it.
+        InvalidArgumentError: The folder does not exist, or has no files in it.
     """
-    path = _existing(folder, argument)
+    path = _existing_path(folder, argument)
     if not path.is_dir():
         raise InvalidArgumentError(f"{argument}: {str(path)!r} is no folder")
     below = {file.relative_to(path): file for file in sorted(path.rglob("*")) if file.is_file()}
@@ -173,64 +173,56 @@ def dataset_source(files: object, texts: object) -> ArchiveSource:
 
 
 def _texts_source(texts: object) -> ArchiveSource:
-    """Take texts by name, or a list of texts, which are named by their place.
-
-    Raises:
-        InvalidArgumentError: There are none, or one is no string.
-    """
+    """Collect texts by name, or a list of texts, which get names by their position."""
     if isinstance(texts, Mapping):
-        named = {str(name): text for name, text in texts.items()}
+        texts_by_name = {str(name): text for name, text in texts.items()}
     elif isinstance(texts, list | tuple):
-        named = {f"text-{place:06d}.txt": text for place, text in enumerate(texts, start=1)}
+        texts_by_name = {f"text-{place:06d}.txt": text for place, text in enumerate(texts, start=1)}
     else:
         raise InvalidArgumentError(
             f"texts: got {type(texts).__name__}, want a list of strings or a dict of name -> text"
         )
-    if not named:
+    if not texts_by_name:
         raise InvalidArgumentError("texts: there are none")
-    for name, text in named.items():
+    for name, text in texts_by_name.items():
         if not isinstance(text, str):
             raise InvalidArgumentError(f"texts: {name!r} is {type(text).__name__}, want a string")
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise InvalidArgumentError(f"texts: {name!r} holds a lone surrogate, which UTF-8 cannot write") from error
-    return ArchiveSource("texts.zip", named)
+    return ArchiveSource("texts.zip", texts_by_name)
 
 
 def _files_source(files: object) -> ArchiveSource:
-    """Take a folder, a file, or a list of files; files of a list go by their own names.
-
-    Raises:
-        InvalidArgumentError: One is missing, or two have one name.
-    """
+    """Collect the files of a folder, one file, or a list of files, which keep their own names."""
     if isinstance(files, str | PathLike):
-        path = _existing(files, "files")
+        path = _existing_path(files, "files")
         if path.is_dir():
             return folder_source(path, "files")
         files = [path]
     if not isinstance(files, list | tuple) or not files:
         raise InvalidArgumentError("files: want a folder, a file, or a list of files")
-    named: dict[str, Path | str] = {}
+    paths: dict[str, Path | str] = {}
     for file in files:
-        path = _existing(file, "files")
+        path = _existing_path(file, "files")
         if not path.is_file():
             raise InvalidArgumentError(f"files: {str(path)!r} is no file; give a folder alone, not in a list")
-        if path.name in named:
+        if path.name in paths:
             raise InvalidArgumentError(f"files: two are named {path.name!r}; give their folder, or texts by name")
-        named[path.name] = path
-    return ArchiveSource("files.zip", named)
+        paths[path.name] = path
+    return ArchiveSource("files.zip", paths)
 
 
-def _existing(path: object, argument: str) -> Path:
+def _existing_path(path: object, argument: str) -> Path:
     if not isinstance(path, str | PathLike) or not str(path):
         raise InvalidArgumentError(f"{argument}: got {path!r}, want a path")
-    found = Path(path).expanduser()
+    existing = Path(path).expanduser()
     try:
-        found.stat()
+        existing.stat()
     except (OSError, ValueError) as error:
         raise InvalidArgumentError(f"{argument}: {str(path)!r} does not exist or cannot be reached") from error
-    return found
+    return existing
 
 
 def _size(file: BinaryIO) -> int:

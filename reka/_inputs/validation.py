@@ -1,4 +1,4 @@
-"""Checks of single arguments: each gives the value back, or the error that names what was got and what is wanted."""
+"""Checks of single arguments: each returns the value, or raises an error that says what was got and what is wanted."""
 
 import math
 import os
@@ -16,14 +16,14 @@ _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def non_empty_string(value: object, argument: str) -> str:
-    """A text that is not empty."""
+    """Require a string that is not blank."""
     if not isinstance(value, str) or not value.strip():
         raise InvalidArgumentError(f"{argument}: got {value!r}, want a name")
     return value
 
 
 def string_list(value: object, argument: str) -> list[str]:
-    """A list of texts; None is none."""
+    """Require a sequence of strings; None becomes an empty list."""
     if value is None:
         return []
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(word, str) for word in value):
@@ -32,7 +32,7 @@ def string_list(value: object, argument: str) -> list[str]:
 
 
 def integer(value: object, argument: str, least: int | None = None) -> int | None:
-    """A whole number, or None."""
+    """Require an integer, or None."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or (least is not None and value < least):
@@ -42,7 +42,7 @@ def integer(value: object, argument: str, least: int | None = None) -> int | Non
 
 
 def number(value: object, argument: str, least: float = -math.inf, most: float = math.inf) -> float | None:
-    """A finite number, or None."""
+    """Require a finite number, or None."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -54,7 +54,7 @@ def number(value: object, argument: str, least: float = -math.inf, most: float =
 
 
 def mapping(value: object, argument: str) -> Mapping[str, Any]:
-    """A dict; None is an empty one."""
+    """Require a mapping; None becomes an empty one."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -63,7 +63,7 @@ def mapping(value: object, argument: str) -> Mapping[str, Any]:
 
 
 def headers(value: object, argument: str) -> dict[str, str]:
-    """HTTP headers, their names in one spelling: `x-a` and `X-A` are one header, and would be sent as two."""
+    """Require HTTP headers. Names are put in one spelling: `x-a` and `X-A` are one header, and would be sent as two."""
     checked: dict[str, str] = {}
     for name, text in mapping(value, argument).items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
@@ -75,7 +75,7 @@ def headers(value: object, argument: str) -> dict[str, str]:
 
 
 def proxies(value: object, argument: str) -> Mapping[str, str] | None:
-    """Addresses of proxies by scheme; None reads the environment. Values are not shown: they may hold passwords."""
+    """Require URLs of proxies by scheme, or None. An error does not show the values: they may hold passwords."""
     if value is None:
         return None
     if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
@@ -87,28 +87,28 @@ def proxies(value: object, argument: str) -> Mapping[str, str] | None:
 
 
 def path(value: object, argument: str) -> str | None:
-    """A path, or None."""
+    """Require a path, or None."""
     if value is not None and not isinstance(value, str | os.PathLike):
         raise InvalidArgumentError(f"{argument}: got {value!r}, want a path")
     return None if value is None else os.fsdecode(value)
 
 
 def callback(value: T, argument: str) -> T:
-    """Something to call, or None."""
+    """Require a callable, or None."""
     if value is not None and not callable(value):
         raise InvalidArgumentError(f"{argument}: got {value!r}, want something to call")
     return value
 
 
 def session(value: T, argument: str, method: str, wanted: str) -> T:
-    """An HTTP session, known by its method, or None. Its library need not be loaded to look at it."""
+    """Require an object with this method, or None: an HTTP session, recognised without loading its library."""
     if value is not None and not callable(getattr(value, method, None)):
         raise InvalidArgumentError(f"{argument}: got {type(value).__name__}, want {wanted}")
     return value
 
 
 def one_of(value: T, argument: str, choices: Sequence[T]) -> T:
-    """One of a few values."""
+    """Require one of a few values."""
     if value not in choices:
         wanted = ", ".join(map(repr, choices))
         raise InvalidArgumentError(f"{argument}: got {value!r}, want one of {wanted}")
