@@ -11,7 +11,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import anyio
 
-from reka._wire.sse import SseDecoder
+from reka._protocol.sse import SseDecoder
 from reka.server.generation.types import GenerationError
 from reka.server.generation.upstream.errors import TransientError, error_for, reason, redact
 from reka.server.generation.upstream.lenient_json import read_json
