@@ -15,6 +15,7 @@ from reka._calls import endpoints
 from reka._calls.call import Call
 from reka._inputs.chat_request import ChatRequest, chat_request
 from reka._inputs.uploads import ArchiveSource
+from reka._protocol.jobs import ALREADY_PREPARED, BEING_PREPARED, refusal_code
 from reka._wire.dialect import ONLY_V0, Dialect, dialect
 from reka.errors import (
     APIStatusError,
@@ -35,8 +36,6 @@ RETRIEVAL_TOP_K: Final = "retrieval_top_k"
 """Feature of a server, and extra argument of chat: how many chunks come back."""
 
 _MISSING: Final = frozenset({404, 405, 410})
-_PREPARED: Final = "already been prepared"
-_PREPARING: Final = "already being prepared"
 # A dataset's stored name must stay below every server's limit on names, with the hash behind it.
 _NAME_CHARACTERS: Final = 64
 _HASH_CHARACTERS: Final = 16
@@ -233,9 +232,10 @@ def _ensure_prepared(dataset: str, on_update: OnUpdate | None) -> Flow[None]:
         try:
             job_id = yield endpoints.prepare_retrieval(dataset)
         except RetrievalError as error:
-            if _PREPARED in error.message:
+            refusal = refusal_code(error.code, error.message)
+            if refusal == ALREADY_PREPARED:
                 return
-            if _PREPARING not in error.message:
+            if refusal != BEING_PREPARED:
                 raise
             # Another process's job, whose id we do not have: ask again until there is something to tell.
             yield Sleep(interval)

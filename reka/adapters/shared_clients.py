@@ -111,6 +111,7 @@ def with_prepare_hint(error: RetrievalError, dataset: str, maker: str) -> Retrie
         error.status_code,
         error.request_id,
         error.retry_after,
+        error.code,
     )
 
 

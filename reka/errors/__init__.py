@@ -1,6 +1,6 @@
 """Everything that can go wrong between a call and its answer.
 
-    RekaError                           message, status_code, request_id, retry_after
+    RekaError                           message, status_code, request_id, retry_after, code
     ├── AuthError (ValueError)          there is no key, or the server does not take it (401)
     ├── InvalidConversationError (ValueError)   the conversation is not one
     ├── InvalidArgumentError (ValueError)       any other argument is not what it must be
@@ -10,7 +10,7 @@
     │   └── WaitTimeoutError (TimeoutError)     a job was still going when the wait ended
     ├── APIConnectionError              no answer came
     │   └── APITimeoutError (TimeoutError)      none came in time
-    ├── APIStatusError                  an answer came, and it is an error: code, body
+    ├── APIStatusError                  an answer came, and it is an error: body
     │   ├── PermissionDeniedError       403
     │   ├── NotFoundError               404
     │   ├── InvalidRequestError         any other 4xx
@@ -37,6 +37,7 @@ class RekaError(Exception):
         status_code: HTTP status of the answer; None if none came.
         request_id: What the server calls the request (`x-request-id`); None if it did not say.
         retry_after: Seconds the server asks to wait; None if it did not say.
+        code: The server's own code for the error, such as P001; None if it gave none.
     """
 
     def __init__(
@@ -45,13 +46,15 @@ class RekaError(Exception):
         status_code: int | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        code: str | None = None,
     ) -> None:
         # All of it positional and in `args`: then pickling (process pools, task queues) needs no code of ours.
-        super().__init__(message, status_code, request_id, retry_after)
+        super().__init__(message, status_code, request_id, retry_after, code)
         self.message = message
         self.status_code = status_code
         self.request_id = request_id
         self.retry_after = retry_after
+        self.code = code
 
     def __str__(self) -> str:
         """Say what happened: the status if there was one, the message, the request's id."""
@@ -151,9 +154,8 @@ class APIStatusError(RekaError):
         code: str | None = None,
         body: str = "",
     ) -> None:
-        super().__init__(message, status_code, request_id, retry_after)
+        super().__init__(message, status_code, request_id, retry_after, code)
         self.args = (message, status_code, request_id, retry_after, code, body)
-        self.code = code
         self.body = body
 
 

@@ -3,12 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-_TYPES: Final = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
-"""Types of errors as the live host and OpenAI's name them; else by the hundred."""
-
-STATUSES: Final = {kind: status for status, kind in _TYPES.items()} | {"invalid_request_error": 400}
-"""The same table read backwards."""
-
+from reka._protocol.errors import type_of_status
 
 CLIENT_GONE: Final = 499
 """Status of a request whose client has gone before it was answered: nobody reads it, and it is counted (nginx's)."""
@@ -29,14 +24,13 @@ def error_body(path: str, status: int, detail: str | Sequence[dict[str, Any]], c
         code: The error's own name, if it has one.
     """
     if not is_openai(path):
-        return {"detail": detail}
+        return {"detail": detail} if code is None else {"detail": detail, "code": code}
     return openai_error(status, detail if isinstance(detail, str) else "; ".join(map(_said, detail)), code)
 
 
 def openai_error(status: int, message: str, code: str | None = None) -> dict[str, Any]:
     """Write an error as OpenAI's API and the live host do."""
-    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {"error": {"message": message, "type": kind, "code": code, "param": None}}
+    return {"error": {"message": message, "type": type_of_status(status), "code": code, "param": None}}
 
 
 def _said(fault: dict[str, Any]) -> str:

@@ -17,10 +17,11 @@ class ServiceError(Exception):
     status = 500
     """HTTP status of the answer."""
 
-    def __init__(self, detail: str) -> None:
-        """Answer with `detail`."""
+    def __init__(self, detail: str, code: str | None = None) -> None:
+        """Answer with `detail` and, where a program is to tell it from others of its status, a `code`."""
         super().__init__(detail)
         self.detail = detail
+        self.code = code
 
 
 class RefusedError(ServiceError):

@@ -253,6 +253,27 @@ def test_a_dataset_that_another_process_prepares_is_waited_for(client: reka.Reka
     assert client.ensure_dataset("alice", texts=["one"]) == name
 
 
+def test_why_a_dataset_is_not_prepared_is_told_by_the_code_and_not_by_the_words(
+    client: reka.Reka, fake: FakeReka
+) -> None:
+    name = _stored_name(client, fake, texts=["one"])
+    fake.will_answer(200, [name])
+    fake.will_answer(409, {"detail": "in Arbeit", "code": "being_prepared"})
+    fake.will_answer(409, {"detail": "schon fertig", "code": "already_prepared"})
+
+    assert client.ensure_dataset("alice", texts=["one"]) == name
+    assert fake.all_was_asked
+
+
+def test_the_code_of_a_refusal_is_at_hand(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(400, {"detail": "no", "code": "being_prepared"})
+
+    with pytest.raises(reka.RetrievalError) as caught:
+        client.prepare_retrieval("alice")
+
+    assert caught.value.code == "being_prepared"
+
+
 def test_a_dataset_that_another_process_uploads_at_the_same_time_is_used(client: reka.Reka, fake: FakeReka) -> None:
     name = _stored_name(client, fake, texts=["one"])
     fake.will_answer(200, [])

@@ -8,8 +8,14 @@ from typing import Any, Final
 
 import aiohttp
 
-from reka._wire.failures import NO_BALANCE, detail, error_code, retry_after
-from reka.server.error_bodies import STATUSES
+from reka._protocol.errors import (
+    LIMIT_HEADERS,
+    detail,
+    error_code,
+    is_no_balance,
+    retry_after,
+    status_in_stream,
+)
 from reka.server.generation.types import GenerationError
 
 __all__ = ["TransientError", "error_for", "error_in_stream", "reason", "redact"]
@@ -18,8 +24,6 @@ LONGEST_DETAIL: Final = 500
 """Characters of an upstream error message that are passed on."""
 
 _CALLERS_FAULT: Final = frozenset({400, 413, 422})
-_LIMITS: Final = "x-ratelimit-"
-"""How the headers begin that tell how much an upstream still takes; hosts differ in what follows."""
 
 
 class TransientError(GenerationError):
@@ -45,8 +49,8 @@ def error_for(status: int, headers: Mapping[str, str], data: bytes, url: str, ke
             )
         case 429 | 503:
             # To ask again does not help an account that has no balance.
-            kind = GenerationError if NO_BALANCE in f"{code} {message}" else TransientError
-            limits = {name.lower(): value for name, value in headers.items() if name.lower().startswith(_LIMITS)}
+            kind = GenerationError if is_no_balance(code, message) else TransientError
+            limits = {name.lower(): value for name, value in headers.items() if name.lower().startswith(LIMIT_HEADERS)}
             wait = retry_after(headers, time.time())
             return kind(status, f"the upstream {url} is busy ({status}{said})", wait, code, limits)
         case 408 | 504:
@@ -65,12 +69,7 @@ def error_for(status: int, headers: Mapping[str, str], data: bytes, url: str, ke
 
 def error_in_stream(event: Mapping[str, Any], url: str, key: str | None) -> GenerationError:
     """Make the error that an event of a stream stands for: its code may be a status, or its type mean one."""
-    error = event["error"]
-    told = error if isinstance(error, dict) else {}
-    status = told.get("code")
-    if not isinstance(status, int) or not 400 <= status < 600:
-        status = STATUSES.get(str(told.get("type")), 500)
-    return error_for(status, {}, json.dumps(event).encode(), url, key)
+    return error_for(status_in_stream(event), {}, json.dumps(event).encode(), url, key)
 
 
 def redact(message: str, key: str | None) -> str:
