@@ -10,6 +10,7 @@ from typing import Any, Final
 from reka import config
 from reka._inputs import validation
 from reka._inputs.conversation import conversation
+from reka._protocol import checks
 from reka._wire.dialect import ONLY_V0
 from reka._wire.messages import MEDIA_PARTS, chosen_tools, flat_tools, fold_for_reka
 from reka.errors import InvalidArgumentError, InvalidConversationError
@@ -18,22 +19,22 @@ from reka.types import Message, Turn
 
 _NEEDED_FIELDS: Final = ("tools", "response_format", "research")
 
-_MAX_TOKENS: Final = ("max_tokens", partial(validation.integer, least=1))
-_SEED: Final = ("seed", validation.integer)
-_TOP_K: Final = ("top_k", partial(validation.integer, least=0))
-_TOP_P: Final = ("top_p", partial(validation.number, least=0, most=1))
+_MAX_TOKENS: Final = ("max_tokens", partial(checks.integer, least=1))
+_SEED: Final = ("seed", checks.integer)
+_TOP_K: Final = ("top_k", partial(checks.integer, least=0))
+_TOP_P: Final = ("top_p", partial(checks.number, least=0, most=1))
 _OPTIONS: Final[Mapping[str, tuple[str, Callable[[object, str], object]]]] = {
-    "frequency_penalty": ("frequency_penalty", validation.number),
-    "length_penalty": ("length_penalty", validation.number),
+    "frequency_penalty": ("frequency_penalty", checks.number),
+    "length_penalty": ("length_penalty", checks.number),
     "max_tokens": _MAX_TOKENS,
-    "presence_penalty": ("presence_penalty", validation.number),
+    "presence_penalty": ("presence_penalty", checks.number),
     "random_seed": _SEED,
     "request_output_len": _MAX_TOKENS,
     "retrieval_dataset": ("retrieval_dataset", validation.non_empty_string),
     "runtime_top_k": _TOP_K,
     "runtime_top_p": _TOP_P,
     "seed": _SEED,
-    "temperature": ("temperature", partial(validation.number, least=0)),
+    "temperature": ("temperature", partial(checks.number, least=0)),
     "top_k": _TOP_K,
     "top_p": _TOP_P,
 }
@@ -180,7 +181,7 @@ def chat_request(
     )
     model, stop = (
         validation.non_empty_string(model_name, "model_name"),
-        validation.string_list(stop_words, "stop_words"),
+        checks.strings(stop_words or (), "stop_words"),
     )
     extra = validation.mapping(extra_request_args, "extra_request_args")
     if media_filename is not None:
@@ -235,7 +236,7 @@ def messages_request(
         MessageHistory(fold_for_reka(messages)),
         validation.non_empty_string(model, "model"),
         options,
-        validation.string_list([stop] if isinstance(stop, str) else stop, "stop"),
+        checks.strings([stop] if isinstance(stop, str) else stop or (), "stop"),
         {name: value for name, value in fields.items() if value is not None},
         validation.mapping(extra_request_args, "extra_request_args"),
     )

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aiohttp
 
+from reka._protocol.addresses import is_rekas_own
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.types import (
     AnswerStream,
@@ -42,7 +42,7 @@ _OTHER_SHAPE: Final = (LookupError, TypeError, ValueError, AttributeError, Arith
 
 def form_of(url: str) -> Form:
     """Tell which form an upstream takes: Reka's own host takes less than OpenAI's API allows."""
-    return "reka" if urlsplit(url).hostname == "api.reka.ai" else "openai"
+    return "reka" if is_rekas_own(url) else "openai"
 
 
 class UpstreamBackend:

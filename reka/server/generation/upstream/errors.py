@@ -16,6 +16,7 @@ from reka._protocol.errors import (
     retry_after,
     status_in_stream,
 )
+from reka._protocol.retries import RETRY_STATUSES
 from reka.server.generation.types import GenerationError
 
 __all__ = ["TransientError", "error_for", "error_in_stream", "reason", "redact"]
@@ -42,29 +43,23 @@ def error_for(status: int, headers: Mapping[str, str], data: bytes, url: str, ke
     """
     message, code = redact(detail(data), key), redact(error_code(data) or "", key) or None
     said = f": {message}" if message else ""
+    # To ask again does not help an account that has no balance.
+    kind = TransientError if status in RETRY_STATUSES and not is_no_balance(code, message) else GenerationError
+    wait = retry_after(headers, time.time()) if status in RETRY_STATUSES else None
     match status:
         case 401 | 403:
             return GenerationError(
                 502, f"the upstream {url} refuses this server's key ({status}{said}): see --upstream-key-env"
             )
         case 429 | 503:
-            # To ask again does not help an account that has no balance.
-            kind = GenerationError if is_no_balance(code, message) else TransientError
             limits = {name.lower(): value for name, value in headers.items() if name.lower().startswith(LIMIT_HEADERS)}
-            wait = retry_after(headers, time.time())
             return kind(status, f"the upstream {url} is busy ({status}{said})", wait, code, limits)
         case 408 | 504:
-            return TransientError(504, f"the upstream {url} did not answer in time ({status}{said})", None, code)
+            return kind(504, f"the upstream {url} did not answer in time ({status}{said})", wait, code)
         case _ if status in _CALLERS_FAULT:
             return GenerationError(400, f"the upstream {url} refuses the request ({status}{said})", None, code)
-        case _ if 300 <= status < 400:
-            return GenerationError(
-                502, f"the upstream {url} answers with a redirect ({status}): use the address it is at"
-            )
-        case 409 | 425 | 500 | 502:
-            return TransientError(502, f"the upstream {url} answers with an error ({status}{said})", None, code)
         case _:
-            return GenerationError(502, f"the upstream {url} answers with an error ({status}{said})", None, code)
+            return kind(502, f"the upstream {url} answers with an error ({status}{said})", wait, code)
 
 
 def error_in_stream(event: Mapping[str, Any], url: str, key: str | None) -> GenerationError:

@@ -1,16 +1,17 @@
 """The connections to the model behind the server: requests, another try where that can help, errors that say so."""
 
 import asyncio
-import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any, Final
 
 import aiohttp
 import anyio
 
+from reka._protocol.addresses import checked_key, http_address
+from reka._protocol.proxies import HTTP, Proxies
+from reka._protocol.redirects import MAX_REDIRECTS, RedirectError, redirect_target
+from reka._protocol.retries import LONGEST_WAIT, RetryPolicy, with_retries_async
 from reka._protocol.sse import SseDecoder
 from reka.server.generation.types import GenerationError
 from reka.server.generation.upstream.errors import TransientError, error_for, reason, redact
@@ -19,14 +20,8 @@ from reka.server.metrics import Metrics
 
 __all__ = ["MAX_ANSWER_BYTES", "UpstreamHttp", "events", "upstream_url"]
 
-T = TypeVar("T")
-
 MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
 """Bytes of an upstream answer that are read; more is refused (ours)."""
-
-_FIRST_WAIT: Final = 0.25
-_LONGEST_WAIT: Final = 5.0
-"""Seconds before another try; an upstream that asks for a longer wait is not asked again, the caller is told (ours)."""
 
 _END_WAIT: Final = 0.1
 """Seconds in which a stream that has said that it is whole must end for its connection to be used again (ours)."""
@@ -38,19 +33,11 @@ def upstream_url(address: str) -> str:
     An address without a path gets `/v1`; one with a path is taken to be complete, as hosts differ in theirs.
 
     Raises:
-        ValueError: It is no http(s) address, or carries a user name, a query or a fragment.
+        InvalidArgumentError: It is no http(s) address, or carries a user name, a query or a fragment.
     """
-    wanted = "want the base URL of an OpenAI-compatible server, such as http://127.0.0.1:11434/v1"
     url = address.strip().rstrip("/").removesuffix("/chat/completions")
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address:
-        raise ValueError(f"upstream: got {address!r}, {wanted}")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError(f"upstream: got an address with a user name, query or fragment, {wanted}; a key is set apart")
+    wanted = "want the base URL of an OpenAI-compatible server, such as http://127.0.0.1:11434/v1; a key is set apart"
+    parts = http_address(url, "upstream", wanted)
     return url if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/v1"
 
 
@@ -65,7 +52,8 @@ class UpstreamHttp:
         metrics: Where each request is counted.
 
     Raises:
-        ValueError: `address` is none, or the key cannot stand in an HTTP header.
+        InvalidArgumentError: `address` is none, the key cannot stand in an HTTP header, or the environment names a
+            proxy that cannot be used.
     """
 
     def __init__(
@@ -73,13 +61,15 @@ class UpstreamHttp:
     ) -> None:
         self.url = upstream_url(address)
         """The address, in its one form."""
-        self.key = _checked_key(key)
-        self._retries = retries
+        self.key = checked_key(key, "upstream_key") if key else None
+        # An upstream that asks for a longer wait than the back-off's is not waited for: a question holds a slot all the
+        # while, and its caller is told how long to wait.
+        self._retries = RetryPolicy(retries, longest_retry_after=LONGEST_WAIT)
         self._timeout = timeout
         self._metrics = metrics
         self._session: aiohttp.ClientSession | None = None
         # Looked up once: to walk through the environment takes longer than most of what is done for a request.
-        self._proxy = _proxy(self.url)
+        self._proxy = Proxies(None, HTTP).of(self.url)
 
     async def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send a request, again if need be, and give the JSON value of its answer.
@@ -87,7 +77,7 @@ class UpstreamHttp:
         Raises:
             GenerationError: There is none.
         """
-        return await self._with_retries(lambda: self.ask_once(method, path, body))
+        return await with_retries_async(lambda: self.ask_once(method, path, body), self._next_wait)
 
     async def ask_once(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """As `ask`, without another try."""
@@ -106,7 +96,7 @@ class UpstreamHttp:
         Raises:
             GenerationError: There is no answer, or the block finds it broken off or silent.
         """
-        response = await self._with_retries(lambda: self._request("POST", path, body))
+        response = await with_retries_async(lambda: self._request("POST", path, body), self._next_wait)
         try:
             with self._failures():
                 yield response
@@ -148,33 +138,48 @@ class UpstreamHttp:
             await session.close()
 
     async def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> aiohttp.ClientResponse:
-        """Send a request and give its answer, of which the body is not read yet; the caller lets go of it."""
+        """Send a request, along its redirects, and give its answer, of which the body is not read yet.
+
+        The caller lets go of it. Of a redirect to another origin aiohttp would take the conversation along.
+        """
         url = self.url + path
+        for _ in range(MAX_REDIRECTS):
+            response, data = await self._exchange(method, url, body)
+            if data is None:
+                return response
+            target = self._redirect_target(response, method, url)
+            if target is None:
+                raise error_for(response.status, response.headers, data, self.url, self.key)
+            url = target
+        raise GenerationError(502, f"the upstream {self.url} answers with redirects that go in a circle")
+
+    async def _exchange(
+        self, method: str, url: str, body: Mapping[str, Any] | None
+    ) -> tuple[aiohttp.ClientResponse, bytes | None]:
+        """Send a request once, and give its answer with the body; None for a body that is not read yet."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         with self._failures(), self._metrics.upstream_request() as seen:
-            # A redirect is an error: followed, it would take the key and the conversation to who knows whom.
             response = await self._get_session().request(
                 method, url, json=body, headers=headers, proxy=self._proxy, allow_redirects=False
             )
             seen.status = response.status
             if response.status == 200:
-                return response
+                return response, None
             try:
-                data = await _bytes_of(response)
+                return response, await _bytes_of(response)
             finally:
                 response.release()
-        raise error_for(response.status, response.headers, data, self.url, self.key)
 
-    async def _with_retries(self, once: Callable[[], Awaitable[T]]) -> T:
-        for attempt in range(self._retries):
-            try:
-                return await once()
-            except TransientError as error:
-                wait = _wait(attempt, error.retry_after)
-                if wait > _LONGEST_WAIT:
-                    raise
-            await asyncio.sleep(wait)
-        return await once()
+    def _redirect_target(self, response: aiohttp.ClientResponse, method: str, url: str) -> str | None:
+        try:
+            return redirect_target(response.status, response.headers.get("Location", ""), method, url)
+        except RedirectError as error:
+            raise GenerationError(
+                502, f"the upstream {self.url} answers with a redirect ({response.status}), and {error}"
+            ) from None
+
+    def _next_wait(self, attempt: int, error: Exception) -> float | None:
+        return self._retries.next_wait(attempt, error.retry_after) if isinstance(error, TransientError) else None
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -227,22 +232,3 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
     """Read the end of a stream that has said that it is whole, so that its connection can be used again."""
     with anyio.move_on_after(_END_WAIT), suppress(aiohttp.ClientError):
         await response.content.readany()
-
-
-def _wait(attempt: int, told: float | None) -> float:
-    """Seconds before the next try: what the upstream asks for, or ever more, at random, so that callers come apart."""
-    ceiling = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT)
-    return random.uniform(0, ceiling) if told is None else told  # noqa: S311 - not for secrets
-
-
-def _checked_key(key: str | None) -> str | None:
-    if key is not None and not (key.isascii() and key.isprintable() and key.strip() == key):
-        raise ValueError("upstream_key: got something that no HTTP header can carry, want printable ASCII, no spaces")
-    return key or None
-
-
-def _proxy(url: str) -> str | None:
-    """Find the proxy that the environment names for a URL."""
-    parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme)
-    return None if proxy is None or proxy_bypass(parts.netloc) else proxy
