@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from reka._protocol.sampling import RETRIEVED_CHUNKS as RETRIEVED_CHUNKS
 from reka.errors import InvalidArgumentError
 
 MODEL: Final = "reka-flash"
@@ -28,12 +29,6 @@ BLOCK_BYTES: Final = 256 * 1024
 
 POLL_INTERVALS: Final = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
 """Seconds between two looks at a job, the last one repeated (ours)."""
-
-RETRIEVED_CHUNKS: Final = 8
-"""Chunks that `retrieve` gives if not told otherwise (ours)."""
-
-MAX_RETRIEVED_CHUNKS: Final = 100
-"""The most chunks that `retrieve` can be asked for (our server's limit)."""
 
 LOCAL: Final = "local"
 """The base URL that stands for the server embedded in this process."""

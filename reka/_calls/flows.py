@@ -16,6 +16,7 @@ from reka._calls.call import Call
 from reka._inputs.chat_request import ChatRequest, chat_request
 from reka._inputs.uploads import ArchiveSource
 from reka._protocol.jobs import ALREADY_PREPARED, BEING_PREPARED, refusal_code
+from reka._protocol.sampling import PARAMETERS
 from reka._wire.dialect import ONLY_V0, Dialect, dialect
 from reka.errors import (
     APIStatusError,
@@ -193,8 +194,7 @@ def retrieve(query: str, dataset: str, k: int, capabilities: ServerCapabilities)
     for argument, value in (("query", query), ("dataset", dataset)):
         if not isinstance(value, str) or not value.strip():
             raise InvalidArgumentError(f"{argument}: got {value!r}, want a text that is not empty")
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= config.MAX_RETRIEVED_CHUNKS:
-        raise InvalidArgumentError(f"k: got {k!r}, want a whole number from 1 to {config.MAX_RETRIEVED_CHUNKS}")
+    PARAMETERS[RETRIEVAL_TOP_K].check(k, "k")
     features = yield from fetch_features(capabilities)
     extra = {RETRIEVAL_TOP_K: k} if RETRIEVAL_TOP_K in features else None
     request = chat_request(query, retrieval_dataset=dataset, request_output_len=1, extra_request_args=extra)

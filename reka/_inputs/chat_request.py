@@ -1,16 +1,15 @@
 """What is asked of a model, in one form for every generation of the API."""
 
 import mimetypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from os import PathLike
 from typing import Any, Final
 
 from reka import config
 from reka._inputs import validation
 from reka._inputs.conversation import conversation
-from reka._protocol import checks
+from reka._protocol.sampling import ARGUMENTS, PARAMETERS
 from reka._wire.dialect import ONLY_V0
 from reka._wire.messages import MEDIA_PARTS, chosen_tools, flat_tools, fold_for_reka
 from reka.errors import InvalidArgumentError, InvalidConversationError
@@ -18,27 +17,6 @@ from reka.media import media_url_of_file
 from reka.types import Message, Turn
 
 _NEEDED_FIELDS: Final = ("tools", "response_format", "research")
-
-_MAX_TOKENS: Final = ("max_tokens", partial(checks.integer, least=1))
-_SEED: Final = ("seed", checks.integer)
-_TOP_K: Final = ("top_k", partial(checks.integer, least=0))
-_TOP_P: Final = ("top_p", partial(checks.number, least=0, most=1))
-_OPTIONS: Final[Mapping[str, tuple[str, Callable[[object, str], object]]]] = {
-    "frequency_penalty": ("frequency_penalty", checks.number),
-    "length_penalty": ("length_penalty", checks.number),
-    "max_tokens": _MAX_TOKENS,
-    "presence_penalty": ("presence_penalty", checks.number),
-    "random_seed": _SEED,
-    "request_output_len": _MAX_TOKENS,
-    "retrieval_dataset": ("retrieval_dataset", validation.non_empty_string),
-    "runtime_top_k": _TOP_K,
-    "runtime_top_p": _TOP_P,
-    "seed": _SEED,
-    "temperature": ("temperature", partial(checks.number, least=0)),
-    "top_k": _TOP_K,
-    "top_p": _TOP_P,
-}
-"""Sampling options by the arguments of `chat` and `complete`: the name in the messages API, and the check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +155,10 @@ def chat_request(
         frequency_penalty=frequency_penalty,
         presence_penalty=presence_penalty,
         length_penalty=length_penalty,
-        retrieval_dataset=retrieval_dataset,
     )
-    model, stop = (
-        validation.non_empty_string(model_name, "model_name"),
-        checks.strings(stop_words or (), "stop_words"),
-    )
+    if retrieval_dataset is not None:
+        options["retrieval_dataset"] = validation.non_empty_string(retrieval_dataset, "retrieval_dataset")
+    model, stop = validation.non_empty_string(model_name, "model_name"), _stop(stop_words, "stop_words")
     extra = validation.mapping(extra_request_args, "extra_request_args")
     if media_filename is not None:
         # The rest of the conversation first: reading and encoding a file that will not be sent is in vain.
@@ -236,7 +212,7 @@ def messages_request(
         MessageHistory(fold_for_reka(messages)),
         validation.non_empty_string(model, "model"),
         options,
-        checks.strings([stop] if isinstance(stop, str) else stop or (), "stop"),
+        _stop([stop] if isinstance(stop, str) else stop, "stop"),
         {name: value for name, value in fields.items() if value is not None},
         validation.mapping(extra_request_args, "extra_request_args"),
     )
@@ -274,6 +250,11 @@ def _options(**given: object) -> dict[str, Any]:
     checked = {}
     for argument, value in given.items():
         if value is not None:
-            name, check = _OPTIONS[argument]
-            checked[name] = check(value, argument)
+            name, parameter = ARGUMENTS[argument]
+            checked[name] = parameter.check(value, argument)
+    return checked
+
+
+def _stop(words: object, argument: str) -> list[str]:
+    checked: list[str] = [] if words is None else PARAMETERS["stop"].check(words, argument)
     return checked

@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.text import Text
 
 import reka
 from reka import config
+from reka._protocol.sampling import PARAMETERS
 from reka.cli import show
 from reka.cli.errors import UsageError, report
 from reka.cli.progress import waiting
@@ -23,6 +24,12 @@ _END: Final = "/exit"
 _SAMPLING: Final = "Sampling"
 
 
+def _option(parameter: str, text: str, panel: str | None = _SAMPLING) -> Any:
+    """The option of a sampling parameter, with the limits that client and server have for it."""
+    limits = PARAMETERS[parameter]
+    return typer.Option(min=limits.least, max=limits.most, help=text, rich_help_panel=panel)
+
+
 def chat(
     session: Session,
     question: Annotated[
@@ -32,27 +39,14 @@ def chat(
     dataset: Annotated[str | None, typer.Option(help="A prepared dataset to retrieve from.")] = None,
     media: Annotated[str | None, typer.Option(help="An image, video, audio or PDF: a file, or its address.")] = None,
     model: Annotated[str, typer.Option(help="The model that answers.")] = config.MODEL,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of the answer.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(min=0.0, help="Higher is more diverse.", rich_help_panel=_SAMPLING)
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed, another answer.", rich_help_panel=_SAMPLING)] = None,
-    top_k: Annotated[
-        int | None, typer.Option(min=1, help="Sample from the k likeliest tokens.", rich_help_panel=_SAMPLING)
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="Sample from the likeliest tokens up to p.", rich_help_panel=_SAMPLING),
-    ] = None,
-    frequency_penalty: Annotated[
-        float | None, typer.Option(help="Against repeating; 0 is none.", rich_help_panel=_SAMPLING)
-    ] = None,
-    presence_penalty: Annotated[
-        float | None, typer.Option(help="Against repeating; 0 is none.", rich_help_panel=_SAMPLING)
-    ] = None,
-    length_penalty: Annotated[
-        float | None, typer.Option(help="Against short answers; 1 is none.", rich_help_panel=_SAMPLING)
-    ] = None,
+    max_tokens: Annotated[int | None, _option("max_tokens", "Most tokens of the answer.", None)] = None,
+    temperature: Annotated[float | None, _option("temperature", "Higher is more diverse.")] = None,
+    seed: Annotated[int | None, _option("seed", "Another seed, another answer.")] = None,
+    top_k: Annotated[int | None, _option("top_k", "Sample from the k likeliest tokens.")] = None,
+    top_p: Annotated[float | None, _option("top_p", "Sample from the likeliest tokens up to p.")] = None,
+    frequency_penalty: Annotated[float | None, _option("frequency_penalty", "Against repeating; 0 is none.")] = None,
+    presence_penalty: Annotated[float | None, _option("presence_penalty", "Against repeating; 0 is none.")] = None,
+    length_penalty: Annotated[float | None, _option("length_penalty", "Against short answers; 1 is none.")] = None,
     stop: Annotated[
         list[str] | None,
         typer.Option(help="End the answer before this text; may be given again.", rich_help_panel=_SAMPLING),

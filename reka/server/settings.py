@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from reka._protocol.sampling import MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
+
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
@@ -76,7 +78,7 @@ class Settings(BaseSettings):
 
     chunk_chars: int = Field(default=800, ge=50, le=20_000)
     """The most characters of a chunk."""
-    retrieval_top_k: int = Field(default=8, ge=1, le=100)
+    retrieval_top_k: int = Field(default=RETRIEVED_CHUNKS, ge=1, le=MAX_RETRIEVED_CHUNKS)
     """Chunks that a chat gets if it names no number."""
 
     @property
