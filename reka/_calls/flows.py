@@ -15,9 +15,10 @@ from reka._calls import endpoints
 from reka._calls.call import Call
 from reka._inputs.chat_request import ChatRequest, chat_request
 from reka._inputs.uploads import ArchiveSource
+from reka._protocol.features import RETRIEVAL_TOP_K, V0_ONLY
 from reka._protocol.jobs import ALREADY_PREPARED, BEING_PREPARED, refusal_code
 from reka._protocol.sampling import PARAMETERS
-from reka._wire.dialect import ONLY_V0, Dialect, dialect
+from reka._wire.dialect import Dialect, dialect
 from reka.errors import (
     APIStatusError,
     AuthError,
@@ -32,9 +33,6 @@ from reka.errors import (
 from reka.types import Api, ChatCompletion, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
 
 T = TypeVar("T")
-
-RETRIEVAL_TOP_K: Final = "retrieval_top_k"
-"""Feature of a server, and extra argument of chat: how many chunks come back."""
 
 _MISSING: Final = frozenset({404, 405, 410})
 # A dataset's stored name must stay below every server's limit on names, with the hash behind it.
@@ -182,7 +180,7 @@ def _dialect(request: ChatRequest, api: Api, capabilities: ServerCapabilities, p
     needs = request.required_features()
     if not needs and api == "auto":
         return preferred
-    of_v0 = ONLY_V0 & needs
+    of_v0 = V0_ONLY & needs
     # What the server can do matters only where the generations clash, or where v1 would be the better one.
     asks = bool(of_v0) and (api == "v1" or needs != of_v0 or preferred == "v1")
     features = (yield from fetch_features(capabilities)) if asks and api != "v0" else frozenset()

@@ -1,6 +1,5 @@
 """What is asked of a model, in one form for every generation of the API."""
 
-import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -9,9 +8,11 @@ from typing import Any, Final
 from reka import config
 from reka._inputs import validation
 from reka._inputs.conversation import conversation
+from reka._protocol.features import V0_ONLY
+from reka._protocol.media import part_of_url
+from reka._protocol.messages import beyond_turns, fold_for_reka, text_of
 from reka._protocol.sampling import ARGUMENTS, PARAMETERS
-from reka._wire.dialect import ONLY_V0
-from reka._wire.messages import MEDIA_PARTS, chosen_tools, flat_tools, fold_for_reka
+from reka._protocol.tools import flat_tools, for_reka, normalized_choice
 from reka.errors import InvalidArgumentError, InvalidConversationError
 from reka.media import media_url_of_file
 from reka.types import Message, Turn
@@ -61,7 +62,7 @@ class ChatRequest:
     def required_features(self) -> set[str]:
         """Name what not every generation of the API can do."""
         given = {**self.options, **self.v1_fields, **self.extra}
-        needs = {name for name in given if name in ONLY_V0 or (name in _NEEDED_FIELDS and given[name])}
+        needs = {name for name in given if name in V0_ONLY or (name in _NEEDED_FIELDS and given[name])}
         return needs | self.conversation.required_features()
 
 
@@ -91,8 +92,12 @@ class MessageHistory:
     given: list[dict[str, Any]]
 
     def turns(self) -> list[dict[str, str]]:
-        """The inverse of what `Turns.messages` makes of turns."""
-        return [_turn(index, message) for index, message in enumerate(self.given)]
+        """The inverse of what `TurnHistory.messages` makes of turns."""
+        for beyond in beyond_turns(self.given):
+            raise InvalidConversationError(
+                f"message {beyond.message} holds what the documented endpoint has no turn for: {beyond.feature}"
+            )
+        return [_turn(message) for message in self.given]
 
     def messages(self) -> list[dict[str, Any]]:
         """As it is."""
@@ -100,20 +105,7 @@ class MessageHistory:
 
     def required_features(self) -> set[str]:
         """What of it has no turn."""
-        needs = set()
-        media = [place for place, message in enumerate(self.given) for part in message["content"] if is_media(part)]
-        if len(media) > 1:
-            needs.add("several media")
-        if any(media):
-            needs.add("media after the first turn")
-        if any(message.get("tool_calls") for message in self.given):
-            needs.add("tool calls")
-        return needs
-
-
-def is_media(part: Mapping[str, Any]) -> bool:
-    """Whether a part of a message is an image, a video, audio or a PDF."""
-    return part["type"] in MEDIA_PARTS
+        return {beyond.feature for beyond in beyond_turns(self.given)}
 
 
 def chat_request(
@@ -201,7 +193,8 @@ def messages_request(
         presence_penalty=presence_penalty,
         seed=seed,
     )
-    sent_tools, choice = chosen_tools(flat_tools(tools or []), tool_choice)
+    flat = flat_tools(tools or [])
+    sent_tools, choice = for_reka(flat, normalized_choice(tool_choice, flat))
     fields = {
         "tools": sent_tools or None,
         "tool_choice": choice,
@@ -222,27 +215,17 @@ def _message(turn: Mapping[str, str]) -> dict[str, Any]:
     text = {"type": "text", "text": turn["text"]}
     if turn["type"] == "model":
         return {"role": "assistant", "content": [text]}
-    media_url = turn.get("media_url")
-    return {"role": "user", "content": [text] if media_url is None else [media_part(media_url), text]}
+    if "media_url" not in turn:
+        return {"role": "user", "content": [text]}
+    kind, url = part_of_url(turn["media_url"])
+    return {"role": "user", "content": [{"type": kind, kind: url}, text]}
 
 
-def _turn(index: int, message: Mapping[str, Any]) -> dict[str, str]:
-    media = [part for part in message["content"] if is_media(part)]
-    if message.get("tool_calls") or len(media) > 1 or (media and index > 0):
-        raise InvalidConversationError(f"message {index} holds what the documented endpoint has no turn for")
-    text = "\n\n".join(part["text"] for part in message["content"] if not is_media(part))
-    turn = {"type": "human" if message["role"] == "user" else "model", "text": text}
-    return turn | ({"media_url": media[0][media[0]["type"]]} if media else {})
-
-
-def media_part(url: str) -> dict[str, str]:
-    """A media URL as a part of a message, named by its MIME family; one that does not tell it is taken for an image."""
-    start = url[:100].lower()
-    mime_type = start[5:] if start.startswith("data:") else mimetypes.guess_type(url.partition("?")[0])[0] or ""
-    for family, kind in (("video/", "video_url"), ("audio/", "audio_url"), ("application/pdf", "pdf_url")):
-        if mime_type.startswith(family):
-            return {"type": kind, kind: url}
-    return {"type": "image_url", "image_url": url}
+def _turn(message: Mapping[str, Any]) -> dict[str, str]:
+    speaker, content = "human" if message["role"] == "user" else "model", message["content"]
+    turn = {"type": speaker, "text": text_of(content, "\n\n")}
+    urls = [part[part["type"]] for part in content if part["type"] != "text"]
+    return turn | {"media_url": urls[0]} if urls else turn
 
 
 def _options(**given: object) -> dict[str, Any]:

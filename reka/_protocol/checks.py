@@ -47,3 +47,14 @@ def _bounds(least: int | None, most: int | None) -> str:
     if most is not None:
         return f" from {least} to {most}"
     return "" if least is None else f" of at least {least}"
+
+
+def json_kind(value: object) -> str:
+    """Name a JSON value's type; the value itself may be large, or private."""
+    names = {"NoneType": "nothing", "str": "a string", "bool": "a boolean", "list": "a list", "dict": "an object"}
+    return names.get(type(value).__name__, "a number" if isinstance(value, int | float) else type(value).__name__)
+
+
+def describe(value: object) -> str:
+    """Show a JSON value: the beginning of a string, of any other its type alone."""
+    return repr(value[:100]) if isinstance(value, str) else json_kind(value)

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import NotRequired, TypedDict
 
 from reka._protocol.sampling import V0_NAMES
+from reka._protocol.usage import read_usage
 from reka._wire.reply import Reply, read_json
 from reka.errors import InvalidArgumentError
 from reka.types import (
@@ -19,7 +20,6 @@ from reka.types import (
     ModelTurn,
     PrepareRetrievalStatusResponse,
     RetrievedChunk,
-    Usage,
 )
 
 _KNOWN: Final = frozenset({"type", "text", "finish_reason", "usage", "retrieved_chunks"})
@@ -98,17 +98,6 @@ def as_turn(completion: ChatCompletion) -> ModelTurn:
     if completion.retrieved_chunks is not None:
         turn["retrieved_chunks"] = completion.retrieved_chunks
     return turn
-
-
-def read_usage(usage: object) -> Usage | None:
-    """Read token counts under either pair of names; None if there are none."""
-    if not isinstance(usage, Mapping):
-        return None
-    input_tokens = usage.get("prompt_tokens", usage.get("input_tokens"))
-    output_tokens = usage.get("completion_tokens", usage.get("output_tokens"))
-    if not isinstance(input_tokens, int) or not isinstance(output_tokens, int):
-        return None
-    return Usage(input_tokens, output_tokens)
 
 
 def read_chunks(chunks: object) -> list[RetrievedChunk] | None:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 import reka
 from reka import config
+from reka._protocol.media import is_media_url
 from reka._protocol.sampling import PARAMETERS
 from reka.cli import show
 from reka.cli.errors import UsageError, report
@@ -18,7 +19,6 @@ from reka.cli.session import Session
 from reka.media import media_url_of_file
 from reka.types import Turn
 
-_URL_SCHEMES: Final = ("http://", "https://", "data:")
 _END: Final = "/exit"
 
 _SAMPLING: Final = "Sampling"
@@ -107,8 +107,7 @@ def human_turn(text: str, media_url: str | None) -> reka.HumanTurn:
 
 
 def _media_url(media: str) -> str:
-    is_url = media.lower().startswith(_URL_SCHEMES)
-    return media if is_url else media_url_of_file(media)
+    return media if is_media_url(media) else media_url_of_file(media)
 
 
 def _ask(client: reka.Reka, turns: Sequence[Turn], options: Mapping[str, object]) -> reka.ModelTurn:

@@ -57,3 +57,26 @@ def test_the_arguments_of_a_client_are_checked_by_the_table(client: reka.Reka, m
         for value in VALUES[parameter.kind]:
             assert _error(ask, question, **{argument: value}) == _error(parameter.check, value, argument), argument
     assert len(by_argument) > 6
+
+
+@pytest.mark.parametrize("scheme", ["https", "HTTPS", "Http"])
+def test_a_media_url_that_the_client_lets_through_the_server_takes(client: reka.Reka, scheme: str) -> None:
+    url = f"{scheme}://x.example/cat.png"
+
+    assert "image" in client.chat("What is this?", url)["text"]
+    assert "image" in client.complete([{"role": "user", "content": [{"type": "image_url", "image_url": url}]}]).text
+
+
+def test_tools_that_the_server_refuses_the_client_refuses_before_they_are_sent(client: reka.Reka) -> None:
+    tool = {"name": "f", "description": "", "parameters": {"type": "object", "properties": {}}}
+
+    for wrong in (
+        [tool, tool],
+        [{"name": ""}],
+        [{**tool, "parameters": []}],
+        [{**tool, "parameters": {"type": "array"}}],
+    ):
+        with pytest.raises(reka.InvalidArgumentError, match="tools"):
+            client.complete(HI, tools=wrong)
+        with pytest.raises(reka.InvalidRequestError, match="tools"):
+            client.complete(HI, extra_request_args={"tools": wrong})

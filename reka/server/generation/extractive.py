@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from reka._protocol.media import labels_in
 from reka.server.generation.sentences import passages
 from reka.server.generation.types import (
     AnswerStream,
@@ -22,7 +23,6 @@ from reka.server.generation.types import (
     text_of,
     user_texts,
 )
-from reka.server.media import media_of
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Embedder
@@ -282,7 +282,7 @@ def _rendered(chosen: Sequence[_Quotation]) -> Iterator[str]:
 
 
 def _media(question: GenerationRequest) -> list[str]:
-    return [kind if kind else "media file" for message in question.messages for kind in media_of(message)]
+    return [label for message in question.messages for label in labels_in(message.get("content"))]
 
 
 def _nothing_found(question: GenerationRequest) -> str:

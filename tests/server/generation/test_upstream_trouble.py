@@ -157,8 +157,6 @@ GARBAGE: dict[str, bytes] = {
     "content of another type": b'{"choices": [{"message": {"content": 5}}]}',
     "calls of another type": b'{"choices": [{"message": {"content": "", "tool_calls": 5}}]}',
     "a call without a function": b'{"choices": [{"message": {"content": "", "tool_calls": [{}]}}]}',
-    "usage of another type": b'{"choices": [{"message": {"content": "x"}}], "usage": [1]}',
-    "infinite usage": b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": "inf"}}',
     "deep": b"[" * 100_000,
     "half": b'{"choices": [{"message": {"content": "x"',
 }
@@ -173,6 +171,23 @@ def test_garbage_of_the_upstream_is_a_bad_gateway(api: Caller, upstream: FakeRek
 
     assert answer.status_code == 502
     assert "cannot be read" in told(way, answer)[0]
+
+
+@EVERY_WAY
+@pytest.mark.parametrize(
+    "usage", [[1], "many", {"prompt_tokens": "inf"}, {"prompt_tokens": 1, "completion_tokens": None}]
+)
+def test_an_answer_whose_usage_cannot_be_read_is_good_and_its_tokens_are_counted(
+    api: Caller, upstream: FakeReka, way: str, usage: object
+) -> None:
+    whole = {"choices": [{"message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop"}]}
+    upstream.will_answer(200, {**whole, "usage": usage})
+
+    answer = WAYS[way](api)
+
+    assert answer.status_code == 200
+    assert "fine" in answer.text
+    assert '"output_tokens":1' in answer.text or '"completion_tokens":1' in answer.text
 
 
 GARBLED_STREAMS: dict[str, bytes] = {

@@ -9,6 +9,7 @@ from typing import Any, Final
 import aiohttp
 
 from reka._protocol.addresses import is_rekas_own
+from reka._protocol.usage import read_usage
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.types import (
     AnswerStream,
@@ -21,7 +22,7 @@ from reka.server.generation.types import (
 )
 from reka.server.generation.upstream.errors import error_in_stream
 from reka.server.generation.upstream.http import UpstreamHttp, events
-from reka.server.generation.upstream.payloads import Form, chat_request, estimate_usage, read_completion, read_usage
+from reka.server.generation.upstream.payloads import Form, chat_request, estimate_usage, read_completion
 from reka.server.generation.upstream.stream import StreamReader
 from reka.server.metrics import Metrics
 
@@ -193,7 +194,7 @@ class UpstreamBackend:
     async def _read(self, completion: Any, body: Mapping[str, Any]) -> GenerationResult:
         try:
             answer = read_completion(completion)
-            usage = completion.get("usage") or {}
+            usage = completion.get("usage")
         except _OTHER_SHAPE as error:
             raise self._http.unreadable_response() from error
         texts = [answer.text, *(call.arguments for call in answer.tool_calls)]
@@ -202,13 +203,10 @@ class UpstreamBackend:
 
     async def _tokens(self, usage: Any, body: Mapping[str, Any], texts: Sequence[str]) -> tuple[int, int]:
         """How many tokens went in and came out: what the upstream tells, else counted, which takes a while."""
-        try:
-            told = read_usage(usage)
-        except _OTHER_SHAPE as error:
-            raise self._http.unreadable_response() from error
-        if told is None:
+        read = read_usage(usage)
+        if read is None:
             return await asyncio.to_thread(estimate_usage, self._count_tokens, body, texts)
-        return told
+        return read.input_tokens, read.output_tokens
 
 
 def _streaming(body: Mapping[str, Any], form: Form) -> dict[str, Any]:

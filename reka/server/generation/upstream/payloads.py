@@ -8,7 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 from uuid import uuid4
 
-from reka._wire.messages import fold_for_reka, sent_message
+from reka._protocol.features import V0_ONLY
+from reka._protocol.messages import fold_for_reka, sent_message
+from reka._protocol.messages import text_of as content_text
+from reka._protocol.sampling import PARAMETERS
+from reka._protocol.tools import NAMED, for_reka
 from reka.errors import InvalidConversationError
 from reka.server.generation import prompt
 from reka.server.generation.types import (
@@ -20,23 +24,17 @@ from reka.server.generation.types import (
     text_of,
 )
 
-__all__ = ["Form", "arguments_text", "chat_request", "estimate_usage", "read_completion", "read_text", "read_usage"]
+__all__ = ["Form", "arguments_text", "chat_request", "estimate_usage", "read_completion", "read_text"]
 
 Form: TypeAlias = Literal["openai", "reka"]
 """Which of the two an upstream takes: OpenAI's full form, or the live Reka host's."""
 
-# A Question's fields that both have under the same name. Neither has `length_penalty`.
+# A request's fields that both have under the same name. `stop` may be empty, and retrieval is this server's own work.
+_APART: Final = V0_ONLY | {"stop", "retrieval_top_k"}
 _PARAMETERS: Final = (
-    "max_tokens",
-    "temperature",
-    "seed",
-    "top_k",
-    "top_p",
-    "frequency_penalty",
-    "presence_penalty",
+    *(name for name in PARAMETERS if name not in _APART),
     "response_format",
 )
-_USAGE: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
 _ANSWER_FIELDS: Final = frozenset({"role", "content", "tool_calls", "function_call"})
 
 
@@ -63,7 +61,7 @@ def chat_request(question: GenerationRequest, model: str, form: Form = "openai")
 
 
 def read_completion(completion: Any) -> GenerationResult:
-    """Read a chat completion leniently: only a message must be there. Tokens are left at 0: see `read_usage`.
+    """Read a chat completion leniently: only a message must be there. Tokens are left at 0.
 
     Raises:
         LookupError, TypeError, ValueError, AttributeError: It is of another shape.
@@ -81,20 +79,6 @@ def read_completion(completion: Any) -> GenerationResult:
     )
 
 
-def read_usage(usage: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Read the numbers of tokens that went in and came out, by either of their names; None if one is not told.
-
-    Raises:
-        LookupError, TypeError, ValueError, AttributeError, ArithmeticError: It is of another shape.
-    """
-    read, written = (_first(usage, names) for names in _USAGE)
-    return None if read is None or written is None else (read, written)
-
-
-def _first(usage: Mapping[str, Any], names: Sequence[str]) -> int | None:
-    return next((int(usage[name]) for name in names if usage.get(name) is not None), None)
-
-
 def estimate_usage(
     count_tokens: Callable[[str], int], body: Mapping[str, Any], texts: Sequence[str]
 ) -> tuple[int, int]:
@@ -106,11 +90,13 @@ def read_text(content: Any) -> str:
     """Read a message's content, or a piece of it: a text, a list of parts, or nothing.
 
     Raises:
-        LookupError, TypeError, AttributeError: It is of another shape.
+        TypeError: It is of another shape.
     """
     if isinstance(content, str):
         return content
-    return "".join(part["text"] for part in content or () if part.get("type") == "text")
+    if content is not None and not (isinstance(content, list) and all(isinstance(part, dict) for part in content)):
+        raise TypeError("a message's content is neither text nor parts")
+    return content_text(content)
 
 
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:
@@ -153,17 +139,13 @@ def _reka_messages(messages: Sequence[Message]) -> list[Any]:
 def _openai_tools(question: GenerationRequest) -> tuple[list[Any], Any]:
     tools = [{"type": "function", "function": dict(tool)} for tool in question.tools]
     choice = question.tool_choice
-    if choice is not None and choice.startswith("named:"):
-        return tools, {"type": "function", "function": {"name": choice.removeprefix("named:")}}
+    if choice is not None and choice.startswith(NAMED):
+        return tools, {"type": "function", "function": {"name": choice.removeprefix(NAMED)}}
     return tools, choice
 
 
 def _reka_tools(question: GenerationRequest) -> tuple[list[Any], Any]:
-    """The live host cannot be told which tool must be called, so that one is sent alone."""
-    choice = question.tool_choice
-    if choice is not None and choice.startswith("named:"):
-        return [dict(tool) for tool in question.tools if tool["name"] == choice.removeprefix("named:")], "tool"
-    return [dict(tool) for tool in question.tools], "tool" if choice == "required" else choice
+    return for_reka(question.tools, question.tool_choice)
 
 
 _MESSAGES: Final[Mapping[Form, Callable[[Sequence[Message]], list[Any]]]] = {
