@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
+from reka._protocol.models import DEFAULT_MODEL
 from reka._protocol.sampling import RETRIEVED_CHUNKS as RETRIEVED_CHUNKS
 from reka.errors import InvalidArgumentError
 
-MODEL: Final = "reka-flash"
+MODEL: Final = DEFAULT_MODEL
 """Model of a chat that names none (documented)."""
 
 CONNECT_TIMEOUT: Final = 10.0

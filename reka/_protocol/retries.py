@@ -43,7 +43,7 @@ class RetryPolicy:
     longest_retry_after: float = LONGEST_RETRY_AFTER
 
     def __post_init__(self) -> None:
-        integer(self.max_retries, "max_retries", least=0)
+        checked_retries(self.max_retries)
 
     def next_wait(self, attempt: int, retry_after: float | None, time_left: float = float("inf")) -> float | None:
         """Seconds until the next try; None if the last try was the last.
@@ -57,6 +57,15 @@ class RetryPolicy:
             return None
         wait = backoff(attempt) if retry_after is None else retry_after
         return wait if wait < time_left else None
+
+
+def checked_retries(max_retries: object) -> int:
+    """Check a number of retries, and give it back.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    return integer(max_retries, "max_retries", least=0)
 
 
 def backoff(attempt: int) -> float:

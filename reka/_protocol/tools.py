@@ -81,8 +81,10 @@ def _flat_tool(place: str, tool: object) -> dict[str, Any]:
     parameters = flat.get("parameters")
     schema = {"type": "object", "properties": {}} if parameters is None else _object(f"{place}.parameters", parameters)
     if schema.get("type", "object") != "object":
-        kind = describe(schema["type"])
-        raise InvalidArgumentError(f"{place}.parameters: got a schema of type {kind}, want one of type 'object'")
+        raise InvalidArgumentError(
+            f"{place}.parameters: got a schema of type {describe(schema['type'])} for {name[:100]!r}, want one of type "
+            "'object'"
+        )
     read = {"name": name, "description": str(flat.get("description") or ""), "parameters": dict(schema)}
     return read if flat.get("strict") is None else {**read, "strict": flat["strict"]}
 

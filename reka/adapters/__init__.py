@@ -1,5 +1,33 @@
-"""What adapters to other frameworks are built on: shared clients, and an event loop in the background."""
+"""What adapters to other frameworks are built on: shared clients, and what client and server know of the API.
 
+An event loop in the background is in `reka.adapters.background_loop`.
+"""
+
+from reka._protocol.features import V0_ONLY
+from reka._protocol.media import MEDIA_KINDS, is_media_url, part_type
+from reka._protocol.messages import BeyondTurns, beyond_turns
+from reka._protocol.models import DEFAULT_MODEL, Model, model_of
+from reka._protocol.sampling import MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
+from reka.adapters.sampling import SAMPLING_PARAMETERS, MaxRetries, SamplingFields, check_parameter
 from reka.adapters.shared_clients import ClientSettings, SharedClients, with_prepare_hint
 
-__all__ = ["ClientSettings", "SharedClients", "with_prepare_hint"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "MAX_RETRIEVED_CHUNKS",
+    "MEDIA_KINDS",
+    "RETRIEVED_CHUNKS",
+    "SAMPLING_PARAMETERS",
+    "V0_ONLY",
+    "BeyondTurns",
+    "ClientSettings",
+    "MaxRetries",
+    "Model",
+    "SamplingFields",
+    "SharedClients",
+    "beyond_turns",
+    "check_parameter",
+    "is_media_url",
+    "model_of",
+    "part_type",
+    "with_prepare_hint",
+]

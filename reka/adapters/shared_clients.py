@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from weakref import finalize
 
 from reka import config
+from reka._protocol.retries import checked_retries
 from reka.adapters import background_loop
 from reka.async_client import AsyncReka
 from reka.client import Reka
@@ -24,13 +25,21 @@ C = TypeVar("C", Reka, AsyncReka)
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """What a client is opened with; see `Reka`. None leaves the choice to the client."""
+    """What a client is opened with; see `Reka`. None leaves the choice to the client.
+
+    Raises:
+        InvalidArgumentError: `max_retries` is no number of retries.
+    """
 
     api_key: str | None = field(default=None, repr=False)
     base_url: str | None = None
     timeout: float | Timeout | None = None
     max_retries: int | None = None
     api: Api = "auto"
+
+    def __post_init__(self) -> None:
+        if self.max_retries is not None:
+            checked_retries(self.max_retries)
 
     def arguments(self) -> dict[str, Any]:
         """The settings as arguments of `Reka` and `AsyncReka`."""

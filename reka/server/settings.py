@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from reka._protocol.models import REKA_MODELS
 from reka._protocol.sampling import MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
 
 KIB = 1024
@@ -58,7 +59,7 @@ class Settings(BaseSettings):
     """Seconds to wait for a connection to it."""
     upstream_silence: float = Field(default=300, gt=0)
     """Seconds of silence that end a question: a large model may think that long before its first word."""
-    models: tuple[str, ...] = ("reka-flash", "reka-core", "reka-edge", "reka-flash-3", "reka-edge-2603")
+    models: tuple[str, ...] = REKA_MODELS
     """Model names that a chat may ask for; all are answered alike."""
 
     max_upload_bytes: int = Field(default=5 * GIB, gt=0)

@@ -19,10 +19,10 @@ from langchain_reka.errors import translate_errors
 from langchain_reka.messages import media_in, reka_messages, source_indices
 from langchain_reka.parameters import MODEL_PARAMS, call_arguments, refuse_unknown
 from langchain_reka.profiles import MEDIA_INPUTS, is_another_models, profile_of
-from reka.adapters import ClientSettings
+from reka.adapters import DEFAULT_MODEL, ClientSettings, SamplingFields
 
 
-class ChatReka(ClientMixin, DirectChatModel):
+class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     """A chat model of Reka's API, or of any server that speaks it.
 
     What is None is left to the server. Every parameter of the answer may be given to one call too:
@@ -50,35 +50,11 @@ class ChatReka(ClientMixin, DirectChatModel):
     # Errors do not show what was given: under a mistyped name, it may be the key.
     model_config = ConfigDict(extra="forbid", populate_by_name=True, protected_namespaces=(), hide_input_in_errors=True)
 
-    model: str = Field(default="reka-flash", validation_alias=AliasChoices("model", "model_name"))
+    model: str = Field(default=DEFAULT_MODEL, validation_alias=AliasChoices("model", "model_name"))
     """Name of the model; `reka:` before it, as LangChain's strings for models have it, is taken off."""
-
-    temperature: float | None = None
-    """Higher is more diverse."""
-
-    max_tokens: int | None = None
-    """The most tokens of an answer."""
-
-    top_p: float | None = None
-    """Sample from this top share of the probability alone."""
-
-    top_k: int | None = None
-    """Sample from this many likeliest tokens alone."""
-
-    frequency_penalty: float | None = None
-    """How much repetitions are penalised; 0 is not at all."""
-
-    presence_penalty: float | None = None
-    """How much using a token again is penalised; 0 is not at all."""
-
-    length_penalty: float | None = None
-    """How much short answers are penalised; 1 is not at all. Reka's host has it at its documented endpoint alone."""
 
     stop: list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
     """An answer ends before any of these words."""
-
-    seed: int | None = None
-    """Another seed gives another answer."""
 
     streaming: bool = False
     """Whether `invoke` streams behind the scenes, so that callbacks see each new piece."""
@@ -121,11 +97,6 @@ class ChatReka(ClientMixin, DirectChatModel):
     def _profile_is_of_this_model(self) -> Self:
         self.profile = self._profile_of(self.model)
         return self
-
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _stop_as_list(cls, stop: object) -> object:
-        return [stop] if isinstance(stop, str) else stop
 
     @property
     def _llm_type(self) -> str:

@@ -27,6 +27,7 @@ from langchain_core.messages import (
 )
 
 import reka
+from reka.adapters import MEDIA_KINDS, beyond_turns, is_media_url, part_type
 
 Block: TypeAlias = Mapping[str, Any]
 Part: TypeAlias = dict[str, str]
@@ -40,7 +41,6 @@ _ROLES: Final[Mapping[str, str]] = {
     "ai": "assistant",
     "model": "assistant",
 }
-_URL_SCHEMES: Final = ("http://", "https://", "data:")
 _TOOL_BLOCKS: Final = frozenset({"tool_call", "tool_use"})
 _NOT_SENT_OF_ANSWERS: Final = frozenset(
     {
@@ -93,15 +93,11 @@ def first_v1_only_block(asked: Sequence[BaseMessage]) -> str | None:
     Turns take one piece of media, in the first turn, and no tool calls.
     """
     messages = reka_messages(asked)
-    roles = [message["role"] for message in messages]
-    first_answer = roles.index("assistant") if "assistant" in roles else len(roles)
-    found = [(index, f"{kind} block") for index, kind in media_in(messages)]
-    misplaced = [place for number, place in enumerate(found) if number > 0 or place[0] > first_answer]
-    misplaced += [(index, "tool_call block") for index, message in enumerate(messages) if message.get("tool_calls")]
-    if not misplaced:
-        return None
-    place, what = min(misplaced)
-    return f"message {source_indices(asked)[place]}: {what}"
+    for beyond in beyond_turns(messages):
+        content = messages[beyond.message]["content"]
+        block = "tool_call" if beyond.part is None else content[beyond.part]["type"]
+        return f"message {source_indices(asked)[beyond.message]}: {block} block"
+    return None
 
 
 def _placed(messages: Sequence[BaseMessage]) -> list[tuple[int, dict[str, Any]]]:
@@ -258,8 +254,7 @@ def _file(block: Block) -> Part:
     mime_type = str(block.get("mime_type") or "application/pdf")
     if mime_type.startswith("text/") and block.get("base64"):
         return _text_part(_decoded(block["base64"]))
-    families = {"application/pdf": "pdf_url", "image/": "image_url", "video/": "video_url", "audio/": "audio_url"}
-    kind = next((kind for family, kind in families.items() if mime_type.startswith(family)), None)
+    kind = part_type(mime_type)
     if kind is None:
         raise _UnsendableError(f"of MIME type {mime_type!r}, want application/pdf, an image, a video, audio or text")
     return {"type": kind, kind: _url({**block, "mime_type": mime_type})}
@@ -294,7 +289,7 @@ def _url(block: Block) -> str:
 
 
 def _checked(url: object) -> str:
-    if not isinstance(url, str) or not url.lower().startswith(_URL_SCHEMES):
+    if not isinstance(url, str) or not is_media_url(url):
         raise _UnsendableError("whose URL is no http(s) or data URL; send a local file as base64")
     return url
 
@@ -317,10 +312,7 @@ _PARTS: Final[Mapping[str, Callable[[Block], Part]]] = {
     "audio": _media("audio_url"),
     "file": _file,
     "text-plain": _plain_text,
-    "image_url": _reka,
-    "video_url": _reka,
-    "audio_url": _reka,
-    "pdf_url": _reka,
+    **dict.fromkeys(MEDIA_KINDS, _reka),
 }
 
 

@@ -7,27 +7,16 @@ from typing import Any, Final
 from pydantic import AliasChoices, BaseModel
 
 import reka
+from reka.adapters import SAMPLING_PARAMETERS, V0_ONLY, check_parameter
 
-MODEL_PARAMS: Final = (
-    "model",
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "top_k",
-    "frequency_penalty",
-    "presence_penalty",
-    "length_penalty",
-    "stop",
-    "seed",
-    "retrieval_dataset",
-)
+MODEL_PARAMS: Final = ("model", *SAMPLING_PARAMETERS, "retrieval_dataset")
 """What a model object has, and a call may have."""
 
 CALL_PARAMS: Final = ("tools", "tool_choice", "response_format", "research", "timeout")
 """What a call alone has."""
 
 _ALIASES: Final[Mapping[str, str]] = {"model_name": "model", "stop_sequences": "stop"}
-_EXTRA: Final = ("length_penalty", "retrieval_dataset")
+_EXTRA: Final = tuple(sorted(V0_ONLY))
 """What `complete` takes among the extra arguments: Reka's host has it at its documented endpoint alone."""
 
 _NOT_SENT: Final = frozenset({"stream", "stream_usage", "ls_structured_output_format", "structured_output_format"})
@@ -45,7 +34,7 @@ def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[s
         The arguments that are set. What is None is left to the server.
 
     Raises:
-        InvalidArgumentError: The call was given something that has no such name.
+        InvalidArgumentError: The call was given something that has no such name, or cannot have such a value.
     """
     chosen = dict(own)
     for name, value in of_call.items():
@@ -59,7 +48,8 @@ def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[s
             )
         if value is not None:
             chosen[known] = value
-    extra = {name: value for name in _EXTRA if (value := chosen.pop(name, None)) is not None}
+    # The client checks what has a name of its own there; what it takes as extra goes out as it is.
+    extra = {name: check_parameter(name, value) for name in _EXTRA if (value := chosen.pop(name, None)) is not None}
     extra |= chosen.pop("model_kwargs", None) or {}
     return {**chosen, "extra_request_args": extra} if extra else chosen
 

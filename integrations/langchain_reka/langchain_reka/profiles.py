@@ -1,12 +1,11 @@
-"""What Reka's models can do, by name, in LangChain's terms.
-
-Source: Reka's documentation of its models, as of 2026. What is not said there is left out, and so not refused.
-"""
+"""What Reka's models can do, by name, in LangChain's terms. What nobody says is left out, and so not refused."""
 
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from langchain_core.language_models import ModelProfile
+
+from reka.adapters import MEDIA_KINDS, Model, model_of
 
 _EVERY_MODEL: Final[Mapping[str, Any]] = {
     "text_inputs": True,
@@ -14,51 +13,35 @@ _EVERY_MODEL: Final[Mapping[str, Any]] = {
     "image_outputs": False,
     "audio_outputs": False,
     "video_outputs": False,
-    "tool_calling": True,
-    "tool_choice": True,
     "tool_call_streaming": False,
-    "structured_output": False,
-    "reasoning_output": False,
-}
-_SEES_AND_HEARS: Final[Mapping[str, Any]] = {
-    "image_inputs": True,
-    "image_url_inputs": True,
-    "video_inputs": True,
-    "audio_inputs": True,
-    "pdf_inputs": True,
-    "image_tool_message": True,
-    "pdf_tool_message": True,
-}
-_SEES: Final[Mapping[str, Any]] = {
-    "image_inputs": True,
-    "image_url_inputs": True,
-    "video_inputs": True,
-    "image_tool_message": True,
-}
-_READS_ALONE: Final[Mapping[str, Any]] = dict.fromkeys(_SEES_AND_HEARS, False)
-
-# The first name that a model's name begins with counts.
-_BY_NAME: Final[Mapping[str, Mapping[str, Any]]] = {
-    "reka-flash-research": {**_READS_ALONE, "structured_output": True, "reasoning_output": True},
-    "reka-flash-3": {**_READS_ALONE, "max_input_tokens": 65_536, "open_weights": True},
-    "reka-flash": {**_SEES_AND_HEARS, "max_input_tokens": 65_536},
-    "reka-edge": {**_SEES, "max_input_tokens": 16_384},
-    "reka-core": _SEES_AND_HEARS,
 }
 
-MEDIA_INPUTS: Final[Mapping[str, str]] = {
-    "image_url": "image_inputs",
-    "video_url": "video_inputs",
-    "audio_url": "audio_inputs",
-    "pdf_url": "pdf_inputs",
-}
+MEDIA_INPUTS: Final[Mapping[str, str]] = {part: part.replace("_url", "_inputs") for part in MEDIA_KINDS}
 """The key of a profile that says whether a model takes a kind of media part."""
 
 
 def profile_of(model: str) -> ModelProfile | None:
     """Tell what a model can do; None for a model that is not known."""
-    known = next((profile for name, profile in _BY_NAME.items() if model.startswith(name)), None)
-    return None if known is None else cast("ModelProfile", {**_EVERY_MODEL, **known, "name": model})
+    known = model_of(model)
+    return None if known is None else cast("ModelProfile", {**_EVERY_MODEL, **_facts(known), "name": model})
+
+
+def _facts(known: Model) -> dict[str, Any]:
+    takes = {key: part in known.media for part, key in MEDIA_INPUTS.items()}
+    facts = {
+        "max_input_tokens": known.context_window,
+        "max_output_tokens": known.max_output,
+        **takes,
+        "image_url_inputs": takes["image_inputs"],
+        "image_tool_message": takes["image_inputs"],
+        "pdf_tool_message": takes["pdf_inputs"],
+        "tool_calling": known.calls_tools,
+        "tool_choice": known.calls_tools,
+        "structured_output": "json_schema" in known.response_formats,
+        "reasoning_output": known.reasons,
+        "open_weights": known.has_open_weights,
+    }
+    return {key: value for key, value in facts.items() if value is not None}
 
 
 def is_another_models(profile: Mapping[str, Any], model: str) -> bool:

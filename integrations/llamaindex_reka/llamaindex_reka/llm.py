@@ -23,7 +23,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.program.utils import get_program_for_llm
 from llama_index.core.prompts import PromptTemplate
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
 import reka
 from llamaindex_reka import media
@@ -32,7 +32,14 @@ from llamaindex_reka.dataset import PREPARE_HINT
 from llamaindex_reka.messages import messages_for
 from llamaindex_reka.models import DEFAULT_OUTPUT, model_of
 from llamaindex_reka.parameters import IN_EXTRA, OF_MODEL, arguments, refuse_unknown
-from reka.adapters import ClientSettings, SharedClients, with_prepare_hint
+from reka.adapters import (
+    DEFAULT_MODEL,
+    ClientSettings,
+    MaxRetries,
+    SamplingFields,
+    SharedClients,
+    with_prepare_hint,
+)
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
@@ -51,7 +58,7 @@ def _cache_signature(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-class RekaLLM(FunctionCallingLLM):
+class RekaLLM(SamplingFields, FunctionCallingLLM):
     """A language model of Reka's, or of any server that speaks its API.
 
     What is None is left to the server. Every parameter but the client's own (`api_key`, `base_url`, `api`,
@@ -76,7 +83,7 @@ class RekaLLM(FunctionCallingLLM):
     # Errors do not show what was given: in a wrong place, it may be the key.
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
-    model: str = "reka-flash"
+    model: str = DEFAULT_MODEL
     """Name of the model."""
 
     # Left out of `to_dict` and JSON; a pickle keeps it.
@@ -90,40 +97,13 @@ class RekaLLM(FunctionCallingLLM):
     """The generation of the API: `v0`, the documented endpoint; `v1`, the completions endpoint; `auto`, whichever does
     what is asked."""
 
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    """Higher is more diverse."""
-
-    max_tokens: int | None = Field(default=None, ge=1)
-    """The most tokens of an answer."""
-
-    top_p: float | None = Field(default=None, ge=0, le=1)
-    """Sample from this top share of the probability alone."""
-
-    top_k: int | None = Field(default=None, ge=0)
-    """Sample from this many likeliest tokens alone."""
-
-    frequency_penalty: float | None = None
-    """How much repetitions are penalised; 0 is not at all."""
-
-    presence_penalty: float | None = None
-    """How much using a token again is penalised; 0 is not at all."""
-
-    length_penalty: float | None = None
-    """How much short answers are penalised; 1 is not at all. The documented endpoint alone has it."""
-
-    stop: list[str] | None = None
-    """An answer ends before any of these words."""
-
-    seed: int | None = None
-    """Another seed gives another answer."""
-
     research: dict[str, Any] | None = None
     """Settings of `reka-flash-research`: `web_search`, `parallel_thinking`."""
 
     timeout: float | reka.Timeout | None = None
     """Seconds that a call may last, or a `reka.Timeout`; None is the client's default."""
 
-    max_retries: int | None = Field(default=None, ge=0)
+    max_retries: MaxRetries = None
     """How often a failed call is sent again; None is the client's default, 0 never."""
 
     retrieval_dataset: str | None = None
@@ -151,7 +131,7 @@ class RekaLLM(FunctionCallingLLM):
         **parameters: Any,
     ) -> None:
         # In the order in which `llama-index-llms-reka` takes its arguments.
-        given = {
+        given: dict[str, Any] = {
             "model": model,
             "api_key": api_key,
             "temperature": temperature,
@@ -162,11 +142,6 @@ class RekaLLM(FunctionCallingLLM):
         refuse_unknown(parameters, type(self).model_fields, "an argument of RekaLLM")
         super().__init__(**{name: value for name, value in given.items() if value is not None}, **parameters)
 
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _stop_as_list(cls, stop: object) -> object:
-        return [stop] if isinstance(stop, str) else stop
-
     @classmethod
     def class_name(cls) -> str:
         """The name that LlamaIndex writes into serialized forms."""
@@ -176,11 +151,13 @@ class RekaLLM(FunctionCallingLLM):
     def metadata(self) -> LLMMetadata:
         """What LlamaIndex plans prompts with. A model that is not in the table is given cautious figures."""
         known = model_of(self.model)
-        calls_tools = known.calls_tools if self.is_function_calling_model is None else self.is_function_calling_model
+        calls_tools = self.is_function_calling_model
+        if calls_tools is None:
+            calls_tools = known.calls_tools is not False
         return LLMMetadata(
             model_name=self.model,
             context_window=self.context_window or known.context_window,
-            num_output=self.max_tokens or min(DEFAULT_OUTPUT, known.max_output),
+            num_output=self.max_tokens or min(DEFAULT_OUTPUT, known.max_output or known.context_window),
             is_chat_model=True,
             is_function_calling_model=calls_tools and self.api != "v0",
         )

@@ -27,6 +27,7 @@ from llama_index.core.base.llms.types import (
 
 import reka
 import reka.media
+from reka.adapters import beyond_turns
 
 Part: TypeAlias = dict[str, Any]
 MakePart: TypeAlias = Callable[[str | bytes], dict[str, str]]
@@ -66,7 +67,9 @@ class _Message:
     role: str
     parts: list[Part] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
-    media: list[_Place] = field(default_factory=list)
+    media: dict[int, _Place] = field(default_factory=dict)
+    """Where media among the parts come from."""
+
     call_places: list[_Place] = field(default_factory=list)
 
     def add_text(self, text: str) -> None:
@@ -79,7 +82,7 @@ class _Message:
     def add_media(self, place: _Place, part: Part) -> None:
         if self.role == "assistant":
             raise place.wrong("media in an assistant's message, which this API does not take; put it into a user's")
-        self.media.append(place)
+        self.media[len(self.parts)] = place
         self.parts.append(part)
 
 
@@ -99,9 +102,10 @@ def messages_for(messages: Sequence[ChatMessage], *, documented_only: bool = Fal
     """
     written = [_written(index, message) for index, message in enumerate(messages)]
     _check_results(messages, written)
+    sent = [_sent(given, message) for given, message in zip(messages, written, strict=True)]
     if documented_only:
-        _check_documented(written)
-    return [_sent(given, message) for given, message in zip(messages, written, strict=True)]
+        _check_documented(written, sent)
+    return sent
 
 
 def _written(index: int, given: ChatMessage) -> _Message:
@@ -270,17 +274,15 @@ def _check_results(given: Sequence[ChatMessage], written: Sequence[_Message]) ->
             )
 
 
-def _check_documented(messages: Sequence[_Message]) -> None:
+def _check_documented(written: Sequence[_Message], sent: Sequence[Mapping[str, Any]]) -> None:
     """See to it that messages fit the documented endpoint's turns."""
-    media = [place for message in messages for place in message.media]
-    answered = [index for index, message in enumerate(messages) if message.role == "assistant"]
-    for place in media[1:]:
-        raise place.wrong("a second medium, and the documented endpoint takes one; leave out api='v0'")
-    for place in media:
-        if answered and answered[0] < place.index:
-            raise place.wrong("the documented endpoint takes media in the first turn alone; leave out api='v0'")
-    for place in (place for message in messages for place in message.call_places):
-        raise place.wrong("the documented endpoint has no tools; leave out api='v0'")
+    for beyond in beyond_turns(sent):
+        message = written[beyond.message]
+        place = message.call_places[0] if beyond.part is None else message.media[beyond.part]
+        raise place.wrong(
+            f"{beyond.feature}: the documented endpoint takes one medium, in the first turn, and no tools; "
+            "leave out api='v0'"
+        )
 
 
 def _sent(given: ChatMessage, message: _Message) -> dict[str, Any]:
