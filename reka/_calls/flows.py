@@ -17,6 +17,7 @@ from reka._inputs.chat_request import ChatRequest, chat_request
 from reka._inputs.uploads import ArchiveSource
 from reka._protocol.features import RETRIEVAL_TOP_K, V0_ONLY
 from reka._protocol.jobs import ALREADY_PREPARED, BEING_PREPARED, refusal_code
+from reka._protocol.names import has_digest, name_with_digest
 from reka._protocol.sampling import PARAMETERS
 from reka._wire.dialect import Dialect, dialect
 from reka.errors import (
@@ -35,9 +36,6 @@ from reka.types import Api, ChatCompletion, OnUpdate, PrepareRetrievalStatusResp
 T = TypeVar("T")
 
 _MISSING: Final = frozenset({404, 405, 410})
-# A dataset's stored name must stay below every server's limit on names, with the hash behind it.
-_NAME_CHARACTERS: Final = 64
-_HASH_CHARACTERS: Final = 16
 
 
 @dataclass(slots=True)
@@ -201,28 +199,23 @@ def retrieve(query: str, dataset: str, k: int, capabilities: ServerCapabilities)
 
 
 def ensure_dataset(name: str, source: ArchiveSource, digest: str, on_update: OnUpdate | None) -> Flow[str]:
-    """Upload and prepare what is not there yet; see `Reka.ensure_dataset`.
-
-    The API keeps no hash, so the stored name carries it.
-    """
-    suffix = f"-{digest[:_HASH_CHARACTERS]}"
-    stored = _stored((yield endpoints.list_datasets()), suffix)
+    """Upload and prepare what is not there yet; see `Reka.ensure_dataset`."""
+    stored = _stored((yield endpoints.list_datasets()), digest)
     if stored is None:
         try:
-            result = yield endpoints.add_dataset(source, name[:_NAME_CHARACTERS] + suffix, None, None)
+            result = yield endpoints.add_dataset(source, name_with_digest(name, digest), None, None)
             stored = result["name"]
         except DatasetError:
             # Somebody else may have uploaded the very same texts since we looked.
-            stored = _stored((yield endpoints.list_datasets()), suffix)
+            stored = _stored((yield endpoints.list_datasets()), digest)
             if stored is None:
                 raise
     yield from _ensure_prepared(stored, on_update)
     return stored
 
 
-def _stored(names: list[str], suffix: str) -> str | None:
-    # By its end, since the server may have changed the rest into a secure name. The hash covers the asked name too.
-    return next((name for name in names if name.endswith(suffix)), None)
+def _stored(names: list[str], digest: str) -> str | None:
+    return next((name for name in names if has_digest(name, digest)), None)
 
 
 def _ensure_prepared(dataset: str, on_update: OnUpdate | None) -> Flow[None]:

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reka._protocol.models import REKA_MODELS
+from reka._protocol.names import KEPT_END
 from reka._protocol.sampling import MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
 
 KIB = 1024
@@ -72,8 +73,8 @@ class Settings(BaseSettings):
     """How many times larger a zip may become: text seldom grows tenfold, a zip bomb a thousandfold."""
     max_body_bytes: int = Field(default=64 * MIB, gt=0)
     """Bytes of a JSON body: media come inside it, as base64."""
-    max_name_chars: int = Field(default=128, gt=0, le=255)
-    """Characters of a dataset's name."""
+    max_name_chars: int = Field(default=128, gt=KEPT_END, le=255)
+    """Characters of a dataset's name; of a longer one the middle is left out."""
     max_description_bytes: int = Field(default=64 * KIB, gt=0)
     """Bytes of a dataset's description."""
 

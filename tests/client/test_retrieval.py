@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import reka
+from reka._protocol.names import name_with_digest
 from tests.support.fake_reka import FakeReka
 
 RUNNING = {"job_status": "RUNNING", "detail": "", "history": [{"job_status": "PENDING"}]}
@@ -242,6 +243,25 @@ def test_a_dataset_that_is_there_and_prepared_costs_two_questions_and_no_upload(
 
     assert client.ensure_dataset("alice", texts=["one"]) == name
     assert fake.paths[4:] == ["GET /datasets", f"POST /datasets/{name}/prepare-retrieval"]
+
+
+@pytest.mark.parametrize("change", ["{}", "dataset_of_{}", "{}.zip"])
+def test_a_dataset_is_found_whatever_the_server_has_made_of_the_name_around_the_hash(
+    client: reka.Reka, fake: FakeReka, change: str
+) -> None:
+    name = _stored_name(client, fake, texts=["one"])
+    stored = change.format(name.replace("-", "_"))
+    fake.will_answer(200, ["other", stored])
+    fake.will_answer(400, PREPARED)
+
+    assert client.ensure_dataset("alice", texts=["one"]) == stored
+
+
+def test_the_name_that_is_asked_for_is_short_and_ends_in_the_hash(client: reka.Reka, fake: FakeReka) -> None:
+    name = name_with_digest("n" * 500, "0123456789abcdef" * 4)
+
+    assert len(name) == 63
+    assert name.endswith("-0123456789abcdef")
 
 
 def test_a_dataset_that_another_process_prepares_is_waited_for(client: reka.Reka, fake: FakeReka) -> None:
