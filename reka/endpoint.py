@@ -4,7 +4,8 @@ import os
 import sys
 from dataclasses import dataclass
 
-from reka._protocol.addresses import API_URL, checked_key, normalised_url
+from reka._protocol.addresses import checked_key, normalised_url
+from reka._protocol.defaults import API_URL
 from reka.config import LOCAL
 from reka.errors import AuthError, InvalidArgumentError
 

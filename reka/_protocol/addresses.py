@@ -4,10 +4,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from reka._protocol.defaults import API_URL
 from reka.errors import InvalidArgumentError
-
-API_URL: Final = "https://api.reka.ai"
-"""Reka's own host (documented)."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-DEFAULT_MODEL: Final = "reka-flash"
-"""Model of a chat that names none (documented)."""
+from reka._protocol.defaults import DEFAULT_MODEL
 
 _SEES: Final = frozenset({"image_url", "video_url"})
 _SEES_AND_HEARS: Final = _SEES | {"audio_url", "pdf_url"}

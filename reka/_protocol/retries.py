@@ -1,6 +1,5 @@
 """What is sent again after it failed, and when: the policy, and the loop that keeps to it, with and without `await`."""
 
-import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -100,4 +99,6 @@ async def with_retries_async(once: Callable[[], Awaitable[T]], next_wait: NextWa
             wait = next_wait(attempt, error)
             if wait is None:
                 raise
+        import asyncio  # whoever awaits has loaded it; the client that waits would load it for nothing
+
         await asyncio.sleep(wait)

@@ -9,12 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from reka._protocol import checks
-
-RETRIEVED_CHUNKS: Final = 8
-"""Chunks that retrieval gives if nobody says how many (ours)."""
-
-MAX_RETRIEVED_CHUNKS: Final = 100
-"""The most chunks that retrieval can be asked for (ours)."""
+from reka._protocol.defaults import MAX_RETRIEVED_CHUNKS
 
 
 @dataclass(frozen=True, slots=True)

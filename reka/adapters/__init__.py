@@ -3,11 +3,11 @@
 An event loop in the background is in `reka.adapters.background_loop`.
 """
 
+from reka._protocol.defaults import DEFAULT_MODEL, MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
 from reka._protocol.features import V0_ONLY
 from reka._protocol.media import MEDIA_KINDS, is_media_url, part_type
 from reka._protocol.messages import BeyondTurns, beyond_turns
-from reka._protocol.models import DEFAULT_MODEL, Model, model_of
-from reka._protocol.sampling import MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
+from reka._protocol.models import Model, model_of
 from reka.adapters.sampling import SAMPLING_PARAMETERS, MaxRetries, SamplingFields, check_parameter
 from reka.adapters.shared_clients import ClientSettings, SharedClients, with_prepare_hint
 
