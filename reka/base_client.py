@@ -6,7 +6,8 @@ from os import PathLike
 from reka import config
 from reka._calls.flows import ServerCapabilities
 from reka._inputs import validation
-from reka._transport.retry import Limits, RetryPolicy
+from reka._protocol.retries import RetryPolicy
+from reka._transport.retry import Limits
 from reka._transport.settings import TransportSettings
 from reka._wire.dialect import APIS
 from reka.config import Timeout

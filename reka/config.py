@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
+from reka._protocol.defaults import DEFAULT_MODEL
+from reka._protocol.defaults import RETRIEVED_CHUNKS as RETRIEVED_CHUNKS
 from reka.errors import InvalidArgumentError
 
-API_URL: Final = "https://api.reka.ai"
-"""Reka's own host (documented)."""
-
-MODEL: Final = "reka-flash"
+MODEL: Final = DEFAULT_MODEL
 """Model of a chat that names none (documented)."""
 
 CONNECT_TIMEOUT: Final = 10.0
@@ -23,21 +22,6 @@ TOTAL_TIMEOUT: Final = 600.0
 MAX_RETRIES: Final = 2
 """How often a failed call is sent again (ours)."""
 
-RETRY_STATUSES: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-"""Statuses that a later try may mend (ours, as the best clients do it)."""
-
-FIRST_WAIT: Final = 0.5
-"""Seconds: the ceiling of the wait before the first retry; it doubles with each (ours)."""
-
-LONGEST_WAIT: Final = 8.0
-"""Seconds: where the doubling of the ceiling ends (ours)."""
-
-LONGEST_RETRY_AFTER: Final = 60.0
-"""Seconds: a server that asks for a longer wait is not asked again; the caller sees `retry_after` (ours)."""
-
-MAX_REDIRECTS: Final = 5
-"""Redirects within one origin that a call follows (ours)."""
-
 MAX_MEDIA_BYTES: Final = 32 * 1024 * 1024
 """Bytes of a media file that `media_filename` sends; as base64 in JSON they become a third more (ours)."""
 
@@ -46,12 +30,6 @@ BLOCK_BYTES: Final = 256 * 1024
 
 POLL_INTERVALS: Final = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
 """Seconds between two looks at a job, the last one repeated (ours)."""
-
-RETRIEVED_CHUNKS: Final = 8
-"""Chunks that `retrieve` gives if not told otherwise (ours)."""
-
-MAX_RETRIEVED_CHUNKS: Final = 100
-"""The most chunks that `retrieve` can be asked for (our server's limit)."""
 
 LOCAL: Final = "local"
 """The base URL that stands for the server embedded in this process."""

@@ -3,10 +3,10 @@
 import os
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
-from urllib.parse import urlsplit
 
-from reka.config import API_URL, LOCAL
+from reka._protocol.addresses import checked_key, normalised_url
+from reka._protocol.defaults import API_URL
+from reka.config import LOCAL
 from reka.errors import AuthError, InvalidArgumentError
 
 
@@ -46,11 +46,7 @@ def current_server(api_key: str | None = None, base_url: str | None = None) -> S
             'no API key: set it in code, `reka.API_KEY = "..."`, or in the environment, `export REKA_API_KEY=...` '
             '(with `reka.BASE_URL = "local"` none is needed)'
         )
-    if not isinstance(key, str) or not (key.isascii() and key.isprintable()) or key != key.strip():
-        raise InvalidArgumentError(
-            "api_key: got something that no HTTP header can carry, want printable ASCII with no spaces around it"
-        )
-    return Server(normalised_url(address), key)
+    return Server(normalised_url(address), checked_key(key, "api_key"))
 
 
 def is_local(base_url: str | None) -> bool:
@@ -61,26 +57,6 @@ def is_local(base_url: str | None) -> bool:
 
 def _address(base_url: str | None) -> str:
     return base_url or _attribute("BASE_URL") or _environment("REKA_BASE_URL", "REKA_SERVER") or API_URL
-
-
-@lru_cache(maxsize=64)
-def normalised_url(base_url: str) -> str:
-    """Bring a base URL to the form that paths are appended to: no `/` and no `/v1` at its end.
-
-    Raises:
-        InvalidArgumentError: It is no http(s) URL, or carries a user name, a query or a fragment.
-    """
-    wanted = "want an address such as https://api.reka.ai or http://127.0.0.1:8000, or local"
-    try:
-        parts = urlsplit(base_url.strip())
-        port_is_valid = parts.port is None or parts.port > 0
-    except ValueError:
-        port_is_valid = False
-    if not port_is_valid or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InvalidArgumentError(f"base_url: got {base_url!r}, {wanted}")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise InvalidArgumentError(f"base_url: got one with a user name, query or fragment, {wanted}")
-    return base_url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
 
 
 def _attribute(name: str) -> str | None:

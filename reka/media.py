@@ -1,16 +1,13 @@
 """Media as message parts and URLs; local content becomes a `data:` URL with its detected MIME type."""
 
 import base64
-import mimetypes
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from reka import config
+from reka._protocol.media import MEDIA_FAMILIES, MEDIA_KINDS, mime_type_of
 from reka.errors import InvalidArgumentError
-
-_FAMILIES: Final = ("image/", "video/", "audio/", "application/pdf")
-
 
 Media: TypeAlias = str | bytes | PathLike[str] | BinaryIO
 """An http(s) or `data:` URL, or content as a path object, bytes or an open binary file. A string is never a path."""
@@ -29,22 +26,22 @@ def image(media: Media, *, max_bytes: int = config.MAX_MEDIA_BYTES) -> dict[str,
     Raises:
         InvalidArgumentError: The media is missing, empty, unreadable, too large, or not an image.
     """
-    return _part("image", "image/", media, max_bytes)
+    return _part("image", media, max_bytes)
 
 
 def video(media: Media, *, max_bytes: int = config.MAX_MEDIA_BYTES) -> dict[str, str]:
     """Build a video part of a message; see `image`."""
-    return _part("video", "video/", media, max_bytes)
+    return _part("video", media, max_bytes)
 
 
 def audio(media: Media, *, max_bytes: int = config.MAX_MEDIA_BYTES) -> dict[str, str]:
     """Build an audio part of a message; see `image`."""
-    return _part("audio", "audio/", media, max_bytes)
+    return _part("audio", media, max_bytes)
 
 
 def pdf(media: Media, *, max_bytes: int = config.MAX_MEDIA_BYTES) -> dict[str, str]:
     """Build a PDF part of a message; see `image`."""
-    return _part("pdf", "application/pdf", media, max_bytes)
+    return _part("pdf", media, max_bytes)
 
 
 def media_url_of_file(path: str | PathLike[str], max_bytes: int = config.MAX_MEDIA_BYTES) -> str:
@@ -60,12 +57,12 @@ def media_url_of_file(path: str | PathLike[str], max_bytes: int = config.MAX_MED
     Raises:
         InvalidArgumentError: The file is missing, empty, unreadable, too large, or not a media file.
     """
-    return _url_of_file(path, "media_filename", _FAMILIES, max_bytes)
+    return _url_of_file(path, "media_filename", MEDIA_FAMILIES, max_bytes)
 
 
-def _part(argument: str, family: str, media: Media, max_bytes: int) -> dict[str, str]:
+def _part(argument: str, media: Media, max_bytes: int) -> dict[str, str]:
     kind = f"{argument}_url"
-    return {"type": kind, kind: _url(media, argument, family, max_bytes)}
+    return {"type": kind, kind: _url(media, argument, MEDIA_KINDS[kind].family, max_bytes)}
 
 
 def _url(media: Media, argument: str, family: str, max_bytes: int) -> str:
@@ -112,7 +109,7 @@ def _url_of_content(content: bytes, shown: str, name: str, families: tuple[str, 
         )
     mime_type = mime_type_of(content, name)
     if mime_type is None or not mime_type.startswith(families):
-        wanted = "an image, video, audio or a PDF" if families == _FAMILIES else " or ".join(families)
+        wanted = "an image, video, audio or a PDF" if families == MEDIA_FAMILIES else " or ".join(families)
         raise InvalidArgumentError(f"{shown} is {mime_type or 'of no known type'}; want {wanted}")
     return data_url(content, mime_type)
 
@@ -120,11 +117,3 @@ def _url_of_content(content: bytes, shown: str, name: str, families: tuple[str, 
 def data_url(content: bytes, mime_type: str) -> str:
     """Encode bytes as a base64 `data:` URL (RFC 2397)."""
     return f"data:{mime_type};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def mime_type_of(content: bytes, name: str = "") -> str | None:
-    """Detect the MIME type by the content's first bytes, else by the extension of `name`; None if unknown."""
-    import filetype
-
-    by_content: str | None = filetype.guess_mime(content[:8192])
-    return by_content or mimetypes.guess_type(name)[0]

@@ -15,7 +15,11 @@ from reka._calls import endpoints
 from reka._calls.call import Call
 from reka._inputs.chat_request import ChatRequest, chat_request
 from reka._inputs.uploads import ArchiveSource
-from reka._wire.dialect import ONLY_V0, Dialect, dialect
+from reka._protocol.features import RETRIEVAL_TOP_K, V0_ONLY
+from reka._protocol.jobs import ALREADY_PREPARED, BEING_PREPARED, refusal_code
+from reka._protocol.names import has_digest, name_with_digest
+from reka._protocol.sampling import PARAMETERS
+from reka._wire.dialect import Dialect, dialect
 from reka.errors import (
     APIStatusError,
     AuthError,
@@ -31,15 +35,7 @@ from reka.types import Api, ChatCompletion, ChatOptions, OnUpdate, PrepareRetrie
 
 T = TypeVar("T")
 
-RETRIEVAL_TOP_K: Final = "retrieval_top_k"
-"""Feature of a server, and extra argument of chat: how many chunks come back."""
-
 _MISSING: Final = frozenset({404, 405, 410})
-_PREPARED: Final = "already been prepared"
-_PREPARING: Final = "already being prepared"
-# A dataset's stored name must stay below every server's limit on names, with the hash behind it.
-_NAME_CHARACTERS: Final = 64
-_HASH_CHARACTERS: Final = 16
 
 
 @dataclass(slots=True)
@@ -182,7 +178,7 @@ def _dialect(request: ChatRequest, api: Api, capabilities: ServerCapabilities, p
     needs = request.required_features()
     if not needs and api == "auto":
         return preferred
-    of_v0 = ONLY_V0 & needs
+    of_v0 = V0_ONLY & needs
     # What the server can do matters only where the generations clash, or where v1 would be the better one.
     asks = bool(of_v0) and (api == "v1" or needs != of_v0 or preferred == "v1")
     features = (yield from fetch_features(capabilities)) if asks and api != "v0" else frozenset()
@@ -194,8 +190,7 @@ def retrieve(query: str, dataset: str, k: int, capabilities: ServerCapabilities)
     for argument, value in (("query", query), ("dataset", dataset)):
         if not isinstance(value, str) or not value.strip():
             raise InvalidArgumentError(f"{argument}: got {value!r}, want a text that is not empty")
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= config.MAX_RETRIEVED_CHUNKS:
-        raise InvalidArgumentError(f"k: got {k!r}, want a whole number from 1 to {config.MAX_RETRIEVED_CHUNKS}")
+    PARAMETERS[RETRIEVAL_TOP_K].check(k, "k")
     features = yield from fetch_features(capabilities)
     extra = {RETRIEVAL_TOP_K: k} if RETRIEVAL_TOP_K in features else None
     options: ChatOptions = {"retrieval_dataset": dataset, "request_output_len": 1, "extra_request_args": extra}
@@ -205,28 +200,23 @@ def retrieve(query: str, dataset: str, k: int, capabilities: ServerCapabilities)
 
 
 def ensure_dataset(name: str, source: ArchiveSource, digest: str, on_update: OnUpdate | None) -> Flow[str]:
-    """Upload and prepare what is not there yet; see `Reka.ensure_dataset`.
-
-    The API keeps no hash, so the stored name carries it.
-    """
-    suffix = f"-{digest[:_HASH_CHARACTERS]}"
-    stored = _stored((yield endpoints.list_datasets()), suffix)
+    """Upload and prepare what is not there yet; see `Reka.ensure_dataset`."""
+    stored = _stored((yield endpoints.list_datasets()), digest)
     if stored is None:
         try:
-            result = yield endpoints.add_dataset(source, name[:_NAME_CHARACTERS] + suffix, None, None)
+            result = yield endpoints.add_dataset(source, name_with_digest(name, digest), None, None)
             stored = result["name"]
         except DatasetError:
             # Somebody else may have uploaded the very same texts since we looked.
-            stored = _stored((yield endpoints.list_datasets()), suffix)
+            stored = _stored((yield endpoints.list_datasets()), digest)
             if stored is None:
                 raise
     yield from _ensure_prepared(stored, on_update)
     return stored
 
 
-def _stored(names: list[str], suffix: str) -> str | None:
-    # By its end, since the server may have changed the rest into a secure name. The hash covers the asked name too.
-    return next((name for name in names if name.endswith(suffix)), None)
+def _stored(names: list[str], digest: str) -> str | None:
+    return next((name for name in names if has_digest(name, digest)), None)
 
 
 def _ensure_prepared(dataset: str, on_update: OnUpdate | None) -> Flow[None]:
@@ -234,9 +224,10 @@ def _ensure_prepared(dataset: str, on_update: OnUpdate | None) -> Flow[None]:
         try:
             job_id = yield endpoints.prepare_retrieval(dataset)
         except RetrievalError as error:
-            if _PREPARED in error.message:
+            refusal = refusal_code(error.code, error.message)
+            if refusal == ALREADY_PREPARED:
                 return
-            if _PREPARING not in error.message:
+            if refusal != BEING_PREPARED:
                 raise
             # Another process's job, whose id we do not have: ask again until there is something to tell.
             yield Sleep(interval)

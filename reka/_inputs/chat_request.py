@@ -1,45 +1,26 @@
 """Chat requests: the arguments of `chat` and `complete`, checked, in one form for all endpoint families."""
 
-import mimetypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import partial
 from os import PathLike
 from typing import Any, Final
 
 from reka import config
 from reka._inputs import validation
 from reka._inputs.conversation import conversation
-from reka._wire.dialect import ONLY_V0
-from reka._wire.messages import MEDIA_PARTS, chosen_tools, flat_tools, fold_for_reka
+from reka._protocol.features import V0_ONLY
+from reka._protocol.media import part_of_url
+from reka._protocol.messages import beyond_turns, fold_for_reka, text_of
+from reka._protocol.sampling import ARGUMENTS, PARAMETERS
+from reka._protocol.tools import flat_tools, for_reka, normalized_choice
 from reka.errors import InvalidArgumentError, InvalidConversationError
 from reka.media import media_url_of_file
 from reka.types import ChatOptions, CompletionOptions, Message, Turn
 
 _NEEDED_FIELDS: Final = ("tools", "response_format", "research")
+_LIST_OPTIONS: Final = frozenset({"stop", "stop_words"})
 _COMPLETION_OPTIONS: Final = frozenset(CompletionOptions.__annotations__)
-
-_MAX_TOKENS: Final = ("max_tokens", partial(validation.integer, least=1))
-_SEED: Final = ("seed", validation.integer)
-_TOP_K: Final = ("top_k", partial(validation.integer, least=0))
-_TOP_P: Final = ("top_p", partial(validation.number, least=0, most=1))
-_OPTIONS: Final[Mapping[str, tuple[str, Callable[[object, str], object]]]] = {
-    "frequency_penalty": ("frequency_penalty", validation.number),
-    "length_penalty": ("length_penalty", validation.number),
-    "max_tokens": _MAX_TOKENS,
-    "presence_penalty": ("presence_penalty", validation.number),
-    "random_seed": _SEED,
-    "request_output_len": _MAX_TOKENS,
-    "retrieval_dataset": ("retrieval_dataset", validation.non_empty_string),
-    "runtime_top_k": _TOP_K,
-    "runtime_top_p": _TOP_P,
-    "seed": _SEED,
-    "temperature": ("temperature", partial(validation.number, least=0)),
-    "top_k": _TOP_K,
-    "top_p": _TOP_P,
-}
-"""Sampling options by the arguments of `chat` and `complete`: the name in the messages API, and the check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +66,7 @@ class ChatRequest:
     def required_features(self) -> set[str]:
         """Name the features of this request that not every endpoint family has."""
         fields = {**self.options, **self.v1_fields, **self.extra}
-        needs = {name for name in fields if name in ONLY_V0 or (name in _NEEDED_FIELDS and fields[name])}
+        needs = {name for name in fields if name in V0_ONLY or (name in _NEEDED_FIELDS and fields[name])}
         return needs | self.conversation.required_features()
 
 
@@ -116,7 +97,11 @@ class MessageHistory:
 
     def turns(self) -> list[dict[str, str]]:
         """Convert each message to a turn: the inverse of `TurnHistory.messages`."""
-        return [_turn(index, message) for index, message in enumerate(self.history)]
+        for beyond in beyond_turns(self.history):
+            raise InvalidConversationError(
+                f"message {beyond.message} holds what the documented endpoint has no turn for: {beyond.feature}"
+            )
+        return [_turn(message) for message in self.history]
 
     def messages(self) -> list[dict[str, Any]]:
         """Return the history as it is."""
@@ -124,20 +109,7 @@ class MessageHistory:
 
     def required_features(self) -> set[str]:
         """Name the features of the messages that turns do not have."""
-        needs = set()
-        media = [place for place, message in enumerate(self.history) for part in message["content"] if is_media(part)]
-        if len(media) > 1:
-            needs.add("several media")
-        if any(media):
-            needs.add("media after the first turn")
-        if any(message.get("tool_calls") for message in self.history):
-            needs.add("tool calls")
-        return needs
-
-
-def is_media(part: Mapping[str, Any]) -> bool:
-    """Whether a part of a message is an image, a video, audio or a PDF."""
-    return part["type"] in MEDIA_PARTS
+        return {beyond.feature for beyond in beyond_turns(self.history)}
 
 
 def chat_request(
@@ -169,8 +141,10 @@ def chat_request(
         raise InvalidArgumentError("media_url, media_filename: got both, want one of them")
     options = options or {}
     sampling = _options(options)
+    if (dataset := options.get("retrieval_dataset")) is not None:
+        sampling["retrieval_dataset"] = validation.non_empty_string(dataset, "retrieval_dataset")
     model = validation.non_empty_string(options.get("model_name", config.MODEL), "model_name")
-    stop = validation.string_list(options.get("stop_words"), "stop_words")
+    stop = _stop(options.get("stop_words"), "stop_words")
     extra = validation.mapping(options.get("extra_request_args"), "extra_request_args")
     if media_filename is not None:
         # The rest of the conversation first: a request that is refused must not read and encode a file.
@@ -196,7 +170,8 @@ def messages_request(messages: Sequence[Message], options: CompletionOptions) ->
         if name not in _COMPLETION_OPTIONS:
             raise _unexpected_keyword(name)
     sampling = _options(options)
-    tools, tool_choice = chosen_tools(flat_tools(options.get("tools") or []), options.get("tool_choice"))
+    flat = flat_tools(options.get("tools") or [])
+    tools, tool_choice = for_reka(flat, normalized_choice(options.get("tool_choice"), flat))
     v1_fields = {
         "tools": tools or None,
         "tool_choice": tool_choice,
@@ -208,7 +183,7 @@ def messages_request(messages: Sequence[Message], options: CompletionOptions) ->
         MessageHistory(fold_for_reka(messages)),
         validation.non_empty_string(options.get("model", config.MODEL), "model"),
         sampling,
-        validation.string_list([stop] if isinstance(stop, str) else stop, "stop"),
+        _stop([stop] if isinstance(stop, str) else stop, "stop"),
         {name: value for name, value in v1_fields.items() if value is not None},
         validation.mapping(options.get("extra_request_args"), "extra_request_args"),
     )
@@ -218,36 +193,31 @@ def _message(turn: Mapping[str, str]) -> dict[str, Any]:
     text = {"type": "text", "text": turn["text"]}
     if turn["type"] == "model":
         return {"role": "assistant", "content": [text]}
-    media_url = turn.get("media_url")
-    return {"role": "user", "content": [text] if media_url is None else [media_part(media_url), text]}
+    if "media_url" not in turn:
+        return {"role": "user", "content": [text]}
+    kind, url = part_of_url(turn["media_url"])
+    return {"role": "user", "content": [{"type": kind, kind: url}, text]}
 
 
-def _turn(index: int, message: Mapping[str, Any]) -> dict[str, str]:
-    media = [part for part in message["content"] if is_media(part)]
-    if message.get("tool_calls") or len(media) > 1 or (media and index > 0):
-        raise InvalidConversationError(f"message {index} holds what the documented endpoint has no turn for")
-    text = "\n\n".join(part["text"] for part in message["content"] if not is_media(part))
-    turn = {"type": "human" if message["role"] == "user" else "model", "text": text}
-    return turn | ({"media_url": media[0][media[0]["type"]]} if media else {})
-
-
-def media_part(url: str) -> dict[str, str]:
-    """A media URL as a part of a message, named by its MIME family; one that does not tell it is taken for an image."""
-    start = url[:100].lower()
-    mime_type = start[5:] if start.startswith("data:") else mimetypes.guess_type(url.partition("?")[0])[0] or ""
-    for family, kind in (("video/", "video_url"), ("audio/", "audio_url"), ("application/pdf", "pdf_url")):
-        if mime_type.startswith(family):
-            return {"type": kind, kind: url}
-    return {"type": "image_url", "image_url": url}
+def _turn(message: Mapping[str, Any]) -> dict[str, str]:
+    speaker, content = "human" if message["role"] == "user" else "model", message["content"]
+    turn = {"type": speaker, "text": text_of(content, "\n\n")}
+    urls = [part[part["type"]] for part in content if part["type"] != "text"]
+    return turn | {"media_url": urls[0]} if urls else turn
 
 
 def _options(options: Mapping[str, object]) -> dict[str, Any]:
     """Check the sampling options that are set, and name them as the messages API does."""
     checked = {}
     for argument, value in options.items():
-        if value is not None and argument in _OPTIONS:
-            name, check = _OPTIONS[argument]
-            checked[name] = check(value, argument)
+        if value is not None and argument in ARGUMENTS and argument not in _LIST_OPTIONS:
+            name, parameter = ARGUMENTS[argument]
+            checked[name] = parameter.check(value, argument)
+    return checked
+
+
+def _stop(words: object, argument: str) -> list[str]:
+    checked: list[str] = [] if words is None else PARAMETERS["stop"].check(words, argument)
     return checked
 
 

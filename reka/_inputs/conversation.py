@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from reka._protocol.media import is_media_url
 from reka.errors import InvalidConversationError
 from reka.types import Turn
 
@@ -10,7 +11,6 @@ _SPEAKERS: Final = ("human", "model")
 _NOT_SENT: Final = frozenset({"retrieved_chunks"})
 _FIRST_KEYS: Final = frozenset({"type", "text", "media_url"})
 _KEYS: Final = {"human": frozenset({"type", "text"}), "model": frozenset({"type", "text"}) | _NOT_SENT}
-_MEDIA_SCHEMES: Final = ("http://", "https://", "data:")
 
 
 def conversation(history: Sequence[Turn] | None, human: str | None, media_url: str | None) -> list[dict[str, str]]:
@@ -61,7 +61,7 @@ def _check_turn(index: int, turn: object) -> dict[str, str]:
         if not isinstance(sent.get(key), str):
             got = f"got {type(sent[key]).__name__}" if key in sent else "is missing"
             raise _turn_error(index, f"{key} {got}, want a string")
-    if "media_url" in sent and not sent["media_url"].lower().startswith(_MEDIA_SCHEMES):
+    if "media_url" in sent and not is_media_url(sent["media_url"]):
         raise _turn_error(index, "media_url is no http(s) or data URL; a local file goes into chat's media_filename")
     return sent
 

@@ -1,6 +1,5 @@
 """Checks of single arguments: each returns the value, or raises an error that says what was got and what is wanted."""
 
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -19,37 +18,6 @@ def non_empty_string(value: object, argument: str) -> str:
     """Require a string that is not blank."""
     if not isinstance(value, str) or not value.strip():
         raise InvalidArgumentError(f"{argument}: got {value!r}, want a name")
-    return value
-
-
-def string_list(value: object, argument: str) -> list[str]:
-    """Require a sequence of strings; None becomes an empty list."""
-    if value is None:
-        return []
-    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(word, str) for word in value):
-        raise InvalidArgumentError(f"{argument}: got {value!r}, want a list of strings")
-    return list(value)
-
-
-def integer(value: object, argument: str, least: int | None = None) -> int | None:
-    """Require an integer, or None."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or (least is not None and value < least):
-        at_least = "" if least is None else f" of at least {least}"
-        raise InvalidArgumentError(f"{argument}: got {value!r}, want a whole number{at_least}")
-    return value
-
-
-def number(value: object, argument: str, least: float = -math.inf, most: float = math.inf) -> float | None:
-    """Require a finite number, or None."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidArgumentError(f"{argument}: got {value!r}, want a number")
-    if not least <= value <= most:
-        bounds = f"from {least:g} to {most:g}" if most < math.inf else f"of at least {least:g}"
-        raise InvalidArgumentError(f"{argument}: got {value!r}, want a number {bounds}")
     return value
 
 

@@ -15,10 +15,11 @@ from typing import Any, Final, TypeVar
 import aiohttp
 from yarl import URL
 
-from reka import config
 from reka._calls.call import Call, Decoder, StreamCall, Upload
+from reka._protocol.proxies import HTTP, Proxies
+from reka._protocol.redirects import MAX_REDIRECTS
+from reka._protocol.retries import with_retries_async
 from reka._transport.deadlines import Deadlines, Wait
-from reka._transport.proxies import HTTP, Proxies
 from reka._transport.retry import Limits, NotConnectedError
 from reka._transport.settings import TransportSettings, multipart_body
 from reka._transport.watch import UploadWatchdog
@@ -66,11 +67,11 @@ class AsyncTransport:
     def send(self, call: Call[T], server: Server, limits: Limits) -> Awaitable[T]:
         """Async twin of `SyncTransport.send`; cancelling it frees its connection."""
         once = self._upload if isinstance(call.body, Upload) else self._send
-        return self._send_with_retries(once, call, server, limits)
+        return self._with_retries(once, call, server, limits)
 
     def stream(self, call: StreamCall, server: Server, limits: Limits) -> Awaitable[AsyncGenerator[StreamEvent, None]]:
         """Async twin of `SyncTransport.stream`."""
-        return self._send_with_retries(self._begin, call, server, limits)
+        return self._with_retries(self._begin, call, server, limits)
 
     async def close(self) -> None:
         """Close the connections of the running loop; the next call opens new ones."""
@@ -78,18 +79,13 @@ class AsyncTransport:
         if session is not None:
             await session.close()
 
-    async def _send_with_retries(
+    def _with_retries(
         self, once: Callable[..., Awaitable[V]], call: Call[Any], server: Server, limits: Limits
-    ) -> V:
+    ) -> Awaitable[V]:
         started = time.monotonic()
-        try:
-            return await once(call, server, limits.timeout, started)
-        except RekaError as error:
-            if not limits.retry.may_retry(error, call):
-                raise
-            failed = error
-        again = partial(once, call, server, limits.timeout, started)
-        return await limits.retry.aio(failed, again, call, started, limits.timeout.total)
+        return with_retries_async(
+            partial(once, call, server, limits.timeout, started), partial(limits.next_wait, call, started)
+        )
 
     async def _send(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
         response, head = await self._open(call, server, timeout, started)
@@ -131,7 +127,7 @@ class AsyncTransport:
     ) -> tuple[aiohttp.ClientResponse, Reply]:
         """Send a request, along its redirects, and give its successful answer, the body unread."""
         url = server.url + call.path
-        for _ in range(config.MAX_REDIRECTS):
+        for _ in range(MAX_REDIRECTS):
             response, head = await self._exchange(call, url, server, timeout, started)
             if 200 <= head.status < 300:
                 return response, head

@@ -19,10 +19,11 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from reka import config
 from reka._calls.call import Call, Decoder, StreamCall, Upload
+from reka._protocol.proxies import HTTP, SOCKS, Proxies
+from reka._protocol.redirects import MAX_REDIRECTS
+from reka._protocol.retries import with_retries
 from reka._transport.connections import BoundedAdapter, Bounds
-from reka._transport.proxies import HTTP, SOCKS, Proxies
 from reka._transport.retry import Limits, NotConnectedError
 from reka._transport.settings import TransportSettings, multipart_body
 from reka._wire.failures import error_for
@@ -67,7 +68,7 @@ class SyncTransport:
         Raises:
             RekaError: What went wrong, as `reka.errors` draws it.
         """
-        answer: T = self._send_with_retries(self._send, call, server, limits)
+        answer: T = self._with_retries(self._send, call, server, limits)
         return answer
 
     def stream(self, call: StreamCall, server: Server, limits: Limits) -> Iterator[StreamEvent]:
@@ -76,18 +77,13 @@ class SyncTransport:
         Returns:
             A generator; closing it closes the connection.
         """
-        return self._send_with_retries(self._begin, call, server, limits)
+        return self._with_retries(self._begin, call, server, limits)
 
-    def _send_with_retries(self, once: Callable[..., V], call: Call[Any], server: Server, limits: Limits) -> V:
+    def _with_retries(self, once: Callable[..., V], call: Call[Any], server: Server, limits: Limits) -> V:
         started = time.monotonic()
-        try:
-            return once(call, server, limits.timeout, started)
-        except RekaError as error:
-            if not limits.retry.may_retry(error, call):
-                raise
-            failed = error
-        again = partial(once, call, server, limits.timeout, started)
-        return limits.retry.sync(failed, again, call, started, limits.timeout.total)
+        return with_retries(
+            partial(once, call, server, limits.timeout, started), partial(limits.next_wait, call, started)
+        )
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
@@ -123,7 +119,7 @@ class SyncTransport:
     ) -> tuple[requests.Response, Iterator[bytes], Reply]:
         """Send a request, along its redirects, and give its successful answer, the body unread."""
         url = server.url + call.path
-        for _ in range(config.MAX_REDIRECTS):
+        for _ in range(MAX_REDIRECTS):
             response, body, head = self._exchange(call, url, server, timeout, started)
             if 200 <= head.status < 300:
                 return response, body, head

@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reka._wire.completions import objects, read_citations, read_tool_call, text_of
+from reka._protocol.messages import text_of
+from reka._protocol.sse import SseDecoder
+from reka._protocol.usage import read_usage
+from reka._wire.completions import objects, read_citations, read_tool_call
 from reka._wire.cumulative import DeltaExtractor
-from reka._wire.documented import read_chunks, read_usage
+from reka._wire.documented import read_chunks
 from reka._wire.failures import error_in_stream
-from reka._wire.sse import SseDecoder
 from reka.errors import RekaError, StreamInterruptedError, UnexpectedResponseError
 from reka.types import Finish, ReasoningDelta, RetrievedChunk, StreamEvent, TextDelta, ToolCallDelta, Usage
 

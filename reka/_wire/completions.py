@@ -9,8 +9,9 @@ from pydantic import ConfigDict, TypeAdapter
 # pydantic refuses typing's own TypedDict before Python 3.12.
 from typing_extensions import NotRequired, TypedDict
 
-from reka._wire.documented import json_body, read_chunks, read_usage
-from reka._wire.messages import sent_message
+from reka._protocol.messages import sent_message, text_of
+from reka._protocol.usage import read_usage
+from reka._wire.documented import json_body, read_chunks
 from reka._wire.reply import Reply, read_json, unexpected
 from reka.types import (
     ChatCompletion,
@@ -115,13 +116,6 @@ def read_citations(annotations: object) -> list[Citation]:
         )
         for citation in objects(list(citations))
     ]
-
-
-def text_of(content: object) -> str:
-    """The text of a message's content: a string, or a list of parts."""
-    if isinstance(content, str):
-        return content
-    return "".join(text for part in objects(content) if isinstance(text := part.get("text"), str))
 
 
 def as_events(completion: ChatCompletion) -> list[StreamEvent]:

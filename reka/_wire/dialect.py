@@ -3,18 +3,13 @@
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias
 
+from reka._protocol.features import V0_ONLY, V1_RETRIEVAL
 from reka.errors import UnsupportedRequestError
 from reka.types import Api
 
 Dialect: TypeAlias = Literal["v0", "v1"]
 
 APIS: Final[tuple[Api, ...]] = ("auto", "v0", "v1")
-
-ONLY_V0: Final = frozenset({"retrieval_dataset", "length_penalty"})
-"""What the documented endpoint has and the completions endpoint has not."""
-
-RETRIEVAL_ON_V1: Final = "v1_retrieval"
-"""Feature of a server whose completions endpoint takes what is ONLY_V0 elsewhere; our own says so at `GET /`."""
 
 
 def dialect(api: Api, preferred: Dialect, needs: Iterable[str], features: frozenset[str] = frozenset()) -> Dialect:
@@ -23,15 +18,15 @@ def dialect(api: Api, preferred: Dialect, needs: Iterable[str], features: frozen
     Args:
         api: What the caller set; `auto` leaves it to us.
         preferred: Where the request goes if either would do.
-        needs: Names of what the request requires; one that is not in ONLY_V0 is of v1 alone.
+        needs: Names of what the request requires; one that is not in V0_ONLY is of v1 alone.
         features: What the server says it can do.
 
     Raises:
         UnsupportedRequestError: No generation can do all of it; the error names what clashes.
     """
-    of_v0 = sorted(ONLY_V0.intersection(needs))
-    of_v1 = sorted(set(needs) - ONLY_V0)
-    if RETRIEVAL_ON_V1 in features:
+    of_v0 = sorted(V0_ONLY.intersection(needs))
+    of_v1 = sorted(set(needs) - V0_ONLY)
+    if V1_RETRIEVAL in features:
         of_v0 = []
     if api == "v0" and of_v1:
         raise UnsupportedRequestError(f'{", ".join(of_v1)}: not on the documented endpoint; leave out api="v0"')

@@ -9,6 +9,8 @@ from pydantic import ConfigDict, TypeAdapter
 # pydantic refuses typing's own TypedDict before Python 3.12.
 from typing_extensions import NotRequired, TypedDict
 
+from reka._protocol.sampling import V0_NAMES
+from reka._protocol.usage import read_usage
 from reka._wire.reply import Reply, read_json
 from reka.errors import InvalidArgumentError
 from reka.types import (
@@ -18,16 +20,9 @@ from reka.types import (
     ModelTurn,
     PrepareRetrievalStatusResponse,
     RetrievedChunk,
-    Usage,
 )
 
 _KNOWN: Final = frozenset({"type", "text", "finish_reason", "usage", "retrieved_chunks"})
-_NAMES_OF_OPTIONS: Final = {
-    "max_tokens": "request_output_len",
-    "seed": "random_seed",
-    "top_k": "runtime_top_k",
-    "top_p": "runtime_top_p",
-}
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _TEXT_NAMES: Final = ("text", "chunk", "content")
 _SOURCE_NAMES: Final = ("source", "source_document", "sourceDocument", "filename", "file_name", "document")
@@ -79,7 +74,7 @@ def chat_body(
     """Write the body of `POST /chat`; the options come under their names in the messages API."""
     body: dict[str, Any] = {"conversation_history": turns, "model_name": model, "stop_words": stop}
     for name, value in options.items():
-        body[_NAMES_OF_OPTIONS.get(name, name)] = value
+        body[V0_NAMES.get(name, name)] = value
     body.update(extra)
     return json_body(body)
 
@@ -103,17 +98,6 @@ def as_turn(completion: ChatCompletion) -> ModelTurn:
     if completion.retrieved_chunks is not None:
         turn["retrieved_chunks"] = completion.retrieved_chunks
     return turn
-
-
-def read_usage(usage: object) -> Usage | None:
-    """Read token counts under either pair of names; None if there are none."""
-    if not isinstance(usage, Mapping):
-        return None
-    input_tokens = usage.get("prompt_tokens", usage.get("input_tokens"))
-    output_tokens = usage.get("completion_tokens", usage.get("output_tokens"))
-    if not isinstance(input_tokens, int) or not isinstance(output_tokens, int):
-        return None
-    return Usage(input_tokens, output_tokens)
 
 
 def read_chunks(chunks: object) -> list[RetrievedChunk] | None:

@@ -1,6 +1,32 @@
-"""What adapters to other frameworks are built on: shared clients, and an event loop in the background."""
+"""What adapters to other frameworks are built on: shared clients, a background event loop, facts of the API."""
 
+from reka._protocol.defaults import DEFAULT_MODEL, MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
+from reka._protocol.features import V0_ONLY
+from reka._protocol.media import MEDIA_KINDS, is_media_url, part_type
+from reka._protocol.messages import BeyondTurns, beyond_turns
+from reka._protocol.models import Model, model_of
 from reka.adapters import background_loop
+from reka.adapters.sampling import SAMPLING_PARAMETERS, MaxRetries, SamplingFields, check_parameter
 from reka.adapters.shared_clients import ClientSettings, SharedClients, with_prepare_hint
 
-__all__ = ["ClientSettings", "SharedClients", "background_loop", "with_prepare_hint"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "MAX_RETRIEVED_CHUNKS",
+    "MEDIA_KINDS",
+    "RETRIEVED_CHUNKS",
+    "SAMPLING_PARAMETERS",
+    "V0_ONLY",
+    "BeyondTurns",
+    "ClientSettings",
+    "MaxRetries",
+    "Model",
+    "SamplingFields",
+    "SharedClients",
+    "background_loop",
+    "beyond_turns",
+    "check_parameter",
+    "is_media_url",
+    "model_of",
+    "part_type",
+    "with_prepare_hint",
+]

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from weakref import finalize
 
 from reka import config
+from reka._protocol.retries import checked_retries
 from reka.adapters import background_loop
 from reka.async_client import AsyncReka
 from reka.client import Reka
@@ -24,13 +25,21 @@ C = TypeVar("C", Reka, AsyncReka)
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """Settings of a client; see `Reka`. None means the client's default."""
+    """Settings of a client; see `Reka`. None means the client's default.
+
+    Raises:
+        InvalidArgumentError: `max_retries` is not a number of retries.
+    """
 
     api_key: str | None = field(default=None, repr=False)
     base_url: str | None = None
     timeout: float | Timeout | None = None
     max_retries: int | None = None
     api: Api = "auto"
+
+    def __post_init__(self) -> None:
+        if self.max_retries is not None:
+            checked_retries(self.max_retries)
 
     def arguments(self) -> dict[str, Any]:
         """The settings as arguments of `Reka` and `AsyncReka`."""
@@ -111,6 +120,7 @@ def with_prepare_hint(error: RetrievalError, dataset: str, maker: str) -> Retrie
         error.status_code,
         error.request_id,
         error.retry_after,
+        error.code,
     )
 
 

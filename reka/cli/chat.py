@@ -3,13 +3,15 @@
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.text import Text
 
 import reka
 from reka import config
+from reka._protocol.media import is_media_url
+from reka._protocol.sampling import PARAMETERS
 from reka.cli import show
 from reka.cli.errors import UsageError, report
 from reka.cli.progress import waiting
@@ -17,10 +19,16 @@ from reka.cli.session import Session
 from reka.media import media_url_of_file
 from reka.types import Turn
 
-_URL_SCHEMES: Final = ("http://", "https://", "data:")
 _END: Final = "/exit"
 
 _SAMPLING: Final = "Sampling"
+
+
+def _option(parameter: str, text: str, panel: str | None = _SAMPLING) -> Any:
+    """Option of a sampling parameter, with the limits that client and server share."""
+    limits = PARAMETERS[parameter]
+    return typer.Option(min=limits.least, max=limits.most, help=text, rich_help_panel=panel)
+
 
 _Question = Annotated[
     str | None, typer.Argument(help="The question; - reads it from standard input. Default: an interactive chat.")
@@ -28,28 +36,16 @@ _Question = Annotated[
 _Dataset = Annotated[str | None, typer.Option(help="A prepared dataset to retrieve from.")]
 _Media = Annotated[str | None, typer.Option(help="An image, video, audio file or PDF: a path or a URL.")]
 _Model = Annotated[str, typer.Option(help="Name of the model.")]
-_MaxTokens = Annotated[int | None, typer.Option(min=1, help="Maximum length of the answer, in tokens.")]
-_Temperature = Annotated[
-    float | None, typer.Option(min=0.0, help="Randomness, from 0; higher is more diverse.", rich_help_panel=_SAMPLING)
-]
-_Seed = Annotated[int | None, typer.Option(help="Random seed.", rich_help_panel=_SAMPLING)]
-_TopK = Annotated[
-    int | None, typer.Option(min=1, help="Sample from the k most likely tokens.", rich_help_panel=_SAMPLING)
-]
-_TopP = Annotated[
-    float | None,
-    typer.Option(min=0.0, max=1.0, help="Sample from the most likely tokens up to p.", rich_help_panel=_SAMPLING),
-]
+_MaxTokens = Annotated[int | None, _option("max_tokens", "Maximum length of the answer, in tokens.", None)]
+_Temperature = Annotated[float | None, _option("temperature", "Randomness, from 0; higher is more diverse.")]
+_Seed = Annotated[int | None, _option("seed", "Random seed.")]
+_TopK = Annotated[int | None, _option("top_k", "Sample from the k most likely tokens.")]
+_TopP = Annotated[float | None, _option("top_p", "Sample from the most likely tokens up to p.")]
 _FrequencyPenalty = Annotated[
-    float | None,
-    typer.Option(help="Penalty for repeated tokens, by their count; 0 is none.", rich_help_panel=_SAMPLING),
+    float | None, _option("frequency_penalty", "Penalty for repeated tokens, by their count; 0 is none.")
 ]
-_PresencePenalty = Annotated[
-    float | None, typer.Option(help="Penalty for repeated tokens; 0 is none.", rich_help_panel=_SAMPLING)
-]
-_LengthPenalty = Annotated[
-    float | None, typer.Option(help="Penalty for short answers; 1 is none.", rich_help_panel=_SAMPLING)
-]
+_PresencePenalty = Annotated[float | None, _option("presence_penalty", "Penalty for repeated tokens; 0 is none.")]
+_LengthPenalty = Annotated[float | None, _option("length_penalty", "Penalty for short answers; 1 is none.")]
 _Stop = Annotated[
     list[str] | None,
     typer.Option(help="Text at which the answer stops; may be repeated.", rich_help_panel=_SAMPLING),
@@ -127,8 +123,7 @@ def human_turn(text: str, media_url: str | None) -> reka.HumanTurn:
 
 
 def _media_url(media: str) -> str:
-    is_url = media.lower().startswith(_URL_SCHEMES)
-    return media if is_url else media_url_of_file(media)
+    return media if is_media_url(media) else media_url_of_file(media)
 
 
 def _ask(client: reka.Reka, turns: Sequence[Turn], options: reka.ChatOptions) -> reka.ModelTurn:

@@ -1,6 +1,6 @@
 """The error tree of the client.
 
-    RekaError                           message, status_code, request_id, retry_after
+    RekaError                           message, status_code, request_id, retry_after, code
     ├── AuthError (ValueError)          the key is missing or rejected (401)
     ├── InvalidConversationError (ValueError)   the conversation is invalid
     ├── InvalidArgumentError (ValueError)       another argument is invalid
@@ -10,7 +10,7 @@
     │   └── WaitTimeoutError (TimeoutError)     the job was unfinished when the wait ended
     ├── APIConnectionError              no response
     │   └── APITimeoutError (TimeoutError)      no response in time
-    ├── APIStatusError                  an error status: code, body
+    ├── APIStatusError                  an error status: body
     │   ├── PermissionDeniedError       403
     │   ├── NotFoundError               404
     │   ├── InvalidRequestError         any other 4xx
@@ -37,6 +37,7 @@ class RekaError(Exception):
         status_code: HTTP status; None if there was no response.
         request_id: The server's id of the request (`x-request-id`); None if it sent none.
         retry_after: Seconds to wait before a retry, as the server asked; None if it did not.
+        code: The server's error code, such as P001; None if it sent none.
     """
 
     def __init__(
@@ -45,13 +46,15 @@ class RekaError(Exception):
         status_code: int | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        code: str | None = None,
     ) -> None:
         # Positional and in `args`, so that pickling (process pools, task queues) works as it is.
-        super().__init__(message, status_code, request_id, retry_after)
+        super().__init__(message, status_code, request_id, retry_after, code)
         self.message = message
         self.status_code = status_code
         self.request_id = request_id
         self.retry_after = retry_after
+        self.code = code
 
     def __str__(self) -> str:
         """Status, if any, message and request id."""
@@ -151,9 +154,8 @@ class APIStatusError(RekaError):
         code: str | None = None,
         body: str = "",
     ) -> None:
-        super().__init__(message, status_code, request_id, retry_after)
+        super().__init__(message, status_code, request_id, retry_after, code)
         self.args = (message, status_code, request_id, retry_after, code, body)
-        self.code = code
         self.body = body
 
 

@@ -3,11 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-_TYPES: Final = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
-"""Error types as Reka's host and OpenAI's API name them; other statuses have the type of their class."""
-
-STATUSES: Final = {kind: status for status, kind in _TYPES.items()} | {"invalid_request_error": 400}
-"""Status by error type."""
+from reka._protocol.errors import type_of_status
 
 CLIENT_GONE: Final = 499
 """Status of a request whose client disconnected before the response; only metrics show it (nginx's)."""
@@ -28,14 +24,13 @@ def error_body(path: str, status: int, detail: str | Sequence[dict[str, Any]], c
         code: Error code; None if the error has none.
     """
     if not is_openai(path):
-        return {"detail": detail}
+        return {"detail": detail} if code is None else {"detail": detail, "code": code}
     return openai_error(status, detail if isinstance(detail, str) else "; ".join(map(_describe, detail)), code)
 
 
 def openai_error(status: int, message: str, code: str | None = None) -> dict[str, Any]:
     """Build an error body in the form of OpenAI's API and of Reka's host."""
-    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {"error": {"message": message, "type": kind, "code": code, "param": None}}
+    return {"error": {"message": message, "type": type_of_status(status), "code": code, "param": None}}
 
 
 def _describe(error: dict[str, Any]) -> str:

@@ -18,10 +18,11 @@ class ServiceError(Exception):
     status = 500
     """HTTP status of the response."""
 
-    def __init__(self, detail: str) -> None:
-        """Create an error with a message for the client."""
+    def __init__(self, detail: str, code: str | None = None) -> None:
+        """Create an error with a message for the client and, for programs, a `code`."""
         super().__init__(detail)
         self.detail = detail
+        self.code = code
 
 
 class RefusedError(ServiceError):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
+from reka._protocol.features import RETRIEVAL_TOP_K, V1_RETRIEVAL
 from reka.server.errors import RefusedError
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
@@ -27,10 +28,10 @@ FEATURES: Final = (
     "models",
     "datasets",
     "retrieval",
-    "retrieval_top_k",
-    "v1_retrieval",
+    RETRIEVAL_TOP_K,
+    V1_RETRIEVAL,
 )
-"""Features of every server. `retrieval_top_k` and `v1_retrieval` (datasets on both v1 endpoints) are extensions."""
+"""Features of every server; the last two are extensions."""
 
 MODEL_FEATURES: Final = ("tools", "response_format")
 """Features that require a language model."""

@@ -8,6 +8,10 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from reka._protocol.defaults import MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
+from reka._protocol.models import REKA_MODELS
+from reka._protocol.names import KEPT_END
+
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
@@ -56,7 +60,7 @@ class Settings(BaseSettings):
     """Connect timeout of the upstream in seconds."""
     upstream_silence: float = Field(default=300, gt=0)
     """Read timeout of the upstream in seconds: a large model may take long until its first token."""
-    models: tuple[str, ...] = ("reka-flash", "reka-core", "reka-edge", "reka-flash-3", "reka-edge-2603")
+    models: tuple[str, ...] = REKA_MODELS
     """Names of models that a chat may select; all have the same backend."""
 
     max_upload_bytes: int = Field(default=5 * GIB, gt=0)
@@ -69,14 +73,14 @@ class Settings(BaseSettings):
     """Maximum ratio of a zip's unpacked size to its size: text seldom exceeds ten, a zip bomb a thousand."""
     max_body_bytes: int = Field(default=64 * MIB, gt=0)
     """Maximum size of a JSON body in bytes; it may contain media as base64."""
-    max_name_chars: int = Field(default=128, gt=0, le=255)
-    """Maximum length of a dataset's name in characters."""
+    max_name_chars: int = Field(default=128, gt=KEPT_END, le=255)
+    """Maximum length of a dataset's name in characters; the middle of a longer one is left out."""
     max_description_bytes: int = Field(default=64 * KIB, gt=0)
     """Maximum size of a dataset's description in bytes."""
 
     chunk_chars: int = Field(default=800, ge=50, le=20_000)
     """Maximum length of a chunk in characters."""
-    retrieval_top_k: int = Field(default=8, ge=1, le=100)
+    retrieval_top_k: int = Field(default=RETRIEVED_CHUNKS, ge=1, le=MAX_RETRIEVED_CHUNKS)
     """Number of chunks retrieved for a chat that does not set `retrieval_top_k`."""
 
     @property

@@ -96,7 +96,7 @@ def test_extra_arguments_are_sent_and_override_the_others(client: reka.Reka, fak
         ({"presence_penalty": True}, "presence_penalty: got True"),
         ({"seed": "7"}, "seed: got '7'"),
         ({"stop": [1]}, "stop: got [1]"),
-        ({"tools": TOOL}, "tools: got dict"),
+        ({"tools": TOOL}, "tools: got an object"),
         ({"tools": [TOOL], "tool_choice": "news"}, "tool_choice: got 'news'"),
         ({"response_format": "json"}, "response_format: got str"),
         ({"research": True}, "research: got bool"),

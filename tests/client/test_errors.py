@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import reka
-from reka._wire.failures import detail, retry_after
+from reka._protocol.errors import detail, retry_after
 from tests.conftest import KEY, Connect
 from tests.support.fake_reka import FakeReka, say_nothing, stop_inside_the_body
 

@@ -48,6 +48,35 @@ def test_a_media_url_is_sent_as_it_is(client: reka.Reka, fake: FakeReka) -> None
     assert fake.requests[0].json["conversation_history"][0]["media_url"] == "https://x.example/a.png"
 
 
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "sent"),
+    [
+        ("https://x.example/a.mp4?b=c.png", "video_url", None),
+        ("https://x.example/paper.pdf", "pdf_url", None),
+        ("https://x.example/what", "image_url", None),
+        ("DATA:Audio/mpeg;base64,AAAA", "audio_url", None),
+        ("data:application/octet-stream;base64,AAAA", "image_url", None),
+        ("data:application/octet-stream;base64,no base64 é", "image_url", None),
+        (f"data:application/octet-stream;base64,{_base64(MP4)}", "video_url", f"data:video/mp4;base64,{_base64(MP4)}"),
+        (f"data:;base64,{_base64(PDF)}", "pdf_url", f"data:application/pdf;base64,{_base64(PDF)}"),
+    ],
+)
+def test_a_turns_media_become_the_part_of_their_kind_at_the_completions_endpoint(
+    connect: Connect, fake: FakeReka, url: str, kind: str, sent: str | None
+) -> None:
+    fake.will_answer(200, {"choices": [{"message": {"role": "assistant", "content": "A cat."}}]})
+
+    with connect("key", fake.url, api="v1") as client:
+        client.chat("What is this?", url)
+
+    part = fake.requests[0].json["messages"][0]["content"][0]
+    assert part == {"type": kind, kind: sent or url}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reka
-from reka._wire.messages import (
+from reka._protocol.messages import (
     OPENING,
     alternating,
-    chosen_tools,
+    beyond_turns,
     concat_parts,
-    flat_tools,
     fold_for_reka,
     sent_message,
     system_into_user,
     tool_results_as_text,
     user_first,
 )
+from reka._protocol.tools import flat_tools, for_reka, normalized_choice
 
 LOOK = {"type": "image_url", "image_url": "https://x.example/a.png"}
 FLAT = {"name": "weather", "description": "Tells it", "parameters": {"type": "object", "properties": {}}}
@@ -203,23 +203,27 @@ def test_messages_are_a_list(messages: Any, what: str) -> None:
         ({"type": "function", "function": FLAT}, FLAT),
         ({"name": "time"}, OTHER),
         ({"name": "time", "description": None, "parameters": None}, OTHER),
-        ({"type": "function", "function": FLAT | {"strict": True}}, FLAT),
+        ({"type": "function", "function": FLAT | {"strict": True}}, FLAT | {"strict": True}),
     ],
 )
-def test_tools_are_sent_flat(tool: dict[str, Any], flat: dict[str, Any]) -> None:
+def test_tools_are_brought_to_the_flat_form(tool: dict[str, Any], flat: dict[str, Any]) -> None:
     assert flat_tools([tool]) == [flat]
 
 
 @pytest.mark.parametrize(
     ("tools", "what"),
     [
-        (FLAT, "tools: got dict, want a list"),
-        ("weather", "tools: got str, want a list"),
-        ([{"description": "x"}], "tools: tool 0 has no name"),
-        ([FLAT, {"name": ""}], "tools: tool 1 has no name"),
-        (["weather"], "tools: tool 0 has no name"),
-        ([FLAT | {"parameters": {"type": "string"}}], "the parameters of 'weather' are no JSON schema of type object"),
-        ([FLAT | {"parameters": [1]}], "the parameters of 'weather' are no JSON schema"),
+        (FLAT, "tools: got an object, want a list"),
+        ("weather", "tools: got a string, want a list"),
+        ([{"description": "x"}], "tools.0.name: got nothing, want a string"),
+        ([FLAT, {"name": ""}], "tools.1.name: is empty"),
+        (["weather"], "tools.0: got a string, want an object"),
+        (
+            [FLAT | {"parameters": {"type": "string"}}],
+            "tools.0.parameters: got a schema of type 'string'",
+        ),
+        ([FLAT | {"parameters": [1]}], "tools.0.parameters: got a list, want an object"),
+        ([FLAT, FLAT], "tools: there are two of the name 'weather'"),
     ],
 )
 def test_a_wrong_tool_is_named(tools: Any, what: str) -> None:
@@ -246,18 +250,39 @@ def test_a_wrong_tool_is_named(tools: Any, what: str) -> None:
 def test_a_tool_choice_becomes_one_of_three_and_a_named_tool_is_sent_alone(
     choice: Any, tools: list[dict[str, Any]], sent: str | None
 ) -> None:
-    assert chosen_tools([FLAT, OTHER], choice) == (tools, sent)
+    assert for_reka([FLAT | {"strict": True}, OTHER], normalized_choice(choice, [FLAT, OTHER])) == (tools, sent)
 
 
 @pytest.mark.parametrize("choice", ["news", {"function": {"name": "news"}}, {}, {"function": "news"}, 7, ["weather"]])
 def test_a_tool_choice_that_is_none_names_the_choices(choice: Any) -> None:
     with pytest.raises(reka.InvalidArgumentError, match=r"tool_choice: got .*weather, time"):
-        chosen_tools([FLAT, OTHER], choice)
+        normalized_choice(choice, [FLAT, OTHER])
 
 
 def test_a_tool_cannot_be_forced_where_there_is_none() -> None:
     with pytest.raises(reka.InvalidArgumentError, match="there are no tools"):
-        chosen_tools([], "required")
+        normalized_choice("required", [])
+
+
+@pytest.mark.parametrize(
+    ("messages", "beyond"),
+    [
+        ([said("user", LOOK, text("Hi")), said("assistant", text("Hello"))], []),
+        ([said("system", text("Be brief.")), said("user", text("Look:")), said("user", LOOK)], []),
+        ([said("user", LOOK, LOOK)], [("several media", 0, 1)]),
+        ([said("user"), said("assistant"), said("user", text("Look:"), LOOK)], [("media after the first turn", 2, 1)]),
+        ([said("user"), said("assistant", tool_calls=[CALL]), said("user")], [("tool calls", 1, None)]),
+        (
+            [said("user", LOOK), said("assistant", tool_calls=[CALL]), said("user", LOOK)],
+            [("tool calls", 1, None), ("several media", 2, 0), ("media after the first turn", 2, 0)],
+        ),
+        ([{"role": "user", "content": "a string"}, said("assistant"), said("user", text("b"))], []),
+    ],
+)
+def test_what_turns_cannot_hold_is_found_with_its_place(
+    messages: list[Any], beyond: list[tuple[str, int, int | None]]
+) -> None:
+    assert list(beyond_turns(messages)) == beyond
 
 
 _CONTENT = st.text() | st.lists(st.text().map(text) | st.just(LOOK), min_size=1)

@@ -17,7 +17,6 @@ def test_the_client_alone_needs_a_handful_of_well_known_packages() -> None:
         "filetype",
         "pydantic",
         "requests",
-        "tenacity",
         "typing-extensions",
         "urllib3",
         "yarl",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import reka
+from reka._protocol.names import name_with_digest
 from tests.support.fake_reka import FakeReka
 
 RUNNING = {"job_status": "RUNNING", "detail": "", "history": [{"job_status": "PENDING"}]}
@@ -244,6 +245,25 @@ def test_a_dataset_that_is_there_and_prepared_costs_two_questions_and_no_upload(
     assert fake.paths[4:] == ["GET /datasets", f"POST /datasets/{name}/prepare-retrieval"]
 
 
+@pytest.mark.parametrize("change", ["{}", "dataset_of_{}", "{}.zip"])
+def test_a_dataset_is_found_whatever_the_server_has_made_of_the_name_around_the_hash(
+    client: reka.Reka, fake: FakeReka, change: str
+) -> None:
+    name = _stored_name(client, fake, texts=["one"])
+    stored = change.format(name.replace("-", "_"))
+    fake.will_answer(200, ["other", stored])
+    fake.will_answer(400, PREPARED)
+
+    assert client.ensure_dataset("alice", texts=["one"]) == stored
+
+
+def test_the_name_that_is_asked_for_is_short_and_ends_in_the_hash(client: reka.Reka, fake: FakeReka) -> None:
+    name = name_with_digest("n" * 500, "0123456789abcdef" * 4)
+
+    assert len(name) == 63
+    assert name.endswith("-0123456789abcdef")
+
+
 def test_a_dataset_that_another_process_prepares_is_waited_for(client: reka.Reka, fake: FakeReka) -> None:
     name = _stored_name(client, fake, texts=["one"])
     fake.will_answer(200, [name])
@@ -251,6 +271,27 @@ def test_a_dataset_that_another_process_prepares_is_waited_for(client: reka.Reka
     fake.will_answer(400, PREPARED)
 
     assert client.ensure_dataset("alice", texts=["one"]) == name
+
+
+def test_why_a_dataset_is_not_prepared_is_told_by_the_code_and_not_by_the_words(
+    client: reka.Reka, fake: FakeReka
+) -> None:
+    name = _stored_name(client, fake, texts=["one"])
+    fake.will_answer(200, [name])
+    fake.will_answer(409, {"detail": "in Arbeit", "code": "being_prepared"})
+    fake.will_answer(409, {"detail": "schon fertig", "code": "already_prepared"})
+
+    assert client.ensure_dataset("alice", texts=["one"]) == name
+    assert fake.all_was_asked
+
+
+def test_the_code_of_a_refusal_is_at_hand(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(400, {"detail": "no", "code": "being_prepared"})
+
+    with pytest.raises(reka.RetrievalError) as caught:
+        client.prepare_retrieval("alice")
+
+    assert caught.value.code == "being_prepared"
 
 
 def test_a_dataset_that_another_process_uploads_at_the_same_time_is_used(client: reka.Reka, fake: FakeReka) -> None:

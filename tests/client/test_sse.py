@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reka._wire.sse import ServerSentEvent, SseDecoder
+from reka._protocol.sse import ServerSentEvent, SseDecoder
 
 TABLE = [
     pytest.param(b"data: a\n\n", [("a", "message", "")], id="lf"),

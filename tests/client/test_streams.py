@@ -343,6 +343,8 @@ def test_a_stream_that_breaks_says_so_and_keeps_the_text(client: reka.Reka, fake
         ({"error": {"message": "no", "type": "authentication_error"}}, reka.AuthError),
         ({"error": {"message": "P001: Insufficient Balance"}}, reka.InsufficientBalanceError),
         ({"error": {"message": "no", "code": "P001"}}, reka.InsufficientBalanceError),
+        ({"error": {"message": "no", "code": 403}}, reka.PermissionDeniedError),
+        ({"error": {"message": "no", "type": "validation_error"}}, reka.InvalidRequestError),
         ({"error": "out of memory"}, reka.ServerError),
         ({"detail": "out of memory"}, reka.ServerError),
     ],

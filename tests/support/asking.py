@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from reka._protocol.media import part_of_url
 from reka.server.generation.types import GenerationRequest
-from reka.server.media import media_part
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
@@ -46,6 +46,6 @@ def ask(*texts: str, **fields: Any) -> GenerationRequest:
         {"role": "assistant" if index % 2 else "user", "content": text} for index, text in enumerate(texts)
     ]
     if "media_url" in fields:
-        media = media_part(fields.pop("media_url"))
-        messages[0]["content"] = [media, {"type": "text", "text": messages[0]["content"]}]
+        kind, url = part_of_url(fields.pop("media_url"))
+        messages[0]["content"] = [{"type": kind, kind: {"url": url}}, {"type": "text", "text": messages[0]["content"]}]
     return GenerationRequest(messages=messages, **{"model": "reka-flash", **fields})

@@ -11,7 +11,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from tests.support.peers import ROOT
 
-NEEDED = {"aiohttp", "certifi", "filetype", "pydantic", "requests", "tenacity", "typing-extensions", "urllib3", "yarl"}
+NEEDED = {"aiohttp", "certifi", "filetype", "pydantic", "requests", "typing-extensions", "urllib3", "yarl"}
 
 LOOK = """
 import json, sys

@@ -19,10 +19,10 @@ from langchain_reka.errors import translate_errors
 from langchain_reka.messages import media_in, reka_messages, source_indices
 from langchain_reka.parameters import MODEL_PARAMS, call_arguments, refuse_unknown
 from langchain_reka.profiles import MEDIA_INPUTS, is_another_models, profile_of
-from reka.adapters import ClientSettings
+from reka.adapters import DEFAULT_MODEL, ClientSettings, SamplingFields
 
 
-class ChatReka(ClientMixin, DirectChatModel):
+class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     """Chat model for Reka's API, or any server with the same API.
 
     A parameter that is None is not sent, and the server applies its default. Every generation parameter may also be
@@ -49,35 +49,11 @@ class ChatReka(ClientMixin, DirectChatModel):
     # Validation errors do not show input: the value of a misspelt argument may be the API key.
     model_config = ConfigDict(extra="forbid", populate_by_name=True, protected_namespaces=(), hide_input_in_errors=True)
 
-    model: str = Field(default="reka-flash", validation_alias=AliasChoices("model", "model_name"))
+    model: str = Field(default=DEFAULT_MODEL, validation_alias=AliasChoices("model", "model_name"))
     """Name of the model. The prefix `reka:` of LangChain's model strings is removed."""
-
-    temperature: float | None = None
-    """Sampling temperature; higher is more diverse."""
-
-    max_tokens: int | None = None
-    """Maximum number of tokens in the answer."""
-
-    top_p: float | None = None
-    """Keep only the most likely tokens that make up this probability when sampling, 0 to 1."""
-
-    top_k: int | None = None
-    """Keep only the k most likely tokens when sampling."""
-
-    frequency_penalty: float | None = None
-    """Penalizes repetitions by their number; 0 is no penalty."""
-
-    presence_penalty: float | None = None
-    """Penalizes repetitions once; 0 is no penalty."""
-
-    length_penalty: float | None = None
-    """Penalizes short answers; 1 is no penalty. Reka's host supports it on its documented endpoint only."""
 
     stop: list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
     """Texts at which generation stops; the answer does not include them."""
-
-    seed: int | None = None
-    """Sampling seed; different seeds give different answers."""
 
     streaming: bool = False
     """Whether `invoke` streams internally, so that callbacks receive each new token."""
@@ -120,11 +96,6 @@ class ChatReka(ClientMixin, DirectChatModel):
     def _match_profile_to_model(self) -> Self:
         self.profile = self._find_profile(self.model)
         return self
-
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _stop_as_list(cls, stop: object) -> object:
-        return [stop] if isinstance(stop, str) else stop
 
     @property
     def _llm_type(self) -> str:

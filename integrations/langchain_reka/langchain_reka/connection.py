@@ -7,7 +7,7 @@ from langchain_core.load.serializable import Serializable
 from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
 import reka
-from reka.adapters import ClientSettings, SharedClients
+from reka.adapters import ClientSettings, MaxRetries, SharedClients
 
 
 class ClientMixin(Serializable):
@@ -24,7 +24,7 @@ class ClientMixin(Serializable):
     )
     """Limit on a call in seconds, or a `reka.Timeout`; None is the client's default."""
 
-    max_retries: int | None = None
+    max_retries: MaxRetries = None
     """Number of retries of a failed call; None is the client's default, 0 disables retries."""
 
     _clients: SharedClients = PrivateAttr(default_factory=SharedClients)

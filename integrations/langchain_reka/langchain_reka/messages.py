@@ -27,6 +27,7 @@ from langchain_core.messages import (
 )
 
 import reka
+from reka.adapters import MEDIA_KINDS, beyond_turns, is_media_url, part_type
 
 Block: TypeAlias = Mapping[str, Any]
 Part: TypeAlias = dict[str, str]
@@ -40,7 +41,6 @@ _ROLES: Final[Mapping[str, str]] = {
     "ai": "assistant",
     "model": "assistant",
 }
-_URL_SCHEMES: Final = ("http://", "https://", "data:")
 _TOOL_BLOCKS: Final = frozenset({"tool_call", "tool_use"})
 _SKIPPED_IN_ANSWERS: Final = frozenset(
     {
@@ -92,15 +92,11 @@ def first_v1_only_block(messages: Sequence[BaseMessage]) -> str | None:
     Its turns take one piece of media, in the first turn, and no tool calls.
     """
     converted = reka_messages(messages)
-    roles = [message["role"] for message in converted]
-    first_answer = roles.index("assistant") if "assistant" in roles else len(roles)
-    media = [(index, f"{kind} block") for index, kind in media_in(converted)]
-    unsupported = [block for number, block in enumerate(media) if number > 0 or block[0] > first_answer]
-    unsupported += [(index, "tool_call block") for index, message in enumerate(converted) if message.get("tool_calls")]
-    if not unsupported:
-        return None
-    index, block = min(unsupported)
-    return f"message {source_indices(messages)[index]}: {block}"
+    for beyond in beyond_turns(converted):
+        content = converted[beyond.message]["content"]
+        block = "tool_call" if beyond.part is None else content[beyond.part]["type"]
+        return f"message {source_indices(messages)[beyond.message]}: {block} block"
+    return None
 
 
 def _convert_with_indices(messages: Sequence[BaseMessage]) -> list[tuple[int, dict[str, Any]]]:
@@ -264,8 +260,7 @@ def _convert_file(block: Block) -> Part:
     mime_type = str(block.get("mime_type") or "application/pdf")
     if mime_type.startswith("text/") and block.get("base64"):
         return _text_part(_decode_text(block["base64"]))
-    families = {"application/pdf": "pdf_url", "image/": "image_url", "video/": "video_url", "audio/": "audio_url"}
-    kind = next((kind for family, kind in families.items() if mime_type.startswith(family)), None)
+    kind = part_type(mime_type)
     if kind is None:
         raise _BlockError(f"of MIME type {mime_type!r}, want application/pdf, an image, a video, audio or text")
     return {"type": kind, kind: _media_url({**block, "mime_type": mime_type})}
@@ -300,7 +295,7 @@ def _media_url(block: Block) -> str:
 
 
 def _check_url(url: object) -> str:
-    if not isinstance(url, str) or not url.lower().startswith(_URL_SCHEMES):
+    if not isinstance(url, str) or not is_media_url(url):
         raise _BlockError("whose URL is not an http(s) or data URL; send a local file as base64")
     return url
 
@@ -323,10 +318,7 @@ _PARTS: Final[Mapping[str, Callable[[Block], Part]]] = {
     "audio": _media_converter("audio_url"),
     "file": _convert_file,
     "text-plain": _convert_plain_text,
-    "image_url": _convert_reka_media,
-    "video_url": _convert_reka_media,
-    "audio_url": _convert_reka_media,
-    "pdf_url": _convert_reka_media,
+    **dict.fromkeys(MEDIA_KINDS, _convert_reka_media),
 }
 
 

@@ -7,27 +7,16 @@ from typing import Any, Final
 from pydantic import AliasChoices, BaseModel
 
 import reka
+from reka.adapters import SAMPLING_PARAMETERS, V0_ONLY, check_parameter
 
-MODEL_PARAMS: Final = (
-    "model",
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "top_k",
-    "frequency_penalty",
-    "presence_penalty",
-    "length_penalty",
-    "stop",
-    "seed",
-    "retrieval_dataset",
-)
+MODEL_PARAMS: Final = ("model", *SAMPLING_PARAMETERS, "retrieval_dataset")
 """Parameters of the model object, which a call may override."""
 
 CALL_PARAMS: Final = ("tools", "tool_choice", "response_format", "research", "timeout")
 """Parameters of a call only."""
 
 _ALIASES: Final[Mapping[str, str]] = {"model_name": "model", "stop_sequences": "stop"}
-_EXTRA: Final = ("length_penalty", "retrieval_dataset")
+_EXTRA: Final = tuple(sorted(V0_ONLY))
 """Parameters sent in `extra_request_args`: Reka's host supports them on its documented endpoint only."""
 
 _NOT_SENT: Final = frozenset({"stream", "stream_usage", "ls_structured_output_format", "structured_output_format"})
@@ -45,7 +34,7 @@ def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[s
         The arguments that are not None. For the others the server applies its defaults.
 
     Raises:
-        InvalidArgumentError: The call has a parameter of an unknown name.
+        InvalidArgumentError: The call has a parameter of an unknown name, or with an invalid value.
     """
     chosen = dict(own)
     for name, value in of_call.items():
@@ -59,7 +48,8 @@ def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[s
             )
         if value is not None:
             chosen[known] = value
-    extra = {name: value for name in _EXTRA if (value := chosen.pop(name, None)) is not None}
+    # The client checks its named arguments, but sends `extra_request_args` unchecked.
+    extra = {name: check_parameter(name, value) for name in _EXTRA if (value := chosen.pop(name, None)) is not None}
     extra |= chosen.pop("model_kwargs", None) or {}
     return {**chosen, "extra_request_args": extra} if extra else chosen
 

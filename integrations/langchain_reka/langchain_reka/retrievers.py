@@ -18,6 +18,7 @@ from langchain_reka.answers import PROVIDER
 from langchain_reka.connection import ClientMixin
 from langchain_reka.errors import translate_errors
 from langchain_reka.parameters import refuse_unknown
+from reka.adapters import MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
 
 
 class RekaRetriever(ClientMixin, BaseRetriever):
@@ -41,7 +42,7 @@ class RekaRetriever(ClientMixin, BaseRetriever):
     dataset: str = Field(min_length=1)
     """Stored name of the dataset."""
 
-    k: int = Field(default=8, ge=1, le=100)
+    k: int = Field(default=RETRIEVED_CHUNKS, ge=1, le=MAX_RETRIEVED_CHUNKS)
     """Maximum number of documents per call; a call may override it: `retriever.invoke(question, k=3)`."""
 
     min_score: float | None = None

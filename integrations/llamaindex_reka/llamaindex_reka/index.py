@@ -22,7 +22,7 @@ from llamaindex_reka.dataset import Dataset, files_of, text_of
 from llamaindex_reka.llm import RekaLLM
 from llamaindex_reka.query_engine import RekaQueryEngine
 from llamaindex_reka.retriever import RekaRetriever, client_settings
-from reka.adapters import SharedClients
+from reka.adapters import RETRIEVED_CHUNKS, SharedClients
 
 
 class DatasetImmutableError(reka.UnsupportedRequestError, NotImplementedError):
@@ -157,7 +157,9 @@ class RekaIndex(BaseManagedIndex):
         """Close the connections of the index itself. The next call opens new ones."""
         self._clients.close()
 
-    def as_retriever(self, similarity_top_k: int = 8, min_score: float | None = None, **kwargs: Any) -> RekaRetriever:
+    def as_retriever(
+        self, similarity_top_k: int = RETRIEVED_CHUNKS, min_score: float | None = None, **kwargs: Any
+    ) -> RekaRetriever:
         """Create a retriever.
 
         Args:

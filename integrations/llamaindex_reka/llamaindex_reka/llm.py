@@ -23,7 +23,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.program.utils import get_program_for_llm
 from llama_index.core.prompts import PromptTemplate
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
 import reka
 from llamaindex_reka import media
@@ -32,7 +32,14 @@ from llamaindex_reka.dataset import PREPARE_HINT
 from llamaindex_reka.messages import messages_for
 from llamaindex_reka.models import DEFAULT_OUTPUT, model_of
 from llamaindex_reka.parameters import IN_EXTRA, OF_MODEL, arguments, refuse_unknown
-from reka.adapters import ClientSettings, SharedClients, with_prepare_hint
+from reka.adapters import (
+    DEFAULT_MODEL,
+    ClientSettings,
+    MaxRetries,
+    SamplingFields,
+    SharedClients,
+    with_prepare_hint,
+)
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
@@ -51,7 +58,7 @@ def _cache_signature(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-class RekaLLM(FunctionCallingLLM):
+class RekaLLM(SamplingFields, FunctionCallingLLM):
     """LLM for Reka's API, or any server with the same API.
 
     A parameter that is None is not sent, and the server applies its default. Every parameter except those of the client
@@ -77,7 +84,7 @@ class RekaLLM(FunctionCallingLLM):
     # Validation errors do not show input: a misplaced value may be the API key.
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
-    model: str = "reka-flash"
+    model: str = DEFAULT_MODEL
     """Name of the model."""
 
     # Excluded from `to_dict` and JSON; a pickle contains it.
@@ -90,40 +97,13 @@ class RekaLLM(FunctionCallingLLM):
     api: str = Field(default="auto", pattern="^(auto|v0|v1)$")
     """API version: `v0` is the documented endpoint, `v1` the current API; `auto` picks one that fits the request."""
 
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    """Sampling temperature; higher is more diverse."""
-
-    max_tokens: int | None = Field(default=None, ge=1)
-    """Maximum number of tokens in the answer."""
-
-    top_p: float | None = Field(default=None, ge=0, le=1)
-    """Keep only the most likely tokens that make up this probability when sampling, 0 to 1."""
-
-    top_k: int | None = Field(default=None, ge=0)
-    """Keep only the k most likely tokens when sampling."""
-
-    frequency_penalty: float | None = None
-    """Penalizes repetitions by their number; 0 is no penalty."""
-
-    presence_penalty: float | None = None
-    """Penalizes repetitions once; 0 is no penalty."""
-
-    length_penalty: float | None = None
-    """Penalizes short answers; 1 is no penalty. Reka's host supports it on its documented endpoint only."""
-
-    stop: list[str] | None = None
-    """Texts at which generation stops; the answer does not include them."""
-
-    seed: int | None = None
-    """Sampling seed; different seeds give different answers."""
-
     research: dict[str, Any] | None = None
     """Settings of `reka-flash-research`: `web_search`, `parallel_thinking`."""
 
     timeout: float | reka.Timeout | None = None
     """Limit on a call in seconds, or a `reka.Timeout`; None is the client's default."""
 
-    max_retries: int | None = Field(default=None, ge=0)
+    max_retries: MaxRetries = None
     """Number of retries of a failed call; None is the client's default, 0 disables retries."""
 
     retrieval_dataset: str | None = None
@@ -151,7 +131,7 @@ class RekaLLM(FunctionCallingLLM):
         **parameters: Any,
     ) -> None:
         # The order of arguments is that of `llama-index-llms-reka`.
-        fields = {
+        fields: dict[str, Any] = {
             "model": model,
             "api_key": api_key,
             "temperature": temperature,
@@ -162,11 +142,6 @@ class RekaLLM(FunctionCallingLLM):
         refuse_unknown(parameters, type(self).model_fields, "an argument of RekaLLM")
         super().__init__(**{name: value for name, value in fields.items() if value is not None}, **parameters)
 
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _stop_as_list(cls, stop: object) -> object:
-        return [stop] if isinstance(stop, str) else stop
-
     @classmethod
     def class_name(cls) -> str:
         """Class name in LlamaIndex's serialized form."""
@@ -176,11 +151,13 @@ class RekaLLM(FunctionCallingLLM):
     def metadata(self) -> LLMMetadata:
         """Model limits by which LlamaIndex sizes prompts; conservative ones for an unknown model."""
         limits = model_of(self.model)
-        calls_tools = limits.calls_tools if self.is_function_calling_model is None else self.is_function_calling_model
+        calls_tools = self.is_function_calling_model
+        if calls_tools is None:
+            calls_tools = limits.calls_tools is not False
         return LLMMetadata(
             model_name=self.model,
             context_window=self.context_window or limits.context_window,
-            num_output=self.max_tokens or min(DEFAULT_OUTPUT, limits.max_output),
+            num_output=self.max_tokens or min(DEFAULT_OUTPUT, limits.max_output or limits.context_window),
             is_chat_model=True,
             is_function_calling_model=calls_tools and self.api != "v0",
         )

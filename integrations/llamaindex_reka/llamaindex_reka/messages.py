@@ -27,6 +27,7 @@ from llama_index.core.base.llms.types import (
 
 import reka
 import reka.media
+from reka.adapters import beyond_turns
 
 Part: TypeAlias = dict[str, Any]
 MakePart: TypeAlias = Callable[[str | bytes], dict[str, str]]
@@ -68,7 +69,9 @@ class _MessageBuilder:
     role: str
     parts: list[Part] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
-    media: list[_BlockPosition] = field(default_factory=list)
+    media: dict[int, _BlockPosition] = field(default_factory=dict)
+    """Positions of the media blocks, by index in `parts`."""
+
     call_positions: list[_BlockPosition] = field(default_factory=list)
 
     def add_text(self, text: str) -> None:
@@ -81,7 +84,7 @@ class _MessageBuilder:
     def add_media(self, position: _BlockPosition, part: Part) -> None:
         if self.role == "assistant":
             raise position.error("got media in an assistant message, want it in a user message")
-        self.media.append(position)
+        self.media[len(self.parts)] = position
         self.parts.append(part)
 
 
@@ -101,9 +104,10 @@ def messages_for(messages: Sequence[ChatMessage], *, documented_only: bool = Fal
     """
     builders = [_build(index, message) for index, message in enumerate(messages)]
     _check_tool_results(messages, builders)
+    converted = [_to_dict(message, builder) for message, builder in zip(messages, builders, strict=True)]
     if documented_only:
-        _check_v0_limits(builders)
-    return [_to_dict(message, builder) for message, builder in zip(messages, builders, strict=True)]
+        _check_v0_limits(builders, converted)
+    return converted
 
 
 def _build(index: int, message: ChatMessage) -> _MessageBuilder:
@@ -274,17 +278,15 @@ def _check_tool_results(messages: Sequence[ChatMessage], builders: Sequence[_Mes
             )
 
 
-def _check_v0_limits(builders: Sequence[_MessageBuilder]) -> None:
+def _check_v0_limits(builders: Sequence[_MessageBuilder], converted: Sequence[Mapping[str, Any]]) -> None:
     """Check that messages fit the turns of the documented endpoint."""
-    media = [position for builder in builders for position in builder.media]
-    answers = [index for index, builder in enumerate(builders) if builder.role == "assistant"]
-    for position in media[1:]:
-        raise position.error("got a second media block, and the documented endpoint takes one; remove api='v0'")
-    for position in media:
-        if answers and answers[0] < position.index:
-            raise position.error("the documented endpoint takes media in the first turn only; remove api='v0'")
-    for position in (position for builder in builders for position in builder.call_positions):
-        raise position.error("the documented endpoint does not support tools; remove api='v0'")
+    for beyond in beyond_turns(converted):
+        builder = builders[beyond.message]
+        position = builder.call_positions[0] if beyond.part is None else builder.media[beyond.part]
+        raise position.error(
+            f"got {beyond.feature}; the documented endpoint takes one media block, in the first turn, and does not "
+            "support tools; remove api='v0'"
+        )
 
 
 def _to_dict(message: ChatMessage, builder: _MessageBuilder) -> dict[str, Any]:

@@ -5,25 +5,15 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 import reka
+from reka.adapters import SAMPLING_PARAMETERS, V0_ONLY, check_parameter
 
-OF_MODEL: Final = (
-    "model",
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "top_k",
-    "frequency_penalty",
-    "presence_penalty",
-    "stop",
-    "seed",
-    "research",
-)
+OF_MODEL: Final = ("model", *(name for name in SAMPLING_PARAMETERS if name not in V0_ONLY), "research")
 """Parameters of the model object, which a call may override; their names are those of `reka.complete`."""
 
 OF_CALL: Final = ("tools", "tool_choice", "response_format", "timeout")
 """Parameters of a call only; their names are those of `reka.complete`."""
 
-IN_EXTRA: Final = ("retrieval_dataset", "length_penalty")
+IN_EXTRA: Final = tuple(sorted(V0_ONLY))
 """Parameters that are sent in `extra_request_args` of `reka.complete`."""
 
 _NAMED: Final = (*OF_MODEL, *OF_CALL)
@@ -42,12 +32,15 @@ def arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, A
         parameter set that parameter; the others become fields of the request.
 
     Raises:
-        InvalidArgumentError: The call has a parameter of an unknown name.
+        InvalidArgumentError: The call has a parameter of an unknown name, or with an invalid value.
     """
     refuse_unknown(of_call, _KNOWN, "a parameter of a call")
     further = {**(own.get("additional_kwargs") or {}), **(of_call.get("additional_kwargs") or {})}
     told = {name: value for source in (own, further, of_call) for name, value in source.items() if value is not None}
     told.pop("additional_kwargs", None)
+    # The client checks its named arguments, but sends `extra_request_args` unchecked.
+    for name in V0_ONLY & told.keys():
+        check_parameter(name, told[name])
     named: dict[str, Any] = {name: told.pop(name) for name in _NAMED if name in told}
     return named | ({"extra_request_args": told} if told else {})
 

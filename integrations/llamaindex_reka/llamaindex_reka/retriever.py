@@ -11,7 +11,13 @@ from pydantic import SecretStr
 
 import reka
 from llamaindex_reka.dataset import PREPARE_HINT, Dataset, document_id
-from reka.adapters import ClientSettings, SharedClients, with_prepare_hint
+from reka.adapters import (
+    MAX_RETRIEVED_CHUNKS,
+    RETRIEVED_CHUNKS,
+    ClientSettings,
+    SharedClients,
+    with_prepare_hint,
+)
 
 
 class RekaRetriever(BaseRetriever):
@@ -48,7 +54,7 @@ class RekaRetriever(BaseRetriever):
     def __init__(
         self,
         dataset: str | Dataset,
-        similarity_top_k: int = 8,
+        similarity_top_k: int = RETRIEVED_CHUNKS,
         *,
         min_score: float | None = None,
         api_key: str | SecretStr | None = None,
@@ -61,8 +67,10 @@ class RekaRetriever(BaseRetriever):
             dataset = Dataset(dataset, dataset)
         if not isinstance(dataset, Dataset) or not dataset.name.strip():
             raise reka.InvalidArgumentError(f"dataset: got {dataset!r}, want the name of a prepared dataset")
-        if not 1 <= similarity_top_k <= 100:
-            raise reka.InvalidArgumentError(f"similarity_top_k: got {similarity_top_k!r}, want 1 to 100")
+        if not 1 <= similarity_top_k <= MAX_RETRIEVED_CHUNKS:
+            raise reka.InvalidArgumentError(
+                f"similarity_top_k: got {similarity_top_k!r}, want 1 to {MAX_RETRIEVED_CHUNKS}"
+            )
         super().__init__(callback_manager=callback_manager)
         self.similarity_top_k = similarity_top_k
         self.min_score = min_score

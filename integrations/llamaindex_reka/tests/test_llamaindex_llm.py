@@ -183,10 +183,11 @@ def test_a_server_that_has_the_documented_endpoint_alone_is_asked_there(fake: Fa
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"temperature": 5.0},
         {"temperature": -1},
         {"max_tokens": 0},
         {"top_p": 1.5},
+        {"top_k": -1},
+        {"stop": [""]},
         {"api": "v2"},
         {"max_retries": -1},
         {"stop": 3},

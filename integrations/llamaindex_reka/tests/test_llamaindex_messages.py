@@ -295,14 +295,16 @@ def test_what_cannot_be_sent_is_an_error_that_names_message_and_block(
 @pytest.mark.parametrize(
     ("messages", "error"),
     [
-        pytest.param([said("user", IMAGE, IMAGE)], "message 0, block 1 .*a second media block", id="two images"),
-        pytest.param([said("user", IMAGE), said("user", IMAGE)], "message 1, block 0 .*second", id="two in a row"),
+        pytest.param([said("user", IMAGE, IMAGE)], "message 0, block 1 .*several media", id="two images"),
+        pytest.param([said("user", IMAGE), said("user", IMAGE)], "message 1, block 0 .*several", id="two in a row"),
         pytest.param(
-            [said("user", "a"), said("assistant", "b"), said("user", IMAGE)], "message 2.*first turn", id="a later one"
+            [said("user", "a"), said("assistant", "b"), said("user", IMAGE)],
+            "message 2, block 0 .*media after the first turn",
+            id="a later one",
         ),
         pytest.param(
             [said("user", "a"), said("assistant", CALL), said("tool", "3", tool_call_id="c-1")],
-            r"message 1, block 0 \(type 'tool_call'\): .*not support tools",
+            r"message 1, block 0 \(type 'tool_call'\): .*tool calls",
             id="a tool call",
         ),
     ],

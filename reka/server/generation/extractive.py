@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from reka._protocol.media import labels_in
 from reka.server.generation.sentences import passages
 from reka.server.generation.types import (
     AnswerStream,
@@ -23,7 +24,6 @@ from reka.server.generation.types import (
     text_of,
     user_texts,
 )
-from reka.server.media import media_of
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Embedder
@@ -288,7 +288,7 @@ def _render(quotation: _Quotation) -> str:
 
 
 def _media_kinds(request: GenerationRequest) -> list[str]:
-    return [kind for message in request.messages for kind in media_of(message)]
+    return [label for message in request.messages for label in labels_in(message.get("content"))]
 
 
 def _no_match(request: GenerationRequest) -> str:

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
+from reka._protocol.messages import text_of as content_text
+
 __all__ = [
     "AnswerStream",
     "ChatBackend",
@@ -83,10 +85,7 @@ class GenerationRequest:
 
 def text_of(message: Message) -> str:
     """Return the text of a message: its content if that is a string, else the text of its text parts."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    return "\n".join(part["text"] for part in content or () if part.get("type") == "text")
+    return content_text(message.get("content"), "\n")
 
 
 def user_texts(messages: Sequence[Message]) -> list[str]:

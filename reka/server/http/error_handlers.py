@@ -34,7 +34,7 @@ def register_error_handlers(app: FastAPI) -> None:
 def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return _error(request, error.status, error.detail, headers)
+    return _error(request, error.status, error.detail, headers, error.code)
 
 
 def _generation_error(request: Request, error: Exception) -> Response:

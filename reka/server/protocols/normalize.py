@@ -5,12 +5,16 @@ write the full one, and the generation before has forms of its own. All are take
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
-from reka.server.media import KINDS
+from reka._protocol import tools as protocol
+from reka._protocol.checks import describe, json_kind
+from reka._protocol.media import MEDIA_KINDS, PART_LABELS, is_media_url
+from reka.errors import InvalidArgumentError
 
 __all__ = [
     "MAX_MESSAGES",
@@ -30,8 +34,6 @@ MAX_TOOLS: Final = 1_000
 
 _ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 _NATIVE_ROLES: Final = ("system", "user", "assistant", "tool_output")
-_URL_KINDS: Final = ("image_url", "video_url", "audio_url", "pdf_url")
-_EMPTY: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
 
 
 def body_error(place: str, what: str) -> PydanticCustomError:
@@ -69,12 +71,8 @@ def flatten_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:
     Raises:
         PydanticCustomError: One is no tool, or two have one name.
     """
-    flat = [_tool(f"tools.{index}", tool) for index, tool in enumerate(tools)]
-    names = [tool["name"] for tool in flat]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise body_error("tools", f"there are two of the name {twice[:100]!r}")
-    return flat
+    with _body_errors():
+        return protocol.flat_tools(tools)
 
 
 def normalize_tool_choice(choice: Any, tools: Sequence[Mapping[str, Any]]) -> str | None:
@@ -83,19 +81,18 @@ def normalize_tool_choice(choice: Any, tools: Sequence[Mapping[str, Any]]) -> st
     Raises:
         PydanticCustomError: It is none of these, or there is no such tool.
     """
-    if choice in (None, "auto", "none"):
-        return None if choice is None else str(choice)
-    if not tools:
-        raise body_error("tool_choice", "a tool is to be called, and there are no tools")
-    if choice in ("required", "any", "tool"):
-        return "required"
-    named = choice.get("function", choice) if isinstance(choice, Mapping) else choice
-    name = named.get("name") if isinstance(named, Mapping) else named
-    if not isinstance(name, str) or name not in [tool["name"] for tool in tools]:
-        raise body_error(
-            "tool_choice", f"got {_describe(choice)}, want auto, none, required, or the name of one of the tools"
-        )
-    return f"named:{name}"
+    with _body_errors():
+        return protocol.normalized_choice(choice, tools)
+
+
+@contextmanager
+def _body_errors() -> Iterator[None]:
+    """Turn an argument's error, which begins with its place, into one of a body."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        place, _, what = error.message.partition(": ")
+        raise body_error(place, what) from error
 
 
 def _checked(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -108,7 +105,7 @@ def _checked(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if message["role"] == "tool" and message["tool_call_id"] not in calls:
             raise body_error(
                 f"messages.{index}",
-                f"is the result of call {_describe(message['tool_call_id'])}, and no assistant's message before it "
+                f"is the result of call {describe(message['tool_call_id'])}, and no assistant's message before it "
                 "has a call of that id in its tool_calls",
             )
     return messages
@@ -159,7 +156,7 @@ def _content(place: str, content: Any) -> str | list[dict[str, Any]] | None:
     if content is None or isinstance(content, str):
         return content
     if not isinstance(content, list):
-        raise body_error(f"{place}.content", f"got {_kind(content)}, want a string or a list of parts")
+        raise body_error(f"{place}.content", f"got {json_kind(content)}, want a string or a list of parts")
     return [_part(f"{place}.content.{index}", part) for index, part in enumerate(content)]
 
 
@@ -169,16 +166,16 @@ def _part(place: str, part: Any) -> dict[str, Any]:
     value = part.get(kind) if isinstance(kind, str) else None
     if kind == "text":
         return {"type": "text", "text": _string(f"{place}.text", value)}
-    if kind in _URL_KINDS:
+    if kind in MEDIA_KINDS:
         # The live host's form is the plain string, OpenAI's an object, which may say more (`detail`).
         media = {"url": value} if isinstance(value, str) else _object(f"{place}.{kind}", value)
         url = _string(f"{place}.{kind}.url", media.get("url"))
-        if not url.startswith(("http://", "https://", "data:")):
-            raise body_error(f"{place}.{kind}", f"got {_describe(url)}, want an http(s) or a data: URL")
+        if not is_media_url(url):
+            raise body_error(f"{place}.{kind}", f"got {describe(url)}, want an http(s) or a data: URL")
         return {"type": kind, kind: dict(media)}
-    if kind in KINDS:
+    if kind in PART_LABELS:
         return {"type": kind, kind: dict(_object(f"{place}.{kind}", value))}
-    raise body_error(f"{place}.type", f"got {_describe(kind)}, want one of text, {', '.join(KINDS)}")
+    raise body_error(f"{place}.type", f"got {describe(kind)}, want one of text, {', '.join(PART_LABELS)}")
 
 
 def _call(place: str, call: Any) -> dict[str, Any]:
@@ -196,51 +193,26 @@ def _call(place: str, call: Any) -> dict[str, Any]:
     }
 
 
-def _tool(place: str, tool: Any) -> dict[str, Any]:
-    told = _object(place, tool)
-    told = _object(f"{place}.function", told.get("function", told))
-    name = _string(f"{place}.name", told.get("name"))
-    if not name:
-        raise body_error(f"{place}.name", "is empty")
-    parameters = _EMPTY if told.get("parameters") is None else _object(f"{place}.parameters", told["parameters"])
-    if parameters.get("type", "object") != "object":
-        raise body_error(
-            f"{place}.parameters", f"got a schema of type {_describe(parameters['type'])}, want one of type 'object'"
-        )
-    flat = {"name": name, "description": str(told.get("description") or ""), "parameters": dict(parameters)}
-    return flat | ({"strict": told["strict"]} if told.get("strict") is not None else {})
-
-
 def _role(place: str, message: Mapping[str, Any], roles: Sequence[str]) -> str:
     role = message.get("role")
     if not isinstance(role, str) or role not in roles:
-        raise body_error(f"{place}.role", f"got {_describe(role)}, want one of {', '.join(roles)}")
+        raise body_error(f"{place}.role", f"got {describe(role)}, want one of {', '.join(roles)}")
     return role
 
 
 def _object(place: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise body_error(place, f"got {_kind(value)}, want an object")
+        raise body_error(place, f"got {json_kind(value)}, want an object")
     return value
 
 
 def _list(place: str, value: Any) -> Sequence[Any]:
     if not isinstance(value, list):
-        raise body_error(place, f"got {_kind(value)}, want a list")
+        raise body_error(place, f"got {json_kind(value)}, want a list")
     return value
 
 
 def _string(place: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise body_error(place, f"got {_kind(value)}, want a string")
+        raise body_error(place, f"got {json_kind(value)}, want a string")
     return value
-
-
-def _kind(value: Any) -> str:
-    """Name a JSON value's type; the value itself may be large, or private."""
-    names = {"NoneType": "nothing", "str": "a string", "bool": "a boolean", "list": "a list", "dict": "an object"}
-    return names.get(type(value).__name__, "a number")
-
-
-def _describe(value: Any) -> str:
-    return repr(value[:100]) if isinstance(value, str) else _kind(value)

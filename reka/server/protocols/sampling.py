@@ -1,11 +1,16 @@
 """What a request may ask of an answer, whichever generation of the API it is written in: types with their limits."""
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-_SEED: Final = 2**63
+from reka._protocol.sampling import PARAMETERS
+
+
+def _limits(name: str) -> Any:
+    """A parameter's limits, as pydantic and the API's description have them."""
+    return Field(ge=PARAMETERS[name].least, le=PARAMETERS[name].most)
 
 
 def _not_empty(words: list[str]) -> list[str]:
@@ -14,13 +19,13 @@ def _not_empty(words: list[str]) -> list[str]:
     return words
 
 
-TokenLimit: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
-Temperature: TypeAlias = Annotated[float, Field(ge=0, le=2)]
-Seed: TypeAlias = Annotated[int, Field(ge=-_SEED, lt=_SEED)]
-TopK: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
-TopP: TypeAlias = Annotated[float, Field(gt=0, le=1)]
-Penalty: TypeAlias = Annotated[float, Field(ge=-2, le=2)]
-LengthPenalty: TypeAlias = Annotated[float, Field(ge=0, le=10)]
-StopWords: TypeAlias = Annotated[list[str], Field(max_length=64), AfterValidator(_not_empty)]
-Chunks: TypeAlias = Annotated[int, Field(ge=1, le=100)]
+TokenLimit: TypeAlias = Annotated[int, _limits("max_tokens")]
+Temperature: TypeAlias = Annotated[float, _limits("temperature")]
+Seed: TypeAlias = Annotated[int, _limits("seed")]
+TopK: TypeAlias = Annotated[int, _limits("top_k")]
+TopP: TypeAlias = Annotated[float, _limits("top_p")]
+Penalty: TypeAlias = Annotated[float, _limits("frequency_penalty")]
+LengthPenalty: TypeAlias = Annotated[float, _limits("length_penalty")]
+StopWords: TypeAlias = Annotated[list[str], AfterValidator(_not_empty)]
+Chunks: TypeAlias = Annotated[int, _limits("retrieval_top_k")]
 """How many chunks come back: this server's own parameter, `retrieval_top_k`."""

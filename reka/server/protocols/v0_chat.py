@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from reka._protocol.media import part_of_url
 from reka.server.generation.types import GenerationRequest, GenerationResult, Message, Snippet
-from reka.server.media import media_part
 from reka.server.protocols.normalize import MAX_MESSAGES
 from reka.server.protocols.sampling import (
     Chunks,
@@ -29,7 +29,8 @@ class Turn(BaseModel):
 
     type: Literal["human", "model"]
     text: str
-    media_url: str | None = Field(default=None, pattern=r"^(https?://|data:)")
+    # As `is_media_url` has it, in a form that the API's description can carry.
+    media_url: str | None = Field(default=None, pattern=r"^([Hh][Tt][Tt][Pp][Ss]?://|[Dd][Aa][Tt][Aa]:)")
     """http(s) or data URL; in the first turn only."""
 
 
@@ -121,7 +122,8 @@ def _message(turn: Turn) -> Message:
         return {"role": "assistant", "content": turn.text}
     if turn.media_url is None:
         return {"role": "user", "content": turn.text}
-    return {"role": "user", "content": [media_part(turn.media_url), {"type": "text", "text": turn.text}]}
+    kind, url = part_of_url(turn.media_url)
+    return {"role": "user", "content": [{"type": kind, kind: {"url": url}}, {"type": "text", "text": turn.text}]}
 
 
 def to_response(result: GenerationResult, snippets: Sequence[Snippet] | None) -> dict[str, Any]:

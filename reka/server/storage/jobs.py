@@ -8,15 +8,18 @@ from uuid import uuid4
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from reka._protocol.jobs import ALREADY_PREPARED, BEING_PREPARED, refusal_text
 from reka.server.errors import NotFoundError, RefusedError
 from reka.server.storage.database import Database, DatasetRow, JobEventRow, JobRow, now, require_dataset
+from reka.types import JobStatus
 
-PENDING: Final = "PENDING"
-RUNNING: Final = "RUNNING"
-COMPLETE: Final = "COMPLETE"
-ERROR: Final = "ERROR"
+# As plain strings, which every database takes.
+PENDING: Final = JobStatus.PENDING.value
+RUNNING: Final = JobStatus.RUNNING.value
+COMPLETE: Final = JobStatus.COMPLETE.value
+ERROR: Final = JobStatus.ERROR.value
 
-STATUSES: Final = (PENDING, RUNNING, COMPLETE, ERROR)
+STATUSES: Final = tuple(status.value for status in JobStatus)
 _OPEN: Final = (PENDING, RUNNING)
 
 MAX_STARTS: Final = 20
@@ -66,12 +69,12 @@ class Jobs:
         with self._database.write() as session:
             dataset = require_dataset(session, owner, dataset_name)
             if dataset.table is not None:
-                raise RefusedError(f"Retrieval has already been prepared for dataset {dataset.name!r}: it can be used")
+                raise RefusedError(f"{refusal_text(ALREADY_PREPARED, dataset.name)}: it can be used", ALREADY_PREPARED)
             other = session.scalar(_open_jobs(dataset.id))
             if other is not None:
                 raise RefusedError(
-                    f"Retrieval is already being prepared for dataset {dataset.name!r} by job {other.id}: "
-                    "ask for that job's status"
+                    f"{refusal_text(BEING_PREPARED, dataset.name)} by job {other.id}: ask for that job's status",
+                    BEING_PREPARED,
                 )
             job = JobRow(
                 id=uuid4().hex,

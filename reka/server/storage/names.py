@@ -4,6 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
+from reka._protocol.names import KEPT_END
 from reka.server.errors import RefusedError
 
 _SAFE_PUNCTUATION: Final = frozenset("-_.+@")
@@ -33,7 +34,7 @@ def secure_name(name: str, max_chars: int) -> str:
         raise RefusedError("dataset_name is empty: give the dataset a name with at least one letter or digit")
     if any(unicodedata.category(char) == "Cc" for char in name):
         raise RefusedError("dataset_name has control characters (line breaks, tabs, NUL or the like): leave them out")
-    return _safe(name)[:max_chars].strip("-_.@") or _FALLBACK[:max_chars]
+    return _shortened(_safe(name), max_chars).strip("-_.@") or _FALLBACK[:max_chars]
 
 
 def secure_source(filename: str, max_chars: int) -> str:
@@ -44,6 +45,14 @@ def secure_source(filename: str, max_chars: int) -> str:
     """
     last = re.split(r"[/\\]", filename)[-1]
     return _safe(last)[:max_chars].strip("-_.@") or _FALLBACK
+
+
+def _shortened(name: str, max_chars: int) -> str:
+    """Cut a safe name in its middle: names of datasets that differ at the end, such as by a hash, stay different."""
+    if len(name) <= max_chars:
+        return name
+    kept = min(KEPT_END, max_chars - 1)
+    return _safe(name[: max_chars - kept] + name[len(name) - kept :])
 
 
 def _safe(name: str) -> str:

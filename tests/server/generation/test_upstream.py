@@ -178,7 +178,6 @@ async def test_an_upstream_that_lists_no_model_is_told_with_the_way_out(
         (500, {"error": {"message": "oops"}}, 502, "oops"),
         (503, b"", 503, "busy"),
         (504, b"", 504, "in time"),
-        (307, b"", 502, "redirect"),
         (204, b"", 502, "204"),
     ],
 )
@@ -195,6 +194,73 @@ async def test_an_error_of_the_upstream_becomes_one_of_ours(
     assert fake.url in raised.value.detail
     assert KEY not in repr(raised.value)
     assert len(fake.requests) == 1
+
+
+async def test_a_redirect_within_the_origin_is_followed_with_the_question(
+    fake: FakeReka, backend: UpstreamBackend, question: Ask
+) -> None:
+    fake.will_answer(307, b"", headers={"Location": "/v2/chat/completions"})
+    fake.will_answer(200, COMPLETION)
+
+    answer = await backend.generate(question("Hi"))
+
+    assert answer.text == "John."
+    assert fake.paths == ["POST /v1/chat/completions", "POST /v2/chat/completions"]
+    assert fake.requests[1].json == fake.requests[0].json
+    assert fake.requests[1].headers["authorization"] == f"Bearer {KEY}"
+
+
+async def test_neither_key_nor_question_follows_a_redirect_to_another_origin(
+    fake: FakeReka, backend: UpstreamBackend, question: Ask
+) -> None:
+    elsewhere = FakeReka()
+    fake.will_answer(307, b"", headers={"Location": f"{elsewhere.url}/v1/chat/completions"})
+
+    with pytest.raises(GenerationError, match="another origin") as raised:
+        await backend.generate(question("Hi"))
+    elsewhere.close()
+
+    assert raised.value.status == 502
+    assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+async def test_a_redirect_that_would_change_the_question_is_refused(
+    fake: FakeReka, backend: UpstreamBackend, question: Ask, status: int
+) -> None:
+    fake.will_answer(status, b"", headers={"Location": f"{fake.url}/v2/chat/completions"})
+
+    with pytest.raises(GenerationError, match="a POST cannot follow it"):
+        await backend.generate(question("Hi"))
+
+    assert len(fake.requests) == 1
+
+
+async def test_redirects_in_a_circle_end(fake: FakeReka, backend: UpstreamBackend, question: Ask) -> None:
+    for place in range(20):
+        fake.will_answer(308, b"", headers={"Location": f"/v1/{place % 2}"})
+
+    with pytest.raises(GenerationError, match="in a circle"):
+        await backend.generate(question("Hi"))
+
+    assert len(fake.requests) == 5
+
+
+async def test_the_proxy_of_the_environment_is_chosen_as_the_client_chooses_it(
+    fake: FakeReka, embedder: WordBag, question: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("all_proxy", fake.url.removeprefix("http://"))
+    monkeypatch.setenv("no_proxy", "127.0.0.0/8")
+    through = UpstreamBackend("http://model.example:8000", model="m", count_tokens=embedder.count_tokens)
+    past = UpstreamBackend(fake.url, model="m", count_tokens=embedder.count_tokens)
+    for _ in range(2):
+        fake.will_answer(200, COMPLETION)
+
+    for backend in (through, past):
+        await backend.generate(question("Hi"))
+        await backend.close()
+
+    assert fake.paths == ["POST http://model.example:8000/v1/chat/completions", "POST /v1/chat/completions"]
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -248,7 +314,6 @@ async def test_a_wait_that_the_upstream_asks_for_is_passed_on(
         b'{"choices": [{"message": "text"}]}',
         b'{"choices": [{"message": {"content": 5}}]}',
         b'{"choices": [{"message": {"content": ["x"]}}]}',
-        b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": "many"}}',
     ],
 )
 async def test_an_answer_that_is_no_completion_is_a_bad_gateway(

@@ -134,13 +134,9 @@ WRONG_TYPES: dict[str, Any] = {
 }
 OUT_OF_RANGE: dict[str, Any] = {
     "max_tokens": 0,
-    "temperature": 2.1,
-    "top_k": 0,
-    "top_p": 0,
-    "seed": 2**70,
-    "frequency_penalty": -2.5,
-    "presence_penalty": 2.5,
-    "length_penalty": -1,
+    "temperature": -0.1,
+    "top_k": -1,
+    "top_p": 1.1,
     "retrieval_top_k": 101,
     "stop": [""],
 }

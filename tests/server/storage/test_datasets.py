@@ -1,5 +1,6 @@
 import pytest
 
+import reka
 from tests.server.conftest import Call, Start
 from tests.support.caller import Caller
 from tests.support.server_parts import zipped
@@ -65,6 +66,24 @@ def test_a_new_dataset_of_an_old_name_has_nothing_of_the_old_one(start: Start, c
 
     assert unprepared.status_code == 400
     assert [chunk["text"] for chunk in api.chunks("text", "notes")] == ["the new text"]
+
+
+@pytest.mark.parametrize("max_name_chars", [18, 40, 255])
+def test_a_client_finds_the_dataset_of_its_texts_whatever_length_of_names_the_server_takes(
+    start: Start, max_name_chars: int
+) -> None:
+    server = start(max_name_chars=max_name_chars)
+    name = "the minutes of the board, " * 5
+
+    with reka.Reka("a-key", server.url) as client:
+        first = client.ensure_dataset(name, texts=["The owl hunts at night."])
+        again = client.ensure_dataset(name, texts=["The owl hunts at night."])
+        other = client.ensure_dataset(name, texts=["Another text altogether."])
+        stored = client.list_datasets()
+
+    assert first == again != other
+    assert stored == sorted([first, other])
+    assert len(first) <= max_name_chars
 
 
 def test_chunks_of_a_zip_name_their_files_and_those_of_a_text_name_theirs(start: Start, call: Call) -> None:

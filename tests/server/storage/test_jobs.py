@@ -57,6 +57,7 @@ def test_a_dataset_that_is_being_prepared_is_not_used_prepared_again_or_half_see
 
     assert again.status_code == 400
     assert f"Retrieval is already being prepared for dataset 'notes' by job {job}" in again.json()["detail"]
+    assert again.json()["code"] == "being_prepared"
     assert asked.status_code == 400
     assert "Dataset 'notes' is not prepared for retrieval" in asked.json()["detail"]
     assert api.await_end(job)["job_status"] == "COMPLETE"
@@ -70,6 +71,7 @@ def test_a_prepared_dataset_is_not_prepared_again(start: Start, call: Call) -> N
 
     assert answer.status_code == 400
     assert "Retrieval has already been prepared for dataset 'notes'" in answer.json()["detail"]
+    assert answer.json()["code"] == "already_prepared"
 
 
 def test_deleting_a_dataset_that_is_being_prepared_ends_its_job_first(start: Start, call: Call, data_dir: Path) -> None:

@@ -30,6 +30,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1).filt
         ("\u202egnp.exe", "gnp.exe"),
         ("%2e%2e%2f", "2e_2e_2f"),
         ("x" * 500, "x" * 128),
+        ("a" * 200 + "-0123456789abcdef", "a" * 111 + "-0123456789abcdef"),
     ],
 )
 def test_a_name_becomes_safe_and_one_that_is_safe_stays(given_name: str, stored: str) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aiohttp
 
+from reka._protocol.addresses import is_rekas_own
+from reka._protocol.usage import read_usage
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.types import (
     AnswerStream,
@@ -21,7 +22,7 @@ from reka.server.generation.types import (
 )
 from reka.server.generation.upstream.errors import error_in_stream
 from reka.server.generation.upstream.http import UpstreamHttp, sse_data
-from reka.server.generation.upstream.payloads import Form, chat_request, estimate_usage, read_completion, read_usage
+from reka.server.generation.upstream.payloads import Form, chat_request, estimate_usage, read_completion
 from reka.server.generation.upstream.stream import StreamReader
 from reka.server.metrics import Metrics
 
@@ -42,7 +43,7 @@ _SHAPE_ERRORS: Final = (LookupError, TypeError, ValueError, AttributeError, Arit
 
 def form_of(url: str) -> Form:
     """Return the form of requests that an upstream accepts: Reka's own host supports less than OpenAI's API."""
-    return "reka" if urlsplit(url).hostname == "api.reka.ai" else "openai"
+    return "reka" if is_rekas_own(url) else "openai"
 
 
 class UpstreamBackend:
@@ -192,7 +193,7 @@ class UpstreamBackend:
     async def _to_result(self, completion: Any, body: Mapping[str, Any]) -> GenerationResult:
         try:
             result = read_completion(completion)
-            usage = completion.get("usage") or {}
+            usage = completion.get("usage")
         except _SHAPE_ERRORS as error:
             raise self._http.unreadable_response() from error
         texts = [result.text, *(call.arguments for call in result.tool_calls)]
@@ -201,13 +202,10 @@ class UpstreamBackend:
 
     async def _token_counts(self, usage: Any, body: Mapping[str, Any], texts: Sequence[str]) -> tuple[int, int]:
         """Return the numbers of input and output tokens: as the upstream reports them, else as counted here."""
-        try:
-            counts = read_usage(usage)
-        except _SHAPE_ERRORS as error:
-            raise self._http.unreadable_response() from error
-        if counts is None:
+        reported = read_usage(usage)
+        if reported is None:
             return await asyncio.to_thread(estimate_usage, self._count_tokens, body, texts)  # counting takes a while
-        return counts
+        return reported.input_tokens, reported.output_tokens
 
 
 def _stream_body(body: Mapping[str, Any], form: Form) -> dict[str, Any]:

@@ -8,8 +8,15 @@ from typing import Any, Final
 
 import aiohttp
 
-from reka._wire.failures import NO_BALANCE, detail, error_code, retry_after
-from reka.server.error_bodies import STATUSES
+from reka._protocol.errors import (
+    LIMIT_HEADERS,
+    detail,
+    error_code,
+    is_no_balance,
+    retry_after,
+    status_in_stream,
+)
+from reka._protocol.retries import RETRY_STATUSES
 from reka.server.generation.types import GenerationError
 
 __all__ = ["TransientError", "error_for", "error_in_stream", "reason", "redact"]
@@ -18,8 +25,6 @@ LONGEST_DETAIL: Final = 500
 """Characters after which an upstream's error message is truncated."""
 
 _REQUEST_ERRORS: Final = frozenset({400, 413, 422})
-_LIMITS: Final = "x-ratelimit-"
-"""Prefix of rate limit headers; hosts differ in the rest of the name."""
 
 
 class TransientError(GenerationError):
@@ -38,39 +43,28 @@ def error_for(status: int, headers: Mapping[str, str], data: bytes, url: str, ke
     """
     message, code = redact(detail(data), key), redact(error_code(data) or "", key) or None
     cause = f"{status}: {message}" if message else f"{status}"
+    # A retry does not help an account without balance.
+    kind = TransientError if status in RETRY_STATUSES and not is_no_balance(code, message) else GenerationError
+    wait = retry_after(headers, time.time()) if status in RETRY_STATUSES else None
     match status:
         case 401 | 403:
             return GenerationError(
                 502, f"the upstream {url} refuses this server's key ({cause}): see --upstream-key-env"
             )
         case 429 | 503:
-            # A retry does not help an account without balance.
-            kind = GenerationError if NO_BALANCE in f"{code} {message}" else TransientError
-            limits = {name.lower(): value for name, value in headers.items() if name.lower().startswith(_LIMITS)}
-            wait = retry_after(headers, time.time())
+            limits = {name.lower(): value for name, value in headers.items() if name.lower().startswith(LIMIT_HEADERS)}
             return kind(status, f"the upstream {url} is busy ({cause})", wait, code, limits)
         case 408 | 504:
-            return TransientError(504, f"the upstream {url} did not answer in time ({cause})", None, code)
+            return kind(504, f"the upstream {url} did not answer in time ({cause})", wait, code)
         case _ if status in _REQUEST_ERRORS:
             return GenerationError(400, f"the upstream {url} refuses the request ({cause})", None, code)
-        case _ if 300 <= status < 400:
-            return GenerationError(
-                502, f"the upstream {url} redirects ({status}): use the address that it redirects to"
-            )
-        case 409 | 425 | 500 | 502:
-            return TransientError(502, f"the upstream {url} answers with an error ({cause})", None, code)
         case _:
-            return GenerationError(502, f"the upstream {url} answers with an error ({cause})", None, code)
+            return kind(502, f"the upstream {url} answers with an error ({cause})", wait, code)
 
 
 def error_in_stream(event: Mapping[str, Any], url: str, key: str | None) -> GenerationError:
     """Convert an error event of a stream; its code may be a status, or its type stand for one."""
-    error = event["error"]
-    fields = error if isinstance(error, dict) else {}
-    status = fields.get("code")
-    if not isinstance(status, int) or not 400 <= status < 600:
-        status = STATUSES.get(str(fields.get("type")), 500)
-    return error_for(status, {}, json.dumps(event).encode(), url, key)
+    return error_for(status_in_stream(event), {}, json.dumps(event).encode(), url, key)
 
 
 def redact(message: str, key: str | None) -> str:

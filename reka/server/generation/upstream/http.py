@@ -1,17 +1,18 @@
 """The HTTP client for an upstream: requests, retries, and errors as `GenerationError`."""
 
 import asyncio
-import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any, Final
 
 import aiohttp
 import anyio
 
-from reka._wire.sse import SseDecoder
+from reka._protocol.addresses import checked_key, http_address
+from reka._protocol.proxies import HTTP, Proxies
+from reka._protocol.redirects import MAX_REDIRECTS, RedirectError, redirect_target
+from reka._protocol.retries import LONGEST_WAIT, RetryPolicy, with_retries_async
+from reka._protocol.sse import SseDecoder
 from reka.server.generation.types import GenerationError
 from reka.server.generation.upstream.errors import TransientError, error_for, reason, redact
 from reka.server.generation.upstream.lenient_json import read_json
@@ -19,14 +20,8 @@ from reka.server.metrics import Metrics
 
 __all__ = ["MAX_RESPONSE_BYTES", "UpstreamHttp", "sse_data", "upstream_url"]
 
-T = TypeVar("T")
-
 MAX_RESPONSE_BYTES: Final = 32 * 1024 * 1024
 """Maximum size of an upstream's response in bytes (ours)."""
-
-_FIRST_WAIT: Final = 0.25
-_LONGEST_WAIT: Final = 5.0
-"""Seconds before a retry; if the upstream asks for a longer delay, the error is returned instead (ours)."""
 
 _DRAIN_SECONDS: Final = 0.1
 """Seconds within which a stream must end after its last event for its connection to be reused (ours)."""
@@ -38,21 +33,14 @@ def upstream_url(address: str) -> str:
     An address without a path gets `/v1`; a path is kept, because hosts differ in theirs.
 
     Raises:
-        ValueError: It is not an http(s) URL, or has a user name, a query or a fragment.
+        InvalidArgumentError: It is not an http(s) URL, or has a user name, a query or a fragment.
     """
-    wanted = "want the base URL of an OpenAI-compatible server, such as http://127.0.0.1:11434/v1"
     url = address.strip().rstrip("/").removesuffix("/chat/completions")
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address:
-        raise ValueError(f"upstream: got {address!r}, {wanted}")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError(
-            f"upstream: got an address with a user name, query or fragment, {wanted}; set a key by upstream_key_env"
-        )
+    wanted = (
+        "want the base URL of an OpenAI-compatible server, such as http://127.0.0.1:11434/v1; set a key by "
+        "upstream_key_env"
+    )
+    parts = http_address(url, "upstream", wanted)
     return url if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/v1"
 
 
@@ -67,7 +55,8 @@ class UpstreamHttp:
         metrics: Counts each request.
 
     Raises:
-        ValueError: `address` is not an address, or the key is not valid in an HTTP header.
+        InvalidArgumentError: `address` is not an address, the key is not valid in an HTTP header, or the environment
+            names a proxy that cannot be used.
     """
 
     def __init__(
@@ -75,13 +64,15 @@ class UpstreamHttp:
     ) -> None:
         self.url = upstream_url(address)
         """The normalized base URL."""
-        self.key = _checked_key(key)
-        self._retries = retries
+        self.key = checked_key(key, "upstream_key") if key else None
+        # A longer delay than the back-off's is not waited for: a request holds a slot all the while, and its caller is
+        # told how long to wait.
+        self._retries = RetryPolicy(retries, longest_retry_after=LONGEST_WAIT)
         self._timeout = timeout
         self._metrics = metrics
         self._session: aiohttp.ClientSession | None = None
         # Looked up once: scanning the environment takes longer than most of the work for a request.
-        self._proxy = _proxy(self.url)
+        self._proxy = Proxies(None, HTTP).of(self.url)
 
     async def request_json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send a request, with retries, and return the JSON value of the response.
@@ -89,7 +80,7 @@ class UpstreamHttp:
         Raises:
             GenerationError: The request failed, or the response is not JSON.
         """
-        return await self._with_retries(lambda: self.request_json_once(method, path, body))
+        return await with_retries_async(lambda: self.request_json_once(method, path, body), self._next_wait)
 
     async def request_json_once(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send a request as `request_json` does, without retries."""
@@ -108,7 +99,7 @@ class UpstreamHttp:
         Raises:
             GenerationError: The request failed, or the connection is interrupted or silent inside the block.
         """
-        response = await self._with_retries(lambda: self._request("POST", path, body))
+        response = await with_retries_async(lambda: self._request("POST", path, body), self._next_wait)
         try:
             with self._translate_errors():
                 yield response
@@ -151,33 +142,48 @@ class UpstreamHttp:
             await session.close()
 
     async def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> aiohttp.ClientResponse:
-        """Send a request and return the response before its body is read; the caller must release it."""
+        """Send a request, along its redirects, and return the response before its body is read.
+
+        The caller must release it. aiohttp's own redirects would take the conversation to another origin.
+        """
         url = self.url + path
+        for _ in range(MAX_REDIRECTS):
+            response, data = await self._exchange(method, url, body)
+            if data is None:
+                return response
+            target = self._redirect_target(response, method, url)
+            if target is None:
+                raise error_for(response.status, response.headers, data, self.url, self.key)
+            url = target
+        raise GenerationError(502, f"the upstream {self.url} answers with redirects that go in a circle")
+
+    async def _exchange(
+        self, method: str, url: str, body: Mapping[str, Any] | None
+    ) -> tuple[aiohttp.ClientResponse, bytes | None]:
+        """Send a request once, and give its answer with the body; None for a body that is not read yet."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         with self._translate_errors(), self._metrics.count_upstream_request() as attempt:
-            # A redirect is an error: following it would send the key and the conversation to an unknown host.
             response = await self._get_session().request(
                 method, url, json=body, headers=headers, proxy=self._proxy, allow_redirects=False
             )
             attempt.status = response.status
             if response.status == 200:
-                return response
+                return response, None
             try:
-                data = await _read_all(response)
+                return response, await _read_all(response)
             finally:
                 response.release()
-        raise error_for(response.status, response.headers, data, self.url, self.key)
 
-    async def _with_retries(self, send: Callable[[], Awaitable[T]]) -> T:
-        for attempt in range(self._retries):
-            try:
-                return await send()
-            except TransientError as error:
-                delay = _delay(attempt, error.retry_after)
-                if delay > _LONGEST_WAIT:
-                    raise
-            await asyncio.sleep(delay)
-        return await send()
+    def _redirect_target(self, response: aiohttp.ClientResponse, method: str, url: str) -> str | None:
+        try:
+            return redirect_target(response.status, response.headers.get("Location", ""), method, url)
+        except RedirectError as error:
+            raise GenerationError(
+                502, f"the upstream {self.url} answers with a redirect ({response.status}), and {error}"
+            ) from None
+
+    def _next_wait(self, attempt: int, error: Exception) -> float | None:
+        return self._retries.next_wait(attempt, error.retry_after) if isinstance(error, TransientError) else None
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
@@ -230,22 +236,3 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
     """Read a stream to its end after its last event, so that its connection can be reused."""
     with anyio.move_on_after(_DRAIN_SECONDS), suppress(aiohttp.ClientError):
         await response.content.readany()
-
-
-def _delay(attempt: int, retry_after: float | None) -> float:
-    """Return the seconds before the next attempt: as the upstream asks, else exponential backoff with full jitter."""
-    ceiling = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT)
-    return random.uniform(0, ceiling) if retry_after is None else retry_after  # noqa: S311 - not for secrets
-
-
-def _checked_key(key: str | None) -> str | None:
-    if key is not None and not (key.isascii() and key.isprintable() and key.strip() == key):
-        raise ValueError("upstream_key: got a value that no HTTP header can carry, want printable ASCII without spaces")
-    return key or None
-
-
-def _proxy(url: str) -> str | None:
-    """Return the proxy that the environment sets for a URL."""
-    parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme)
-    return None if proxy is None or proxy_bypass(parts.netloc) else proxy

@@ -8,7 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 from uuid import uuid4
 
-from reka._wire.messages import fold_for_reka, sent_message
+from reka._protocol.features import V0_ONLY
+from reka._protocol.messages import fold_for_reka, sent_message
+from reka._protocol.messages import text_of as content_text
+from reka._protocol.sampling import PARAMETERS
+from reka._protocol.tools import NAMED, for_reka
 from reka.errors import InvalidConversationError
 from reka.server.generation import prompt
 from reka.server.generation.types import (
@@ -20,23 +24,17 @@ from reka.server.generation.types import (
     text_of,
 )
 
-__all__ = ["Form", "arguments_text", "chat_request", "estimate_usage", "read_completion", "read_text", "read_usage"]
+__all__ = ["Form", "arguments_text", "chat_request", "estimate_usage", "read_completion", "read_text"]
 
 Form: TypeAlias = Literal["openai", "reka"]
 """The form of requests that an upstream accepts: OpenAI's full form, or that of Reka's host."""
 
-# Fields of a request with the same name in both forms. Neither form has `length_penalty`.
+# A request's fields that both forms have under the same name. `stop` may be empty, and retrieval is this server's work.
+_APART: Final = V0_ONLY | {"stop", "retrieval_top_k"}
 _PARAMETERS: Final = (
-    "max_tokens",
-    "temperature",
-    "seed",
-    "top_k",
-    "top_p",
-    "frequency_penalty",
-    "presence_penalty",
+    *(name for name in PARAMETERS if name not in _APART),
     "response_format",
 )
-_USAGE: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
 _MESSAGE_FIELDS: Final = frozenset({"role", "content", "tool_calls", "function_call"})
 
 
@@ -63,7 +61,7 @@ def chat_request(request: GenerationRequest, model: str, form: Form = "openai") 
 
 
 def read_completion(completion: Any) -> GenerationResult:
-    """Parse a chat completion leniently: only a message is required. Token counts are 0; see `read_usage`.
+    """Parse a chat completion leniently: only a message is required. Token counts are 0.
 
     Raises:
         LookupError, TypeError, ValueError, AttributeError: The completion has an unexpected shape.
@@ -81,20 +79,6 @@ def read_completion(completion: Any) -> GenerationResult:
     )
 
 
-def read_usage(usage: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Parse the numbers of input and output tokens, under either of their names; None if one is missing.
-
-    Raises:
-        LookupError, TypeError, ValueError, AttributeError, ArithmeticError: The usage has an unexpected shape.
-    """
-    input_tokens, output_tokens = (_first(usage, names) for names in _USAGE)
-    return None if input_tokens is None or output_tokens is None else (input_tokens, output_tokens)
-
-
-def _first(usage: Mapping[str, Any], names: Sequence[str]) -> int | None:
-    return next((int(usage[name]) for name in names if usage.get(name) is not None), None)
-
-
 def estimate_usage(
     count_tokens: Callable[[str], int], body: Mapping[str, Any], texts: Sequence[str]
 ) -> tuple[int, int]:
@@ -106,11 +90,13 @@ def read_text(content: Any) -> str:
     """Return the text of a message's content, or of an increment of it: a string, a list of parts, or nothing.
 
     Raises:
-        LookupError, TypeError, AttributeError: The content has an unexpected shape.
+        TypeError: The content has an unexpected shape.
     """
     if isinstance(content, str):
         return content
-    return "".join(part["text"] for part in content or () if part.get("type") == "text")
+    if content is not None and not (isinstance(content, list) and all(isinstance(part, dict) for part in content)):
+        raise TypeError("a message's content is neither text nor parts")
+    return content_text(content)
 
 
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:
@@ -153,17 +139,13 @@ def _reka_messages(messages: Sequence[Message]) -> list[Any]:
 def _openai_tools(request: GenerationRequest) -> tuple[list[Any], Any]:
     tools = [{"type": "function", "function": dict(tool)} for tool in request.tools]
     choice = request.tool_choice
-    if choice is not None and choice.startswith("named:"):
-        return tools, {"type": "function", "function": {"name": choice.removeprefix("named:")}}
+    if choice is not None and choice.startswith(NAMED):
+        return tools, {"type": "function", "function": {"name": choice.removeprefix(NAMED)}}
     return tools, choice
 
 
 def _reka_tools(request: GenerationRequest) -> tuple[list[Any], Any]:
-    """Convert the tools. Reka's host cannot require a specific tool, so only that one is sent."""
-    choice = request.tool_choice
-    if choice is not None and choice.startswith("named:"):
-        return [dict(tool) for tool in request.tools if tool["name"] == choice.removeprefix("named:")], "tool"
-    return [dict(tool) for tool in request.tools], "tool" if choice == "required" else choice
+    return for_reka(request.tools, request.tool_choice)
 
 
 _MESSAGES: Final[Mapping[Form, Callable[[Sequence[Message]], list[Any]]]] = {

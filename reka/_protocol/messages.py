@@ -1,4 +1,4 @@
-"""Messages as callers write them -> messages as the live host of `/v1/chat/completions` takes them.
+"""Messages: as callers write them -> as the live host of `/v1/chat/completions` takes them; and what turns cannot hold.
 
 Callers may write what the OpenAI protocol allows. The live host takes less of it, so each of its limits is a pass of
 its own here, from a list of messages to a new one; `fold_for_reka` runs them in order. Source of the limits: observed
@@ -6,15 +6,16 @@ on the live host (third-party integration tests); our own server takes both form
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from reka.errors import InvalidArgumentError, InvalidConversationError
+from reka._protocol.features import LATER_MEDIA, SEVERAL_MEDIA, TOOL_CALLS
+from reka._protocol.media import MEDIA_KINDS
+from reka.errors import InvalidConversationError
 from reka.types import Message
 
 Part: TypeAlias = dict[str, Any]
 
-MEDIA_PARTS: Final = ("image_url", "video_url", "audio_url", "pdf_url")
 OPENING: Final = "(The assistant speaks first.)"
 """Text of the user message that goes before an assistant's that would be the first."""
 
@@ -86,42 +87,55 @@ def concat_parts(first: list[Part], second: list[Part]) -> list[Part]:
     return [*first, *second]
 
 
-def flat_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Bring tools to the live host's flat form, `{"name", "description", "parameters"}`; OpenAI's nested one will do.
+class BeyondTurns(NamedTuple):
+    """Something in messages that turns of the documented endpoint have no place for."""
 
-    Raises:
-        InvalidArgumentError: One has no name, or its parameters are no JSON schema of an object.
+    feature: str
+    """What it is, as `reka._protocol.features` names it."""
+
+    message: int
+    """Index of its message."""
+
+    part: int | None
+    """Index of its part in the message's content; None for tool calls."""
+
+
+def beyond_turns(messages: Sequence[Mapping[str, Any]]) -> Iterator[BeyondTurns]:
+    """Find what turns of the documented endpoint cannot hold: they take one medium, in the first turn, and no tools.
+
+    Args:
+        messages: Whose content is a string or a list of parts, folded or not: what goes before the first assistant's
+            message is the first turn.
     """
-    if isinstance(tools, str | Mapping) or not isinstance(tools, Sequence):
-        raise InvalidArgumentError(f"tools: got {type(tools).__name__}, want a list of tools")
-    return [_flat_tool(index, tool) for index, tool in enumerate(tools)]
+    is_first_turn, has_media = True, False
+    for index, message in enumerate(messages):
+        is_first_turn = is_first_turn and message["role"] != "assistant"
+        content = message["content"]
+        for place, part in enumerate(() if isinstance(content, str) else content):
+            if part["type"] not in MEDIA_KINDS:
+                continue
+            if has_media:
+                yield BeyondTurns(SEVERAL_MEDIA, index, place)
+            if not is_first_turn:
+                yield BeyondTurns(LATER_MEDIA, index, place)
+            has_media = True
+        if message.get("tool_calls"):
+            yield BeyondTurns(TOOL_CALLS, index, None)
 
 
-def chosen_tools(
-    tools: list[dict[str, Any]], choice: str | Mapping[str, Any] | None
-) -> tuple[list[dict[str, Any]], str | None]:
-    """Bring a tool choice to the live host's `auto`, `none` or `tool` (it must call one).
+def text_of(content: object, between: str = "") -> str:
+    """The text of a message's content: a string, or the texts of a list of parts.
 
-    It cannot be told which one, so a named tool is sent alone.
-
-    Raises:
-        InvalidArgumentError: There is no tool of that name, or no tool at all.
+    Args:
+        content: What is neither has no text, for a server may add to what is known.
+        between: Goes between the texts of parts.
     """
-    if choice is None or choice in ("auto", "none"):
-        return tools, choice
-    if not tools:
-        raise InvalidArgumentError(f"tool_choice: got {choice!r}, and there are no tools")
-    if choice in ("tool", "required", "any"):
-        return tools, "tool"
-    chosen = choice.get("function", choice) if isinstance(choice, Mapping) else choice
-    name = chosen.get("name") if isinstance(chosen, Mapping) else chosen
-    named = [tool for tool in tools if tool["name"] == name]
-    if not named:
-        names = ", ".join(tool["name"] for tool in tools)
-        raise InvalidArgumentError(
-            f"tool_choice: got {choice!r}, want auto, none, tool, or the name of one of the tools ({names})"
-        )
-    return named, "tool"
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else ()
+    return between.join(
+        part["text"] for part in parts if isinstance(part, Mapping) and isinstance(part.get("text"), str)
+    )
 
 
 def _list(messages: object) -> Sequence[Message]:
@@ -171,9 +185,9 @@ def _parts(index: int, content: object) -> list[Part]:
 
 def _part(index: int, place: int, part: object) -> Part:
     kind = part.get("type") if isinstance(part, Mapping) else None
-    if not isinstance(part, Mapping) or kind not in ("text", *MEDIA_PARTS):
+    if not isinstance(part, Mapping) or kind not in ("text", *MEDIA_KINDS):
         got = f"type {kind!r}" if isinstance(part, Mapping) else type(part).__name__
-        raise _wrong(index, f"part {place}: got {got}, want one of text, {', '.join(MEDIA_PARTS)}")
+        raise _wrong(index, f"part {place}: got {got}, want one of text, {', '.join(MEDIA_KINDS)}")
     value = part.get(kind)
     if kind != "text" and isinstance(value, Mapping):
         value = value.get("url")  # OpenAI's form; the live host wants the bare string
@@ -216,16 +230,6 @@ def sent_message(message: Mapping[str, Any]) -> dict[str, Any]:
         content = parts
     calls = message.get("tool_calls")
     return {"role": message["role"], "content": content} | ({"tool_calls": calls} if calls else {})
-
-
-def _flat_tool(index: int, tool: object) -> dict[str, Any]:
-    flat = tool.get("function", tool) if isinstance(tool, Mapping) else None
-    if not isinstance(flat, Mapping) or not isinstance(name := flat.get("name"), str) or not name:
-        raise InvalidArgumentError(f'tools: tool {index} has no name; want {{"name", "description", "parameters"}}')
-    parameters = flat.get("parameters") or {"type": "object", "properties": {}}
-    if not isinstance(parameters, Mapping) or parameters.get("type", "object") != "object":
-        raise InvalidArgumentError(f"tools: the parameters of {name!r} are no JSON schema of type object")
-    return {"name": name, "description": str(flat.get("description") or ""), "parameters": dict(parameters)}
 
 
 def _wrong(index: int, what: str) -> InvalidConversationError:

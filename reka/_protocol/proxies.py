@@ -1,11 +1,10 @@
-"""Which proxy a server is reached through."""
+"""Which proxy a server is reached through: the caller's own, else the environment's."""
 
 from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 from typing import Final
 from urllib.parse import urlsplit
-
-from requests.utils import get_environ_proxies, select_proxy
+from urllib.request import getproxies
 
 from reka.errors import InvalidArgumentError
 
@@ -19,7 +18,7 @@ _ORIGIN: Final = "proxies (or HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
 
 
 class Proxies:
-    """The proxy of each server, looked up once: requests and aiohttp would walk the environment at each call.
+    """The proxy of each server, looked up once: requests and aiohttp would walk the environment at each request.
 
     Args:
         proxies: URL of a proxy by scheme (`http`, `https`, `all`); None reads the environment.
@@ -38,10 +37,19 @@ class Proxies:
             InvalidArgumentError: There is one that cannot be used.
         """
         if address not in self._by_address:
-            table = get_environ_proxies(address) if self._proxies is None else dict(self._proxies)
-            proxy = select_proxy(address, table)
+            proxy = _chosen_proxy(address, self._proxies)
             self._by_address[address] = proxy_url(proxy, self._schemes) if proxy else None
         return self._by_address[address]
+
+
+def _chosen_proxy(address: str, proxies: Mapping[str, str] | None) -> str | None:
+    if not (getproxies() if proxies is None else proxies):
+        return None
+    # Imported only where there is a choice to make: a server that needs no proxy has no other use for it.
+    from requests.utils import get_environ_proxies, select_proxy
+
+    chosen: str | None = select_proxy(address, get_environ_proxies(address) if proxies is None else dict(proxies))
+    return chosen
 
 
 def proxy_url(proxy: str, schemes: Collection[str]) -> str:
@@ -64,8 +72,8 @@ def proxy_url(proxy: str, schemes: Collection[str]) -> str:
         raise InvalidArgumentError(f"{_ORIGIN}: got one that is no address, want one such as http://proxy.example:3128")
     if parts.scheme not in schemes:
         raise InvalidArgumentError(
-            f"{_ORIGIN}: got a {parts.scheme} proxy, which aiohttp does not take: want an http one, or a "
-            "session=aiohttp.ClientSession(...) of your own, with the connector of aiohttp-socks"
+            f"{_ORIGIN}: got a {parts.scheme} proxy, which aiohttp does not take: want an http one, or none for this "
+            "host (NO_PROXY); AsyncReka also takes a session of your own, with the connector of aiohttp-socks"
         )
     if parts.scheme in SOCKS and find_spec("socks") is None:
         raise InvalidArgumentError(

@@ -1,0 +1,60 @@
+"""Checks of numbers and texts: each gives the value back, or raises what names the argument, the value, the limits."""
+
+import math
+from collections.abc import Sequence
+
+from reka.errors import InvalidArgumentError
+
+
+def integer(value: object, argument: str, least: int | None = None, most: int | None = None) -> int:
+    """A whole number."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or (least is not None and value < least)
+        or (most is not None and value > most)
+    ):
+        raise InvalidArgumentError(f"{argument}: got {value!r}, want a whole number{_bounds(least, most)}")
+    return value
+
+
+def number(value: object, argument: str, least: int | None = None, most: int | None = None) -> float:
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        raise InvalidArgumentError(f"{argument}: got {value!r}, want a number")
+    if (least is not None and value < least) or (most is not None and value > most):
+        raise InvalidArgumentError(f"{argument}: got {value!r}, want a number{_bounds(least, most)}")
+    return value
+
+
+def strings(value: object, argument: str) -> list[str]:
+    """A list of texts, none of which is empty."""
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(text, str) for text in value):
+        raise InvalidArgumentError(f"{argument}: got {value!r}, want a list of strings")
+    if not all(value):
+        raise InvalidArgumentError(f"{argument}: got {value!r}, want no empty string in it")
+    return list(value)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
+def _bounds(least: int | None, most: int | None) -> str:
+    if most is not None:
+        return f" from {least} to {most}"
+    return "" if least is None else f" of at least {least}"
+
+
+def json_kind(value: object) -> str:
+    """Name a JSON value's type; the value itself may be large, or private."""
+    names = {"NoneType": "nothing", "str": "a string", "bool": "a boolean", "list": "a list", "dict": "an object"}
+    return names.get(type(value).__name__, "a number" if isinstance(value, int | float) else type(value).__name__)
+
+
+def describe(value: object) -> str:
+    """Show a JSON value: the beginning of a string, of any other its type alone."""
+    return repr(value[:100]) if isinstance(value, str) else json_kind(value)

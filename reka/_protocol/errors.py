@@ -1,0 +1,127 @@
+"""Error answers, as servers of this API write them and their clients read them: types, statuses, bodies, waits."""
+
+import json
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from html import unescape
+from typing import Any, Final
+
+NO_BALANCE: Final = "P001"
+"""Code of a 429 that means: the account has no balance (observed on the live host)."""
+
+LIMIT_HEADERS: Final = "x-ratelimit-"
+"""How the headers begin that say how much a server still takes; hosts differ in what follows."""
+
+STATUS_OF_TYPE: Final[Mapping[str, int]] = {
+    "invalid_request_error": 400,
+    "validation_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "rate_limit_error": 429,
+    "server_error": 500,
+}
+"""Types of errors, as the live host and OpenAI's API name them, with the status that each stands for."""
+
+_TYPE_OF_STATUS: Final = {status: kind for kind, status in reversed(tuple(STATUS_OF_TYPE.items()))}
+_LONGEST_DETAIL: Final = 1000
+
+
+def type_of_status(status: int) -> str:
+    """The type of an error status; one that is not in the table has that of its hundred."""
+    return _TYPE_OF_STATUS.get(status, "server_error" if status >= 500 else "invalid_request_error")
+
+
+def status_in_stream(event: Mapping[str, Any]) -> int:
+    """The status that an error event of a stream stands for: its code, if that is a status, else what its type means.
+
+    The stream's own status was a success.
+    """
+    error = event.get("error")
+    fields = error if isinstance(error, Mapping) else {}
+    code = fields.get("code")
+    if isinstance(code, int) and 400 <= code < 600:
+        return code
+    return STATUS_OF_TYPE.get(str(fields.get("type")), 500)
+
+
+def is_no_balance(code: str | None, message: str) -> bool:
+    """Whether an error says that the account has no balance, which no retry mends."""
+    return code == NO_BALANCE or NO_BALANCE in message
+
+
+def detail(body: bytes) -> str:
+    """What an error's body says, in one text; empty if it says nothing.
+
+    Understood: `{"detail": str}`, `{"detail": [{"loc", "msg"}]}`, `{"error": {"message", "code"}}`, HTML, plain text.
+    """
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return _html_to_text(text)[:_LONGEST_DETAIL]
+    if isinstance(document, dict):
+        document = document.get("detail", document.get("error", document))
+    return _error_text(document)[:_LONGEST_DETAIL]
+
+
+def error_code(body: bytes) -> str | None:
+    """The server's own code for an error, where the body is a JSON object that gives one."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    error = document.get("error", document) if isinstance(document, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    return None if code is None else str(code)
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """How many seconds the server asks to wait, by `retry-after-ms` or `Retry-After`; None if it does not say.
+
+    Args:
+        headers: Of the answer.
+        now: Seconds since the epoch, to measure a date against.
+
+    Source: RFC 9110, 10.2.3; milliseconds as observed on OpenAI-compatible hosts.
+    """
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        seconds = non_negative(headers.get(name))
+        if seconds is not None:
+            return seconds / unit
+    try:
+        date = parsedate_to_datetime(headers.get("retry-after", ""))
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, date.timestamp() - now)
+
+
+def non_negative(text: str | None) -> float | None:
+    """Read a header's number; None if it is no finite number of at least 0."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None
+
+
+def _error_text(document: object) -> str:
+    if isinstance(document, str):
+        return document
+    if isinstance(document, list):
+        return "; ".join(_error_text(item) for item in document)
+    if isinstance(document, dict) and isinstance(message := document.get("msg") or document.get("message"), str):
+        place = ".".join(str(part) for part in document.get("loc") or () if part != "body")
+        code = document.get("code")
+        prefix = f"{place}: " if place else f"{code}: " if code and str(code) not in message else ""
+        return prefix + message
+    return "" if document is None else json.dumps(document)
+
+
+def _html_to_text(text: str) -> str:
+    """The text of a page that some proxy sent in place of an answer."""
+    if not text.startswith("<"):
+        return text
+    without_code = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", " ", text)
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", without_code)).split())

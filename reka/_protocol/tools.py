@@ -1,0 +1,95 @@
+"""Tools and the choice among them, as programs write them, brought to one form; and to what Reka's host takes. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from reka._protocol.checks import describe, json_kind
+from reka.errors import InvalidArgumentError
+
+NAMED: Final = "named:"
+"""How a choice begins that names the tool which must be called."""
+
+_SHOWN_NAMES: Final = 20
+
+
+def flat_tools(tools: object) -> list[dict[str, Any]]:
+    """Bring tools to the flat form, `{"name", "description", "parameters"}`; OpenAI's nested one will do.
+
+    A tool that says whether it is `strict` keeps that.
+
+    Raises:
+        InvalidArgumentError: One has no name, its parameters are no JSON schema of an object, or two have one name.
+    """
+    if isinstance(tools, str | Mapping) or not isinstance(tools, Sequence):
+        raise InvalidArgumentError(f"tools: got {json_kind(tools)}, want a list of tools")
+    flat = [_flat_tool(f"tools.{index}", tool) for index, tool in enumerate(tools)]
+    names = [tool["name"] for tool in flat]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidArgumentError(f"tools: there are two of the name {twice[:100]!r}")
+    return flat
+
+
+def normalized_choice(choice: object, tools: Sequence[Mapping[str, Any]]) -> str | None:
+    """Bring a tool choice to `auto`, `none`, `required`, or `named:` and a name; None if nothing was chosen.
+
+    Args:
+        choice: `auto`, `none`; `required`, `any` or `tool`: one must be called; or the name of the one that must be,
+            alone or in the forms of OpenAI and Anthropic.
+        tools: What can be chosen, in the flat form.
+
+    Raises:
+        InvalidArgumentError: It is none of these, or there is no such tool.
+    """
+    if choice is None or choice in ("auto", "none"):
+        return None if choice is None else str(choice)
+    if not tools:
+        raise InvalidArgumentError("tool_choice: a tool is to be called, and there are no tools")
+    if choice in ("required", "any", "tool"):
+        return "required"
+    named = choice.get("function", choice) if isinstance(choice, Mapping) else choice
+    name = named.get("name") if isinstance(named, Mapping) else named
+    names = [tool["name"] for tool in tools]
+    if not isinstance(name, str) or name not in names:
+        raise InvalidArgumentError(
+            f"tool_choice: got {describe(choice)}, want auto, none, required, or the name of one of the tools "
+            f"({', '.join(names[:_SHOWN_NAMES])})"
+        )
+    return NAMED + name
+
+
+def for_reka(tools: Sequence[Mapping[str, Any]], choice: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    """Write tools and a normalized choice as Reka's host takes them: `auto`, `none`, or `tool`, one must be called.
+
+    It cannot be told which one, so a named tool is sent alone; nor does it know `strict`.
+    """
+    if choice is not None and choice.startswith(NAMED):
+        tools = [tool for tool in tools if tool["name"] == choice.removeprefix(NAMED)]
+        choice = "required"
+    flat = [{name: tool[name] for name in ("name", "description", "parameters")} for tool in tools]
+    return flat, "tool" if choice == "required" else choice
+
+
+def _flat_tool(place: str, tool: object) -> dict[str, Any]:
+    outer = _object(place, tool)
+    flat = _object(f"{place}.function", outer.get("function", outer))
+    name = flat.get("name")
+    if not isinstance(name, str):
+        raise InvalidArgumentError(f"{place}.name: got {json_kind(name)}, want a string")
+    if not name:
+        raise InvalidArgumentError(f"{place}.name: is empty")
+    parameters = flat.get("parameters")
+    schema = {"type": "object", "properties": {}} if parameters is None else _object(f"{place}.parameters", parameters)
+    if schema.get("type", "object") != "object":
+        raise InvalidArgumentError(
+            f"{place}.parameters: got a schema of type {describe(schema['type'])} for {name[:100]!r}, want one of type "
+            "'object'"
+        )
+    read = {"name": name, "description": str(flat.get("description") or ""), "parameters": dict(schema)}
+    return read if flat.get("strict") is None else {**read, "strict": flat["strict"]}
+
+
+def _object(place: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidArgumentError(f"{place}: got {json_kind(value)}, want an object")
+    return value
