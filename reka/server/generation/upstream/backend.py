@@ -56,7 +56,8 @@ class UpstreamBackend:
         count_tokens: Counts where the upstream tells no usage.
         limiter: Room for questions at once; None for no limit.
         retries: How often it is asked again when it fails before it has answered anything.
-        timeout: Connect and read timeouts.
+        connect_timeout: Seconds a connection may take; None for no limit.
+        read_timeout: Seconds the upstream may be silent; None for no limit.
         metrics: Where questions are counted and timed; None for nowhere.
 
     Raises:
@@ -73,13 +74,15 @@ class UpstreamBackend:
         count_tokens: Callable[[str], int],
         limiter: ConcurrencyLimiter | None = None,
         retries: int = 0,
-        timeout: aiohttp.ClientTimeout | None = None,
+        connect_timeout: float | None = None,
+        read_timeout: float | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         self._metrics = metrics or Metrics()
-        self._http = UpstreamHttp(
-            address, key=key, retries=retries, timeout=timeout or aiohttp.ClientTimeout(), metrics=self._metrics
-        )
+        # Not `connect`, which sets a timer at each request: it also bounds the wait for a free connection, and the
+        # number of those is not limited here.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
+        self._http = UpstreamHttp(address, key=key, retries=retries, timeout=timeout, metrics=self._metrics)
         self._model = model
         self._form = form or form_of(self._http.url)
         self._count_tokens = count_tokens
