@@ -75,7 +75,7 @@ def normalised_url(base_url: str) -> str:
         parts = urlsplit(base_url.strip())
         port_is_valid = parts.port is None or parts.port > 0
     except ValueError:
-        port_is_valid = False
+        parts, port_is_valid = urlsplit(""), False
     if not port_is_valid or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise InvalidArgumentError(f"base_url: got {base_url!r}, {wanted}")
     if parts.username is not None or parts.query or parts.fragment:

@@ -101,14 +101,16 @@ def wait_for_retrieval(
 
 def fetch_features(capabilities: ServerCapabilities) -> Flow[frozenset[str]]:
     """Ask a server, once, what it can do beyond the documented API; one that does not say can do nothing more."""
-    if capabilities.features is None:
+    features = capabilities.features
+    if features is None:
         try:
-            capabilities.features = yield endpoints.features()
+            features = yield endpoints.features()
         except (AuthError, RateLimitError, ServerError):
             return frozenset()  # it may say another time; whether the key is good the question itself will show
         except (APIStatusError, UnexpectedResponseError):
-            capabilities.features = frozenset()
-    return capabilities.features
+            features = frozenset()
+        capabilities.features = features
+    return features
 
 
 def chat(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[ChatCompletion]:

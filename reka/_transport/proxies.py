@@ -59,7 +59,7 @@ def proxy_url(proxy: str, schemes: Collection[str]) -> str:
         parts = urlsplit(url)
         is_address = bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_address = False
+        parts, is_address = urlsplit(""), False
     if not is_address or parts.scheme not in HTTP | SOCKS:
         raise InvalidArgumentError(f"{_ORIGIN}: got one that is no address, want one such as http://proxy.example:3128")
     if parts.scheme not in schemes:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Annotated, Final
 
 import typer
@@ -94,7 +95,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     # A terminal's or a pipe's encoding may lack what an answer holds: better a question mark than a traceback.
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     # Read off the words themselves, since a command line that cannot be parsed must answer in JSON too.
     as_json, debug = "--json" in arguments, "--debug" in arguments

@@ -42,20 +42,25 @@ class ChatRequestBody(Protocol):
     @property
     def model(self) -> str | None:
         """Name of the model to ask; None for the first one."""
+        ...
 
     @property
     def retrieval_dataset(self) -> str | None:
         """Dataset to answer from."""
+        ...
 
     @property
     def retrieval_top_k(self) -> int | None:
         """How many chunks of it; None for the server's own number."""
+        ...
 
     def query(self) -> str:
         """What to look for in it."""
+        ...
 
     def question(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
         """The question for an answerer."""
+        ...
 
 
 class Service:

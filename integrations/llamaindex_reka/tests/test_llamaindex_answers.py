@@ -159,10 +159,10 @@ def test_a_citation_without_a_place_cites_no_text() -> None:
 
 
 def test_fields_that_a_server_adds_are_in_raw() -> None:
-    assert (
-        answer_from_completion(reka.ChatCompletion("A.", extra={"reasoning_steps": []})).chat().raw["reasoning_steps"]
-        == []
-    )  # type: ignore[index]
+    raw = answer_from_completion(reka.ChatCompletion("A.", extra={"reasoning_steps": []})).chat().raw
+
+    assert raw is not None
+    assert raw["reasoning_steps"] == []
 
 
 def test_a_completion_has_the_text_and_the_counts() -> None:

@@ -107,10 +107,9 @@ class _Quotation:
 class ExtractiveBackend:
     """Quotes the best-fitting sentences of the retrieved text, or, without a dataset, of the conversation itself."""
 
-    language_model: Final[str | None] = None
-    model_names: Final[tuple[str, ...]] = ()
-
     def __init__(self, embedder: "Embedder") -> None:
+        self.language_model: Final[str | None] = None
+        self.model_names: Final[tuple[str, ...]] = ()
         self._embedder = embedder
 
     async def answer(self, question: GenerationRequest) -> GenerationResult:

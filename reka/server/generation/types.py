@@ -168,10 +168,12 @@ class ChatBackend(Protocol):
     @property
     def language_model(self) -> str | None:
         """What to call the language model behind it; None if there is none."""
+        ...
 
     @property
     def model_names(self) -> tuple[str, ...]:
         """Names of its own that a caller may name it by, as far as they are known."""
+        ...
 
     async def answer(self, question: GenerationRequest) -> GenerationResult:
         """Answer a question.
@@ -179,6 +181,7 @@ class ChatBackend(Protocol):
         Raises:
             GenerationError: There is no answer.
         """
+        ...
 
     def stream(self, question: GenerationRequest) -> AnswerStream:
         """Answer a question bit by bit.
@@ -186,6 +189,7 @@ class ChatBackend(Protocol):
         Raises:
             GenerationError: There is no answer, or it broke off.
         """
+        ...
 
     async def check(self) -> None:
         """See whether questions can be answered now.

@@ -207,8 +207,11 @@ def _keyword_search(source: Any, query: str, wanted: int) -> list[int]:
     """Ids of the chunks that have the query's words, best first (BM25)."""
     from lancedb.query import MatchQuery
 
+    # Of pydantic's dataclasses pyright does not see which fields have defaults.
+    match = MatchQuery(query, "passage")  # pyright: ignore[reportCallIssue]
+
     def ask(limit: int) -> dict[int, float]:
-        found = source.search(MatchQuery(query, "passage")).select(["id", "_score"]).limit(limit).to_arrow()
+        found = source.search(match).select(["id", "_score"]).limit(limit).to_arrow()
         return dict(zip(*_columns(found, "_score"), strict=True))
 
     return _stable_top_k(ask, wanted)

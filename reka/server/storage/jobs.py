@@ -104,10 +104,9 @@ class Jobs:
     def count_by_status(self) -> dict[str, int]:
         """How many jobs there are of each status, of all keys."""
         with self._database.read() as session:
-            counts = dict.fromkeys(STATUSES, 0)
-            for status, count in session.execute(select(JobRow.status, func.count()).group_by(JobRow.status)):
-                counts[status] = count
-            return counts
+            rows = session.execute(select(JobRow.status, func.count().label("jobs")).group_by(JobRow.status))
+            counts = {row.status: row.jobs for row in rows}
+        return {status: counts.get(status, 0) for status in STATUSES}
 
     def begin_next(self) -> Task | None:
         """Begin the oldest job that has not ended, be it one that another run of the server had begun.

@@ -84,7 +84,7 @@ class UpstreamBackend:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
         self._http = UpstreamHttp(address, key=key, retries=retries, timeout=timeout, metrics=self._metrics)
         self._model = model
-        self._form = form or form_of(self._http.url)
+        self._form: Form = form or form_of(self._http.url)
         self._count_tokens = count_tokens
         self._slots = limiter or ConcurrencyLimiter(_NO_LIMIT, 0, 0)
         self._asking_for_model = asyncio.Lock()

@@ -46,7 +46,7 @@ def upstream_url(address: str) -> str:
         parts = urlsplit(url)
         is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_address = False
+        parts, is_address = urlsplit(""), False
     if not is_address:
         raise ValueError(f"upstream: got {address!r}, {wanted}")
     if parts.username is not None or parts.query or parts.fragment:
