@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 COVERAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core core-tests prove check check-code check-mypy check-pyright format bench docs constraints clean
+.PHONY: help demo test test-core core-tests prove check check-code check-mypy check-pyright format hooks bench docs constraints clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -69,6 +69,9 @@ check-mypy: $(STAMP)
 format: $(STAMP)  ## Format the code and mend what the linter can
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
+
+hooks: $(STAMP)  ## Have git check each commit and its message
+	$(BIN)/pre-commit install
 
 bench: $(STAMP)  ## Measure retrieval quality, memory and speed
 	$(BIN)/python -m bench
