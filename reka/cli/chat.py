@@ -22,6 +22,24 @@ _END: Final = "/exit"
 
 _SAMPLING: Final = "Sampling"
 
+Temperature = Annotated[float | None, typer.Option(min=0.0, help="Higher is more diverse.", rich_help_panel=_SAMPLING)]
+Seed = Annotated[int | None, typer.Option(help="Another seed, another answer.", rich_help_panel=_SAMPLING)]
+TopK = Annotated[int | None, typer.Option(min=1, help="Sample from the k likeliest tokens.", rich_help_panel=_SAMPLING)]
+TopP = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, help="Sample from the likeliest tokens up to p.", rich_help_panel=_SAMPLING),
+]
+RepetitionPenalty = Annotated[
+    float | None, typer.Option(help="Against repeating; 0 is none.", rich_help_panel=_SAMPLING)
+]
+LengthPenalty = Annotated[
+    float | None, typer.Option(help="Against short answers; 1 is none.", rich_help_panel=_SAMPLING)
+]
+Stop = Annotated[
+    list[str] | None,
+    typer.Option(help="End the answer before this text; may be given again.", rich_help_panel=_SAMPLING),
+]
+
 
 def chat(
     session: Session,
@@ -33,30 +51,14 @@ def chat(
     media: Annotated[str | None, typer.Option(help="An image, video, audio or PDF: a file, or its address.")] = None,
     model: Annotated[str, typer.Option(help="The model that answers.")] = config.MODEL,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of the answer.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(min=0.0, help="Higher is more diverse.", rich_help_panel=_SAMPLING)
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed, another answer.", rich_help_panel=_SAMPLING)] = None,
-    top_k: Annotated[
-        int | None, typer.Option(min=1, help="Sample from the k likeliest tokens.", rich_help_panel=_SAMPLING)
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="Sample from the likeliest tokens up to p.", rich_help_panel=_SAMPLING),
-    ] = None,
-    frequency_penalty: Annotated[
-        float | None, typer.Option(help="Against repeating; 0 is none.", rich_help_panel=_SAMPLING)
-    ] = None,
-    presence_penalty: Annotated[
-        float | None, typer.Option(help="Against repeating; 0 is none.", rich_help_panel=_SAMPLING)
-    ] = None,
-    length_penalty: Annotated[
-        float | None, typer.Option(help="Against short answers; 1 is none.", rich_help_panel=_SAMPLING)
-    ] = None,
-    stop: Annotated[
-        list[str] | None,
-        typer.Option(help="End the answer before this text; may be given again.", rich_help_panel=_SAMPLING),
-    ] = None,
+    temperature: Temperature = None,
+    seed: Seed = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    frequency_penalty: RepetitionPenalty = None,
+    presence_penalty: RepetitionPenalty = None,
+    length_penalty: LengthPenalty = None,
+    stop: Stop = None,
 ) -> None:
     """Ask a question, or hold a conversation.
 

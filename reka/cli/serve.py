@@ -16,6 +16,30 @@ DataDir = Annotated[
     typer.Option(metavar="FOLDER", help="Where the server keeps its data. Default: a folder of the user's own."),
 ]
 
+UpstreamApi = Annotated[
+    str | None,
+    typer.Option(metavar="FORM", help="The form of requests it takes: openai or reka. Default: by the address."),
+]
+UpstreamRetries = Annotated[
+    int | None, typer.Option(metavar="TIMES", help="How often it is asked again when it fails. Default: 2.")
+]
+UpstreamConcurrency = Annotated[
+    int | None, typer.Option(metavar="QUESTIONS", help="How many it is asked at once. Default: 512.")
+]
+UpstreamQueue = Annotated[
+    int | None,
+    typer.Option(metavar="QUESTIONS", help="How many wait for that; further ones are refused. Default: 512."),
+]
+UpstreamQueueWait = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="How long one waits at most. Default: 60.")
+]
+UpstreamConnect = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="How long a connection may take. Default: 10.")
+]
+UpstreamSilence = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="How long it may be silent. Default: 300.")
+]
+
 
 def serve(
     session: Session,
@@ -31,29 +55,13 @@ def serve(
     upstream_key_env: Annotated[
         str | None, typer.Option(metavar="VARIABLE", help="The environment variable that holds the key for it.")
     ] = None,
-    upstream_api: Annotated[
-        str | None,
-        typer.Option(metavar="FORM", help="The form of requests it takes: openai or reka. Default: by the address."),
-    ] = None,
-    upstream_retries: Annotated[
-        int | None, typer.Option(metavar="TIMES", help="How often it is asked again when it fails. Default: 2.")
-    ] = None,
-    upstream_concurrency: Annotated[
-        int | None, typer.Option(metavar="QUESTIONS", help="How many it is asked at once. Default: 512.")
-    ] = None,
-    upstream_queue: Annotated[
-        int | None,
-        typer.Option(metavar="QUESTIONS", help="How many wait for that; further ones are refused. Default: 512."),
-    ] = None,
-    upstream_queue_wait: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long one waits at most. Default: 60.")
-    ] = None,
-    upstream_connect: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long a connection may take. Default: 10.")
-    ] = None,
-    upstream_silence: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long it may be silent. Default: 300.")
-    ] = None,
+    upstream_api: UpstreamApi = None,
+    upstream_retries: UpstreamRetries = None,
+    upstream_concurrency: UpstreamConcurrency = None,
+    upstream_queue: UpstreamQueue = None,
+    upstream_queue_wait: UpstreamQueueWait = None,
+    upstream_connect: UpstreamConnect = None,
+    upstream_silence: UpstreamSilence = None,
 ) -> None:
     """Serve the Reka API on this machine, until Ctrl-C.
 
