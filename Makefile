@@ -23,7 +23,7 @@ COVERAGE ?=
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-$(STAMP): constraints.txt $(REQUIREMENTS) pyproject.toml $(wildcard integrations/*/pyproject.toml)
+$(STAMP): constraints.txt $(REQUIREMENTS) pyproject.toml reka/_version.py $(wildcard integrations/*/pyproject.toml)
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
 	  uv pip install --quiet --python $(BIN)/python -r $(REQUIREMENTS) -c constraints.txt; \
