@@ -18,12 +18,12 @@ export PYTHONDONTWRITEBYTECODE :=
 COVERAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core core-tests prove check format bench docs constraints clean
+.PHONY: help demo test test-core core-tests prove check check-code check-mypy check-pyright format hooks bench docs constraints clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-$(STAMP): constraints.txt $(REQUIREMENTS) pyproject.toml $(wildcard integrations/*/pyproject.toml)
+$(STAMP): constraints.txt $(REQUIREMENTS) pyproject.toml reka/_version.py $(wildcard integrations/*/pyproject.toml)
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
 	  uv pip install --quiet --python $(BIN)/python -r $(REQUIREMENTS) -c constraints.txt; \
@@ -50,15 +50,28 @@ core-tests: $(STAMP)
 prove: $(STAMP)  ## Run the long proofs: kill, fuzz, soak
 	$(BIN)/python -m pytest -m prove --timeout 3600
 
-check: $(STAMP)  ## Check format, lint and types
+check: $(STAMP)  ## Check format, lint, spelling, imports and types
+	@$(MAKE) --no-print-directory -j 2 check-code check-pyright check-mypy
+
+check-code: $(STAMP)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
+	$(BIN)/typos
+	$(BIN)/lint-imports --no-cache
+
+check-pyright: $(STAMP)
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+check-mypy: $(STAMP)
 	$(BIN)/mypy reka tests bench examples $(foreach adapter,$(ADAPTERS),integrations/$(adapter)/$(adapter))
 	$(foreach adapter,$(ADAPTERS),$(BIN)/mypy integrations/$(adapter)/tests &&) true
 
 format: $(STAMP)  ## Format the code and mend what the linter can
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
+
+hooks: $(STAMP)  ## Have git check each commit and its message
+	$(BIN)/pre-commit install
 
 bench: $(STAMP)  ## Measure retrieval quality, memory and speed
 	$(BIN)/python -m bench
@@ -73,4 +86,4 @@ constraints:  ## Resolve the pinned versions anew (needs uv)
 	  requirements-dev.txt --output-file constraints.txt
 
 clean:  ## Remove what the targets made
-	rm -rf .venv* build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv* build dist .coverage* .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

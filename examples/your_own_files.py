@@ -13,5 +13,5 @@ reka.BASE_URL = reka.BASE_URL or "local"
 name = reka.ensure_dataset("my-files", files=folder, on_update=lambda status: print(status.job_status, status.detail))
 answer = reka.chat(question, retrieval_dataset=name)
 print(answer["text"])
-for chunk in answer["retrieved_chunks"]:
-    print(f"{chunk['score']:.2f}  {chunk['source']}  {' '.join(chunk['text'].split())[:80]}")
+for chunk in answer.get("retrieved_chunks", []):
+    print(f"{chunk.get('score', 0):.2f}  {chunk.get('source')}  {' '.join(chunk['text'].split())[:80]}")

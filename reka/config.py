@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from reka._protocol.defaults import DEFAULT_MODEL
-from reka._protocol.defaults import RETRIEVED_CHUNKS as RETRIEVED_CHUNKS
+from reka._protocol.constants import DEFAULT_MODEL
+from reka._protocol.constants import RETRIEVED_CHUNKS as RETRIEVED_CHUNKS
 from reka.errors import InvalidArgumentError
 
 MODEL: Final = DEFAULT_MODEL

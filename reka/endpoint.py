@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 
 from reka._protocol.addresses import checked_key, normalised_url
-from reka._protocol.defaults import API_URL
+from reka._protocol.constants import API_URL
 from reka.config import LOCAL
 from reka.errors import AuthError, InvalidArgumentError
 

@@ -15,9 +15,8 @@ from reka._calls import endpoints
 from reka._calls.call import Call
 from reka._inputs.chat_request import ChatRequest, chat_request
 from reka._inputs.uploads import ArchiveSource
-from reka._protocol.features import RETRIEVAL_TOP_K, V0_ONLY
-from reka._protocol.jobs import ALREADY_PREPARED, BEING_PREPARED, refusal_code
-from reka._protocol.names import has_digest, name_with_digest
+from reka._protocol.constants import RETRIEVAL_TOP_K, V0_ONLY
+from reka._protocol.datasets import ALREADY_PREPARED, BEING_PREPARED, has_digest, name_with_digest, refusal_code
 from reka._protocol.sampling import PARAMETERS
 from reka._wire.dialect import Dialect, dialect
 from reka.errors import (
@@ -97,14 +96,16 @@ def wait_for_retrieval(
 
 def fetch_features(capabilities: ServerCapabilities) -> Flow[frozenset[str]]:
     """Ask a server, once, what it can do beyond the documented API; one that does not say can do nothing more."""
-    if capabilities.features is None:
+    features = capabilities.features
+    if features is None:
         try:
-            capabilities.features = yield endpoints.features()
+            features = yield endpoints.features()
         except (AuthError, RateLimitError, ServerError):
             return frozenset()  # it may say another time; whether the key is good the question itself will show
         except (APIStatusError, UnexpectedResponseError):
-            capabilities.features = frozenset()
-    return capabilities.features
+            features = frozenset()
+        capabilities.features = features
+    return features
 
 
 def chat(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[ChatCompletion]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from reka import config
 from reka._inputs import validation
 from reka._inputs.conversation import conversation
-from reka._protocol.features import V0_ONLY
+from reka._protocol.constants import V0_ONLY
 from reka._protocol.media import part_of_url
 from reka._protocol.messages import beyond_turns, fold_for_reka, text_of
 from reka._protocol.sampling import ARGUMENTS, PARAMETERS

@@ -1,25 +1,30 @@
-"""Addresses of servers and the keys for them: what they may be, and when two are of one origin. Pure."""
+"""Server addresses, API keys, origins and redirects: validation and policy, without I/O."""
 
 from functools import lru_cache
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
-from reka._protocol.defaults import API_URL
+from reka._protocol.constants import API_URL
 from reka.errors import InvalidArgumentError
 
+MAX_REDIRECTS: Final = 5
+"""Maximum number of redirects within one origin that a call follows (ours)."""
+
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
+_SAME_METHOD_STATUSES: Final = frozenset({307, 308})
 
 
 def http_address(address: str, argument: str, wanted: str) -> SplitResult:
-    """Check that something is the address of an HTTP server, and nothing more.
+    """Validate the address of an HTTP server.
 
     Args:
-        address: What the caller gave.
-        argument: The name under which it was given, for the error.
-        wanted: What it should be, for the error.
+        address: The address.
+        argument: Name of the argument, for the error.
+        wanted: What is wanted, for the error.
 
     Raises:
-        InvalidArgumentError: It is no http(s) URL, or carries a user name, a query or a fragment. The message shows
+        InvalidArgumentError: It is not an http(s) URL, or has a user name, a query or a fragment. The message shows
             nothing that may be a password.
     """
     try:
@@ -28,7 +33,7 @@ def http_address(address: str, argument: str, wanted: str) -> SplitResult:
     except ValueError:
         is_address = False
     if not is_address:
-        shown = "something with an @" if "@" in address else repr(address)
+        shown = "a value with an @" if "@" in address else repr(address)
         raise InvalidArgumentError(f"{argument}: got {shown}, {wanted}")
     if parts.username is not None or parts.query or parts.fragment:
         raise InvalidArgumentError(f"{argument}: got one with a user name, query or fragment, {wanted}")
@@ -37,10 +42,10 @@ def http_address(address: str, argument: str, wanted: str) -> SplitResult:
 
 @lru_cache(maxsize=64)
 def normalised_url(base_url: str) -> str:
-    """Bring a base URL to the form that paths are appended to: no `/` and no `/v1` at its end.
+    """Normalize a base URL: without `/` and `/v1` at its end, ready for paths to be appended.
 
     Raises:
-        InvalidArgumentError: It is no http(s) URL, or carries a user name, a query or a fragment.
+        InvalidArgumentError: It is not an http(s) URL, or has a user name, a query or a fragment.
     """
     url = base_url.strip()
     http_address(url, "base_url", "want an address such as https://api.reka.ai or http://127.0.0.1:8000, or local")
@@ -48,25 +53,25 @@ def normalised_url(base_url: str) -> str:
 
 
 def checked_key(key: object, argument: str) -> str:
-    """Check that a key can stand in an HTTP header.
+    """Validate that a key can be sent in an HTTP header.
 
     Raises:
-        InvalidArgumentError: It cannot. The message does not show it.
+        InvalidArgumentError: It cannot. The message does not show the key.
     """
     if not isinstance(key, str) or not (key.isascii() and key.isprintable()) or key != key.strip():
         raise InvalidArgumentError(
-            f"{argument}: got something that no HTTP header can carry, want printable ASCII with no spaces around it"
+            f"{argument}: got a value that no HTTP header can carry, want printable ASCII without surrounding spaces"
         )
     return key
 
 
-def is_rekas_own(url: str) -> bool:
-    """Whether a URL is of Reka's own host."""
+def is_reka_host(url: str) -> bool:
+    """Whether a URL belongs to Reka's own host."""
     return urlsplit(url).hostname == urlsplit(API_URL).hostname
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port of a URL: where a key may be sent that was given for it."""
+    """Scheme, host and port of a URL; a key is sent to no other origin."""
     try:
         parts = urlsplit(url)
         return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
@@ -74,7 +79,44 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
         return "", None, None
 
 
-def shown_origin(url: str) -> str:
-    """The origin of a URL, for messages."""
+def format_origin(url: str) -> str:
+    """Format the origin of a URL for messages."""
     scheme, host, port = origin(url)
     return f"{scheme}://{host}" if port == _DEFAULT_PORTS.get(scheme) else f"{scheme}://{host}:{port}"
+
+
+class RedirectError(Exception):
+    """A redirect that must not be followed; the message says why."""
+
+
+def redirect_target(status: int, location: str, method: str, url: str) -> str | None:
+    """URL to request next, or None if the response is no redirect.
+
+    Redirects are followed only within the origin (scheme, host, port) of the key: not even the request body is sent
+    elsewhere. A POST or DELETE is repeated only if the status preserves the method (RFC 9110, 15.4).
+
+    Args:
+        status: Status of the response.
+        location: Its Location header; empty if it has none.
+        method: Method of the request.
+        url: URL of the request.
+
+    Raises:
+        RedirectError: The redirect leads to another origin or nowhere, or would change the method.
+    """
+    if status not in _REDIRECT_STATUSES:
+        return None
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        target = url
+    if target == url:
+        raise RedirectError("it leads nowhere")
+    if origin(target) != origin(url):
+        raise RedirectError(
+            f"it leads to another origin, {format_origin(target)}, where neither key nor request is sent; if the "
+            "API has moved there, use that address"
+        )
+    if method != "GET" and status not in _SAME_METHOD_STATUSES:
+        raise RedirectError(f"a {method} cannot follow it")
+    return target

@@ -1,4 +1,4 @@
-"""Checks of numbers and texts: each gives the value back, or raises what names the argument, the value, the limits."""
+"""Checks of numbers and strings: each returns the value or raises an error with argument, value and limits."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from reka.errors import InvalidArgumentError
 
 
 def integer(value: object, argument: str, least: int | None = None, most: int | None = None) -> int:
-    """A whole number."""
+    """Require an integer."""
     if (
         isinstance(value, bool)
         or not isinstance(value, int)
@@ -19,7 +19,7 @@ def integer(value: object, argument: str, least: int | None = None, most: int | 
 
 
 def number(value: object, argument: str, least: int | None = None, most: int | None = None) -> float:
-    """A finite number."""
+    """Require a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise InvalidArgumentError(f"{argument}: got {value!r}, want a number")
     if (least is not None and value < least) or (most is not None and value > most):
@@ -28,7 +28,7 @@ def number(value: object, argument: str, least: int | None = None, most: int | N
 
 
 def strings(value: object, argument: str) -> list[str]:
-    """A list of texts, none of which is empty."""
+    """Require a sequence of non-empty strings."""
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(text, str) for text in value):
         raise InvalidArgumentError(f"{argument}: got {value!r}, want a list of strings")
     if not all(value):
@@ -39,7 +39,7 @@ def strings(value: object, argument: str) -> list[str]:
 def _is_finite(value: float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number that no float can hold
+    except OverflowError:  # an integer that no float can hold
         return False
 
 
@@ -50,11 +50,11 @@ def _bounds(least: int | None, most: int | None) -> str:
 
 
 def json_kind(value: object) -> str:
-    """Name a JSON value's type; the value itself may be large, or private."""
+    """Name the type of a JSON value; the value itself may be large or private."""
     names = {"NoneType": "nothing", "str": "a string", "bool": "a boolean", "list": "a list", "dict": "an object"}
     return names.get(type(value).__name__, "a number" if isinstance(value, int | float) else type(value).__name__)
 
 
 def describe(value: object) -> str:
-    """Show a JSON value: the beginning of a string, of any other its type alone."""
+    """Describe a JSON value: the beginning of a string, the type of any other value."""
     return repr(value[:100]) if isinstance(value, str) else json_kind(value)

@@ -1,4 +1,4 @@
-"""Error answers, as servers of this API write them and their clients read them: types, statuses, bodies, waits."""
+"""Error responses: types, statuses, bodies and delays, as servers write and clients read them."""
 
 import json
 import re
@@ -8,10 +8,10 @@ from html import unescape
 from typing import Any, Final
 
 NO_BALANCE: Final = "P001"
-"""Code of a 429 that means: the account has no balance (observed on the live host)."""
+"""Code of a 429 for an account without balance (observed on the live host)."""
 
 LIMIT_HEADERS: Final = "x-ratelimit-"
-"""How the headers begin that say how much a server still takes; hosts differ in what follows."""
+"""Prefix of rate limit headers; hosts differ in the rest of the name."""
 
 STATUS_OF_TYPE: Final[Mapping[str, int]] = {
     "invalid_request_error": 400,
@@ -22,22 +22,19 @@ STATUS_OF_TYPE: Final[Mapping[str, int]] = {
     "rate_limit_error": 429,
     "server_error": 500,
 }
-"""Types of errors, as the live host and OpenAI's API name them, with the status that each stands for."""
+"""Error types of the live host and OpenAI's API, with the status of each."""
 
 _TYPE_OF_STATUS: Final = {status: kind for kind, status in reversed(tuple(STATUS_OF_TYPE.items()))}
 _LONGEST_DETAIL: Final = 1000
 
 
 def type_of_status(status: int) -> str:
-    """The type of an error status; one that is not in the table has that of its hundred."""
+    """Error type of a status; others have the type of their class (4xx, 5xx)."""
     return _TYPE_OF_STATUS.get(status, "server_error" if status >= 500 else "invalid_request_error")
 
 
 def status_in_stream(event: Mapping[str, Any]) -> int:
-    """The status that an error event of a stream stands for: its code, if that is a status, else what its type means.
-
-    The stream's own status was a success.
-    """
+    """Status of an error event in a stream that began with a success status: its code if numeric, else by its type."""
     error = event.get("error")
     fields = error if isinstance(error, Mapping) else {}
     code = fields.get("code")
@@ -47,14 +44,14 @@ def status_in_stream(event: Mapping[str, Any]) -> int:
 
 
 def is_no_balance(code: str | None, message: str) -> bool:
-    """Whether an error says that the account has no balance, which no retry mends."""
+    """Whether an error reports an account without balance, where retrying does not help."""
     return code == NO_BALANCE or NO_BALANCE in message
 
 
 def detail(body: bytes) -> str:
-    """What an error's body says, in one text; empty if it says nothing.
+    """Message of an error body as one text; empty if there is none.
 
-    Understood: `{"detail": str}`, `{"detail": [{"loc", "msg"}]}`, `{"error": {"message", "code"}}`, HTML, plain text.
+    Supported: `{"detail": str}`, `{"detail": [{"loc", "msg"}]}`, `{"error": {"message", "code"}}`, HTML, plain text.
     """
     text = body.decode("utf-8", "replace").strip()
     try:
@@ -67,7 +64,7 @@ def detail(body: bytes) -> str:
 
 
 def error_code(body: bytes) -> str | None:
-    """The server's own code for an error, where the body is a JSON object that gives one."""
+    """Error code in a JSON body; None if it has none."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -78,11 +75,11 @@ def error_code(body: bytes) -> str | None:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """How many seconds the server asks to wait, by `retry-after-ms` or `Retry-After`; None if it does not say.
+    """Seconds to wait according to `retry-after-ms` or `Retry-After`; None if the response has neither.
 
     Args:
-        headers: Of the answer.
-        now: Seconds since the epoch, to measure a date against.
+        headers: Headers of the response.
+        now: Current time in seconds since the epoch, for a date.
 
     Source: RFC 9110, 10.2.3; milliseconds as observed on OpenAI-compatible hosts.
     """
@@ -98,7 +95,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def non_negative(text: str | None) -> float | None:
-    """Read a header's number; None if it is no finite number of at least 0."""
+    """Parse a header's number; None if it is not a finite number of at least 0."""
     try:
         number = float(text or "")
     except ValueError:
@@ -120,7 +117,7 @@ def _error_text(document: object) -> str:
 
 
 def _html_to_text(text: str) -> str:
-    """The text of a page that some proxy sent in place of an answer."""
+    """Text of an HTML page, which a proxy may send in place of a response."""
     if not text.startswith("<"):
         return text
     without_code = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", " ", text)

@@ -1,4 +1,4 @@
-"""Media in messages: the kinds there are, the URLs that carry them, and the part that a URL becomes."""
+"""Media in messages: kinds, URLs, MIME types and message parts."""
 
 import base64
 import mimetypes
@@ -10,10 +10,10 @@ class MediaKind(NamedTuple):
     """One kind of media part."""
 
     label: str
-    """What to call it."""
+    """Name for messages."""
 
     family: str
-    """How its MIME types begin."""
+    """Prefix of its MIME types."""
 
 
 MEDIA_KINDS: Final[Mapping[str, MediaKind]] = {
@@ -22,42 +22,42 @@ MEDIA_KINDS: Final[Mapping[str, MediaKind]] = {
     "audio_url": MediaKind("audio", "audio/"),
     "pdf_url": MediaKind("PDF", "application/pdf"),
 }
-"""By the type of the part that holds the URL."""
+"""Kinds of media by the type of their message part."""
 
 MEDIA_FAMILIES: Final = tuple(kind.family for kind in MEDIA_KINDS.values())
-"""How the MIME types of all media begin."""
+"""Prefixes of the MIME types of all media."""
 
 PART_LABELS: Final[Mapping[str, str]] = {
     **{part: kind.label for part, kind in MEDIA_KINDS.items()},
     "input_audio": "audio",
     "file": "file",
 }
-"""What to call every part that is no text, those of OpenAI's API alone among them."""
+"""Names of all parts other than text, including those that only OpenAI's API has."""
 
 URL_SCHEMES: Final = ("http://", "https://", "data:")
-"""How the URL of media begins, in letters of either case."""
+"""Schemes of media URLs, case-insensitive."""
 
-# What reka-api sends a local file as, and what a data URL without a type begins with.
+# Headers of data URLs without a MIME type; reka-api sends local files with the first.
 _UNTYPED: Final = ("data:application/octet-stream;base64,", "data:;base64,")
-# Base64 characters in which the first bytes tell what a file is; a multiple of four.
+# Base64 characters that are enough to detect a file type; a multiple of four.
 _HEAD: Final = 12 * 1024
 
 
 def is_media_url(url: str) -> bool:
-    """Whether a text is a URL that may carry media; a path of a local file is none."""
+    """Whether a string is a URL that can refer to media; a local path is not."""
     return url[:8].lower().startswith(URL_SCHEMES)
 
 
 def part_type(mime_type: str) -> str | None:
-    """The type of the part for media of a MIME type; None if they are of no kind that there is."""
+    """Type of the message part for a MIME type; None if there is no such kind of media."""
     return next((part for part, kind in MEDIA_KINDS.items() if mime_type.startswith(kind.family)), None)
 
 
 def part_of_url(url: str) -> tuple[str, str]:
-    """Find the kind of a media URL: the type of its part, and the URL, which then tells the true MIME type.
+    """Part type of a media URL, and the URL with its detected MIME type.
 
-    It is told by the URL's MIME type, by the first bytes of a data URL that names none, or by the ending of a path; if
-    none of them tells, it is taken for an image.
+    The kind follows from the MIME type of a data URL, from its first bytes if it names none, or from the extension of a
+    path; else it is an image.
     """
     url = _with_mime_type(url)
     start = url[:100].lower()
@@ -66,7 +66,7 @@ def part_of_url(url: str) -> tuple[str, str]:
 
 
 def mime_type_of(content: bytes, name: str = "") -> str | None:
-    """Tell the MIME type by the content's first bytes, else by the ending of its name; None if neither tells."""
+    """Detect the MIME type by the content's first bytes, else by the extension of `name`; None if unknown."""
     import filetype
 
     by_content: str | None = filetype.guess_mime(content[:8192])
@@ -74,7 +74,7 @@ def mime_type_of(content: bytes, name: str = "") -> str | None:
 
 
 def labels_in(content: object) -> list[str]:
-    """What to call the media in a message's content, in order."""
+    """Names of the media in a message's content, in order."""
     parts = content if isinstance(content, list) else ()
     return [PART_LABELS[part["type"]] for part in parts if part.get("type") in PART_LABELS]
 

@@ -1,15 +1,15 @@
-"""Messages: as callers write them -> as the live host of `/v1/chat/completions` takes them; and what turns cannot hold.
+"""Messages: validation, conversion to the form of Reka's host, and features that turns lack.
 
-Callers may write what the OpenAI protocol allows. The live host takes less of it, so each of its limits is a pass of
-its own here, from a list of messages to a new one; `fold_for_reka` runs them in order. Source of the limits: observed
-on the live host (third-party integration tests); our own server takes both forms.
+Callers can write whatever the OpenAI protocol allows. The live host accepts less, so each of its limits is a separate
+pass from a list of messages to a new one; `fold_for_reka` runs them in order. Source of the limits: observed on the
+live host (third-party integration tests); our own server accepts both forms.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from reka._protocol.features import LATER_MEDIA, SEVERAL_MEDIA, TOOL_CALLS
+from reka._protocol.constants import LATER_MEDIA, SEVERAL_MEDIA, TOOL_CALLS
 from reka._protocol.media import MEDIA_KINDS
 from reka.errors import InvalidConversationError
 from reka.types import Message
@@ -17,34 +17,34 @@ from reka.types import Message
 Part: TypeAlias = dict[str, Any]
 
 OPENING: Final = "(The assistant speaks first.)"
-"""Text of the user message that goes before an assistant's that would be the first."""
+"""Text of the user message inserted before an assistant message that would be the first."""
 
 _ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 _BETWEEN: Final = "\n\n"
 
 
 def fold_for_reka(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Check messages and bring them to what the live host takes; the given ones are not changed.
+    """Validate messages and convert them to the form of the live host; the arguments are not changed.
 
     Returns:
-        User and assistant in turn, the user first, each with a list of parts as its content.
+        Alternating user and assistant messages, the user first, each with a list of parts as its content.
 
     Raises:
-        InvalidConversationError: They are no messages; the error names the index of the first wrong one.
+        InvalidConversationError: The messages are invalid; the error names the index of the first invalid one.
     """
     normal = [_normal(index, message) for index, message in enumerate(_list(messages))]
     return user_first(alternating(system_into_user(tool_results_as_text(normal))))
 
 
 def tool_results_as_text(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give tool results as user text: the live host refuses the role `tool`, and fails on a `tool_call_id`."""
+    """Convert tool results to user text: the live host refuses the role `tool` and fails on a `tool_call_id`."""
     return [_result_as_text(message) if message["role"] == "tool" else message for message in messages]
 
 
 def system_into_user(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Put system text in front of the next user text, for the live host has no such role.
+    """Prepend system text to the next user text: the live host has no such role.
 
-    System text with no user message behind it becomes a user message: it must not get lost.
+    System text without a following user message becomes a user message, so that it is not lost.
     """
     folded: list[dict[str, Any]] = []
     waiting: list[Part] = []
@@ -60,7 +60,7 @@ def system_into_user(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def alternating(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Merge neighbours of one role, in order: the live host wants user and assistant strictly in turn."""
+    """Merge consecutive messages of one role: the live host requires alternating roles."""
     merged: list[dict[str, Any]] = []
     for message in messages:
         if merged and merged[-1]["role"] == message["role"]:
@@ -73,14 +73,14 @@ def alternating(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def user_first(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Put a user message before an assistant's that would be the first: a conversation begins with the user."""
+    """Insert a user message before an assistant message that would be the first."""
     if messages and messages[0]["role"] == "assistant":
         return [{"role": "user", "content": [{"type": "text", "text": OPENING}]}, *messages]
     return messages
 
 
 def concat_parts(first: list[Part], second: list[Part]) -> list[Part]:
-    """Put parts one after the other; texts that meet become one, with an empty line between."""
+    """Concatenate parts; adjacent texts are joined with an empty line."""
     if first and second and first[-1]["type"] == second[0]["type"] == "text":
         texts = [part["text"] for part in (first[-1], second[0]) if part["text"]]
         return [*first[:-1], {"type": "text", "text": _BETWEEN.join(texts)}, *second[1:]]
@@ -88,24 +88,23 @@ def concat_parts(first: list[Part], second: list[Part]) -> list[Part]:
 
 
 class BeyondTurns(NamedTuple):
-    """Something in messages that turns of the documented endpoint have no place for."""
+    """A feature of messages that turns of the documented endpoint lack."""
 
     feature: str
-    """What it is, as `reka._protocol.features` names it."""
+    """Name of the feature, from `reka._protocol.constants`."""
 
     message: int
-    """Index of its message."""
+    """Index of the message."""
 
     part: int | None
-    """Index of its part in the message's content; None for tool calls."""
+    """Index of the part in the message's content; None for tool calls."""
 
 
 def beyond_turns(messages: Sequence[Mapping[str, Any]]) -> Iterator[BeyondTurns]:
-    """Find what turns of the documented endpoint cannot hold: they take one medium, in the first turn, and no tools.
+    """Find features that turns lack: they hold one media part, in the first turn, and no tool calls.
 
     Args:
-        messages: Whose content is a string or a list of parts, folded or not: what goes before the first assistant's
-            message is the first turn.
+        messages: Messages in either form; everything before the first assistant message is the first turn.
     """
     is_first_turn, has_media = True, False
     for index, message in enumerate(messages):
@@ -124,11 +123,11 @@ def beyond_turns(messages: Sequence[Mapping[str, Any]]) -> Iterator[BeyondTurns]
 
 
 def text_of(content: object, between: str = "") -> str:
-    """The text of a message's content: a string, or the texts of a list of parts.
+    """Text of a message's content: a string, or the texts of a list of parts.
 
     Args:
-        content: What is neither has no text, for a server may add to what is known.
-        between: Goes between the texts of parts.
+        content: The content; any other value has no text.
+        between: Separator of the texts of parts.
     """
     if isinstance(content, str):
         return content
@@ -149,7 +148,7 @@ def _list(messages: object) -> Sequence[Message]:
 
 
 def _normal(index: int, message: object) -> dict[str, Any]:
-    """One message with a list of parts as its content, and nothing that is not sent."""
+    """Validate one message; its content becomes a list of parts, and unknown fields are dropped."""
     if not isinstance(message, Mapping):
         raise _wrong(index, f"got {type(message).__name__}, want a dict with the keys 'role' and 'content'")
     role = message.get("role")
@@ -190,14 +189,14 @@ def _part(index: int, place: int, part: object) -> Part:
         raise _wrong(index, f"part {place}: got {got}, want one of text, {', '.join(MEDIA_KINDS)}")
     value = part.get(kind)
     if kind != "text" and isinstance(value, Mapping):
-        value = value.get("url")  # OpenAI's form; the live host wants the bare string
+        value = value.get("url")  # OpenAI's form; the live host requires the bare string
     if not isinstance(value, str):
         raise _wrong(index, f"part {place}: {kind} is {type(value).__name__}, want a string")
     return {"type": kind, kind: value}
 
 
 def _call(index: int, call: object) -> dict[str, Any]:
-    """A tool call in the protocol's nested form, from that or from `{"id", "name", "arguments"}`."""
+    """Convert a tool call, nested or `{"id", "name", "arguments"}`, to the nested form."""
     function = call.get("function", call) if isinstance(call, Mapping) else None
     if not isinstance(call, Mapping) or not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
         raise _wrong(index, 'has a tool call that is not {"id", "name", "arguments"}')
@@ -222,7 +221,7 @@ def _result_as_text(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def sent_message(message: Mapping[str, Any]) -> dict[str, Any]:
-    """A message as it is sent: content that is one text, or none, as a plain string."""
+    """Message as sent: content of at most one text becomes a plain string."""
     parts = message["content"]
     if len(parts) <= 1 and all(part["type"] == "text" for part in parts):
         content: object = parts[0]["text"] if parts else ""

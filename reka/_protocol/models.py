@@ -1,16 +1,15 @@
-"""The models that are known by name, and what is known of them.
+"""Known models with their limits and features.
 
-Sources: Reka's own pages and LiteLLM's of 2026 for those of the present API, which change: `GET /v1/models` is what
-counts. For `reka-flash` and `reka-core`, of the generation before, what its documentation said of their media; the
-window of `reka-flash` is taken to be that of its successor, and 128k for `reka-core` is what LlamaIndex's earlier
-adapter assumed.
+Sources: Reka's pages and LiteLLM's of 2026 for the present API; they change, and `GET /v1/models` takes precedence.
+For `reka-flash` and `reka-core`, their older documentation for media; the window of `reka-flash` is assumed to be that
+of its successor, and 128k for `reka-core` is the value of LlamaIndex's earlier adapter.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from reka._protocol.defaults import DEFAULT_MODEL
+from reka._protocol.constants import DEFAULT_MODEL
 
 _SEES: Final = frozenset({"image_url", "video_url"})
 _SEES_AND_HEARS: Final = _SEES | {"audio_url", "pdf_url"}
@@ -20,25 +19,25 @@ _ANY_FORMAT: Final = frozenset({"json_object", "json_schema"})
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What is known of a model. None: nobody says."""
+    """Limits and features of a model. None means unknown."""
 
     context_window: int
-    """Tokens of question and answer together."""
+    """Context window: tokens of prompt and answer together."""
 
     max_output: int | None = None
-    """Tokens of the longest answer that it can be asked for."""
+    """Maximum length of an answer, in tokens."""
 
     media: frozenset[str] = frozenset()
-    """Types of the media parts that it takes."""
+    """Types of media parts that it accepts."""
 
     calls_tools: bool | None = None
-    """Whether it can be given tools, at the completions endpoint."""
+    """Whether it supports tools, at the completions endpoint."""
 
     response_formats: frozenset[str] = frozenset()
-    """Types of `response_format` that it takes."""
+    """Types of `response_format` that it supports."""
 
     reasons: bool = False
-    """Whether it shows what it thinks before it answers."""
+    """Whether it returns its reasoning."""
 
     has_open_weights: bool | None = None
 
@@ -61,19 +60,18 @@ MODELS: Final[Mapping[str, Model]] = {
     "glm5.3-flash": _GLM,
     "qwen3.8-27b": Model(262_144, 131_072, frozenset(), True),
 }
-"""By name, the default one first."""
+"""Models by name, the default one first."""
 
 REKA_MODELS: Final = tuple(name for name in MODELS if name.startswith("reka-"))
-"""Names of Reka's own models, the default one first."""
+"""Names of Reka's models, the default one first."""
 
 
 def model_of(name: str) -> Model | None:
-    """What is known of a model; None if nothing is.
+    """Look up a model; None if it is unknown.
 
-    A name with more behind it, such as a date, is that of the longest known name which it begins with.
+    A name with a suffix, such as a date, refers to the longest known name that it starts with.
     """
-    known = MODELS.get(name)
-    if known is None:
-        longest = max((begin for begin in MODELS if name.startswith(begin)), key=len, default=None)
-        known = None if longest is None else MODELS[longest]
-    return known
+    if name in MODELS:
+        return MODELS[name]
+    longest = max((prefix for prefix in MODELS if name.startswith(prefix)), key=len, default=None)
+    return None if longest is None else MODELS[longest]

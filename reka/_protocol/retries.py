@@ -1,4 +1,4 @@
-"""What is sent again after it failed, and when: the policy, and the loop that keeps to it, with and without `await`."""
+"""Retries: the policy, and the loop that applies it, synchronous and asynchronous."""
 
 import random
 import time
@@ -11,31 +11,31 @@ from reka._protocol.checks import integer
 T = TypeVar("T")
 
 RETRY_STATUSES: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-"""Statuses that a later try may mend (ours, as the best clients do it)."""
+"""Statuses that are worth a retry (ours, as in the best clients)."""
 
 FIRST_WAIT: Final = 0.5
-"""Seconds: the ceiling of the wait before the first retry; it doubles with each (ours)."""
+"""Upper bound of the first back-off in seconds; it doubles with each retry (ours)."""
 
 LONGEST_WAIT: Final = 8.0
-"""Seconds: where the doubling of the ceiling ends (ours)."""
+"""Maximum of the upper bound, in seconds (ours)."""
 
 LONGEST_RETRY_AFTER: Final = 60.0
-"""Seconds: a server that asks for a longer wait is not asked again (ours)."""
+"""Longest `retry-after` that is honoured, in seconds; a longer one ends the call (ours)."""
 
 NextWait: TypeAlias = Callable[[int, Exception], float | None]
-"""Seconds until the next try, from the number of tries so far and what the last one raised; None if it was the last."""
+"""Seconds until the next attempt, from the number of attempts and the last error; None to give up."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often something is tried again, and after how many seconds.
+    """Number and timing of retries.
 
     Args:
-        max_retries: How often, at most.
-        longest_retry_after: Seconds; a server that asks for a longer wait is not asked again.
+        max_retries: Maximum number of retries.
+        longest_retry_after: Longest `retry-after` to honour, in seconds.
 
     Raises:
-        InvalidArgumentError: `max_retries` is no number of retries.
+        InvalidArgumentError: `max_retries` is not an integer of at least 0.
     """
 
     max_retries: int
@@ -45,12 +45,12 @@ class RetryPolicy:
         checked_retries(self.max_retries)
 
     def next_wait(self, attempt: int, retry_after: float | None, time_left: float = float("inf")) -> float | None:
-        """Seconds until the next try; None if the last try was the last.
+        """Seconds until the next attempt; None to give up.
 
         Args:
-            attempt: How many tries there were, from 1.
-            retry_after: Seconds that the server asks to wait; None if it does not say.
-            time_left: Seconds in which the next try must have begun.
+            attempt: Number of attempts so far, from 1.
+            retry_after: Seconds to wait, as the server asked; None if it did not.
+            time_left: Seconds within which the next attempt must start.
         """
         if attempt > self.max_retries or (retry_after or 0) > self.longest_retry_after:
             return None
@@ -59,28 +59,28 @@ class RetryPolicy:
 
 
 def checked_retries(max_retries: object) -> int:
-    """Check a number of retries, and give it back.
+    """Require a number of retries.
 
     Raises:
-        InvalidArgumentError: It is none.
+        InvalidArgumentError: It is not an integer of at least 0.
     """
     return integer(max_retries, "max_retries", least=0)
 
 
 def backoff(attempt: int) -> float:
-    """Seconds to wait after so many tries, if nobody says how long: ever more, up to a ceiling."""
+    """Exponential back-off with full jitter after `attempt` attempts, in seconds."""
     ceiling = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT)
-    # Full jitter: clients that failed together come back apart.
+    # Full jitter spreads clients that failed together.
     return random.uniform(0, ceiling)  # noqa: S311  # not for secrets
 
 
-def with_retries(once: Callable[[], T], next_wait: NextWait) -> T:
-    """Try until it works, or no other try can help; then the last error is raised."""
+def with_retries(send: Callable[[], T], next_wait: NextWait) -> T:
+    """Call `send` until it succeeds or `next_wait` gives up; then raise the last error."""
     attempt = 0
     while True:
         attempt += 1
         try:
-            return once()
+            return send()
         except Exception as error:
             wait = next_wait(attempt, error)
             if wait is None:
@@ -88,17 +88,17 @@ def with_retries(once: Callable[[], T], next_wait: NextWait) -> T:
         time.sleep(wait)
 
 
-async def with_retries_async(once: Callable[[], Awaitable[T]], next_wait: NextWait) -> T:
+async def with_retries_async(send: Callable[[], Awaitable[T]], next_wait: NextWait) -> T:
     """Async twin of `with_retries`."""
     attempt = 0
     while True:
         attempt += 1
         try:
-            return await once()
+            return await send()
         except Exception as error:
             wait = next_wait(attempt, error)
             if wait is None:
                 raise
-        import asyncio  # whoever awaits has loaded it; the client that waits would load it for nothing
+        import asyncio  # loaded already by whoever awaits; the sync client does not need it
 
         await asyncio.sleep(wait)

@@ -1,7 +1,7 @@
-"""What may be asked of an answer: every sampling parameter, its two names and its range, once.
+"""Sampling parameters: names, types and ranges.
 
-Client, server and adapters make their checks of this table. It bounds what has no meaning beyond; what else a model
-takes is the model's business, for the documented API names no limits.
+Client, server and adapters check by this table. It excludes only meaningless values: the documented API names no
+limits, and further ones are the model's.
 """
 
 from collections.abc import Mapping
@@ -9,28 +9,28 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from reka._protocol import checks
-from reka._protocol.defaults import MAX_RETRIEVED_CHUNKS
+from reka._protocol.constants import MAX_RETRIEVED_CHUNKS
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a value of a parameter may be."""
+    """Type and range of a parameter."""
 
     kind: Literal["integer", "number", "strings"]
     least: int | None = None
     most: int | None = None
     v0_name: str | None = None
-    """Its name at the documented endpoint, where that is another than at the completions endpoint."""
+    """Name at the documented endpoint, if different."""
 
     def check(self, value: object, argument: str) -> Any:
-        """Give a value back if it is one that the parameter may have.
+        """Validate a value and return it.
 
         Args:
-            value: What the caller gave.
-            argument: The name under which it was given.
+            value: The value.
+            argument: Name of the argument, for the error.
 
         Raises:
-            InvalidArgumentError: It may not be; the message names the argument and what is wanted.
+            InvalidArgumentError: The value is of another type or out of range.
         """
         if self.kind == "integer":
             return checks.integer(value, argument, self.least, self.most)
@@ -51,12 +51,12 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
     "stop": Parameter("strings", v0_name="stop_words"),
     "retrieval_top_k": Parameter("integer", least=1, most=MAX_RETRIEVED_CHUNKS),
 }
-"""By the name at the completions endpoint. `retrieval_top_k` is our server's own."""
+"""Parameters by their name at the completions endpoint. `retrieval_top_k` is an extension of our server."""
 
 V0_NAMES: Final[Mapping[str, str]] = {
     name: parameter.v0_name for name, parameter in PARAMETERS.items() if parameter.v0_name is not None
 }
-"""Names that are others at the documented endpoint."""
+"""Names at the documented endpoint, where they differ."""
 
 ARGUMENTS: Final[Mapping[str, tuple[str, Parameter]]] = {
     argument: (name, parameter)
@@ -64,4 +64,4 @@ ARGUMENTS: Final[Mapping[str, tuple[str, Parameter]]] = {
     for argument in (name, parameter.v0_name)
     if argument is not None
 }
-"""The parameters by either of their names, each with its name at the completions endpoint."""
+"""Parameters by either name, each with its name at the completions endpoint."""

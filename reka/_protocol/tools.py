@@ -1,4 +1,4 @@
-"""Tools and the choice among them, as programs write them, brought to one form; and to what Reka's host takes. Pure."""
+"""Tools and tool choice: normalization, and conversion to the form of Reka's host."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -7,18 +7,17 @@ from reka._protocol.checks import describe, json_kind
 from reka.errors import InvalidArgumentError
 
 NAMED: Final = "named:"
-"""How a choice begins that names the tool which must be called."""
+"""Prefix of a choice that names the tool to call."""
 
 _SHOWN_NAMES: Final = 20
 
 
 def flat_tools(tools: object) -> list[dict[str, Any]]:
-    """Bring tools to the flat form, `{"name", "description", "parameters"}`; OpenAI's nested one will do.
-
-    A tool that says whether it is `strict` keeps that.
+    """Convert tools, flat or nested, to the flat form `{"name", "description", "parameters"}` with `strict` if set.
 
     Raises:
-        InvalidArgumentError: One has no name, its parameters are no JSON schema of an object, or two have one name.
+        InvalidArgumentError: A tool has no name, its parameters are not a JSON schema of an object, or two tools have
+            the same name.
     """
     if isinstance(tools, str | Mapping) or not isinstance(tools, Sequence):
         raise InvalidArgumentError(f"tools: got {json_kind(tools)}, want a list of tools")
@@ -26,25 +25,25 @@ def flat_tools(tools: object) -> list[dict[str, Any]]:
     names = [tool["name"] for tool in flat]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidArgumentError(f"tools: there are two of the name {twice[:100]!r}")
+        raise InvalidArgumentError(f"tools: two tools have the name {twice[:100]!r}")
     return flat
 
 
 def normalized_choice(choice: object, tools: Sequence[Mapping[str, Any]]) -> str | None:
-    """Bring a tool choice to `auto`, `none`, `required`, or `named:` and a name; None if nothing was chosen.
+    """Normalize a tool choice to `auto`, `none`, `required`, or `named:` with a name; None if not set.
 
     Args:
-        choice: `auto`, `none`; `required`, `any` or `tool`: one must be called; or the name of the one that must be,
-            alone or in the forms of OpenAI and Anthropic.
-        tools: What can be chosen, in the flat form.
+        choice: `auto`, `none`; `required`, `any` or `tool` to force a call; or the name of the tool to call, alone or
+            in the forms of OpenAI and Anthropic.
+        tools: The tools, in the flat form.
 
     Raises:
-        InvalidArgumentError: It is none of these, or there is no such tool.
+        InvalidArgumentError: The choice is none of these, or there is no such tool.
     """
     if choice is None or choice in ("auto", "none"):
         return None if choice is None else str(choice)
     if not tools:
-        raise InvalidArgumentError("tool_choice: a tool is to be called, and there are no tools")
+        raise InvalidArgumentError("tool_choice: got a forced call without tools")
     if choice in ("required", "any", "tool"):
         return "required"
     named = choice.get("function", choice) if isinstance(choice, Mapping) else choice
@@ -59,9 +58,9 @@ def normalized_choice(choice: object, tools: Sequence[Mapping[str, Any]]) -> str
 
 
 def for_reka(tools: Sequence[Mapping[str, Any]], choice: str | None) -> tuple[list[dict[str, Any]], str | None]:
-    """Write tools and a normalized choice as Reka's host takes them: `auto`, `none`, or `tool`, one must be called.
+    """Convert tools and a normalized choice to the form of Reka's host: `auto`, `none`, or `tool` for a forced call.
 
-    It cannot be told which one, so a named tool is sent alone; nor does it know `strict`.
+    The host has no named choice, so a named tool is sent alone, and no `strict`.
     """
     if choice is not None and choice.startswith(NAMED):
         tools = [tool for tool in tools if tool["name"] == choice.removeprefix(NAMED)]

@@ -1,4 +1,4 @@
-"""Token counts, as any server of either API tells them."""
+"""Token usage in responses of any API family."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,7 +10,7 @@ _OUTPUT: Final = ("completion_tokens", "output_tokens")
 
 
 def read_usage(usage: object) -> Usage | None:
-    """Read token counts under either pair of names; None if one of the two is not told as a number."""
+    """Read token counts under either pair of names; None if one of them is missing."""
     if not isinstance(usage, Mapping):
         return None
     input_tokens, output_tokens = _count(usage, _INPUT), _count(usage, _OUTPUT)

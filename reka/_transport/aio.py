@@ -4,24 +4,26 @@ import asyncio
 import math
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
-from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from reka._calls.call import Call, Decoder, StreamCall, Upload
+from reka._protocol.addresses import MAX_REDIRECTS
 from reka._protocol.proxies import HTTP, Proxies
-from reka._protocol.redirects import MAX_REDIRECTS
 from reka._protocol.retries import with_retries_async
+from reka._transport.connector import AbortOnError, new_session
 from reka._transport.deadlines import Deadlines, Wait
+from reka._transport.multipart import multipart_body
 from reka._transport.retry import Limits, NotConnectedError
-from reka._transport.settings import TransportSettings, multipart_body
+from reka._transport.settings import TransportSettings
 from reka._transport.watch import UploadWatchdog
 from reka._wire.failures import error_for
 from reka._wire.redirects import redirect_target
@@ -37,15 +39,10 @@ V = TypeVar("V")
 # A stream's bytes that are decoded at a time: fewer at first, so that the first event need not wait for others.
 _FIRST_BYTES: Final = 256
 _READ_BYTES: Final = 2 * 1024
-# Bytes that are taken from a socket at a time. asyncio makes room for 256 KiB at each read, which costs a small answer,
-# and aiohttp parses all that came before it wakes who waits, which delays the first event of a fast stream.
-_RECEIVED_BYTES: Final = 16 * 1024
 # As in the sync transport.
 _DRAIN_SECONDS: Final = 0.2
 _LIBRARY: Final = f"aiohttp/{aiohttp.__version__}"
 _FAILURES: Final = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-# What notes the connection of the task's upload.
-_CUT: "ContextVar[_AbortOnError | None]" = ContextVar("_CUT", default=None)
 
 
 class AsyncTransport:
@@ -219,7 +216,7 @@ class _LoopSession:
     def __init__(self, given: aiohttp.ClientSession | None, on_close: Callable[[], object]) -> None:
         self._is_own = given is None
         self._on_close = on_close
-        self.session = _new_session() if given is None else given
+        self.session = new_session() if given is None else given
         self.deadlines = Deadlines()
         self._keeper = self._close_at_loop_end()
 
@@ -244,63 +241,13 @@ class _LoopSession:
                 await asyncio.sleep(0)  # a socket is closed in the loop's next round, and this may be its last
 
 
-def _new_session() -> aiohttp.ClientSession:
-    # `limit=0`: how many calls are in flight is the caller's business. Proxies are resolved by the transport, and no
-    # cookies are kept.
-    session = aiohttp.ClientSession(connector=_Connector(limit=0), trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
-    # aiohttp would send a GET or DELETE once more by itself, past `max_retries` and unseen by log and `on_event`.
-    session._retry_connection = False  # noqa: SLF001  # there is no public way
-    return session
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Reads less at a time than asyncio would; cuts the connection of an upload that fails: see `_AbortOnError`."""
-
-    async def _create_connection(self, *arguments: Any, **options: Any) -> Any:
-        protocol = await super()._create_connection(*arguments, **options)
-        transport: Any = protocol.transport
-        if hasattr(transport, "max_size"):  # asyncio's own, of a plain socket
-            transport.max_size = _RECEIVED_BYTES
-        return protocol
-
-    def connect(self, *arguments: Any, **options: Any) -> Coroutine[Any, Any, aiohttp.connector.Connection]:
-        connecting = super().connect(*arguments, **options)
-        cut = _CUT.get()
-        return connecting if cut is None else cut.noted(connecting)
-
-
-class _AbortOnError:
-    """Cuts a request's connection if it fails or is cancelled; a context manager.
-
-    aiohttp closes it too, but a socket that has bytes to send stays open until the server has taken them.
-    """
-
-    def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
-
-    def __enter__(self) -> None:
-        _CUT.set(self)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        _CUT.set(None)
-        if kind is not None and self._transport is not None:
-            self._transport.abort()
-
-    async def noted(
-        self, connecting: Coroutine[Any, Any, aiohttp.connector.Connection]
-    ) -> aiohttp.connector.Connection:
-        connection = await connecting
-        self._transport = connection.transport
-        return connection
-
-
 def _request_limits(
     call: Call[Any], headers: dict[str, str], timeout: Timeout, end: float, deadlines: Deadlines
 ) -> tuple[Any, aiohttp.ClientTimeout, AbstractContextManager[object]]:
     """Body of a request, what is left to aiohttp's timers, and what else bounds it."""
     if isinstance(call.body, Upload):
         limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
-        return _upload_blocks(call.body, headers), limits, _AbortOnError()
+        return _upload_blocks(call.body, headers), limits, AbortOnError()
     # aiohttp would first have to find out what wraps bytes.
     body = call.body and aiohttp.BytesPayload(call.body)
     return body, _connecting(timeout.connect), Wait(deadlines, timeout.read, end)
@@ -415,7 +362,7 @@ def _forget_headers(error: BaseException) -> None:
 def _is_decoding(error: BaseException | None) -> bool:
     """Whether what aiohttp raised comes from a body that its Content-Encoding does not fit."""
     while error is not None:
-        if isinstance(error, aiohttp.http_exceptions.ContentEncodingError):
+        if isinstance(error, ContentEncodingError):
             return True
         error = error.__cause__
     return False

@@ -132,11 +132,11 @@ class _BoundedHTTPSConnection(_Bounded, HTTPSConnection):
 
 
 class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _BoundedHTTPConnection
+    ConnectionCls: Any = _BoundedHTTPConnection
 
 
 class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _BoundedHTTPSConnection
+    ConnectionCls: Any = _BoundedHTTPSConnection
 
 
 _POOLS: Final = {"http": _HTTPPool, "https": _HTTPSPool}

@@ -3,16 +3,15 @@
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import certifi
 
-from reka._calls.call import Call, Upload
+from reka._calls.call import Call
 from reka._version import __version__
-from reka._wire.multipart import multipart_frame
 from reka.errors import InvalidArgumentError
 from reka.types import OnEvent, RequestEvent
 
@@ -72,22 +71,3 @@ class TransportSettings:
         _LOG.debug("%s %s %s in %.3f s", call.method, call.path, status or error, seconds)
         if self.on_event is not None:
             self.on_event(RequestEvent(call.method, call.path, status, seconds, request_id, error))
-
-
-def multipart_body(upload: Upload) -> tuple[Iterator[bytes], int | None, str]:
-    """The body of an upload: its blocks, their length (None if the source's is unknown), and its Content-Type."""
-    before, after, content_type = multipart_frame(upload.fields, upload.source.filename)
-    size = upload.source.size
-    length = None if size is None else len(before) + size + len(after)
-    return _blocks(upload, before, after), length, content_type
-
-
-def _blocks(upload: Upload, before: bytes, after: bytes) -> Iterator[bytes]:
-    yield before
-    sent = 0
-    for block in upload.source.blocks():
-        yield block
-        sent += len(block)
-        if upload.on_progress is not None:
-            upload.on_progress(sent, upload.source.size)
-    yield after

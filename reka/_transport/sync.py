@@ -20,12 +20,13 @@ from urllib3.exceptions import (
 )
 
 from reka._calls.call import Call, Decoder, StreamCall, Upload
+from reka._protocol.addresses import MAX_REDIRECTS
 from reka._protocol.proxies import HTTP, SOCKS, Proxies
-from reka._protocol.redirects import MAX_REDIRECTS
 from reka._protocol.retries import with_retries
 from reka._transport.connections import BoundedAdapter, Bounds
+from reka._transport.multipart import multipart_body
 from reka._transport.retry import Limits, NotConnectedError
-from reka._transport.settings import TransportSettings, multipart_body
+from reka._transport.settings import TransportSettings
 from reka._wire.failures import error_for
 from reka._wire.redirects import redirect_target
 from reka._wire.reply import Reply, is_event_stream

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias
 
-from reka._protocol.features import V0_ONLY, V1_RETRIEVAL
+from reka._protocol.constants import V0_ONLY, V1_RETRIEVAL
 from reka.errors import UnsupportedRequestError
 from reka.types import Api
 

@@ -1,13 +1,13 @@
-"""Redirects of a call: followed within the origin, else an error of the client's."""
+"""Redirects of a call as errors of the client; see `_protocol.addresses`."""
 
-from reka._protocol.redirects import RedirectError
-from reka._protocol.redirects import redirect_target as target_of
+from reka._protocol.addresses import RedirectError
+from reka._protocol.addresses import redirect_target as target_of
 from reka._wire.reply import Reply
 from reka.errors import UnexpectedResponseError
 
 
 def redirect_target(reply: Reply, method: str, url: str) -> str | None:
-    """The URL to ask next, or None if the reply is no redirect.
+    """URL to request next, or None if the reply is no redirect.
 
     Raises:
         UnexpectedResponseError: The redirect must not be followed.

@@ -1,7 +1,6 @@
 """What adapters to other frameworks are built on: shared clients, a background event loop, facts of the API."""
 
-from reka._protocol.defaults import DEFAULT_MODEL, MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
-from reka._protocol.features import V0_ONLY
+from reka._protocol.constants import DEFAULT_MODEL, MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS, V0_ONLY
 from reka._protocol.media import MEDIA_KINDS, is_media_url, part_type
 from reka._protocol.messages import BeyondTurns, beyond_turns
 from reka._protocol.models import Model, model_of

@@ -1,10 +1,10 @@
-"""Sampling parameters as fields of a framework's model object, with the client's own checks."""
+"""Sampling parameters as fields of a framework's model object, with the client's checks."""
 
 from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ValidationInfo, field_validator
 
-from reka._protocol.features import RETRIEVAL_TOP_K
+from reka._protocol.constants import RETRIEVAL_TOP_K
 from reka._protocol.retries import checked_retries
 from reka._protocol.sampling import PARAMETERS
 
@@ -17,52 +17,52 @@ def _retries_or_none(max_retries: int | None) -> int | None:
 
 
 MaxRetries: TypeAlias = Annotated[int | None, AfterValidator(_retries_or_none)]
-"""Type of a field `max_retries`; None leaves it to the client."""
+"""Type of a field `max_retries`; None means the client's default."""
 
 
 def check_parameter(name: str, value: object) -> Any:
-    """Check the value of a sampling parameter as the client does, and give it back.
+    """Validate the value of a sampling parameter as the client does, and return it.
 
     Args:
-        name: As `Reka.complete` and its like name it. What is no sampling parameter is not checked.
-        value: None leaves the parameter to the server.
+        name: Name of the parameter, as in `Reka.complete`; other names are not checked.
+        value: The value; None leaves the parameter to the server.
 
     Raises:
-        InvalidArgumentError: The parameter cannot have this value.
+        InvalidArgumentError: The value is of another type or out of range.
     """
     parameter = PARAMETERS.get(name)
     return value if value is None or parameter is None else parameter.check(value, name)
 
 
 class SamplingFields(BaseModel):
-    """What a model object can be told of all its answers. What is None is left to the server."""
+    """Sampling parameters of a model object. None leaves a parameter to the server."""
 
     temperature: float | None = None
-    """Higher is more diverse."""
+    """Sampling temperature; higher is more diverse."""
 
     max_tokens: int | None = None
-    """The most tokens of an answer."""
+    """Maximum number of tokens in the answer."""
 
     top_p: float | None = None
-    """Sample from this top share of the probability alone."""
+    """Sample only from the most likely tokens that make up this probability, 0 to 1."""
 
     top_k: int | None = None
-    """Sample from this many likeliest tokens alone."""
+    """Sample only from the k most likely tokens."""
 
     frequency_penalty: float | None = None
-    """How much repetitions are penalised; 0 is not at all."""
+    """Penalty for repeated tokens by their count; 0 is none."""
 
     presence_penalty: float | None = None
-    """How much using a token again is penalised; 0 is not at all."""
+    """Penalty for tokens that occurred before; 0 is none."""
 
     length_penalty: float | None = None
-    """How much short answers are penalised; 1 is not at all. Reka's host has it at its documented endpoint alone."""
+    """Penalty for short answers; 1 is none. Reka's host supports it at its documented endpoint only."""
 
     stop: list[str] | None = None
-    """An answer ends before any of these words."""
+    """Texts at which generation stops; the answer does not include them."""
 
     seed: int | None = None
-    """Another seed gives another answer."""
+    """Sampling seed; different seeds give different answers."""
 
     @field_validator("stop", mode="before")
     @classmethod

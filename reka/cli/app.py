@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Annotated, Final
 
 import typer
@@ -94,7 +95,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     # An answer may hold characters that the output's encoding lacks: print a question mark rather than fail.
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     # Looked up in the raw arguments, since errors of parsing must be reported as JSON too.
     as_json, debug = "--json" in arguments, "--debug" in arguments

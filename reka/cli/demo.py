@@ -16,7 +16,7 @@ import reka
 from reka.cli import show
 from reka.cli.demo_texts import write_language_reference
 from reka.cli.errors import StepError, UsageError
-from reka.cli.frameworks import FRAMEWORKS, Framework
+from reka.cli.frameworks import ADAPTERS, load_demo
 from reka.cli.progress import job_bar, upload_bar, waiting
 from reka.cli.retrieval import status_document, status_line
 from reka.cli.session import Session
@@ -76,7 +76,7 @@ class _Tour:
         job = self._prepare()
         answers = [self._ask(question) for question in _QUESTIONS]
         conversation = self._converse()
-        frameworks = {framework.name: self._ask_framework(framework) for framework in FRAMEWORKS}
+        frameworks = {framework: self._ask_framework(framework) for framework in ADAPTERS}
         return {
             "dataset": stored,
             "retrieval": job,
@@ -136,15 +136,18 @@ class _Tour:
         self._console.print(show.indented(said, _INDENT))
         return turns
 
-    def _ask_framework(self, framework: Framework) -> dict[str, Any] | None:
-        self._begin(f"{framework.name}: {framework.question}", framework.code)
-        if not framework.is_installed():
-            self._say(f"skipped: pip install {framework.package} brings it")
+    def _ask_framework(self, framework: str) -> dict[str, Any] | None:
+        with waiting(self._console, f"loading {framework}"):
+            demo = load_demo(framework)
+        if demo is None:
+            self._begin(framework)
+            self._say(f"skipped: pip install {ADAPTERS[framework]} brings it")
             return None
-        with waiting(self._console, f"loading {framework.name}"):
-            answer, chunks = framework.ask(self._address, _DATASET, framework.question)
-        self._show(framework.question, answer, chunks)
-        return {"question": framework.question, "text": answer, "retrieved_chunks": chunks}
+        self._begin(f"{framework}: {demo.QUESTION}", demo.CODE)
+        with waiting(self._console, "asking"):
+            answer, chunks = demo.ask(self._address, _DATASET)
+        self._show(demo.QUESTION, answer, chunks)
+        return {"question": demo.QUESTION, "text": answer, "retrieved_chunks": chunks}
 
     def _delete(self) -> dict[str, Any]:
         self._begin("List and delete", f'reka.list_datasets(); reka.delete_dataset("{_DATASET}")')
@@ -156,11 +159,12 @@ class _Tour:
         self._say(f"listed {', '.join(names)}; deleted it; the list is empty again", done=True)
         return dict(deleted)
 
-    def _begin(self, title: str, code: str) -> None:
+    def _begin(self, title: str, code: str = "") -> None:
         self._step += 1
         self._console.print()
         self._console.print(Text.assemble((f"{self._step:<{_INDENT}}", "bold cyan"), (title, "bold")))
-        self._console.print(show.indented(Text(code, style="dim"), _INDENT))
+        if code:
+            self._console.print(show.indented(Text(code, style="dim"), _INDENT))
 
     def _say(self, what: str, *, done: bool = False) -> None:
         line = Text.assemble(("✓ " if done else "", "green"), what)

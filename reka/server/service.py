@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from reka._protocol.features import RETRIEVAL_TOP_K, V1_RETRIEVAL
+from reka._protocol.constants import RETRIEVAL_TOP_K, V1_RETRIEVAL
 from reka.server.errors import RefusedError
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
@@ -43,17 +43,21 @@ class ChatRequestBody(Protocol):
     @property
     def model(self) -> str | None:
         """Name of the model; None for the first one."""
+        ...
 
     @property
     def retrieval_dataset(self) -> str | None:
         """Name of the dataset to retrieve from; None for no retrieval."""
+        ...
 
     @property
     def retrieval_top_k(self) -> int | None:
         """Number of chunks to retrieve; None for the server's default."""
+        ...
 
     def query(self) -> str:
         """Return the retrieval query: the text of the last user message."""
+        ...
 
     def to_generation_request(self, model: str, snippets: list[Snippet] | None) -> GenerationRequest:
         """Convert the body to a request for a chat backend.
@@ -62,6 +66,7 @@ class ChatRequestBody(Protocol):
             model: Name of the model.
             snippets: The retrieved chunks; None if the body names no dataset.
         """
+        ...
 
 
 class Service:

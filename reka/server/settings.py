@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from reka._protocol.defaults import MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
+from reka._protocol.constants import MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
+from reka._protocol.datasets import KEPT_END
 from reka._protocol.models import REKA_MODELS
-from reka._protocol.names import KEPT_END
 
 KIB = 1024
 MIB = 1024 * KIB

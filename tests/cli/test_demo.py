@@ -12,7 +12,7 @@ import pytest
 
 import reka
 from reka.cli.demo_texts import write_language_reference
-from reka.cli.frameworks import FRAMEWORKS
+from reka.cli.frameworks import ADAPTERS
 from tests.cli.conftest import Command, Terminal
 
 
@@ -39,7 +39,7 @@ def test_the_demo_as_json_is_one_document_of_every_step(
     document = outcome.json
     assert document["retrieval"]["job_status"] == "COMPLETE"
     assert len(document["answers"]) == 3
-    for step in [*document["answers"], *(document[framework.name] for framework in FRAMEWORKS)]:
+    for step in [*document["answers"], *(document[framework] for framework in ADAPTERS)]:
         assert step["text"].strip()
         scores = [chunk["score"] for chunk in step["retrieved_chunks"]]
         assert scores == sorted(scores, reverse=True)

@@ -113,7 +113,7 @@ def test_retrieved_chunks_are_brought_to_our_names_and_every_other_field_is_kept
 ) -> None:
     fake.will_answer(200, TURN | {"retrieved_chunks": [sent]})
 
-    assert client.chat("Hi", retrieval_dataset="alice")["retrieved_chunks"] == [read]
+    assert client.chat("Hi", retrieval_dataset="alice").get("retrieved_chunks") == [read]
 
 
 @pytest.mark.parametrize(("status", "raised"), [(404, "RetrievalError"), (400, "RetrievalError")])

@@ -223,7 +223,7 @@ def test_tools_are_brought_to_the_flat_form(tool: dict[str, Any], flat: dict[str
             "tools.0.parameters: got a schema of type 'string'",
         ),
         ([FLAT | {"parameters": [1]}], "tools.0.parameters: got a list, want an object"),
-        ([FLAT, FLAT], "tools: there are two of the name 'weather'"),
+        ([FLAT, FLAT], "tools: two tools have the name 'weather'"),
     ],
 )
 def test_a_wrong_tool_is_named(tools: Any, what: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import reka
-from reka._protocol.names import name_with_digest
+from reka._protocol.datasets import name_with_digest
 from tests.support.fake_reka import FakeReka
 
 RUNNING = {"job_status": "RUNNING", "detail": "", "history": [{"job_status": "PENDING"}]}

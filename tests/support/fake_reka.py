@@ -165,11 +165,11 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else each answer's body waits 40 ms for the acknowledgement of its head
-    server: _Server
+    server: Any  # a _Server
     request_line: Asked
 
     def handle_any(self) -> None:
-        fake = self.server.fake
+        fake: FakeReka = self.server.fake
         headers = {name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers}
         self.request_line = Asked(self.command, self.path, headers, self._body() if fake.takes_bodies else b"")
         fake.requests.append(self.request_line)

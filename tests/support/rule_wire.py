@@ -68,7 +68,7 @@ def conversation(body: Mapping[str, Any]) -> Conversation:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise RefusedError("messages: want a list that is not empty")
-    wanted = body.get("response_format") or {"type": "text"}
+    wanted: Any = body.get("response_format") or {"type": "text"}
     schema = {
         "json_schema": lambda: wanted["json_schema"]["schema"],
         "json_object": dict,

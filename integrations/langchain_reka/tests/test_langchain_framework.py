@@ -221,7 +221,7 @@ def test_traces_name_provider_and_model() -> None:
 async def test_events_of_a_chain_tell_each_piece_of_text(rule_model: MakeModel) -> None:
     chain = ChatPromptTemplate.from_template("{x}") | rule_model() | StrOutputParser()
 
-    events = [event async for event in chain.astream_events({"x": "Count to 3"}, version="v2")]
+    events: list[Any] = [event async for event in chain.astream_events({"x": "Count to 3"}, version="v2")]
 
     pieces = [event["data"]["chunk"].text for event in events if event["event"] == "on_chat_model_stream"]
     assert "".join(pieces) == "1 2 3"
@@ -448,7 +448,7 @@ def test_a_profile_tells_what_a_model_can_do(model: str, tells: dict[str, Any]) 
 
     assert profile is not None
     assert {name: profile.get(name) for name in tells} == tells
-    assert profile["name"] == model
+    assert profile.get("name") == model
     assert ChatReka("another").profile is None
 
 

@@ -68,9 +68,10 @@ def test_a_tool_of_every_form_is_sent_flat_and_called(
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
 def test_a_runnable_is_a_tool(rule_model: MakeModel) -> None:
-    adder = RunnableLambda(lambda given: given["a"] + given["b"]).as_tool(
-        arg_types={"a": int, "b": int}, name="add", description="Add."
-    )
+    def add(given: dict[str, int]) -> int:
+        return given["a"] + given["b"]
+
+    adder = RunnableLambda(add).as_tool(arg_types={"a": int, "b": int}, name="add", description="Add.")
 
     message = rule_model().bind_tools([adder]).invoke("Use add on 3 and 4.")
 

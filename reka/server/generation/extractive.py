@@ -108,10 +108,9 @@ class _Quotation:
 class ExtractiveBackend:
     """Quotes the best matching sentences of the retrieved chunks or, without a dataset, of the conversation."""
 
-    language_model: Final[str | None] = None
-    model_names: Final[tuple[str, ...]] = ()
-
     def __init__(self, embedder: "Embedder") -> None:
+        self.language_model: Final[str | None] = None
+        self.model_names: Final[tuple[str, ...]] = ()
         self._embedder = embedder
 
     async def generate(self, request: GenerationRequest) -> GenerationResult:

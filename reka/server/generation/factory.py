@@ -26,8 +26,6 @@ def make_backend(settings: Settings, embedder: Embedder, limiter: ConcurrencyLim
         from reka.server.generation.extractive import ExtractiveBackend
 
         return ExtractiveBackend(embedder)
-    from aiohttp import ClientTimeout
-
     from reka.server.generation.upstream.backend import UpstreamBackend
 
     return UpstreamBackend(
@@ -38,8 +36,7 @@ def make_backend(settings: Settings, embedder: Embedder, limiter: ConcurrencyLim
         count_tokens=embedder.count_tokens,
         limiter=limiter,
         retries=settings.upstream_retries,
-        # Not `connect`, which sets a timer at each request: it also limits the wait for a free connection, and the pool
-        # is unlimited.
-        timeout=ClientTimeout(total=None, sock_connect=settings.upstream_connect, sock_read=settings.upstream_silence),
+        connect_timeout=settings.upstream_connect,
+        read_timeout=settings.upstream_silence,
         metrics=metrics,
     )

@@ -167,10 +167,12 @@ class ChatBackend(Protocol):
     @property
     def language_model(self) -> str | None:
         """Name of the language model; None if the backend has none."""
+        ...
 
     @property
     def model_names(self) -> tuple[str, ...]:
         """Names of the backend's own models that a request may select, as far as they are known yet."""
+        ...
 
     async def generate(self, request: GenerationRequest) -> GenerationResult:
         """Generate a complete response.
@@ -178,6 +180,7 @@ class ChatBackend(Protocol):
         Raises:
             GenerationError: The generation failed.
         """
+        ...
 
     def stream(self, request: GenerationRequest) -> AnswerStream:
         """Generate a response as a stream.
@@ -185,6 +188,7 @@ class ChatBackend(Protocol):
         Raises:
             GenerationError: The generation failed, or the stream is interrupted.
         """
+        ...
 
     async def check(self) -> None:
         """Check that the backend is ready.

@@ -163,7 +163,8 @@ def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:
             on_name=lambda name: datasets.available_name(owner, name),
         )
         try:
-            received = await read_upload(request, upload, service.settings)
+            await read_upload(request, upload, service.settings)
+            received = await run_in_threadpool(upload.finish)
             name = await run_in_threadpool(datasets.add, owner, received)
         finally:
             await run_in_threadpool(upload.discard)

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from reka.server.errors import TooLargeError
 from reka.server.ingest.upload import Upload
 from reka.server.settings import KIB, MIB, Settings
-from reka.server.storage.datasets import StagedFile
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -39,8 +38,8 @@ async def read_body(request: Request, kind: type[Body], limit: int) -> Body:
     return await run_in_threadpool(kind.model_validate_json, body)
 
 
-async def read_upload(request: Request, upload: Upload, limits: Settings) -> StagedFile:
-    """Read a dataset upload as it streams in.
+async def read_upload(request: Request, upload: Upload, limits: Settings) -> None:
+    """Read a dataset upload as it streams in; `upload.finish` then validates the whole.
 
     Raises:
         RefusedError: The body is not a dataset; TooLargeError if it has too many bytes.
@@ -49,7 +48,6 @@ async def read_upload(request: Request, upload: Upload, limits: Settings) -> Sta
     _check_length(request, limits.max_upload_bytes + limits.max_description_bytes + MIB)
     async for block in _blocks(request):
         await run_in_threadpool(upload.feed, block)
-    return await run_in_threadpool(upload.finish)
 
 
 async def _blocks(request: Request) -> AsyncIterator[bytes]:

@@ -212,8 +212,11 @@ def _keyword_search(source: Any, query: str, k: int) -> list[int]:
     """Return the ids of the `k` chunks that match the query's words best (BM25)."""
     from lancedb.query import MatchQuery
 
+    # pyright does not see which fields of pydantic's dataclasses have defaults.
+    match = MatchQuery(query, "passage")  # pyright: ignore[reportCallIssue]
+
     def search(limit: int) -> dict[int, float]:
-        rows = source.search(MatchQuery(query, "passage")).select(["id", "_score"]).limit(limit).to_arrow()
+        rows = source.search(match).select(["id", "_score"]).limit(limit).to_arrow()
         return dict(zip(*_columns(rows, "_score"), strict=True))
 
     return _stable_top_k(search, k)

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Float, ForeignKey, Select, String, Text, UniqueConstraint, create_engine, event, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from typing_extensions import Unpack
 
 from reka.server.errors import NotFoundError
 
@@ -113,7 +114,8 @@ class Database:
         with Session(self._write_engine, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def prepare(self, statement: Select[Any]) -> Callable[..., Sequence[Any]]:
+    # The type is quoted: to SQLAlchemy 2.0 a `Select` has one parameter, to 2.1 one a column.
+    def prepare(self, statement: "Select[Unpack[tuple[Any, ...]]]") -> Callable[..., Sequence[Any]]:
         """Compile a query that runs at every request.
 
         Args:
@@ -135,7 +137,7 @@ class Database:
 
         return select_row
 
-    def _select_row(self, statement: Select[Any], **values: Any) -> Sequence[Any]:
+    def _select_row(self, statement: "Select[Unpack[tuple[Any, ...]]]", **values: Any) -> Sequence[Any]:
         with self._engine.connect() as connection:
             return connection.execute(statement, values).one()
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from reka._protocol.jobs import ALREADY_PREPARED, BEING_PREPARED, refusal_text
+from reka._protocol.datasets import ALREADY_PREPARED, BEING_PREPARED, refusal_text
 from reka.server.errors import NotFoundError, RefusedError
 from reka.server.storage.database import Database, DatasetRow, JobEventRow, JobRow, now, require_dataset
 from reka.types import JobStatus
@@ -110,10 +110,9 @@ class Jobs:
     def count_by_status(self) -> dict[str, int]:
         """Count the jobs of all owners in each status."""
         with self._database.read() as session:
-            counts = dict.fromkeys(STATUSES, 0)
-            for status, count in session.execute(select(JobRow.status, func.count()).group_by(JobRow.status)):
-                counts[status] = count
-            return counts
+            rows = session.execute(select(JobRow.status, func.count().label("jobs")).group_by(JobRow.status))
+            counts = {row.status: row.jobs for row in rows}
+        return {status: counts.get(status, 0) for status in STATUSES}
 
     def start_next(self) -> Task | None:
         """Start the oldest open job, including one that an earlier run of the server left RUNNING.

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-from reka._protocol.names import KEPT_END
+from reka._protocol.datasets import KEPT_END
 from reka.server.errors import RefusedError
 
 _SAFE_PUNCTUATION: Final = frozenset("-_.+@")

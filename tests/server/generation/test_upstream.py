@@ -5,7 +5,6 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
 
-import aiohttp
 import pytest
 
 from reka.server.generation.concurrency import ConcurrencyLimiter
@@ -410,7 +409,7 @@ async def test_an_upstream_that_stays_silent_is_a_gateway_timeout(embedder: Word
             f"http://127.0.0.1:{silent.getsockname()[1]}",
             model="m",
             count_tokens=embedder.count_tokens,
-            timeout=aiohttp.ClientTimeout(sock_read=0.05),
+            read_timeout=0.05,
         )
 
         with pytest.raises(GenerationError, match="did not answer in time") as raised:

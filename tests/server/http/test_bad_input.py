@@ -222,7 +222,7 @@ TOOLS: dict[str, tuple[dict[str, Any], str]] = {
     "a schema that is text": ({"tools": [{**TOOL, "parameters": "object"}]}, "tools.0.parameters: got a string"),
     "a schema that is a list": ({"tools": [{**TOOL, "parameters": []}]}, "tools.0.parameters: got a list"),
     "a schema of a number": ({"tools": [{**TOOL, "parameters": {"type": "number"}}]}, "want one of type 'object'"),
-    "two of one name": ({"tools": [TOOL, TOOL]}, "two of the name 'f'"),
+    "two of one name": ({"tools": [TOOL, TOOL]}, "two tools have the name 'f'"),
     "a choice without tools": ({"tool_choice": "required"}, "there are no tools"),
     "a named choice without tools": ({"tool_choice": {"function": {"name": "f"}}}, "there are no tools"),
     "a choice of an unknown tool": ({"tools": [TOOL], "tool_choice": "g"}, "got 'g', want auto, none, required"),

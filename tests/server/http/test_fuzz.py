@@ -57,7 +57,9 @@ def test_no_request_makes_the_server_fail(
 ) -> None:
     strategy = description[path][method].as_strategy(generation_mode=mode)
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    every_check: list[Any] = list(HealthCheck)
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=every_check, database=None)
     @given(case=strategy)
     def ask(case: Any) -> None:
         answer = case.call(headers={"X-Api-Key": "a-key"})

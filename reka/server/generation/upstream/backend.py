@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from reka._protocol.addresses import is_rekas_own
+from reka._protocol.addresses import is_reka_host
 from reka._protocol.usage import read_usage
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.types import (
@@ -43,7 +43,7 @@ _SHAPE_ERRORS: Final = (LookupError, TypeError, ValueError, AttributeError, Arit
 
 def form_of(url: str) -> Form:
     """Return the form of requests that an upstream accepts: Reka's own host supports less than OpenAI's API."""
-    return "reka" if is_rekas_own(url) else "openai"
+    return "reka" if is_reka_host(url) else "openai"
 
 
 class UpstreamBackend:
@@ -57,7 +57,8 @@ class UpstreamBackend:
         count_tokens: Counts tokens if the upstream reports no usage.
         limiter: Limits concurrent requests; None for no limit.
         retries: Maximum number of retries while no part of a response has arrived.
-        timeout: Connect and read timeouts.
+        connect_timeout: Connect timeout in seconds; None for no limit.
+        read_timeout: Maximum silence in seconds; None for no limit.
         metrics: Counts and times requests; None for no metrics.
 
     Raises:
@@ -74,15 +75,17 @@ class UpstreamBackend:
         count_tokens: Callable[[str], int],
         limiter: ConcurrencyLimiter | None = None,
         retries: int = 0,
-        timeout: aiohttp.ClientTimeout | None = None,
+        connect_timeout: float | None = None,
+        read_timeout: float | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         self._metrics = metrics or Metrics()
-        self._http = UpstreamHttp(
-            address, key=key, retries=retries, timeout=timeout or aiohttp.ClientTimeout(), metrics=self._metrics
-        )
+        # Not `connect`, which sets a timer at each request: it also bounds the wait for a free connection, and the
+        # number of those is not limited here.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
+        self._http = UpstreamHttp(address, key=key, retries=retries, timeout=timeout, metrics=self._metrics)
         self._model = model
-        self._form = form or form_of(self._http.url)
+        self._form: Form = form or form_of(self._http.url)
         self._count_tokens = count_tokens
         self._limiter = limiter or ConcurrencyLimiter(_UNLIMITED, 0, 0)
         self._model_lock = asyncio.Lock()

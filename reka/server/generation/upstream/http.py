@@ -8,9 +8,8 @@ from typing import Any, Final
 import aiohttp
 import anyio
 
-from reka._protocol.addresses import checked_key, http_address
+from reka._protocol.addresses import MAX_REDIRECTS, RedirectError, checked_key, http_address, redirect_target
 from reka._protocol.proxies import HTTP, Proxies
-from reka._protocol.redirects import MAX_REDIRECTS, RedirectError, redirect_target
 from reka._protocol.retries import LONGEST_WAIT, RetryPolicy, with_retries_async
 from reka._protocol.sse import SseDecoder
 from reka.server.generation.types import GenerationError

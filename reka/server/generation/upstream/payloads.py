@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 from uuid import uuid4
 
-from reka._protocol.features import V0_ONLY
+from reka._protocol.constants import V0_ONLY
 from reka._protocol.messages import fold_for_reka, sent_message
 from reka._protocol.messages import text_of as content_text
 from reka._protocol.sampling import PARAMETERS
