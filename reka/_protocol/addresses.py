@@ -48,7 +48,7 @@ def normalised_url(base_url: str) -> str:
         InvalidArgumentError: It is not an http(s) URL, or has a user name, a query or a fragment.
     """
     url = base_url.strip()
-    http_address(url, "base_url", "want an address such as https://api.reka.ai or http://127.0.0.1:8000, or local")
+    http_address(url, "base_url", f"want an address such as {API_URL} or http://127.0.0.1:8000, or local")
     return url.rstrip("/").removesuffix("/v1").rstrip("/")
 
 

@@ -118,6 +118,13 @@ def test_a_key_variable_that_is_not_set_is_named(start: Start) -> None:
         start(upstream="http://127.0.0.1:9", upstream_key_env="NOT_SET_ANYWHERE")
 
 
+def test_a_proxy_that_cannot_be_used_is_named(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
+
+    with pytest.raises(StartError, match=r"proxies .*got a socks5 proxy, .* none for this host \(NO_PROXY\)"):
+        start(upstream="http://model.example:9")
+
+
 def test_settings_come_from_the_environment_and_unknown_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REKA_SERVER", "http://some.other.host")
     monkeypatch.setenv("REKA_SERVER_PORT", "1234")
