@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,14 @@ TABLE = [(fault, name, kind) for fault in FAULTS for name in NAMES for kind in K
 
 # What a call may take beyond its deadline, on a machine that is busy with something else.
 _SLACK_SECONDS = 2.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _only_new_objects_are_collected() -> Iterator[None]:
+    """Every case runs the garbage collector, which would walk through all libraries that are loaded each time."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def _sample() -> list[tuple[Fault, str, str]]:
