@@ -1,46 +1,28 @@
-"""Fixtures for every test: a scripted server, a client of it, and an environment with no settings of the user's."""
+"""Fixtures for every test: a scripted server, clients of it, and an environment without the user's settings."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias, cast
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 
 import reka
+from tests.support.clients import KEY, BlockingClient, Connect
 from tests.support.fake_reka import FakeReka
-from tests.support.waiting import Waiting
+from tests.support.fixtures import fake, isolated_environment
 
-Connect: TypeAlias = Callable[..., reka.Reka]
-
-KEY = "secret-key-f3a9"
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = ("REKA_API_KEY", "REKA_BASE_URL", "REKA_SERVER", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-    for name in (*ours, "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(reka, "API_KEY", None)
-    monkeypatch.setattr(reka, "BASE_URL", None)
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeReka]:
-    server = FakeReka()
-    yield server
-    server.close()
+__all__ = ["client", "connect", "fake", "isolated_environment"]
 
 
 @pytest.fixture(params=["sync", "async"])
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    """Make clients, of both kinds in turn; the async one is waited for, so that a test reads the same."""
+    """Make clients, of both kinds in turn; the asynchronous one blocks, so that a test reads the same."""
     loop = asyncio.new_event_loop()
 
     def connect(*arguments: Any, **options: Any) -> reka.Reka:
         if request.param == "sync":
             return reka.Reka(*arguments, **options)
-        return cast("reka.Reka", Waiting(reka.AsyncReka(*arguments, **options), loop))
+        return cast("reka.Reka", BlockingClient(reka.AsyncReka(*arguments, **options), loop))
 
     yield connect
     loop.run_until_complete(loop.shutdown_asyncgens())

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Command, Terminal
-from tests.conftest import KEY
+from tests.support.clients import KEY
+from tests.support.command_line import Command, Terminal
 from tests.support.fake_reka import FakeReka, say_nothing
 
 PIXEL = bytes.fromhex(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Command, Terminal
+from tests.support.command_line import Command, Terminal
 from tests.support.fake_reka import FakeReka
 
 STORED = {"name": "notes", "ok": True, "info": "stored 1 text"}

@@ -13,7 +13,7 @@ import pytest
 import reka
 from reka.cli.demo_texts import write_language_reference
 from reka.cli.frameworks import ADAPTERS
-from tests.cli.conftest import Command, Terminal
+from tests.support.command_line import Command, Terminal
 
 
 def test_the_collection_is_the_language_reference_one_text_a_topic(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import threading
 from typing import Any
 
 from reka import __version__
-from tests.cli.conftest import heed_ctrl_c
-from tests.conftest import KEY
+from tests.support.clients import KEY
+from tests.support.command_line import enable_sigint
 from tests.support.fake_reka import FakeReka, say_nothing
 
 REKA = [sys.executable, "-m", "reka.cli"]
@@ -94,7 +94,7 @@ def test_ctrl_c_ends_a_question_with_one_line(fake: FakeReka) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=_with_key(),
-        preexec_fn=heed_ctrl_c,
+        preexec_fn=enable_sigint,
     ) as process:
         assert arrived.wait(30)
         process.send_signal(signal.SIGINT)

@@ -4,8 +4,8 @@ import pytest
 
 import reka
 from reka.cli.errors import EXIT_CODES, ExitCode, exit_code, message
-from tests.cli.conftest import Command
-from tests.conftest import KEY
+from tests.support.clients import KEY
+from tests.support.command_line import Command
 from tests.support.fake_reka import FakeReka, reset
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Command
+from tests.support.command_line import Command
 
 
 def test_a_key_is_shown_once_and_kept_as_a_digest(command: Command, tmp_path: Path) -> None:

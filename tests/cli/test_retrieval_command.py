@@ -7,7 +7,7 @@ import pytest
 
 from reka import JobStatus, PrepareRetrievalStatusResponse
 from reka.cli.progress import progress_of
-from tests.cli.conftest import Command, Terminal
+from tests.support.command_line import Command, Terminal
 from tests.support.fake_reka import FakeReka, say_nothing
 
 RUNNING = {"job_status": "RUNNING", "detail": "embedding", "history": [{"progress": 0.5}]}

@@ -13,7 +13,7 @@ import pytest
 
 import reka
 from reka.server.settings import Settings
-from tests.cli.conftest import Command, heed_ctrl_c
+from tests.support.command_line import Command, enable_sigint
 from tests.support.rule_model import RuleModel
 
 
@@ -26,7 +26,7 @@ def _serving(data_dir: Path, *options: str) -> Iterator[tuple[subprocess.Popen[s
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_ctrl_c,
+        preexec_fn=enable_sigint,
     ) as process:
         try:
             assert process.stdout is not None

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import reka
-from tests.conftest import KEY
+from tests.support.clients import KEY
 from tests.support.fake_reka import Answer, FakeReka
 from tests.support.streams import chunk, events, texts
 
@@ -125,7 +125,7 @@ async def test_a_thousand_calls_are_in_flight_at_once_and_each_gets_its_own_answ
     def answer(handler: Any) -> None:
         together.wait(60)
         handler.begin("application/json")
-        question = handler.request_line.json["conversation_history"][0]["text"]
+        question = handler.recorded.json["conversation_history"][0]["text"]
         handler.chunk(f'{{"type": "model", "text": "{question}"}}'.encode())
         handler.chunk(b"")
 

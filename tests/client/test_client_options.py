@@ -12,12 +12,11 @@ import pytest
 import requests
 
 import reka
-from tests.client.test_completions import HI
-from tests.conftest import KEY, Connect
-from tests.support.fake_reka import FakeReka, reset, say_nothing
+from tests.support.clients import KEY, Connect
+from tests.support.completions import HI
+from tests.support.fake_reka import LOOPBACK_CERTIFICATE, FakeReka, reset, say_nothing
 from tests.support.streams import chunk, events, texts
 
-CERTIFICATE = Path(__file__).with_name("loopback.pem")
 TURN = {"type": "model", "text": "Hello"}
 NOW = {"Retry-After": "0"}
 
@@ -35,7 +34,7 @@ def test_default_headers_go_with_every_request(connect: Connect, fake: FakeReka,
         list(client.stream("Hi"))
         client.add_dataset(tmp_path / "a.txt", "a")
 
-    assert [(request_line.headers["x-team"], request_line.headers["x-number"]) for request_line in fake.requests] == [
+    assert [(request.headers["x-team"], request.headers["x-number"]) for request in fake.requests] == [
         ("blue", "7")
     ] * 4
 
@@ -165,7 +164,7 @@ def test_a_client_with_other_limits_shares_connections_and_all_else(connect: Con
         with pytest.raises(reka.APITimeoutError, match=r"0\.05 s"):
             slow.get_models()
 
-    assert [request_line.headers["x-team"] for request_line in fake.requests] == ["blue"] * 4
+    assert [request.headers["x-team"] for request in fake.requests] == ["blue"] * 4
     assert fake.connections == 1
 
 
@@ -262,7 +261,7 @@ def test_a_setting_that_is_not_what_it_must_be_is_named(connect: Connect, argume
 
 @pytest.fixture
 def secure() -> Any:
-    server = FakeReka(CERTIFICATE)
+    server = FakeReka(LOOPBACK_CERTIFICATE)
     yield server
     server.close()
 
@@ -283,9 +282,9 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_and_the_key_stays_here
 def test_a_certificate_that_the_caller_or_the_environment_vouches_for_is_taken(
     connect: Connect, secure: FakeReka, monkeypatch: pytest.MonkeyPatch, variable: str | None
 ) -> None:
-    options = {"ca_bundle": str(CERTIFICATE)} if variable is None else {}
+    options = {"ca_bundle": str(LOOPBACK_CERTIFICATE)} if variable is None else {}
     if variable is not None:
-        monkeypatch.setenv(variable, str(CERTIFICATE))
+        monkeypatch.setenv(variable, str(LOOPBACK_CERTIFICATE))
     secure.will_answer(200, [])
     secure.will_stream(texts("Hello"))
 
@@ -298,7 +297,7 @@ def test_a_certificate_for_another_host_is_refused(connect: Connect, secure: Fak
     elsewhere = secure.url.replace("127.0.0.1", "127.0.0.2")
 
     with (
-        connect(KEY, elsewhere, ca_bundle=str(CERTIFICATE), max_retries=0) as client,
+        connect(KEY, elsewhere, ca_bundle=str(LOOPBACK_CERTIFICATE), max_retries=0) as client,
         pytest.raises(reka.APIConnectionError),
     ):
         client.get_models()
@@ -319,7 +318,7 @@ def test_a_session_of_the_callers_own_is_used_as_it_is_and_not_closed(fake: Fake
         assert session.get(f"{fake.url}/models").json() == []
         assert "".join(event.text for event in reka.Reka(KEY, fake.url, session=session).stream("Hi")) == "Hello"
 
-    assert [request_line.headers["x-session"] for request_line in fake.requests] == ["mine"] * 4
+    assert [request.headers["x-session"] for request in fake.requests] == ["mine"] * 4
     assert fake.connections == 1
 
 
@@ -334,7 +333,7 @@ async def test_an_async_session_of_the_callers_own_is_used_as_it_is_and_not_clos
         async with session.get(f"{fake.url}/models") as response:
             assert await response.json() == []
 
-    assert [request_line.headers["x-session"] for request_line in fake.requests] == ["mine"] * 3
+    assert [request.headers["x-session"] for request in fake.requests] == ["mine"] * 3
     assert fake.connections == 1
 
 

@@ -5,27 +5,12 @@ from typing import Any
 import pytest
 
 import reka
+from tests.support.completions import HI, TOOL, completion
 from tests.support.fake_reka import FakeReka
 from tests.support.streams import DONE
 
-HI = [{"role": "user", "content": "Hi"}]
-TOOL = {"name": "weather", "description": "Tells it", "parameters": {"type": "object", "properties": {}}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
 RESEARCH = {"web_search": {"enabled": True, "max_uses": 2}, "parallel_thinking": {"mode": "high"}}
-
-
-def completion(finish_reason: str | None = "stop", **message: Any) -> dict[str, Any]:
-    """A completion as the live host answers it."""
-    return {
-        "id": "c-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "reka-flash",
-        "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": "", **message}, "finish_reason": finish_reason}
-        ],
-        "usage": {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8},
-    }
 
 
 def test_a_message_alone_sends_no_more_than_it_and_the_model(client: reka.Reka, fake: FakeReka) -> None:

@@ -7,8 +7,8 @@ import pytest
 import reka
 from reka._wire.dialect import Dialect, dialect
 from reka.types import Api
-from tests.client.test_completions import HI, TOOL, completion
-from tests.conftest import KEY, Connect
+from tests.support.clients import KEY, Connect
+from tests.support.completions import HI, TOOL, completion
 from tests.support.fake_reka import FakeReka
 from tests.support.streams import texts
 

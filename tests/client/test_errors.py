@@ -7,7 +7,7 @@ import pytest
 
 import reka
 from reka._protocol.errors import detail, retry_after
-from tests.conftest import KEY, Connect
+from tests.support.clients import KEY, Connect
 from tests.support.fake_reka import FakeReka, say_nothing, stop_inside_the_body
 
 CLASSES = [

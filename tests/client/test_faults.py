@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import reka
-from tests.conftest import KEY
+from tests.support.clients import KEY
 from tests.support.fake_reka import FakeReka, answer
 from tests.support.faults import FAULTS, REFUSED, Fault, Operation, operations
 
@@ -111,10 +111,10 @@ def _check_ending(fault: Fault, operation: Operation, ended: Any) -> None:
 
 
 def _check_key(server: FakeReka, ended: Any, log: str) -> None:
-    for request_line in server.requests:
-        elsewhere = {**request_line.headers, "x-api-key": ""}
-        assert request_line.headers["x-api-key"] == KEY
-        assert KEY not in f"{request_line.path} {elsewhere} {request_line.body!r}"
+    for request in server.requests:
+        elsewhere = {**request.headers, "x-api-key": ""}
+        assert request.headers["x-api-key"] == KEY
+        assert KEY not in f"{request.path} {elsewhere} {request.body!r}"
     assert KEY not in log
     if isinstance(ended, reka.RekaError):
         chain: list[BaseException | None] = [ended, ended.__cause__, ended.__context__]

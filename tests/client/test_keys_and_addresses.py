@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import reka
-from tests.conftest import KEY, Connect
+from tests.support.clients import KEY, Connect
 from tests.support.fake_reka import FakeReka
 
 

@@ -6,15 +6,11 @@ from pathlib import Path
 import pytest
 
 import reka
-from tests.conftest import Connect
+from tests.support.clients import Connect
 from tests.support.fake_reka import FakeReka
+from tests.support.media_samples import JPEG, MP4, PDF, PNG, WAV
 
 TURN = {"type": "model", "text": "A cat."}
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
-JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 32
-MP4 = b"\0\0\0\x18ftypmp42" + b"\0" * 32
-PDF = b"%PDF-1.7\n" + b"\0" * 32
-WAV = b"RIFF\x24\0\0\0WAVEfmt " + b"\0" * 32
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 
 import reka
 import reka.media
-from tests.client.test_completions import completion
-from tests.client.test_media import JPEG, MP4, PDF, PNG, WAV
+from tests.support.completions import completion
 from tests.support.fake_reka import FakeReka
+from tests.support.media_samples import JPEG, MP4, PDF, PNG, WAV
 
 KINDS = [
     pytest.param("image", PNG, "image/png", id="image"),

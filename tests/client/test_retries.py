@@ -7,7 +7,7 @@ from reka._calls import endpoints
 from reka._calls.call import Call
 from reka._protocol.retries import RETRY_STATUSES, RetryPolicy, backoff
 from reka._transport.retry import NotConnectedError, may_retry
-from tests.conftest import Connect
+from tests.support.clients import Connect
 from tests.support.fake_reka import FakeReka, reset, say_nothing, stop_inside_the_body
 
 TURN = {"type": "model", "text": "Hello"}
@@ -90,7 +90,7 @@ def test_preparing_is_sent_once_whatever_comes_back(client: reka.Reka, fake: Fak
 def test_retries_end_with_the_time_for_the_whole_call(connect: Connect, fake: FakeReka) -> None:
     fake.will_misbehave(say_nothing)
     fake.will_answer(200, TURN)
-    timeout = reka.Timeout(connect=1, read=0.05, total=0.05)
+    timeout = reka.Timeout(connect=1, read=0.3, total=0.3)
 
     with connect("key", fake.url, timeout=timeout) as client, pytest.raises(reka.APITimeoutError):
         client.chat("Hi")

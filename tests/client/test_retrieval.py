@@ -282,7 +282,7 @@ def test_why_a_dataset_is_not_prepared_is_told_by_the_code_and_not_by_the_words(
     fake.will_answer(409, {"detail": "schon fertig", "code": "already_prepared"})
 
     assert client.ensure_dataset("alice", texts=["one"]) == name
-    assert fake.all_was_asked
+    assert fake.all_answers_sent
 
 
 def test_the_code_of_a_refusal_is_at_hand(client: reka.Reka, fake: FakeReka) -> None:

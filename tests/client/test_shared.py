@@ -11,7 +11,7 @@ import pytest
 
 import reka
 from reka.adapters import ClientSettings, SharedClients, background_loop
-from tests.conftest import KEY
+from tests.support.clients import KEY
 from tests.support.fake_reka import FakeReka, answer
 
 

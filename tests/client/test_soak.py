@@ -2,47 +2,19 @@
 
 import asyncio
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 import reka
-from tests.conftest import KEY
+from tests.support.clients import KEY
+from tests.support.soak_server import run_soak_server
 
-SERVER = Path(__file__).parents[1] / "support" / "soak_server.py"
 IN_FLIGHT = 200
 WARM = 10_000
 """Calls after which memory is measured the first time."""
-
-
-@dataclass
-class Counts:
-    """What the server saw; filled in once it has ended."""
-
-    url: str
-    request_line: int = 0
-    failed: int = 0
-
-
-@contextmanager
-def fast_server(faults_per_mille: int) -> Iterator[Counts]:
-    """Run the server in a process of its own."""
-    with subprocess.Popen(
-        [sys.executable, str(SERVER), str(faults_per_mille)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        counts = Counts(f"http://127.0.0.1:{process.stdout.readline().strip()}")
-        try:
-            yield counts
-        finally:
-            out, _ = process.communicate()
-        counts.request_line, counts.failed = map(int, out.split())
 
 
 @dataclass
@@ -84,7 +56,7 @@ def _descriptors() -> int:
 
 
 async def _soak(calls: int) -> Soak:
-    with fast_server(50) as counts:
+    with run_soak_server(50) as counts:
         before = _descriptors()
         async with reka.AsyncReka(KEY, counts.url, max_retries=8, proxies={}) as client:
             soak = Soak(client, calls)
@@ -93,8 +65,8 @@ async def _soak(calls: int) -> Soak:
 
     assert soak.answered == calls
     # Each question was answered once; what the server saw beyond that, it had failed.
-    assert counts.request_line - counts.failed == calls
-    assert counts.failed == pytest.approx(counts.request_line / 20, abs=1)
+    assert counts.requests - counts.failures == calls
+    assert counts.failures == pytest.approx(counts.requests / 20, abs=1)
     assert max(soak.descriptors) <= before + IN_FLIGHT
     return soak
 
@@ -116,7 +88,7 @@ async def test_two_hundred_thousand_calls_leave_memory_and_descriptors_as_they_w
 @pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=pytest.mark.prove)])
 def test_of_256_calls_over_64_threads_none_is_lost(rounds: int) -> None:
     with (
-        fast_server(0) as counts,
+        run_soak_server(0) as counts,
         reka.Reka(KEY, counts.url, max_retries=0, timeout=30, proxies={}) as client,
         ThreadPoolExecutor(64) as threads,
     ):
@@ -125,13 +97,13 @@ def test_of_256_calls_over_64_threads_none_is_lost(rounds: int) -> None:
             answers = threads.map(lambda question: client.chat(question)["text"], questions)
             assert list(answers) == questions
 
-    assert counts.request_line == rounds * 256
+    assert counts.requests == rounds * 256
 
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=pytest.mark.prove)])
 def test_of_256_calls_over_64_threads_none_is_lost_under_faults(rounds: int) -> None:
     with (
-        fast_server(50) as counts,
+        run_soak_server(50) as counts,
         reka.Reka(KEY, counts.url, max_retries=8, timeout=30, proxies={}) as client,
         ThreadPoolExecutor(64) as threads,
     ):
@@ -140,4 +112,4 @@ def test_of_256_calls_over_64_threads_none_is_lost_under_faults(rounds: int) -> 
             answers = threads.map(lambda question: client.chat(question)["text"], questions)
             assert list(answers) == questions
 
-    assert counts.request_line - counts.failed == rounds * 256
+    assert counts.requests - counts.failures == rounds * 256

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import reka
-from tests.client.test_completions import HI, TOOL, completion
-from tests.conftest import KEY, Connect
+from tests.support.clients import KEY, Connect
+from tests.support.completions import HI, TOOL, completion
 from tests.support.fake_reka import FakeReka, reset, say_nothing
 from tests.support.streams import DONE, chunk, events, texts
 

@@ -1,6 +1,6 @@
 """Servers on loopback ports, and callers of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +8,11 @@ import pytest
 
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
-from tests.support.answer_servers import NOTES, calling, serving
-from tests.support.asking import Ask, WordBag, ask
 from tests.support.caller import Caller
+from tests.support.embedders import WordEmbedder
+from tests.support.generation_requests import Ask, ask
 from tests.support.rule_model import RuleModel
-from tests.support.server_parts import WordEmbedder
-
-MAX_UPLOAD = 300_000
-
-Start = Callable[..., BackgroundServer]
-Call = Callable[..., Caller]
+from tests.support.servers import MAX_UPLOAD, NOTES, Call, Start, open_caller, run_server
 
 
 @pytest.fixture
@@ -27,7 +22,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(data_dir: Path) -> Iterator[Start]:
-    """Start servers on one data folder, with settings and parts as told."""
+    """Start servers on one data folder, with these settings, backend and embedder."""
     servers = []
 
     def start(backend: Any = None, embedder: Any = None, **settings: Any) -> BackgroundServer:
@@ -62,7 +57,7 @@ def shared_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shared(shared_data_dir: Path) -> Iterator[BackgroundServer]:
-    """One server for all tests of a module that leave nothing behind."""
+    """One server for all tests of a module."""
     settings = Settings(
         port=0,
         data_dir=shared_data_dir,
@@ -79,7 +74,7 @@ def shared(shared_data_dir: Path) -> Iterator[BackgroundServer]:
 
 @pytest.fixture
 def api(shared: BackgroundServer, call: Call) -> Iterator[Caller]:
-    """A caller of the shared server, which has no datasets before the test and none behind it."""
+    """A caller of the shared server, which has no datasets before the test and none after it."""
     caller = call(shared)
     yield caller
     for name in caller.names():
@@ -87,8 +82,8 @@ def api(shared: BackgroundServer, call: Call) -> Iterator[Caller]:
 
 
 @pytest.fixture
-def embedder() -> WordBag:
-    return WordBag()
+def embedder() -> WordEmbedder:
+    return WordEmbedder()
 
 
 @pytest.fixture
@@ -106,25 +101,27 @@ def rules() -> Iterator[RuleModel]:
 def modelled_url(rules: RuleModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server with the rule-based model behind it, and a dataset `notes` of the key `a-key`."""
     models = ("reka-flash", "reka-core", "org/large")
-    with serving(tmp_path_factory.mktemp("m"), upstream=rules.url, upstream_model="rules-1", models=models) as server:
-        with calling(server.url) as caller:
+    with run_server(
+        tmp_path_factory.mktemp("m"), upstream=rules.url, upstream_model="rules-1", models=models
+    ) as server:
+        with open_caller(server.url) as caller:
             caller.add_prepared("notes", NOTES, "notes.txt")
         yield server.url
 
 
 @pytest.fixture
 def modelled(modelled_url: str, rules: RuleModel) -> Iterator[Caller]:
-    """A caller of that server; what its model is asked in the test, `rules.requests` has."""
+    """A caller of that server; `rules.requests` has what the model receives in the test."""
     rules.requests.clear()
-    with calling(modelled_url) as caller:
+    with open_caller(modelled_url) as caller:
         yield caller
 
 
 @pytest.fixture(scope="session")
 def reka_formed_url(rules: RuleModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server that takes the model for one that speaks as Reka's own host does."""
+    """A server that sends its upstream the form of Reka's own host."""
     given = {"upstream": rules.url, "upstream_model": "rules-1", "upstream_api": "reka"}
-    with serving(tmp_path_factory.mktemp("r"), **given) as server:
+    with run_server(tmp_path_factory.mktemp("r"), **given) as server:
         yield server.url
 
 
@@ -132,15 +129,15 @@ def reka_formed_url(rules: RuleModel, tmp_path_factory: pytest.TempPathFactory) 
 def reka_formed(reka_formed_url: str, rules: RuleModel) -> Iterator[Caller]:
     """A caller of that server."""
     rules.requests.clear()
-    with calling(reka_formed_url) as caller:
+    with open_caller(reka_formed_url) as caller:
         yield caller
 
 
 @pytest.fixture(scope="session")
 def quoting_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server with no model, and the same dataset."""
-    with serving(tmp_path_factory.mktemp("q")) as server:
-        with calling(server.url) as caller:
+    with run_server(tmp_path_factory.mktemp("q")) as server:
+        with open_caller(server.url) as caller:
             caller.add_prepared("notes", NOTES, "notes.txt")
         yield server.url
 
@@ -148,5 +145,5 @@ def quoting_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def quoting(quoting_url: str) -> Iterator[Caller]:
     """A caller of that server."""
-    with calling(quoting_url) as caller:
+    with open_caller(quoting_url) as caller:
         yield caller

@@ -17,8 +17,8 @@ from reka.server.errors import DataFolderInUseError, StartError
 from reka.server.settings import Settings
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.database import Database, sqlite_url
-from tests.server.conftest import Call, Start
-from tests.support.processes import started
+from tests.support.processes import run_program
+from tests.support.servers import Call, Start
 
 
 def test_a_second_server_on_the_same_data_does_not_start(start: Start, data_dir: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_process_takes_more_connections_than_it_was_let_open_files(data_dir: P
     with_few_files = ("sh", "-c", 'ulimit -S -n 60; exec "$@"', "sh")
 
     with (
-        started(
+        run_program(
             *with_few_files, sys.executable, "-m", "reka.server", "--port", "0", "--data-dir", str(data_dir)
         ) as url,
         ExitStack() as opened,

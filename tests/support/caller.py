@@ -1,4 +1,4 @@
-"""A client of the server that knows nothing but HTTP."""
+"""A client of the server that is nothing but HTTP."""
 
 import threading
 from typing import Any
@@ -7,7 +7,7 @@ import requests
 
 
 class Caller:
-    """Sends requests with one key."""
+    """Sends requests to one server with one key."""
 
     def __init__(self, url: str, key: str | None = "a-key") -> None:
         self.url = url

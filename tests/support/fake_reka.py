@@ -1,4 +1,4 @@
-"""A loopback server that answers what a test told it to, and keeps what it was asked."""
+"""A loopback server that gives the answers a test scripts, and records the requests it receives."""
 
 import json
 import socket
@@ -16,12 +16,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
+LOOPBACK_CERTIFICATE: Final = Path(__file__).with_name("loopback.pem")
+"""A certificate for 127.0.0.1 with its key."""
+
 _PATIENCE: Final = 10.0
 """Seconds that the server waits for a test, so that a failing one ends."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class RecordedRequest:
     """A request as it arrived."""
 
     method: str
@@ -42,10 +45,13 @@ class Asked:
 
 
 Misbehave = Callable[["_Handler"], object]
+"""Answers a request in its own way, by the handler of the connection."""
 
 
 @dataclass
 class Answer:
+    """What the server sends back; with `misbehave`, that takes the place of all else."""
+
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -60,11 +66,11 @@ class FakeReka:
     """
 
     def __init__(self, certificate: Path | None = None) -> None:
-        self.requests: list[Asked] = []
+        self.requests: list[RecordedRequest] = []
         self.otherwise = Answer(500, b'{"detail": "nothing is scripted"}')
-        """The answer to every request after the scripted ones."""
+        """The answer to every request after those that have a scripted one."""
         self.takes_bodies = True
-        """Whether bodies of requests are read."""
+        """Whether the server reads the bodies of requests."""
         self._answers: deque[Answer] = deque()
         self._scheme = "http" if certificate is None else "https"
         self._http = _Server(("127.0.0.1", 0), _Handler)
@@ -82,11 +88,11 @@ class FakeReka:
 
     @property
     def connections(self) -> int:
-        """How many connections were opened so far."""
+        """How many connections clients have opened."""
         return len(self._http.threads)
 
     def all_connections_closed(self, within: float = _PATIENCE) -> bool:
-        """Wait until every connection has ended, on either side; False if one is open after so many seconds."""
+        """Wait until every connection is closed; False if one is open after so many seconds."""
         deadline = time.monotonic() + within
         for thread in list(self._http.threads):
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -109,28 +115,29 @@ class FakeReka:
 
         Args:
             pieces: Sent one by one, each as a chunk; at an event the server waits until it is set.
-            ends: Whether the stream ends after them; else the server waits until the client has gone.
+            ends: Whether the stream ends after them; else the server waits until the client disconnects.
 
         Returns:
-            An event that is set once the client has gone; only where the stream does not end.
+            An event that is set once the client disconnects; only where the stream does not end.
         """
         gone = threading.Event()
         self.will_misbehave(lambda handler: handler.stream(pieces, gone, ends=ends))
         return gone
 
     def will_misbehave(self, misbehave: Misbehave) -> None:
-        """Script what happens to the next request's connection."""
+        """Script the next answer as a function of the connection's handler."""
         self._answers.append(Answer(misbehave=misbehave))
 
     def next_answer(self) -> Answer:
         return self._answers.popleft() if self._answers else self.otherwise
 
     @property
-    def all_was_asked(self) -> bool:
+    def all_answers_sent(self) -> bool:
+        """Whether every scripted answer has been taken."""
         return not self._answers
 
     def close(self) -> None:
-        """Stop listening, at once and for good; more than once is nothing."""
+        """Stop listening at once; a second call does nothing."""
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -159,20 +166,20 @@ class _Server(ThreadingHTTPServer):
         thread.start()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that go away are what some tests are about."""
+        """Print nothing: some tests are about clients that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else each answer's body waits 40 ms for the acknowledgement of its head
     server: Any  # a _Server
-    request_line: Asked
+    recorded: RecordedRequest
 
     def handle_any(self) -> None:
         fake: FakeReka = self.server.fake
         headers = {name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers}
-        self.request_line = Asked(self.command, self.path, headers, self._body() if fake.takes_bodies else b"")
-        fake.requests.append(self.request_line)
+        self.recorded = RecordedRequest(self.command, self.path, headers, self._body() if fake.takes_bodies else b"")
+        fake.requests.append(self.recorded)
         answer = fake.next_answer()
         if answer.misbehave is not None:
             self.close_connection = True
@@ -180,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.send(answer)
 
-    do_GET = do_POST = do_DELETE = handle_any  # noqa: N815  # names that http.server asks for
+    do_GET = do_POST = do_DELETE = handle_any  # noqa: N815  # names that http.server looks up
 
     def send(self, answer: Answer) -> None:
         """Send a whole answer."""
@@ -205,18 +212,18 @@ class _Handler(BaseHTTPRequestHandler):
             gone.set()
 
     def begin(self, content_type: str, headers: Mapping[str, str] | None = None) -> None:
-        """Begin a successful answer in chunks."""
+        """Send the head of a successful answer in chunks."""
         self.send_response(200)
         for name, value in {"Content-Type": content_type, "Transfer-Encoding": "chunked", **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
 
     def raw(self, sent: bytes) -> None:
-        """Send bytes that need not be HTTP."""
+        """Send bytes that may be no HTTP."""
         self.wfile.write(sent)
 
     def drip(self, sent: bytes, seconds: float, *, at_once: bytes = b"") -> None:
-        """Send a byte every so many seconds, until the client has gone."""
+        """Send a byte every so many seconds, until the client disconnects."""
         self.wfile.write(at_once)
         self.connection.settimeout(seconds)
         for byte in sent:
@@ -240,17 +247,17 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(blocks)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base's name
-        """Say nothing."""
+        """Print nothing."""
 
 
 def reset(handler: _Handler) -> None:
-    """Cut the connection the hard way, with no answer."""
+    """Reset the connection without an answer."""
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     handler.connection.close()
 
 
 def stop_inside_the_body(handler: _Handler) -> None:
-    """Announce more bytes than come."""
+    """Send fewer bytes than the head announces."""
     handler.send_response(200)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", "1000")
@@ -261,5 +268,5 @@ def stop_inside_the_body(handler: _Handler) -> None:
 
 
 def say_nothing(handler: _Handler) -> None:
-    """Hold the connection until the client gives up."""
+    """Hold the connection without an answer until the client gives up."""
     handler.connection.recv(1)

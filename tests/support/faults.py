@@ -1,4 +1,4 @@
-"""The table of faults as data: what a server does wrong, and how each operation must end all the same."""
+"""The table of faults as data: what a server does wrong, and how each operation must end."""
 
 import gzip
 import json
@@ -26,15 +26,15 @@ Ending: TypeAlias = type[reka.RekaError] | None
 
 @dataclass(frozen=True)
 class Operation:
-    """One of the client's methods, and what a well-behaved server answers to it."""
+    """A method of the client, and the right answer to it."""
 
     name: str
     arguments: tuple[Any, ...]
     document: Callable[[str], Any]
-    """The answer that carries a text."""
+    """Makes the answer that has a text in it."""
 
     text: Callable[[Any], str]
-    """The text that a result carries; of a stream, its list of events."""
+    """Reads the text from a result; of a stream, from the list of its events."""
 
     is_stream: bool = False
 
@@ -48,12 +48,12 @@ class Operation:
 
     @property
     def content_type(self) -> str:
-        """That of the right answer."""
+        """The content type of the right answer."""
         return "text/event-stream" if self.is_stream else "application/json"
 
     @property
     def first_part(self) -> bytes:
-        """The beginning of the right answer: half a document, or a stream's first event."""
+        """The start of the right answer: half a document, or a stream's first event."""
         return events(chunk(content="Hel")) if self.is_stream else self.body()[: len(self.body()) // 2]
 
 
@@ -101,7 +101,7 @@ def operations(file: Path) -> list[Operation]:
 
 
 Script: TypeAlias = Callable[[Operation, str], list[Answer]]
-"""Operation, and the address of another server -> what is answered in turn; the last one for ever."""
+"""Makes the answers for an operation, given the address of another server; the last one repeats."""
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,14 @@ class Fault:
     """How a call ends."""
 
     but: Mapping[str, Ending] = field(default_factory=dict)
-    """How it ends for single operations."""
+    """How it ends for the operations that differ."""
 
     requests: int | None = None
-    """How many requests it takes; None where chance or the operation decides."""
+    """How many requests the server receives; None where it varies."""
 
     timeout: reka.Timeout = QUICK
     is_of_streams: bool = False
-    """Whether a stream is what it is about; the others get the same bytes."""
+    """Whether it is a fault of streams; other operations get the same bytes."""
 
     text: str = TEXT
 
@@ -135,8 +135,8 @@ def _streams(ends: Ending) -> dict[str, Ending]:
 
 
 def _prepare(ends: Ending) -> dict[str, Ending]:
-    # Sent twice, it would be answered "already prepared", without the job's id: only a refused connection is tried
-    # again.
+    # A second request would be answered "already prepared", without the job's id: only a refused connection is
+    # retried.
     return {"prepare_retrieval": ends}
 
 
@@ -209,7 +209,7 @@ _INTERRUPTED: Final = _streams(reka.StreamInterruptedError)
 _BROKEN: Final = _prepare(reka.APIConnectionError)
 
 REFUSED: Final = Fault("refused connection", _answers(500), reka.APIConnectionError)
-"""Nobody listens; see the test."""
+"""The test closes the server before the call."""
 
 FAULTS: Final = [
     REFUSED,
@@ -293,7 +293,7 @@ FAULTS: Final = [
         _prepare(reka.APITimeoutError),
         timeout=reka.Timeout(connect=0.5, read=0.3, total=5),
     ),
-    # Slower than the silence that is allowed, and then faster: then only the whole call's deadline ends it.
+    # The first is slower than the read timeout; the others are faster, so that only the total timeout ends them.
     Fault("one byte a second", _drip(1, lambda op: _head(op) + op.body()), reka.APITimeoutError, timeout=SLOW),
     Fault("byte by byte", _drip(0.1, lambda op: _head(op) + op.body()), reka.APITimeoutError, timeout=SLOW),
     Fault(

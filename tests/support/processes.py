@@ -1,4 +1,4 @@
-"""Programs in processes of their own: servers, which tell their address and are ended, and others, which end."""
+"""Programs in processes of their own: servers, which print their address and run until they are stopped, and others."""
 
 import os
 import subprocess
@@ -11,11 +11,11 @@ from tests.support.peers import ROOT
 
 
 @contextmanager
-def started(*command: str) -> Iterator[str]:
+def run_program(*command: str) -> Iterator[str]:
     """Run a server until the block ends.
 
     Args:
-        command: What starts it. The last word of its first line of output is its address.
+        command: The program and its arguments. The last word of its first line of output is its address.
 
     Yields:
         The address.
@@ -33,17 +33,20 @@ def started(*command: str) -> Iterator[str]:
             process.terminate()
 
 
-def serving(data_dir: Path, *options: str) -> AbstractContextManager[str]:
+def run_reka_serve(data_dir: Path, *options: str) -> AbstractContextManager[str]:
     """Run `reka serve` on a free port until the block ends, and give its address."""
-    return started(sys.executable, "-m", "reka.cli", "serve", "--port", "0", "--data-dir", str(data_dir), *options)
+    return run_program(sys.executable, "-m", "reka.cli", "serve", "--port", "0", "--data-dir", str(data_dir), *options)
 
 
 def output_of(*command: str, **variables: str) -> str:
-    """Run a program to its end, and give what it writes; what went wrong is told by an error.
+    """Run a program to its end and return its output.
 
     Args:
         command: The program and its arguments.
         variables: What to add to its environment.
+
+    Raises:
+        AssertionError: Its exit code is not 0; the message has its output.
     """
     done = subprocess.run(command, capture_output=True, text=True, env=_environment() | variables, check=False)
     assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
@@ -51,7 +54,7 @@ def output_of(*command: str, **variables: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """The user's environment without settings of this project and without proxies: all that tests ask is here."""
+    """The user's environment without settings of this project and without proxies: tests use loopback alone."""
     return {
         name: value
         for name, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""What the tests of the three generations ask with, and how they read streams."""
+"""Requests of the v1 endpoints, and readers of their streams."""
 
 import json
 from typing import Any, Final
@@ -16,7 +16,7 @@ ADD: Final = {
         "required": ["a", "b"],
     },
 }
-"""A tool in the flat form."""
+"""A tool in the form of Reka's host: name, description and parameters at the top."""
 
 WEATHER: Final = {
     "name": "get_weather",
@@ -25,30 +25,30 @@ WEATHER: Final = {
 }
 
 
-def nested(tool: Any) -> dict[str, Any]:
+def openai_tool(tool: Any) -> dict[str, Any]:
     """A tool in OpenAI's form."""
     return {"type": "function", "function": tool}
 
 
 def messages(*contents: Any) -> list[dict[str, Any]]:
-    """The user's and the assistant's messages in turn."""
+    """Alternating messages of the user and the assistant."""
     return [{"role": "assistant" if index % 2 else "user", "content": one} for index, one in enumerate(contents)]
 
 
-def native(api: Caller, *contents: Any, **more: Any) -> requests.Response:
-    """Ask `/v1/chat`."""
+def post_v1_chat(api: Caller, *contents: Any, **more: Any) -> requests.Response:
+    """Send messages to `/v1/chat`."""
     return api.ask("POST", "/v1/chat", json={"messages": messages(*contents), "model": "reka-flash", **more})
 
 
-def completion(api: Caller, *contents: Any, **more: Any) -> requests.Response:
-    """Ask `/v1/chat/completions`."""
+def post_completion(api: Caller, *contents: Any, **more: Any) -> requests.Response:
+    """Send messages to `/v1/chat/completions`."""
     return api.ask(
         "POST", "/v1/chat/completions", json={"messages": messages(*contents), "model": "reka-flash", **more}
     )
 
 
-def datas(answer: requests.Response) -> list[str]:
-    """What the events of a streamed answer carry."""
+def event_data(answer: requests.Response) -> list[str]:
+    """The data of the events of a streamed answer."""
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = answer.content.decode().split("\n\n")
@@ -57,24 +57,25 @@ def datas(answer: requests.Response) -> list[str]:
     return [event.removeprefix("data: ") for event in events]
 
 
-def native_events(answer: requests.Response) -> list[dict[str, Any]]:
+def v1_chat_events(answer: requests.Response) -> list[dict[str, Any]]:
     """The events of a streamed answer of `/v1/chat`."""
-    return [json.loads(data) for data in datas(answer)]
+    return [json.loads(data) for data in event_data(answer)]
 
 
-def chunks(answer: requests.Response) -> list[dict[str, Any]]:
-    """The chunks of a streamed answer of `/v1/chat/completions`, which says that it is whole."""
-    *before, last = datas(answer)
+def completion_chunks(answer: requests.Response) -> list[dict[str, Any]]:
+    """The chunks of a streamed answer of `/v1/chat/completions`, which ends with `[DONE]`."""
+    *before, last = event_data(answer)
     assert last == "[DONE]"
     return [json.loads(data) for data in before]
 
 
 def deltas(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The delta of every choice of every chunk."""
     return [choice["delta"] for event in events for choice in event["choices"]]
 
 
-def joined_calls(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The tool calls that the pieces in chunks add up to."""
+def merge_tool_calls(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join the pieces of tool calls in chunks to whole calls."""
     calls: dict[int, dict[str, Any]] = {}
     for delta in deltas(events):
         for piece in delta.get("tool_calls", ()):

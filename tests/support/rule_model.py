@@ -24,17 +24,17 @@ class RuleModel:
 
     Args:
         port: Where to listen; 0 takes a free port.
-        key: The key that it wants as a bearer; None takes all.
+        key: The key that requests must have; None accepts all requests.
     """
 
     def __init__(self, port: int = 0, key: str | None = None) -> None:
         self.requests: list[dict[str, Any]] = []
-        """Bodies of the chat requests, as they came."""
+        """Bodies of the chat requests."""
         self.key = key
         self.gate: threading.Event | None = None
-        """If set, a streamed answer's first piece is sent at once, and all behind it when the gate opens."""
+        """If set, a streamed answer's first piece is sent at once, and the rest when the gate opens."""
         self.abandoned = threading.Semaphore(0)
-        """Released once for each stream whose client went away."""
+        """Released once for each stream whose client disconnected."""
         self.numbers = itertools.count(1)
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.model = self
@@ -74,11 +74,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def handle(self) -> None:
-        with contextlib.suppress(ConnectionError):  # the client went away between two requests
+        with contextlib.suppress(ConnectionError):  # the client disconnected between two requests
             super().handle()
 
     def do_GET(self) -> None:
-        if not self._is_let_in():
+        if not self._is_authorized():
             return
         if self.path.removeprefix("/v1") == "/models":
             models = [{"id": name, "object": "model", "created": 0, "owned_by": "tests"} for name in MODELS]
@@ -88,30 +88,30 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if not self._is_let_in():
+        if not self._is_authorized():
             return
         if self.path.removeprefix("/v1") != "/chat/completions":
             self._send(404, _error(f"there is nothing at {self.path}", "not_found_error"))
             return
         try:
             body = json.loads(raw)
-            request_line = rule_wire.conversation(body)
+            conversation = rule_wire.conversation(body)
         except (rule_wire.RefusedError, ValueError, TypeError, KeyError, AttributeError) as error:
             self._send(400, _error(f"{type(error).__name__}: {error}", "invalid_request_error"))
             return
         model: RuleModel = self.server.model
         model.requests.append(body)
-        made = rule_wire.completed(body, request_line, answer(request_line), next(model.numbers))
+        completion = rule_wire.to_completion(body, conversation, answer(conversation), next(model.numbers))
         if not body.get("stream"):
-            self._send(200, rule_wire.whole(made))
+            self._send(200, rule_wire.to_body(completion))
         elif rule_wire.is_flat(body):
             self._stream([])  # as the live host answers to tools in a stream
         else:
-            # The live host, whose header for the key this is, tells usage unasked.
+            # The live host, whose header for the key this is, sends usage unasked.
             with_usage = "X-Api-Key" in self.headers or bool((body.get("stream_options") or {}).get("include_usage"))
-            self._stream(rule_wire.streamed(made, with_usage=with_usage))
+            self._stream(rule_wire.to_chunks(completion, with_usage=with_usage))
 
-    def _is_let_in(self) -> bool:
+    def _is_authorized(self) -> bool:
         key = self.server.model.key
         if key is None or self.headers.get("Authorization") == f"Bearer {key}" or self.headers.get("X-Api-Key") == key:
             return True
@@ -148,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
 
     def _await(self, gate: threading.Event) -> None:
-        """Wait for the gate, or for the client to go away."""
+        """Wait for the gate, or for the client to disconnect."""
         self.connection.settimeout(0.02)
         while not gate.is_set():
             try:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.support.rules import Call, Conversation, Message, Reply, Tool
+from tests.support.rule_conversation import Call, Conversation, Message, Reply, Tool
 
 MEDIA_PARTS: Final = {
     "image_url": "image",
@@ -25,12 +25,12 @@ _PIECE: Final = 8
 
 
 class RefusedError(Exception):
-    """A body that the model does not take; the message says why."""
+    """The body is no chat request; the message says why."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """A whole answer, with what a body needs besides its text."""
+    """A whole answer, with all fields of its body."""
 
     id: str
     model: str
@@ -86,8 +86,8 @@ def is_flat(body: Mapping[str, Any]) -> bool:
     return any("function" not in tool for tool in body.get("tools") or ())
 
 
-def completed(body: Mapping[str, Any], request_line: Conversation, reply: Reply, number: int) -> Completion:
-    """What a reply becomes under the request's `stop` and `max_tokens`."""
+def to_completion(body: Mapping[str, Any], request: Conversation, reply: Reply, number: int) -> Completion:
+    """Cut a reply by the request's `stop` and `max_tokens`, and count its tokens."""
     stop = body.get("stop") or []
     stops = [stop] if isinstance(stop, str) else stop
     text = reply.text[: min((at for word in stops if (at := reply.text.find(word)) >= 0), default=None)]
@@ -100,43 +100,46 @@ def completed(body: Mapping[str, Any], request_line: Conversation, reply: Reply,
         text="".join(tokens[:limit]),
         calls=reply.calls,
         finish_reason=finish_reason,
-        prompt_tokens=sum(len(pieces(message.text)) + len(message.media) for message in request_line.messages),
+        prompt_tokens=sum(len(pieces(message.text)) + len(message.media) for message in request.messages),
         completion_tokens=min(limit, len(tokens)) + sum(len(pieces(call.json)) for call in reply.calls),
     )
 
 
-def whole(made: Completion) -> dict[str, Any]:
+def to_body(completion: Completion) -> dict[str, Any]:
     """A completion as one body."""
-    message: dict[str, Any] = {"role": "assistant", "content": made.text or None if made.calls else made.text}
-    if made.calls:
-        message["tool_calls"] = made.tool_calls()
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": completion.text or None if completion.calls else completion.text,
+    }
+    if completion.calls:
+        message["tool_calls"] = completion.tool_calls()
     return {
-        "id": made.id,
+        "id": completion.id,
         "object": "chat.completion",
         "created": 0,
-        "model": made.model,
-        "choices": [{"index": 0, "message": message, "finish_reason": made.finish_reason}],
-        "usage": made.usage,
+        "model": completion.model,
+        "choices": [{"index": 0, "message": message, "finish_reason": completion.finish_reason}],
+        "usage": completion.usage,
     }
 
 
-def streamed(made: Completion, *, with_usage: bool) -> Iterator[dict[str, Any]]:
+def to_chunks(completion: Completion, *, with_usage: bool) -> Iterator[dict[str, Any]]:
     """A completion as chunks: text word by word, arguments a few characters at a time."""
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
-    deltas += [{"content": piece} for piece in pieces(made.text)]
-    for index, call in enumerate(made.tool_calls()):
+    deltas += [{"content": piece} for piece in pieces(completion.text)]
+    for index, call in enumerate(completion.tool_calls()):
         function = call["function"]
         arguments = function["arguments"]
-        begun = {**call, "index": index, "function": {"name": function["name"], "arguments": ""}}
-        deltas.append({"tool_calls": [begun]})
+        start = {**call, "index": index, "function": {"name": function["name"], "arguments": ""}}
+        deltas.append({"tool_calls": [start]})
         for at in range(0, len(arguments), _PIECE):
             piece = {"arguments": arguments[at : at + _PIECE]}
             deltas.append({"tool_calls": [{"index": index, "function": piece}]})
     for delta in deltas:
-        yield _chunk(made, [{"index": 0, "delta": delta, "finish_reason": None}])
-    yield _chunk(made, [{"index": 0, "delta": {}, "finish_reason": made.finish_reason}])
+        yield _chunk(completion, [{"index": 0, "delta": delta, "finish_reason": None}])
+    yield _chunk(completion, [{"index": 0, "delta": {}, "finish_reason": completion.finish_reason}])
     if with_usage:
-        yield {**_chunk(made, []), "usage": made.usage}
+        yield {**_chunk(completion, []), "usage": completion.usage}
 
 
 def pieces(text: str) -> list[str]:
@@ -144,12 +147,12 @@ def pieces(text: str) -> list[str]:
     return re.findall(r"\s*\S+\s*|\s+", text)
 
 
-def _chunk(made: Completion, choices: list[Any]) -> dict[str, Any]:
+def _chunk(completion: Completion, choices: list[Any]) -> dict[str, Any]:
     return {
-        "id": made.id,
+        "id": completion.id,
         "object": "chat.completion.chunk",
         "created": 0,
-        "model": made.model,
+        "model": completion.model,
         "choices": choices,
     }
 
@@ -168,8 +171,8 @@ def _messages(message: Mapping[str, Any]) -> list[Message]:
     if role != "user" or len(results) == 1:
         return [Message(role, text, media, tuple(_past_call(call) for call in message.get("tool_calls") or ()))]
     before = [Message("user", results[0])] if results[0] else []
-    told = results[2::2]
-    return [*before, *(Message("tool", one, media if one is told[-1] else ()) for one in told)]
+    outputs = results[2::2]
+    return [*before, *(Message("tool", one, media if one is outputs[-1] else ()) for one in outputs)]
 
 
 def _past_call(call: Mapping[str, Any]) -> Call:
@@ -178,8 +181,8 @@ def _past_call(call: Mapping[str, Any]) -> Call:
 
 
 def _tool(tool: Mapping[str, Any]) -> Tool:
-    told = tool.get("function", tool)
-    return Tool(told["name"], told.get("description") or "", told.get("parameters") or {})
+    function = tool.get("function", tool)
+    return Tool(function["name"], function.get("description") or "", function.get("parameters") or {})
 
 
 def _choice(choice: Any) -> str:

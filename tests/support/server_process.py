@@ -1,4 +1,4 @@
-"""Servers in processes of their own, which can be killed."""
+"""A server in a process of its own, which can be killed."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from tests.support.caller import Caller
 
 
 class ServerProcess:
-    """A server on a data folder, from its address line to its end."""
+    """A server on a data folder; it listens once built."""
 
     def __init__(self, data_dir: Path) -> None:
         self._process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Bodies of streamed answers, as the live host and others write them."""
+"""Bodies of streamed answers of the completions endpoint."""
 
 import json
 from typing import Any, Final
@@ -22,5 +22,5 @@ def chunk(finish_reason: str | None = None, **delta: Any) -> dict[str, Any]:
 
 
 def texts(*contents: str) -> bytes:
-    """A whole streamed answer of these pieces of text."""
+    """A whole streamed answer, one chunk a text."""
     return events(*(chunk(content=content) for content in contents), chunk("stop")) + DONE

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tests.support import rule_wire
-from tests.support.rules import Message, answer
+from tests.support.rule_conversation import Message
+from tests.support.rules import answer
 from tests.support.strict_models import Model
 from tests.support.strict_wire import RefusalError
 
@@ -55,7 +56,7 @@ def make_answer(body: Mapping[str, Any], model: Model, number: int) -> ModelAnsw
     reasons = model.reasons and body.get("reasoning_effort") != "none"
     thoughts = rule_wire.pieces(f"The user says: {conversation.question}") if reasons else []
     without_limit = {name: value for name, value in body.items() if name != "max_tokens"}
-    whole = rule_wire.completed(without_limit, conversation, answer(conversation), number)
+    whole = rule_wire.to_completion(without_limit, conversation, answer(conversation), number)
     return ModelAnswer(
         _limit(whole, len(thoughts), min(max_tokens, room), "context" if room < max_tokens else "length"),
         thoughts[: min(max_tokens, room)],
@@ -66,7 +67,7 @@ def make_answer(body: Mapping[str, Any], model: Model, number: int) -> ModelAnsw
 
 def response(result: ModelAnswer) -> dict[str, Any]:
     """An answer as one body."""
-    document = rule_wire.whole(result.completion)
+    document = rule_wire.to_body(result.completion)
     message = document["choices"][0]["message"]
     if result.thoughts:
         message["reasoning_content"] = "".join(result.thoughts)
@@ -78,7 +79,7 @@ def response(result: ModelAnswer) -> dict[str, Any]:
 
 def response_chunks(result: ModelAnswer) -> Iterator[dict[str, Any]]:
     """An answer in chunks: thoughts, text, tool calls, citations, and the finish as the last one."""
-    first, *further, last = rule_wire.streamed(result.completion, with_usage=False)
+    first, *further, last = rule_wire.to_chunks(result.completion, with_usage=False)
     yield first
     for thought in result.thoughts:
         yield _with_delta(first, {"reasoning_content": thought})
@@ -91,7 +92,7 @@ def response_chunks(result: ModelAnswer) -> Iterator[dict[str, Any]]:
 def empty_chunks(result: ModelAnswer) -> Iterator[dict[str, Any]]:
     """A stream with no text and no tool call: its beginning and a finish."""
     completion = replace(result.completion, text="", calls=(), finish_reason="stop")
-    return rule_wire.streamed(completion, with_usage=False)
+    return rule_wire.to_chunks(completion, with_usage=False)
 
 
 def _limit(

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from typing_extensions import Self
 
 from tests.support import fake_reka
-from tests.support.fake_reka import Answer, Asked, FakeReka
+from tests.support.fake_reka import Answer, FakeReka, RecordedRequest
 from tests.support.streams import DONE, events
 from tests.support.strict_answers import ModelAnswer, make_answer, response
 from tests.support.strict_models import Model
@@ -78,7 +78,7 @@ class StrictHost(FakeReka, ABC):
         for status, body in failures:
             self.will_answer(status, body)
 
-    def handlers(self) -> dict[str, Callable[[Asked], Reply]]:
+    def handlers(self) -> dict[str, Callable[[RecordedRequest], Reply]]:
         """What answers each endpoint that the form has."""
         return {CHAT: self.chat, MODELS: lambda _: fake_reka.answer(200, self.model_list())}
 
@@ -114,7 +114,7 @@ class StrictHost(FakeReka, ABC):
     ) -> None:
         self.close()
 
-    def chat(self, request: Asked) -> Reply:
+    def chat(self, request: RecordedRequest) -> Reply:
         """Answer a chat."""
         body = json_body(request)
         if isinstance(body, dict):
@@ -136,7 +136,7 @@ class StrictHost(FakeReka, ABC):
         return make_answer(body, self.models[name], next(self._numbers))
 
     def _respond(self, handler: "fake_reka._Handler") -> None:
-        request = handler.request_line
+        request = handler.recorded
         headers = self._headers()
         try:
             reply = self._reply(request)
@@ -154,7 +154,7 @@ class StrictHost(FakeReka, ABC):
             handler.chunk(b"")
         handler.close_connection = request.headers.get("connection", "").lower() == "close"
 
-    def _reply(self, request: Asked) -> Reply:
+    def _reply(self, request: RecordedRequest) -> Reply:
         self._check_key(request)
         path = request.path.partition("?")[0]
         if route := self._routes.get(f"{request.method} {path}"):
@@ -163,7 +163,7 @@ class StrictHost(FakeReka, ABC):
             return fake_reka.answer(405, {"detail": "Method Not Allowed"}, {"Allow": ", ".join(methods)})
         raise RefusalError(404, f"there is nothing at {path}")
 
-    def _check_key(self, request: Asked) -> None:
+    def _check_key(self, request: RecordedRequest) -> None:
         keys = [request.headers.get(name, "") for name in self.key_headers if name != "authorization"]
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if "authorization" in self.key_headers and scheme == "Bearer":
@@ -181,7 +181,7 @@ class StrictHost(FakeReka, ABC):
         }
 
 
-def json_body(request: Asked) -> Any:
+def json_body(request: RecordedRequest) -> Any:
     """The body of a request.
 
     Raises:

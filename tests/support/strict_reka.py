@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 from pydantic import Field, PositiveInt
 
 from tests.support import fake_reka
-from tests.support.fake_reka import Answer, Asked
+from tests.support.fake_reka import Answer, RecordedRequest
 from tests.support.strict_answers import ModelAnswer, empty_chunks, response_chunks
 from tests.support.strict_host import CHAT, MODELS, Reply, StrictHost, json_body, run
 from tests.support.strict_models import REKA_MODELS, Model
@@ -116,7 +116,7 @@ class StrictReka(StrictHost):
     default_key_headers: ClassVar[Collection[str]] = ("x-api-key",)
     default_endpoints: ClassVar[Collection[str]] = (*V1_ALONE, V0_CHAT, V0_MODELS)
 
-    def handlers(self) -> dict[str, Callable[[Asked], Reply]]:
+    def handlers(self) -> dict[str, Callable[[RecordedRequest], Reply]]:
         return {
             **super().handlers(),
             V0_CHAT: self.v0_chat,
@@ -140,7 +140,7 @@ class StrictReka(StrictHost):
         yield from before
         yield {**last, "usage": result.usage}
 
-    def v0_chat(self, request: Asked) -> Answer:
+    def v0_chat(self, request: RecordedRequest) -> Answer:
         """Answer a chat of the documented endpoint."""
         form = check_form(_V0Body, json_body(request))
         turns = form.conversation_history

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.protocols import ADD, WEATHER, chunks, deltas, joined_calls, nested
+from tests.support.protocols import ADD, WEATHER, completion_chunks, deltas, merge_tool_calls, openai_tool
 from tests.support.strict_host import CHAT, MODELS, StrictHost
 from tests.support.strict_openai import BARE_MODELS, StrictOpenAI
 from tests.support.strict_requests import (
@@ -139,12 +139,12 @@ def test_a_host_may_take_further_kinds_of_media() -> None:
 
 
 def test_the_openai_form_calls_nested_tools(host: StrictHost) -> None:
-    answer = choice(chat(host, "Use add with 3 and 4", tools=[nested(ADD), nested(WEATHER)]))
+    answer = choice(chat(host, "Use add with 3 and 4", tools=[openai_tool(ADD), openai_tool(WEATHER)]))
     named = {"type": "function", "function": {"name": "get_weather"}}
     forced = [
-        choice(chat(host, tools=[nested(WEATHER)], tool_choice=tool_choice)) for tool_choice in ("required", named)
+        choice(chat(host, tools=[openai_tool(WEATHER)], tool_choice=tool_choice)) for tool_choice in ("required", named)
     ]
-    kept = chat(host, "Use add with 3 and 4", tools=[nested(ADD)], tool_choice="none")
+    kept = chat(host, "Use add with 3 and 4", tools=[openai_tool(ADD)], tool_choice="none")
 
     (call,) = answer["message"]["tool_calls"]
     assert (set(call), call["type"], answer["finish_reason"]) == ({"id", "type", "function"}, "function", "tool_calls")
@@ -157,17 +157,20 @@ def test_the_openai_form_calls_nested_tools(host: StrictHost) -> None:
     ("fields", "field"),
     [
         ({"tools": [ADD]}, "tools"),
-        ({"tools": [nested(ADD | {"parameters": {"type": "object", "properties": []}})]}, "tools"),
+        ({"tools": [openai_tool(ADD | {"parameters": {"type": "object", "properties": []}})]}, "tools"),
         ({"tools": [ADD | {"type": "function"}]}, "tools"),
         ({"tools": []}, "tools"),
-        ({"tools": [nested(ADD)], "tool_choice": "tool"}, "tool_choice"),
-        ({"tools": [nested(ADD)], "tool_choice": {"name": "add"}}, "tool_choice"),
-        ({"tools": [nested(ADD)], "tool_choice": {"type": "function", "function": {"name": "sub"}}}, "tool_choice"),
+        ({"tools": [openai_tool(ADD)], "tool_choice": "tool"}, "tool_choice"),
+        ({"tools": [openai_tool(ADD)], "tool_choice": {"name": "add"}}, "tool_choice"),
+        (
+            {"tools": [openai_tool(ADD)], "tool_choice": {"type": "function", "function": {"name": "sub"}}},
+            "tool_choice",
+        ),
         ({"tool_choice": "auto"}, "tool_choice"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
         ({"stream": True, "stream_options": {"usage": True}}, "stream_options"),
-        ({"model": "reka-flash-3", "tools": [nested(ADD)]}, "tools"),
-        ({"model": RESEARCHER, "tools": [nested(ADD)]}, "tools"),
+        ({"model": "reka-flash-3", "tools": [openai_tool(ADD)]}, "tools"),
+        ({"model": RESEARCHER, "tools": [openai_tool(ADD)]}, "tools"),
         ({"model": "qwen3.8-27b", "response_format": SCHEMA}, "response_format"),
         ({"model": "reka-flash-3", "response_format": {"type": "json_object"}}, "response_format"),
     ],
@@ -201,9 +204,9 @@ def test_a_reasoning_model_gives_its_thoughts_and_counts_them(host: StrictHost) 
 
 
 def test_the_openai_form_streams_new_text_and_usage_only_where_the_request_asks_for_it(host: StrictHost) -> None:
-    plain = chunks(chat(host, "count to 3", model=REASONER, stream=True))
+    plain = completion_chunks(chat(host, "count to 3", model=REASONER, stream=True))
     options = {"include_usage": True}
-    with_usage = chunks(chat(host, "count to 3", model=REASONER, stream=True, stream_options=options))
+    with_usage = completion_chunks(chat(host, "count to 3", model=REASONER, stream=True, stream_options=options))
 
     assert plain[0]["choices"][0]["delta"]["role"] == "assistant"
     assert [delta["content"] for delta in deltas(plain) if delta.get("content")] == ["1 ", "2 ", "3"]
@@ -219,12 +222,12 @@ def test_the_openai_form_streams_new_text_and_usage_only_where_the_request_asks_
 def test_the_openai_form_streams_tool_calls_in_pieces_with_an_index(host: StrictHost) -> None:
     question = "get_weather for 'Paris' and 'Rome' in parallel"
 
-    events = chunks(chat(host, question, tools=[nested(WEATHER)], stream=True))
+    events = completion_chunks(chat(host, question, tools=[openai_tool(WEATHER)], stream=True))
 
     pieces = [piece for delta in deltas(events) for piece in delta.get("tool_calls", ())]
     assert {piece["index"] for piece in pieces} == {0, 1}
     assert len(pieces) > 4
-    assert [json.loads(call["arguments"]) for call in joined_calls(events)] == [{"city": "Paris"}, {"city": "Rome"}]
+    assert [json.loads(call["arguments"]) for call in merge_tool_calls(events)] == [{"city": "Paris"}, {"city": "Rome"}]
     assert events[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.protocols import ADD, WEATHER, chunks, deltas, messages, nested
+from tests.support.protocols import ADD, WEATHER, completion_chunks, deltas, messages, openai_tool
 from tests.support.strict_host import StrictHost
 from tests.support.strict_reka import V1_ALONE, StrictReka
 from tests.support.strict_requests import (
@@ -96,7 +96,7 @@ def test_the_2025_form_calls_flat_tools_and_takes_their_results_as_text(host: St
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"tools": [nested(ADD)]}, "tools"),
+        ({"tools": [openai_tool(ADD)]}, "tools"),
         ({"tools": [ADD | {"parameters": {"type": "object", "properties": []}}]}, "tools"),
         ({"tools": [ADD], "tool_choice": "required"}, "tool_choice"),
         ({"tools": [ADD], "tool_choice": {"type": "function", "function": {"name": "add"}}}, "tool_choice"),
@@ -118,7 +118,7 @@ def test_the_2025_form_follows_a_schema_with_the_research_model_alone(host: Stri
 
 
 def test_the_2025_form_streams_with_usage_in_the_last_chunk(host: StrictHost) -> None:
-    events = chunks(chat(host, "count to 3", stream=True))
+    events = completion_chunks(chat(host, "count to 3", stream=True))
 
     assert [delta["content"] for delta in deltas(events) if delta.get("content")] == ["1 ", "2 ", "3"]
     assert events[-1]["choices"][0]["finish_reason"] == "stop"
@@ -128,7 +128,7 @@ def test_the_2025_form_streams_with_usage_in_the_last_chunk(host: StrictHost) ->
 
 @pytest.mark.parametrize("question", ["Use add with 3 and 4", "count to 3"])
 def test_the_2025_form_streams_nothing_if_there_are_tools(host: StrictHost, question: str) -> None:
-    events = chunks(chat(host, question, tools=[ADD], stream=True))
+    events = completion_chunks(chat(host, question, tools=[ADD], stream=True))
 
     assert [delta for delta in deltas(events) if delta] == [{"role": "assistant", "content": ""}]
     assert events[-1]["choices"][0]["finish_reason"] == "stop"

@@ -13,8 +13,8 @@ import pytest
 import requests
 
 from tests.support.peers import UnavailableError, peer_environment
-from tests.support.processes import output_of, started
-from tests.support.protocols import chunks, deltas
+from tests.support.processes import output_of, run_program
+from tests.support.protocols import completion_chunks, deltas
 from tests.support.strict_host import CHAT, StrictHost
 from tests.support.strict_models import Model
 from tests.support.strict_openai import StrictOpenAI
@@ -196,7 +196,7 @@ def test_usage_has_its_details(either: StrictHost) -> None:
 
 def test_research_gives_citations_thoughts_and_steps_whole_and_streamed(either: StrictHost) -> None:
     answer = chat(either, "What is new?", model=RESEARCHER, research=SEARCH)
-    streamed = deltas(chunks(chat(either, "What is new?", model=RESEARCHER, research=SEARCH, stream=True)))
+    streamed = deltas(completion_chunks(chat(either, "What is new?", model=RESEARCHER, research=SEARCH, stream=True)))
     plain = choice(chat(either, "What is new?", model=RESEARCHER))
 
     (citation,) = choice(answer)["message"]["annotations"]
@@ -256,7 +256,7 @@ def test_a_host_may_offer_other_models_and_take_further_fields() -> None:
     with StrictReka(models=[Model("small", has_tools=True)], extra_fields=["stream_options"]) as host:
         assert ask(host, "GET", "/v1/models").json() == [{"id": "small"}]
         assert refusal(chat(host))[0] == 404
-        assert chunks(chat(host, model="small", stream=True, stream_options={"include_usage": True}))
+        assert completion_chunks(chat(host, model="small", stream=True, stream_options={"include_usage": True}))
 
 
 def test_many_clients_are_answered_at_once(either: StrictHost) -> None:
@@ -274,7 +274,7 @@ def test_many_clients_are_answered_at_once(either: StrictHost) -> None:
 
 @pytest.mark.parametrize("name", ["strict_openai", "strict_reka"])
 def test_a_host_runs_as_a_program_too(name: str) -> None:
-    with started(sys.executable, "-m", f"tests.support.{name}", "--key", "sesame") as url:
+    with run_program(sys.executable, "-m", f"tests.support.{name}", "--key", "sesame") as url:
         answer = requests.get(f"{url}/v1/models", headers={"X-Api-Key": "sesame"}, timeout=10)
 
     assert answer.ok

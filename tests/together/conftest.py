@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import reka
-from tests.support.processes import output_of, serving, started
+from tests.support.processes import output_of, run_program, run_reka_serve
 
 ALICE = """Alice was beginning to get very tired of sitting by her sister on the bank.
 
@@ -42,7 +42,7 @@ def alice(tmp_path: Path) -> Path:
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[str]:
     """The address of a `reka serve` process."""
-    with serving(tmp_path / "data") as url:
+    with run_reka_serve(tmp_path / "data") as url:
         yield url
 
 
@@ -52,7 +52,7 @@ def rules_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
     data = tmp_path_factory.mktemp("rules") / "data"
     key = output_of(sys.executable, "-m", "reka.cli", "keys", "create", "tester", "--data-dir", str(data)).strip()
     with (
-        started(sys.executable, "-m", "tests.support.rule_model") as rules,
-        serving(data, "--upstream", rules, "--upstream-model", "rules-1") as url,
+        run_program(sys.executable, "-m", "tests.support.rule_model") as rules,
+        run_reka_serve(data, "--upstream", rules, "--upstream-model", "rules-1") as url,
     ):
         yield url, key

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.processes import output_of, serving
+from tests.support.processes import output_of, run_reka_serve
 from tests.support.rule_model import RuleModel
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
@@ -60,7 +60,7 @@ def test_a_streamed_answer_comes_as_events_with_all_text_so_far_or_the_new_text(
 
 @pytest.mark.parametrize("path", ["/v1/chat", "/v1/chat/completions"])
 def test_the_first_words_come_while_the_model_still_writes(path: str, tmp_path: Path) -> None:
-    with RuleModel() as model, serving(tmp_path / "data", "--upstream", model.url) as url:
+    with RuleModel() as model, run_reka_serve(tmp_path / "data", "--upstream", model.url) as url:
         model.gate = threading.Event()
         request = _request(f"{url}{path}", "any", {**MESSAGES, "stream": True})
         with subprocess.Popen(request, stdout=subprocess.PIPE, text=True) as curl:

@@ -13,7 +13,7 @@ import reka
 from langchain_reka import ChatReka
 from llamaindex_reka import RekaLLM
 from tests.support.peers import UnavailableError, peer_environment
-from tests.support.processes import serving, started
+from tests.support.processes import run_program, run_reka_serve
 
 SERVER: Final = Path(__file__).parent / "programs" / "smollm2.py"
 COUNT: Final = "Count from 1 to 10."
@@ -40,8 +40,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         pytest.skip(f"no llama.cpp and SmolLM2 for this Python and machine: {error}")
     folder = tmp_path_factory.mktemp("served")
     with (
-        started(str(python), "-I", str(SERVER)) as model_url,
-        serving(folder / "data", "--upstream", model_url, "--upstream-model", "smollm2") as url,
+        run_program(str(python), "-I", str(SERVER)) as model_url,
+        run_reka_serve(folder / "data", "--upstream", model_url, "--upstream-model", "smollm2") as url,
         reka.Reka("any-key", url) as client,
     ):
         dataset = client.ensure_dataset("fair", texts={"fair.txt": FAIR, "owls.txt": "Owls hunt mice at night."})

@@ -9,7 +9,8 @@ from reka.server.generation.factory import make_backend
 from reka.server.generation.types import Snippet
 from reka.server.metrics import Metrics
 from reka.server.settings import Settings
-from tests.support.asking import Ask, WordBag
+from tests.support.embedders import WordEmbedder
+from tests.support.generation_requests import Ask
 
 WITH = Snippet(
     text='The "with" statement wraps a block with methods of a context manager.\nIt makes cleanup\nsure.',
@@ -21,7 +22,7 @@ CATS = Snippet(text="Cats purr when they are happy. Dogs bark.", source="animals
 
 
 @pytest.fixture
-def backend(embedder: WordBag) -> ExtractiveBackend:
+def backend(embedder: WordEmbedder) -> ExtractiveBackend:
     return ExtractiveBackend(embedder)
 
 
@@ -151,7 +152,7 @@ async def test_a_conversation_that_ends_with_the_model_answers_the_last_human_tu
 
 
 async def test_one_token_costs_no_look_at_the_sentences(
-    backend: ExtractiveBackend, embedder: WordBag, question: Ask
+    backend: ExtractiveBackend, embedder: WordEmbedder, question: Ask
 ) -> None:
     answer = await backend.generate(question("When do cats purr?", snippets=[WITH, CATS], max_tokens=1))
 
@@ -163,7 +164,7 @@ async def test_one_token_costs_no_look_at_the_sentences(
 
 @pytest.mark.parametrize("limit", [1, 5, 14, 15, 16, 20, 22])
 async def test_an_answer_is_cut_at_whole_words_within_its_tokens(
-    backend: ExtractiveBackend, embedder: WordBag, question: Ask, limit: int
+    backend: ExtractiveBackend, embedder: WordEmbedder, question: Ask, limit: int
 ) -> None:
     asked = {"snippets": [WITH, CATS]}
     whole = (await backend.generate(question("When do cats purr?", **asked))).text
@@ -193,7 +194,7 @@ async def test_the_answer_ends_before_the_first_of_the_stop_words(backend: Extra
 
 
 async def test_tokens_of_turns_and_snippets_are_counted_as_input(
-    backend: ExtractiveBackend, embedder: WordBag, question: Ask
+    backend: ExtractiveBackend, embedder: WordEmbedder, question: Ask
 ) -> None:
     answer = await backend.generate(question("When do cats purr?", snippets=[CATS]))
 
@@ -213,7 +214,7 @@ async def test_a_question_without_words_still_gets_an_answer(
 
 
 async def test_a_turn_of_many_megabytes_is_answered_in_seconds(
-    backend: ExtractiveBackend, embedder: WordBag, question: Ask
+    backend: ExtractiveBackend, embedder: WordEmbedder, question: Ask
 ) -> None:
     huge = "Something was said about the weather. " * 100_000
 
@@ -229,7 +230,7 @@ async def test_the_same_question_gets_the_same_answer(backend: ExtractiveBackend
     assert await backend.generate(asked) == await backend.generate(asked)
 
 
-def test_without_an_upstream_the_server_quotes_and_names_no_language_model(embedder: WordBag) -> None:
+def test_without_an_upstream_the_server_quotes_and_names_no_language_model(embedder: WordEmbedder) -> None:
     backend = make_backend(Settings(), embedder, ConcurrencyLimiter(1, 0, 1), Metrics())
 
     assert backend.language_model is None
@@ -237,7 +238,7 @@ def test_without_an_upstream_the_server_quotes_and_names_no_language_model(embed
 
 @pytest.mark.parametrize("given", [{"upstream_model": "m"}, {"upstream_key_env": "UPSTREAM_KEY"}])
 def test_a_model_or_key_without_an_upstream_is_refused(
-    embedder: WordBag, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    embedder: WordEmbedder, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UPSTREAM_KEY", "k")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reka.server.generation.prompt import build_messages
 from reka.server.generation.types import GenerationRequest, Message, Snippet
 from reka.server.generation.upstream.payloads import Form, chat_request
-from tests.support.asking import Ask, ask
+from tests.support.generation_requests import Ask, ask
 
 # Every way to end a line that `str.splitlines`, a browser or a terminal knows.
 LINE_ENDS = re.compile("[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")

@@ -14,8 +14,9 @@ from reka.server.generation.upstream.backend import UpstreamBackend
 from reka.server.generation.upstream.http import MAX_RESPONSE_BYTES, upstream_url
 from reka.server.metrics import Metrics
 from reka.server.settings import Settings
-from tests.support.asking import Ask, WordBag
+from tests.support.embedders import WordEmbedder
 from tests.support.fake_reka import FakeReka
+from tests.support.generation_requests import Ask
 
 KEY = "upstream-key-91c2"
 COMPLETION = {
@@ -25,7 +26,7 @@ COMPLETION = {
 
 
 @pytest.fixture
-async def backend(fake: FakeReka, embedder: WordBag) -> AsyncIterator[UpstreamBackend]:
+async def backend(fake: FakeReka, embedder: WordEmbedder) -> AsyncIterator[UpstreamBackend]:
     backend = UpstreamBackend(fake.url, model="big-model", key=KEY, count_tokens=embedder.count_tokens)
     yield backend
     await backend.close()
@@ -115,7 +116,7 @@ async def test_snippets_are_in_the_prompt(fake: FakeReka, backend: UpstreamBacke
     assert '{"source": "cats.txt", "text": "Cats purr."}' in fake.requests[0].json["messages"][0]["content"]
 
 
-async def test_without_a_key_none_is_sent(fake: FakeReka, embedder: WordBag, question: Ask) -> None:
+async def test_without_a_key_none_is_sent(fake: FakeReka, embedder: WordEmbedder, question: Ask) -> None:
     settings = Settings(upstream=fake.url, upstream_model="m")
     backend = make_backend(settings, embedder, ConcurrencyLimiter(1, 0, 1), Metrics())
     fake.will_answer(200, COMPLETION)
@@ -133,7 +134,7 @@ async def test_without_a_key_none_is_sent(fake: FakeReka, embedder: WordBag, que
     ids=["openai", "objects", "names"],
 )
 async def test_without_a_model_the_first_that_is_listed_is_used_and_asked_for_once(
-    fake: FakeReka, embedder: WordBag, question: Ask, listed: object
+    fake: FakeReka, embedder: WordEmbedder, question: Ask, listed: object
 ) -> None:
     backend = UpstreamBackend(fake.url, key=KEY, count_tokens=embedder.count_tokens)
     assert backend.language_model == f"default model of {fake.url}/v1"
@@ -151,7 +152,7 @@ async def test_without_a_model_the_first_that_is_listed_is_used_and_asked_for_on
 
 @pytest.mark.parametrize("listed", [{"data": []}, [], {"data": [{}]}, {}, "x", 5], ids=repr)
 async def test_an_upstream_that_lists_no_model_is_told_with_the_way_out(
-    fake: FakeReka, embedder: WordBag, question: Ask, listed: object
+    fake: FakeReka, embedder: WordEmbedder, question: Ask, listed: object
 ) -> None:
     backend = UpstreamBackend(fake.url, count_tokens=embedder.count_tokens)
     fake.will_answer(200, listed)
@@ -246,7 +247,7 @@ async def test_redirects_in_a_circle_end(fake: FakeReka, backend: UpstreamBacken
 
 
 async def test_the_proxy_of_the_environment_is_chosen_as_the_client_chooses_it(
-    fake: FakeReka, embedder: WordBag, question: Ask, monkeypatch: pytest.MonkeyPatch
+    fake: FakeReka, embedder: WordEmbedder, question: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("all_proxy", fake.url.removeprefix("http://"))
     monkeypatch.setenv("no_proxy", "127.0.0.0/8")
@@ -327,7 +328,7 @@ async def test_an_answer_that_is_no_completion_is_a_bad_gateway(
 
 
 async def test_usage_that_is_missing_is_counted(
-    fake: FakeReka, backend: UpstreamBackend, embedder: WordBag, question: Ask
+    fake: FakeReka, backend: UpstreamBackend, embedder: WordEmbedder, question: Ask
 ) -> None:
     fake.will_answer(200, {"choices": [{"message": {"content": "One two."}}]})
 
@@ -355,7 +356,7 @@ async def test_content_in_its_other_forms_is_read(
     assert (answer.text, answer.finish_reason) == (text, "length")
 
 
-async def test_an_upstream_that_is_not_there_is_a_bad_gateway(embedder: WordBag, question: Ask) -> None:
+async def test_an_upstream_that_is_not_there_is_a_bad_gateway(embedder: WordEmbedder, question: Ask) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: every connection is refused
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -380,7 +381,7 @@ async def test_a_connection_that_breaks_is_a_bad_gateway(
 
 
 async def test_an_upstream_without_tls_is_told_apart_from_one_that_is_not_there(
-    fake: FakeReka, embedder: WordBag, question: Ask
+    fake: FakeReka, embedder: WordEmbedder, question: Ask
 ) -> None:
     address = fake.url.replace("http:", "https:")
     backend = UpstreamBackend(address, model="m", key=KEY, count_tokens=embedder.count_tokens)
@@ -403,7 +404,7 @@ async def test_an_answer_without_end_is_not_read_to_its_end(
     assert raised.value.status == 502
 
 
-async def test_an_upstream_that_stays_silent_is_a_gateway_timeout(embedder: WordBag, question: Ask) -> None:
+async def test_an_upstream_that_stays_silent_is_a_gateway_timeout(embedder: WordEmbedder, question: Ask) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         backend = UpstreamBackend(
             f"http://127.0.0.1:{silent.getsockname()[1]}",
@@ -428,7 +429,7 @@ async def test_questions_share_a_connection(fake: FakeReka, backend: UpstreamBac
 
 
 async def test_a_proxy_of_the_environment_is_used_unless_the_host_is_excepted(
-    fake: FakeReka, embedder: WordBag, question: Ask, monkeypatch: pytest.MonkeyPatch
+    fake: FakeReka, embedder: WordEmbedder, question: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", fake.url)
     monkeypatch.setenv("NO_PROXY", "excepted.invalid")
@@ -443,14 +444,14 @@ async def test_a_proxy_of_the_environment_is_used_unless_the_host_is_excepted(
 
 
 @pytest.mark.parametrize("key", ["with space inside\n", "ключ", " padded "])
-def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(embedder: WordBag, key: str) -> None:
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(embedder: WordEmbedder, key: str) -> None:
     with pytest.raises(ValueError, match="upstream_key") as raised:
         UpstreamBackend("http://host", key=key, count_tokens=embedder.count_tokens)
 
     assert key.strip() not in str(raised.value)
 
 
-def test_the_key_is_not_in_the_text_form(embedder: WordBag) -> None:
+def test_the_key_is_not_in_the_text_form(embedder: WordEmbedder) -> None:
     assert KEY not in repr(UpstreamBackend("http://host", key=KEY, count_tokens=embedder.count_tokens))
 
 

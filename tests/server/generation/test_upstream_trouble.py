@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.answer_servers import calling, serving
 from tests.support.caller import Caller
 from tests.support.fake_reka import FakeReka, reset, say_nothing, stop_inside_the_body
-from tests.support.protocols import completion, datas, deltas, native, native_events
+from tests.support.protocols import deltas, event_data, post_completion, post_v1_chat, v1_chat_events
+from tests.support.servers import open_caller, run_server
 
 KEY = "upstream-key-5c1d"
 WAYS: dict[str, Callable[[Caller], requests.Response]] = {
     "A": lambda api: api.chat("hi"),
-    "B": lambda api: native(api, "hi"),
-    "B streamed": lambda api: native(api, "hi", stream=True),
-    "C": lambda api: completion(api, "hi"),
-    "C streamed": lambda api: completion(api, "hi", stream=True),
+    "B": lambda api: post_v1_chat(api, "hi"),
+    "B streamed": lambda api: post_v1_chat(api, "hi", stream=True),
+    "C": lambda api: post_completion(api, "hi"),
+    "C streamed": lambda api: post_completion(api, "hi", stream=True),
 }
 EVERY_WAY = pytest.mark.parametrize("way", WAYS)
 COMPLETION = {
@@ -52,16 +52,16 @@ def url(upstream: FakeReka, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("THE_KEY", KEY)
         given = {"upstream": upstream.url, "upstream_model": "m", "upstream_key_env": "THE_KEY"}
-        with serving(tmp_path_factory.mktemp("t"), **given, upstream_retries=0, upstream_silence=0.5) as server:
+        with run_server(tmp_path_factory.mktemp("t"), **given, upstream_retries=0, upstream_silence=0.5) as server:
             yield server.url
 
 
 @pytest.fixture
 def api(url: str, upstream: FakeReka) -> Iterator[Caller]:
     """A caller, whose test must have asked the upstream all that it scripted; and the server answers behind it."""
-    with calling(url) as caller:
+    with open_caller(url) as caller:
         yield caller
-        assert upstream.all_was_asked
+        assert upstream.all_answers_sent
         upstream.will_answer(200, COMPLETION)
         assert caller.chat("hi").json()["text"] == "fine"
 
@@ -256,7 +256,7 @@ def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
         taken.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
         given = {"upstream": address, "upstream_model": "m", "upstream_retries": 0}
-        with serving(tmp_path_factory.mktemp("x"), **given) as server, calling(server.url) as caller:
+        with run_server(tmp_path_factory.mktemp("x"), **given) as server, open_caller(server.url) as caller:
             yield caller
 
 
@@ -321,7 +321,7 @@ def test_a_stream_that_breaks_off_ends_with_an_error_and_is_not_said_to_be_whole
 ) -> None:
     upstream.will_misbehave(misbehave)
 
-    first, *_, last = datas(completion(api, "hi", stream=True))
+    first, *_, last = event_data(post_completion(api, "hi", stream=True))
 
     assert json.loads(first)["choices"][0]["delta"] == {"content": "hello "}
     error = json.loads(last)["error"]
@@ -353,7 +353,7 @@ def test_what_other_servers_do_differently_in_streams_is_read(api: Caller, upstr
         DONE,  # and no finish_reason
     )
 
-    *before, last = native_events(native(api, "hi", stream=True))
+    *before, last = v1_chat_events(post_v1_chat(api, "hi", stream=True))
 
     response = last["responses"][0]
     assert [event["responses"][0]["chunk"]["content"] for event in before] == ["a"]
@@ -365,7 +365,7 @@ def test_what_other_servers_do_differently_in_streams_is_read(api: Caller, upstr
 def test_an_upstream_that_does_not_stream_is_told_in_events(api: Caller, upstream: FakeReka) -> None:
     upstream.will_answer(200, COMPLETION)
 
-    events = datas(completion(api, "hi", stream=True))
+    events = event_data(post_completion(api, "hi", stream=True))
 
     assert "".join(delta.get("content", "") for delta in deltas([json.loads(data) for data in events[:-1]])) == "fine"
     assert events[-1] == "[DONE]"
@@ -391,7 +391,7 @@ def test_one_connection_serves_streams_one_after_the_other(api: Caller, upstream
     before = upstream.connections
     for _ in range(3):
         upstream.will_stream(HELLO, END, DONE)
-        assert datas(completion(api, "hi", stream=True))[-1] == "[DONE]"
+        assert event_data(post_completion(api, "hi", stream=True))[-1] == "[DONE]"
 
     assert upstream.connections <= before + 1
 
@@ -437,7 +437,7 @@ def test_a_stream_that_has_begun_is_not_asked_for_again(retrying: Caller, upstre
     before = len(upstream.requests)
     upstream.will_misbehave(_dies(HELLO))
 
-    assert "error" in json.loads(datas(completion(retrying, "hi", stream=True))[-1])
+    assert "error" in json.loads(event_data(post_completion(retrying, "hi", stream=True))[-1])
     assert len(upstream.requests) == before + 1
 
 
@@ -454,5 +454,5 @@ def test_a_question_is_given_up_after_as_many_tries_as_are_set(retrying: Caller,
 def retrying(upstream: FakeReka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """A caller of a server that asks its upstream once more."""
     given = {"upstream": upstream.url, "upstream_model": "m", "upstream_retries": 1}
-    with serving(tmp_path_factory.mktemp("y"), **given) as server, calling(server.url) as caller:
+    with run_server(tmp_path_factory.mktemp("y"), **given) as server, open_caller(server.url) as caller:
         yield caller

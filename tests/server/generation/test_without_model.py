@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from tests.support.caller import Caller
-from tests.support.protocols import ADD, chunks, completion, deltas, native, native_events, nested
+from tests.support.protocols import (
+    ADD,
+    completion_chunks,
+    deltas,
+    openai_tool,
+    post_completion,
+    post_v1_chat,
+    v1_chat_events,
+)
 
 JSON = {"type": "json_object"}
 
@@ -15,7 +23,7 @@ JSON = {"type": "json_object"}
     ("given", "missing"),
     [
         ({"tools": [ADD]}, "tools"),
-        ({"tools": [nested(ADD)], "tool_choice": "required"}, "tools"),
+        ({"tools": [openai_tool(ADD)], "tool_choice": "required"}, "tools"),
         ({"response_format": JSON}, "response_format"),
         ({"tools": [ADD], "response_format": JSON}, "tools, response_format"),
         ({"research": {"web_search": {"enabled": True}}}, "research"),
@@ -27,7 +35,7 @@ JSON = {"type": "json_object"}
 def test_what_takes_a_model_is_refused_and_named(
     quoting: Caller, given: dict[str, Any], missing: str, stream: bool
 ) -> None:
-    answer = completion(quoting, "add 1 and 2", stream=stream, **given)
+    answer = post_completion(quoting, "add 1 and 2", stream=stream, **given)
 
     error = answer.json()["error"]
     assert answer.status_code == 400
@@ -38,7 +46,7 @@ def test_what_takes_a_model_is_refused_and_named(
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_tools_are_refused_in_the_form_of_the_older_generation(quoting: Caller, stream: bool) -> None:
-    answer = native(quoting, "add 1 and 2", tools=[ADD], stream=stream)
+    answer = post_v1_chat(quoting, "add 1 and 2", tools=[ADD], stream=stream)
 
     assert answer.status_code == 400
     assert answer.json()["detail"].startswith("tools: no language model is attached")
@@ -57,10 +65,10 @@ def test_it_quotes_in_each_generation_whole_and_streamed(quoting: Caller) -> Non
     given = {"retrieval_dataset": "notes"}
 
     documented = quoting.chat(asked, **given).json()["text"]
-    whole = native(quoting, asked, **given).json()
-    streamed = native_events(native(quoting, asked, stream=True, **given))
-    completed = completion(quoting, asked, **given).json()
-    pieces = chunks(completion(quoting, asked, stream=True, **given))
+    whole = post_v1_chat(quoting, asked, **given).json()
+    streamed = v1_chat_events(post_v1_chat(quoting, asked, stream=True, **given))
+    completed = post_completion(quoting, asked, **given).json()
+    pieces = completion_chunks(post_completion(quoting, asked, stream=True, **given))
 
     assert "> The owl of the mill hunts at night." in documented
     assert whole["responses"][0]["message"]["content"] == documented
@@ -75,4 +83,4 @@ def test_it_quotes_in_each_generation_whole_and_streamed(quoting: Caller) -> Non
 
 
 def test_a_tool_that_may_not_be_called_is_no_reason_to_refuse(quoting: Caller) -> None:
-    assert completion(quoting, "My owl is called Ann. What is my owl called?", tools=[], tool_choice="none").ok
+    assert post_completion(quoting, "My owl is called Ann. What is my owl called?", tools=[], tool_choice="none").ok

@@ -11,7 +11,7 @@ import pytest
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 from tests.support.caller import Caller
-from tests.support.server_parts import WordEmbedder
+from tests.support.embedders import WordEmbedder
 
 CHAT, NATIVE, COMPLETIONS = "/chat", "/v1/chat", "/v1/chat/completions"
 HUMAN = {"type": "human", "text": "hi"}

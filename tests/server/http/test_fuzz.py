@@ -10,7 +10,8 @@ from schemathesis import GenerationMode
 
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
-from tests.support.server_parts import Echo, WordEmbedder
+from tests.support.backends import EchoBackend
+from tests.support.embedders import WordEmbedder
 
 WITHOUT_PARAMETERS = [("GET", "/"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")]
 OPERATIONS = [
@@ -35,7 +36,7 @@ EXAMPLES = [
 @pytest.fixture(scope="module", params=["quoting", "with a model"])
 def description(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """What a server says of its API."""
-    backend = Echo() if request.param == "with a model" else None
+    backend = EchoBackend() if request.param == "with a model" else None
     server = BackgroundServer(
         Settings(port=0, data_dir=tmp_path_factory.mktemp("fuzz")), backend=backend, embedder=WordEmbedder()
     )

@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from reka.server.generation.types import GenerationError
-from tests.server.conftest import Call, Start
+from tests.support.backends import EchoBackend
 from tests.support.caller import Caller
+from tests.support.embedders import FailingEmbedder
 from tests.support.fake_reka import FakeReka
 from tests.support.rule_model import RuleModel
-from tests.support.server_parts import Echo, FailingEmbedder
+from tests.support.servers import Call, Start
 
 READY = {"ready": True, "database": True, "worker": True, "model": True}
 
@@ -42,7 +43,7 @@ def test_a_server_at_work_is_ready(start: Start, call: Call) -> None:
 def test_a_server_whose_model_is_gone_is_up_and_not_ready(
     start: Start, call: Call, caplog: pytest.LogCaptureFixture
 ) -> None:
-    api = call(start(backend=Echo(GenerationError(502, "the upstream is not there"))))
+    api = call(start(backend=EchoBackend(GenerationError(502, "the upstream is not there"))))
 
     ready = api.ask("GET", "/readyz")
 

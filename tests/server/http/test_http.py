@@ -3,8 +3,8 @@ import re
 import pytest
 
 from reka.server.run import BackgroundServer
-from tests.server.conftest import Call
 from tests.support.caller import Caller
+from tests.support.servers import Call
 
 
 @pytest.mark.parametrize(

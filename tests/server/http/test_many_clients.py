@@ -14,11 +14,11 @@ import pytest
 import requests
 
 from reka.server.run import BackgroundServer
-from tests.support.answer_servers import calling, serving
 from tests.support.caller import Caller
 from tests.support.fake_reka import FakeReka
-from tests.support.protocols import chunks, completion, deltas, messages, native, native_events
+from tests.support.protocols import completion_chunks, deltas, messages, post_completion, post_v1_chat, v1_chat_events
 from tests.support.rule_model import RuleModel
+from tests.support.servers import open_caller, run_server
 
 A_SECOND = 1.0
 """In which an upstream must be rid of a question that nobody waits for."""
@@ -79,18 +79,18 @@ class HeldQuestion:
 @STREAMED
 def test_a_client_that_goes_away_in_a_stream_frees_the_upstream(gated: RuleModel, way: str, tmp_path: Path) -> None:
     given = {"upstream": gated.url, "upstream_model": "rules-1", "upstream_concurrency": 1, "upstream_queue": 0}
-    with serving(tmp_path, **given) as server, calling(server.url) as api:
+    with run_server(tmp_path, **given) as server, open_caller(server.url) as api:
         with asking(server.url, way) as client:
             seen = b""
             while b'"a ' not in seen:
                 seen += client.recv(1000)
-            busy = completion(api, "hi")
+            busy = post_completion(api, "hi")
 
         assert gated.abandoned.acquire(timeout=A_SECOND)
         assert busy.status_code == 503
         waits_until(api, "reka_upstream_busy", 0)
         gated.gate = None
-        assert completion(api, "Repeat: next").json()["choices"][0]["message"]["content"] == "next"
+        assert post_completion(api, "Repeat: next").json()["choices"][0]["message"]["content"] == "next"
 
 
 @EVERY_WAY
@@ -103,7 +103,7 @@ def test_a_client_that_goes_away_before_its_answer_frees_the_upstream(
         assert held.has_come.wait(PATIENCE)
 
     assert held.is_gone.wait(A_SECOND)
-    with calling(one_place.url) as api:
+    with open_caller(one_place.url) as api:
         waits_until(api, "reka_upstream_busy", 0)
         assert f'route="{BODIES[way][0]}",status="499"' in api.ask("GET", "/metrics").text
 
@@ -113,7 +113,7 @@ def test_a_client_that_goes_away_while_it_waits_frees_its_place_in_the_queue(
     fake: FakeReka, one_place: BackgroundServer, way: str
 ) -> None:
     held = HeldQuestion(fake)
-    with calling(one_place.url) as api, asking(one_place.url, "A"):
+    with open_caller(one_place.url) as api, asking(one_place.url, "A"):
         assert held.has_come.wait(PATIENCE)
         with asking(one_place.url, way):
             waits_until(api, "reka_upstream_waiting", 1)
@@ -128,7 +128,7 @@ def test_a_client_that_goes_away_while_it_waits_frees_its_place_in_the_queue(
 def one_place(fake: FakeReka, tmp_path: Path) -> Iterator[BackgroundServer]:
     """A server that asks its upstream one question at a time, while one waits."""
     given = {"upstream": fake.url, "upstream_model": "m", "upstream_concurrency": 1, "upstream_queue": 1}
-    with serving(tmp_path, **given, upstream_retries=0) as server:
+    with run_server(tmp_path, **given, upstream_retries=0) as server:
         yield server
 
 
@@ -145,7 +145,7 @@ def test_a_fast_stream_is_not_read_to_its_end_for_nobody(fake: FakeReka, tmp_pat
             gone.set()
 
     fake.will_misbehave(flood)
-    with serving(tmp_path, upstream=fake.url, upstream_model="m") as server:
+    with run_server(tmp_path, upstream=fake.url, upstream_model="m") as server:
         with asking(server.url, "C streamed") as client:
             assert client.recv(1000)
         assert gone.wait(PATIENCE)
@@ -169,8 +169,8 @@ def test_who_finds_no_room_is_told_when_to_come_back_and_all_others_are_answered
 ) -> None:
     given = {"upstream": gated.url, "upstream_model": "rules-1", "upstream_concurrency": 2, "upstream_queue": 3}
     with (
-        serving(tmp_path, **given) as server,
-        calling(server.url) as api,
+        run_server(tmp_path, **given) as server,
+        open_caller(server.url) as api,
         ThreadPoolExecutor(3) as pool,
         held_streams(api, 2) as streams,
     ):
@@ -179,17 +179,17 @@ def test_who_finds_no_room_is_told_when_to_come_back_and_all_others_are_answered
 
         refused = {
             "A": api.chat("hi"),
-            "B": native(api, "hi"),
-            "B streamed": native(api, "hi", stream=True),
-            "C": completion(api, "hi"),
-            "C streamed": completion(api, "hi", stream=True),
+            "B": post_v1_chat(api, "hi"),
+            "B streamed": post_v1_chat(api, "hi", stream=True),
+            "C": post_completion(api, "hi"),
+            "C streamed": post_completion(api, "hi", stream=True),
         }
         assert gated.gate is not None
         gated.gate.set()
 
         assert [future.result() for future in waiting] == ["waiting 0", "waiting 1", "waiting 2"]
         for index, stream in enumerate(streams):
-            assert "".join(delta.get("content", "") for delta in deltas(chunks(stream))) == f"{index} x y"
+            assert "".join(delta.get("content", "") for delta in deltas(completion_chunks(stream))) == f"{index} x y"
     for way, answer in refused.items():
         said = answer.json()["error"]["message"] if way.startswith("C") else answer.json()["detail"]
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
@@ -199,11 +199,11 @@ def test_who_finds_no_room_is_told_when_to_come_back_and_all_others_are_answered
 def test_who_waits_too_long_is_told_when_to_come_back(gated: RuleModel, tmp_path: Path) -> None:
     given = {"upstream": gated.url, "upstream_model": "rules-1", "upstream_concurrency": 1}
     with (
-        serving(tmp_path, **given, upstream_queue_wait=0.1) as server,
-        calling(server.url) as api,
+        run_server(tmp_path, **given, upstream_queue_wait=0.1) as server,
+        open_caller(server.url) as api,
         held_streams(api, 1),
     ):
-        answer = completion(api, "hi")
+        answer = post_completion(api, "hi")
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert "within 0.1 s" in answer.json()["error"]["message"]
@@ -212,8 +212,8 @@ def test_who_waits_too_long_is_told_when_to_come_back(gated: RuleModel, tmp_path
 def test_who_waits_is_served_in_the_order_of_coming(gated: RuleModel, tmp_path: Path) -> None:
     given = {"upstream": gated.url, "upstream_model": "rules-1", "upstream_concurrency": 1}
     with (
-        serving(tmp_path, **given) as server,
-        calling(server.url) as api,
+        run_server(tmp_path, **given) as server,
+        open_caller(server.url) as api,
         ThreadPoolExecutor(5) as pool,
         held_streams(api, 1),
     ):
@@ -230,7 +230,7 @@ def test_who_waits_is_served_in_the_order_of_coming(gated: RuleModel, tmp_path: 
 
 
 def _one_answer(url: str, text: str) -> str:
-    with calling(url) as api:
+    with open_caller(url) as api:
         return _completion(api, f"Repeat: {text}")
 
 
@@ -239,19 +239,21 @@ def _documented(api: Caller, text: str, **more: Any) -> str:
 
 
 def _native(api: Caller, text: str, **more: Any) -> str:
-    return str(native(api, text, **more).json()["responses"][0]["message"]["content"])
+    return str(post_v1_chat(api, text, **more).json()["responses"][0]["message"]["content"])
 
 
 def _native_streamed(api: Caller, text: str, **more: Any) -> str:
-    return str(native_events(native(api, text, stream=True, **more))[-1]["responses"][0]["chunk"]["content"])
+    return str(v1_chat_events(post_v1_chat(api, text, stream=True, **more))[-1]["responses"][0]["chunk"]["content"])
 
 
 def _completion(api: Caller, text: str, **more: Any) -> str:
-    return str(completion(api, text, **more).json()["choices"][0]["message"]["content"])
+    return str(post_completion(api, text, **more).json()["choices"][0]["message"]["content"])
 
 
 def _completion_streamed(api: Caller, text: str, **more: Any) -> str:
-    return "".join(delta.get("content", "") for delta in deltas(chunks(completion(api, text, stream=True, **more))))
+    return "".join(
+        delta.get("content", "") for delta in deltas(completion_chunks(post_completion(api, text, stream=True, **more)))
+    )
 
 
 ANSWERS: list[Callable[..., str]] = [_documented, _native, _native_streamed, _completion, _completion_streamed]
@@ -262,7 +264,7 @@ def test_a_hundred_clients_at_once_get_each_its_own_answer(modelled_url: str) ->
     all_are_there = threading.Barrier(100)
 
     def ask(number: int) -> list[str]:
-        with calling(modelled_url) as api:
+        with open_caller(modelled_url) as api:
             all_are_there.wait(PATIENCE)
             return [answer(api, f"Repeat: client {number} way {way}") for way, answer in enumerate(ANSWERS)]
 
@@ -278,7 +280,7 @@ def test_a_hundred_clients_at_once_get_each_the_quotation_it_asks_for(quoting_ur
     said = ["The owl of the mill hunts at night.", "The hen of the farm lays 12 eggs."]
 
     def ask(number: int) -> str:
-        with calling(quoting_url) as api:
+        with open_caller(quoting_url) as api:
             all_are_there.wait(PATIENCE)
             return ANSWERS[number % 5](api, questions[number % 2], retrieval_dataset="notes")
 

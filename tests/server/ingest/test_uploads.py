@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.server.conftest import MAX_UPLOAD, Call, Start
+from tests.support.archives import zipped
 from tests.support.caller import Caller
-from tests.support.server_parts import zipped
+from tests.support.servers import MAX_UPLOAD, Call, Start
 
 
 def encrypt(entry: zipfile.ZipInfo) -> None:

@@ -5,21 +5,21 @@ import pytest
 from reka.server.generation.types import GenerationError
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
-from tests.server.conftest import Call, Start
+from tests.support.backends import EchoBackend
 from tests.support.caller import Caller
-from tests.support.server_parts import Echo
+from tests.support.servers import Call, Start
 
 HUMAN = {"type": "human", "text": "hi"}
 MODEL = {"type": "model", "text": "hello"}
 
 
 @pytest.fixture
-def echo() -> Echo:
-    return Echo()
+def echo() -> EchoBackend:
+    return EchoBackend()
 
 
 @pytest.fixture
-def echoing(start: Start, call: Call, echo: Echo) -> Caller:
+def echoing(start: Start, call: Call, echo: EchoBackend) -> Caller:
     return call(start(backend=echo))
 
 
@@ -34,7 +34,7 @@ def test_an_answer_has_text_finish_reason_and_usage(echoing: Caller) -> None:
     }
 
 
-def test_each_parameter_reaches_the_answerer(echoing: Caller, echo: Echo) -> None:
+def test_each_parameter_reaches_the_answerer(echoing: Caller, echo: EchoBackend) -> None:
     turns = [{**HUMAN, "media_url": "data:image/png;base64,AAAA"}, MODEL, HUMAN]
     body = {
         "conversation_history": turns,
@@ -70,7 +70,7 @@ def test_each_parameter_reaches_the_answerer(echoing: Caller, echo: Echo) -> Non
     assert (request.frequency_penalty, request.presence_penalty, request.length_penalty) == (0.1, -0.2, 1.5)
 
 
-def test_what_is_left_out_or_none_is_left_to_the_answerer(echoing: Caller, echo: Echo) -> None:
+def test_what_is_left_out_or_none_is_left_to_the_answerer(echoing: Caller, echo: EchoBackend) -> None:
     assert echoing.chat("hi", temperature=None, stop_words=None, retrieval_dataset=None, some_new_key=None).ok
 
     (request,) = echo.requests
@@ -79,7 +79,7 @@ def test_what_is_left_out_or_none_is_left_to_the_answerer(echoing: Caller, echo:
     assert request.stop == []
 
 
-def test_a_conversation_may_end_with_the_model(echoing: Caller, echo: Echo) -> None:
+def test_a_conversation_may_end_with_the_model(echoing: Caller, echo: EchoBackend) -> None:
     assert echoing.ask("POST", "/chat", json={"conversation_history": [HUMAN, MODEL]}).json()["text"] == "hello"
 
 
@@ -179,7 +179,9 @@ def test_the_model_behind_the_server_is_among_its_models(echoing: Caller) -> Non
     assert echoing.ask("GET", "/").json()["note"] is None
 
 
-def test_retrieved_chunks_come_with_the_answer_best_first_and_go_to_the_answerer(echoing: Caller, echo: Echo) -> None:
+def test_retrieved_chunks_come_with_the_answer_best_first_and_go_to_the_answerer(
+    echoing: Caller, echo: EchoBackend
+) -> None:
     texts = [f"word{number} in paragraph {number}. " + "Some more words. " * 45 for number in range(20)]
     echoing.add_prepared("notes", "\n\n".join(texts), "a.txt")
 
@@ -210,7 +212,7 @@ def test_an_empty_question_retrieves_nothing_and_is_answered(echoing: Caller) ->
     assert echoing.chat("", retrieval_dataset="notes").json()["retrieved_chunks"] == []
 
 
-def test_an_unknown_and_an_unprepared_dataset_are_named(echoing: Caller, echo: Echo) -> None:
+def test_an_unknown_and_an_unprepared_dataset_are_named(echoing: Caller, echo: EchoBackend) -> None:
     assert echoing.add("notes", "text").ok
 
     unknown, unprepared = echoing.chat("x", retrieval_dataset="none"), echoing.chat("x", retrieval_dataset="notes")
@@ -225,7 +227,7 @@ def test_an_unknown_and_an_unprepared_dataset_are_named(echoing: Caller, echo: E
 def test_an_answerer_that_fails_is_answered_with_its_status(
     start: Start, call: Call, retry_after: float | None, header: str | None
 ) -> None:
-    api = call(start(backend=Echo(GenerationError(503, "the model is busy", retry_after))))
+    api = call(start(backend=EchoBackend(GenerationError(503, "the model is busy", retry_after))))
 
     answer = api.chat("hi")
 
@@ -236,7 +238,7 @@ def test_an_answerer_that_fails_is_answered_with_its_status(
 def test_an_error_that_nobody_foresaw_names_no_inside_and_is_found_in_the_log(
     start: Start, call: Call, caplog: pytest.LogCaptureFixture
 ) -> None:
-    api = call(start(backend=Echo(KeyError("/secret/path"))))
+    api = call(start(backend=EchoBackend(KeyError("/secret/path"))))
 
     answer = api.chat("hi")
 
@@ -248,7 +250,7 @@ def test_an_error_that_nobody_foresaw_names_no_inside_and_is_found_in_the_log(
     assert "/secret/path" in caplog.text
 
 
-def test_a_server_that_stops_closes_its_answerer(start: Start, echo: Echo) -> None:
+def test_a_server_that_stops_closes_its_answerer(start: Start, echo: EchoBackend) -> None:
     server: BackgroundServer = start(backend=echo)
 
     server.stop()

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from tests.support.caller import Caller
-from tests.support.protocols import ADD, WEATHER, messages, native, native_events, nested
+from tests.support.protocols import ADD, WEATHER, messages, openai_tool, post_v1_chat, v1_chat_events
 from tests.support.rule_model import RuleModel
 
 COUNTED = "one two three four five six seven"
 
 
 def test_an_answer_has_the_form_of_this_generation(modelled: Caller) -> None:
-    answer = native(modelled, "Hi, my name is John.", "Hello!", "What is my name?").json()
+    answer = post_v1_chat(modelled, "Hi, my name is John.", "Hello!", "What is my name?").json()
 
     assert isinstance(answer.pop("id"), str)
     assert answer == {
@@ -26,7 +26,7 @@ def test_an_answer_has_the_form_of_this_generation(modelled: Caller) -> None:
 
 
 def test_each_event_of_a_stream_has_the_whole_text_so_far(modelled: Caller) -> None:
-    events = native_events(native(modelled, f"Repeat: {COUNTED}", stream=True))
+    events = v1_chat_events(post_v1_chat(modelled, f"Repeat: {COUNTED}", stream=True))
 
     texts = [event["responses"][0]["chunk"]["content"] for event in events]
     assert texts[0] == "one "
@@ -50,7 +50,7 @@ def test_every_parameter_reaches_the_model(modelled: Caller, rules: RuleModel) -
         "presence_penalty": -0.25,
     }
 
-    assert native(modelled, "Hi", **given, use_search_engine=True).ok
+    assert post_v1_chat(modelled, "Hi", **given, use_search_engine=True).ok
 
     (body,) = rules.requests
     assert {name: body[name] for name in given} == given
@@ -69,10 +69,10 @@ def test_every_parameter_reaches_the_model(modelled: Caller, rules: RuleModel) -
 def test_an_answer_ends_where_it_should(
     modelled: Caller, stream: bool, given: dict[str, Any], text: str, reason: str
 ) -> None:
-    answer = native(modelled, f"Repeat: {COUNTED}", stream=stream, **given)
+    answer = post_v1_chat(modelled, f"Repeat: {COUNTED}", stream=stream, **given)
 
     if stream:
-        response = native_events(answer)[-1]["responses"][0]
+        response = v1_chat_events(answer)[-1]["responses"][0]
         assert (response["chunk"]["content"], response["finish_reason"]) == (text, reason)
     else:
         response = answer.json()["responses"][0]
@@ -88,17 +88,17 @@ def test_media_of_every_kind_reach_the_model(modelled: Caller) -> None:
         {"type": "text", "text": "What is this?"},
     ]
 
-    answer = native(modelled, parts).json()
+    answer = post_v1_chat(modelled, parts).json()
 
     assert answer["responses"][0]["message"]["content"].startswith("I see 1 image and 1 video and 1 audio and 1 pdf.")
 
 
-@pytest.mark.parametrize("form", [dict, nested], ids=["flat", "nested"])
+@pytest.mark.parametrize("form", [dict, openai_tool], ids=["flat", "nested"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_tool_is_called_with_an_object(modelled: Caller, form: Any, stream: bool) -> None:
-    answer = native(modelled, "Please add 2 and 3", tools=[form(ADD), form(WEATHER)], stream=stream)
+    answer = post_v1_chat(modelled, "Please add 2 and 3", tools=[form(ADD), form(WEATHER)], stream=stream)
 
-    response = native_events(answer)[-1]["responses"][0] if stream else answer.json()["responses"][0]
+    response = v1_chat_events(answer)[-1]["responses"][0] if stream else answer.json()["responses"][0]
     message = response["chunk" if stream else "message"]
     assert response["finish_reason"] == "tool_calls"
     (call,) = message["tool_calls"]
@@ -124,19 +124,19 @@ def test_what_tools_put_out_is_answered_with(modelled: Caller, stream: bool) -> 
 
     answer = modelled.ask("POST", "/v1/chat", json={"messages": conversation, "tools": [ADD], "stream": stream})
 
-    response = native_events(answer)[-1]["responses"][0] if stream else answer.json()["responses"][0]
+    response = v1_chat_events(answer)[-1]["responses"][0] if stream else answer.json()["responses"][0]
     assert response["chunk" if stream else "message"]["content"] == 'The result is {"sum": 9}.'
 
 
 @pytest.mark.parametrize(("choice", "is_called"), [(None, False), ("auto", False), ("none", False), ("tool", True)])
 def test_a_tool_is_called_when_it_must_be(modelled: Caller, choice: str | None, is_called: bool) -> None:
-    answer = native(modelled, "Good morning", tools=[ADD], tool_choice=choice).json()
+    answer = post_v1_chat(modelled, "Good morning", tools=[ADD], tool_choice=choice).json()
 
     assert ("tool_calls" in answer["responses"][0]["message"]) is is_called
 
 
 def test_chunks_of_a_dataset_come_with_the_answer(modelled: Caller) -> None:
-    answer = native(modelled, "When does the owl of the mill hunt?", retrieval_dataset="notes").json()
+    answer = post_v1_chat(modelled, "When does the owl of the mill hunt?", retrieval_dataset="notes").json()
 
     assert "The owl of the mill hunts at night." in answer["responses"][0]["message"]["content"]
     (chunk,) = answer["retrieved_chunks"]
@@ -145,8 +145,8 @@ def test_chunks_of_a_dataset_come_with_the_answer(modelled: Caller) -> None:
 
 
 def test_chunks_of_a_dataset_come_with_the_last_event(modelled: Caller) -> None:
-    asked = native(modelled, "When does the owl of the mill hunt?", retrieval_dataset="notes", stream=True)
-    *before, last = native_events(asked)
+    asked = post_v1_chat(modelled, "When does the owl of the mill hunt?", retrieval_dataset="notes", stream=True)
+    *before, last = v1_chat_events(asked)
 
     assert len(before) > 3
     assert not any("retrieved_chunks" in event for event in before)
@@ -155,11 +155,11 @@ def test_chunks_of_a_dataset_come_with_the_last_event(modelled: Caller) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_tool_is_called_with_what_a_dataset_says(modelled: Caller, rules: RuleModel, stream: bool) -> None:
-    answer = native(
+    answer = post_v1_chat(
         modelled, "Use add on 12 and 30 eggs of the hen", tools=[ADD], retrieval_dataset="notes", stream=stream
     )
 
-    body = native_events(answer)[-1] if stream else answer.json()
+    body = v1_chat_events(answer)[-1] if stream else answer.json()
     message = body["responses"][0]["chunk" if stream else "message"]
     assert message["tool_calls"][0]["parameters"] == {"a": 12, "b": 30}
     assert "12 eggs" in body["retrieved_chunks"][0]["text"]

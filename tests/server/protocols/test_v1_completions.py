@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from tests.support.caller import Caller
-from tests.support.protocols import ADD, WEATHER, chunks, completion, datas, deltas, joined_calls, messages, nested
+from tests.support.protocols import (
+    ADD,
+    WEATHER,
+    completion_chunks,
+    deltas,
+    event_data,
+    merge_tool_calls,
+    messages,
+    openai_tool,
+    post_completion,
+)
 from tests.support.rule_model import RuleModel
 
 COUNTED = "one two three four five six seven"
@@ -20,7 +30,7 @@ PERSON = {
 def text_of(answer: Any, stream: bool) -> tuple[str, str]:
     """The text of an answer and why it ended."""
     if stream:
-        events = chunks(answer)
+        events = completion_chunks(answer)
         text = "".join(delta.get("content") or "" for delta in deltas(events))
         return text, [choice["finish_reason"] for event in events for choice in event["choices"]][-1]
     choice = answer.json()["choices"][0]
@@ -28,7 +38,7 @@ def text_of(answer: Any, stream: bool) -> tuple[str, str]:
 
 
 def test_an_answer_has_the_form_of_this_generation(modelled: Caller) -> None:
-    answer = completion(modelled, "Hi, my name is John.", "Hello!", "What is my name?").json()
+    answer = post_completion(modelled, "Hi, my name is John.", "Hello!", "What is my name?").json()
 
     assert answer.pop("id").startswith("chatcmpl-")
     assert answer.pop("created") > 1_700_000_000
@@ -47,7 +57,7 @@ def test_an_answer_has_the_form_of_this_generation(modelled: Caller) -> None:
 
 
 def test_each_chunk_of_a_stream_has_the_new_text_alone(modelled: Caller) -> None:
-    events = chunks(completion(modelled, f"Repeat: {COUNTED}", stream=True))
+    events = completion_chunks(post_completion(modelled, f"Repeat: {COUNTED}", stream=True))
 
     assert deltas(events)[0] == {"role": "assistant", "content": ""}
     assert [delta["content"] for delta in deltas(events)[1:-1]] == [f"{word} " for word in COUNTED.split()[:-1]] + [
@@ -60,7 +70,7 @@ def test_each_chunk_of_a_stream_has_the_new_text_alone(modelled: Caller) -> None
 
 
 def test_usage_is_told_in_the_last_chunk_if_nothing_is_said(modelled: Caller) -> None:
-    *before, last = chunks(completion(modelled, "Repeat: a b", stream=True))
+    *before, last = completion_chunks(post_completion(modelled, "Repeat: a b", stream=True))
 
     assert not any("usage" in event for event in before)
     assert last["choices"][0]["finish_reason"] == "stop"
@@ -68,7 +78,9 @@ def test_usage_is_told_in_the_last_chunk_if_nothing_is_said(modelled: Caller) ->
 
 
 def test_usage_is_told_in_a_chunk_of_its_own_if_it_is_asked_for(modelled: Caller) -> None:
-    *before, last = chunks(completion(modelled, "Repeat: a b", stream=True, stream_options={"include_usage": True}))
+    *before, last = completion_chunks(
+        post_completion(modelled, "Repeat: a b", stream=True, stream_options={"include_usage": True})
+    )
 
     assert not any("usage" in event for event in before)
     assert before[-1]["choices"][0]["finish_reason"] == "stop"
@@ -78,7 +90,7 @@ def test_usage_is_told_in_a_chunk_of_its_own_if_it_is_asked_for(modelled: Caller
 
 @pytest.mark.parametrize("options", [{"include_usage": False}, {}])
 def test_usage_is_not_told_in_a_stream_that_asks_for_none(modelled: Caller, options: dict[str, bool]) -> None:
-    events = chunks(completion(modelled, "Repeat: a b", stream=True, stream_options=options))
+    events = completion_chunks(post_completion(modelled, "Repeat: a b", stream=True, stream_options=options))
 
     assert not any("usage" in event for event in events)
 
@@ -99,7 +111,7 @@ def test_every_parameter_reaches_the_model_and_so_does_what_the_server_does_not_
         "research": {"web_search": {"enabled": True}},
     }
 
-    assert completion(modelled, "Hi", **given, n=1, user=None).ok
+    assert post_completion(modelled, "Hi", **given, n=1, user=None).ok
 
     (body,) = rules.requests
     assert {name: body[name] for name in given} == given
@@ -109,7 +121,7 @@ def test_every_parameter_reaches_the_model_and_so_does_what_the_server_does_not_
 
 
 def test_what_is_left_out_is_left_to_the_model(modelled: Caller, rules: RuleModel) -> None:
-    completion(modelled, "Hi", temperature=None, stop=None, tools=None, tool_choice=None, response_format=None)
+    post_completion(modelled, "Hi", temperature=None, stop=None, tools=None, tool_choice=None, response_format=None)
 
     assert rules.requests[0].keys() == {"model", "messages"}
 
@@ -128,7 +140,7 @@ def test_what_is_left_out_is_left_to_the_model(modelled: Caller, rules: RuleMode
 def test_an_answer_ends_where_it_should(
     modelled: Caller, stream: bool, given: dict[str, Any], text: str, reason: str
 ) -> None:
-    assert text_of(completion(modelled, f"Repeat: {COUNTED}", stream=stream, **given), stream) == (text, reason)
+    assert text_of(post_completion(modelled, f"Repeat: {COUNTED}", stream=stream, **given), stream) == (text, reason)
 
 
 @pytest.mark.parametrize("form", [lambda url: url, lambda url: {"url": url}], ids=["live", "openai"])
@@ -141,7 +153,7 @@ def test_media_reach_the_model_in_either_form(modelled: Caller, rules: RuleModel
         {"type": "text", "text": "What is this?"},
     ]
 
-    answer = completion(modelled, parts).json()["choices"][0]["message"]["content"]
+    answer = post_completion(modelled, parts).json()["choices"][0]["message"]["content"]
 
     assert answer.startswith("I see 1 image and 1 video and 1 audio and 1 pdf.")
     image, *_, pdf, _text = rules.requests[0]["messages"][0]["content"]
@@ -156,7 +168,7 @@ def test_openais_own_kinds_of_media_reach_the_model_as_they_are(modelled: Caller
         {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}},
     ]
 
-    completion(modelled, parts)
+    post_completion(modelled, parts)
 
     assert rules.requests[0]["messages"][0]["content"] == parts
 
@@ -171,14 +183,14 @@ def test_what_the_system_says_reaches_the_model(modelled: Caller, rules: RuleMod
     assert rules.requests[0]["messages"] == conversation
 
 
-@pytest.mark.parametrize("form", [dict, nested], ids=["live", "openai"])
+@pytest.mark.parametrize("form", [dict, openai_tool], ids=["live", "openai"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_tool_is_called_with_json_text(modelled: Caller, form: Any, stream: bool) -> None:
-    answer = completion(modelled, "Please add 2 and 3", tools=[form(ADD), form(WEATHER)], stream=stream)
+    answer = post_completion(modelled, "Please add 2 and 3", tools=[form(ADD), form(WEATHER)], stream=stream)
 
     if stream:
-        events = chunks(answer)
-        (call,) = joined_calls(events)
+        events = completion_chunks(answer)
+        (call,) = merge_tool_calls(events)
         assert sum("tool_calls" in delta for delta in deltas(events)) > 2  # passed on as they come
         assert events[-1]["choices"][0]["finish_reason"] == "tool_calls"
     else:
@@ -195,10 +207,10 @@ def test_a_tool_is_called_with_json_text(modelled: Caller, form: Any, stream: bo
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_several_tools_are_called_at_once(modelled: Caller, stream: bool) -> None:
-    answer = completion(modelled, "At once: add 1 and 2; get_weather in Oslo", tools=[ADD, WEATHER], stream=stream)
+    answer = post_completion(modelled, "At once: add 1 and 2; get_weather in Oslo", tools=[ADD, WEATHER], stream=stream)
 
     calls = (
-        joined_calls(chunks(answer))
+        merge_tool_calls(completion_chunks(answer))
         if stream
         else [call["function"] for call in answer.json()["choices"][0]["message"]["tool_calls"]]
     )
@@ -224,7 +236,7 @@ def test_a_tools_result_is_answered_with(
     answer = modelled.ask(
         "POST",
         "/v1/chat/completions",
-        json={"messages": [*conversation, *result], "tools": [nested(ADD)], "stream": stream},
+        json={"messages": [*conversation, *result], "tools": [openai_tool(ADD)], "stream": stream},
     )
 
     assert text_of(answer, stream) == ("The result is 5.", "stop")
@@ -246,7 +258,7 @@ def test_a_tools_result_is_answered_with(
     ids=str,
 )
 def test_a_tool_is_called_when_it_must_be(modelled: Caller, choice: Any, called: str | None) -> None:
-    answer = completion(modelled, "Good morning", tools=[ADD, WEATHER], tool_choice=choice).json()
+    answer = post_completion(modelled, "Good morning", tools=[ADD, WEATHER], tool_choice=choice).json()
 
     calls = answer["choices"][0]["message"].get("tool_calls", [])
     assert [call["function"]["name"] for call in calls] == ([called] if called else [])
@@ -264,13 +276,17 @@ def test_a_model_that_takes_reka_forms_alone_is_asked_in_them(
         "/v1/chat/completions",
         json={
             "messages": conversation,
-            "tools": [nested(ADD), nested(WEATHER)],
+            "tools": [openai_tool(ADD), openai_tool(WEATHER)],
             "tool_choice": choice,
             "stream": stream,
         },
     )
 
-    calls = joined_calls(chunks(answer)) if stream else answer.json()["choices"][0]["message"].get("tool_calls", [])
+    calls = (
+        merge_tool_calls(completion_chunks(answer))
+        if stream
+        else answer.json()["choices"][0]["message"].get("tool_calls", [])
+    )
     assert len(calls) == (0 if choice == "none" else 1)
     (body,) = rules.requests
     assert body["messages"] == [{"role": "user", "content": "Be kind.\n\nadd 1 and 2"}]
@@ -283,24 +299,26 @@ def test_a_model_that_takes_reka_forms_alone_is_asked_in_them(
 def test_an_answer_follows_a_schema(modelled: Caller, stream: bool) -> None:
     wanted = {"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON, "strict": True}}
 
-    answer = completion(modelled, 'Describe "Ann", who is 42', response_format=wanted, stream=stream)
+    answer = post_completion(modelled, 'Describe "Ann", who is 42', response_format=wanted, stream=stream)
 
     assert json.loads(text_of(answer, stream)[0]) == {"name": "Ann", "age": 42}
 
 
 def test_an_answer_is_json_if_no_more_is_asked_for(modelled: Caller) -> None:
-    answer = completion(modelled, "Hi", response_format={"type": "json_object"})
+    answer = post_completion(modelled, "Hi", response_format={"type": "json_object"})
 
     assert isinstance(json.loads(text_of(answer, stream=False)[0]), dict)
 
 
 def test_an_answer_is_text_if_that_is_asked_for(modelled: Caller, rules: RuleModel) -> None:
-    assert text_of(completion(modelled, "Repeat: x", response_format={"type": "text"}), stream=False)[0] == "x"
+    assert text_of(post_completion(modelled, "Repeat: x", response_format={"type": "text"}), stream=False)[0] == "x"
     assert "response_format" not in rules.requests[0]
 
 
 def test_chunks_of_a_dataset_come_with_the_answer(modelled: Caller) -> None:
-    answer = completion(modelled, "When does the owl of the mill hunt?", retrieval_dataset="notes", retrieval_top_k=1)
+    answer = post_completion(
+        modelled, "When does the owl of the mill hunt?", retrieval_dataset="notes", retrieval_top_k=1
+    )
 
     assert "The owl of the mill hunts at night." in text_of(answer, stream=False)[0]
     (chunk,) = answer.json()["retrieved_chunks"]
@@ -310,10 +328,10 @@ def test_chunks_of_a_dataset_come_with_the_answer(modelled: Caller) -> None:
 
 @pytest.mark.parametrize("options", [None, {"include_usage": True}, {"include_usage": False}])
 def test_chunks_of_a_dataset_come_with_the_last_chunk_of_a_stream(modelled: Caller, options: Any) -> None:
-    asked = completion(
+    asked = post_completion(
         modelled, "When does the owl hunt?", retrieval_dataset="notes", stream=True, stream_options=options
     )
-    *before, last = chunks(asked)
+    *before, last = completion_chunks(asked)
 
     assert not any("retrieved_chunks" in event for event in before)
     assert last["retrieved_chunks"][0]["source"] == "notes.txt"
@@ -321,13 +339,13 @@ def test_chunks_of_a_dataset_come_with_the_last_chunk_of_a_stream(modelled: Call
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_tool_is_called_with_what_a_dataset_says(modelled: Caller, rules: RuleModel, stream: bool) -> None:
-    answer = completion(
+    answer = post_completion(
         modelled, "Use add on 12 and 30 eggs of the hen", tools=[ADD], retrieval_dataset="notes", stream=stream
     )
 
     if stream:
-        events = chunks(answer)
-        call, found = joined_calls(events)[0], events[-1]["retrieved_chunks"]
+        events = completion_chunks(answer)
+        call, found = merge_tool_calls(events)[0], events[-1]["retrieved_chunks"]
     else:
         call, found = (
             answer.json()["choices"][0]["message"]["tool_calls"][0]["function"],
@@ -341,7 +359,7 @@ def test_a_tool_is_called_with_what_a_dataset_says(modelled: Caller, rules: Rule
 def test_an_answer_of_a_schema_is_made_from_a_dataset(modelled: Caller, rules: RuleModel) -> None:
     wanted = {"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON}}
 
-    answer = completion(modelled, 'The hen "Berta" has 12', response_format=wanted, retrieval_dataset="notes")
+    answer = post_completion(modelled, 'The hen "Berta" has 12', response_format=wanted, retrieval_dataset="notes")
 
     assert json.loads(text_of(answer, stream=False)[0]) == {"name": "Berta", "age": 12}
     assert answer.json()["retrieved_chunks"]
@@ -356,7 +374,7 @@ def test_messages_need_not_alternate(modelled: Caller) -> None:
 
 
 def test_a_conversation_may_end_with_the_assistant(modelled: Caller, rules: RuleModel) -> None:
-    assert completion(modelled, "What is my name?", "Your name").ok
+    assert post_completion(modelled, "What is my name?", "Your name").ok
     assert [message["role"] for message in rules.requests[0]["messages"]] == ["user", "assistant"]
 
 
@@ -366,8 +384,8 @@ def test_any_text_comes_back_as_it_was_sent(modelled: Caller) -> None:
         "\u2028 \ufeff \\u0041"
     )
 
-    whole = completion(modelled, f"Repeat: {text}")
-    streamed = completion(modelled, f"Repeat: {text}", stream=True)
+    whole = post_completion(modelled, f"Repeat: {text}")
+    streamed = post_completion(modelled, f"Repeat: {text}", stream=True)
 
     assert text_of(whole, stream=False)[0] == text
     assert text_of(streamed, stream=True)[0] == text
@@ -388,7 +406,7 @@ def test_models_are_listed_and_told_one_by_one(modelled: Caller) -> None:
 
 def test_a_model_that_is_not_there_is_an_error_of_this_generation(modelled: Caller) -> None:
     one = modelled.ask("GET", "/v1/models/gpt-9")
-    asked = completion(modelled, "Hi", model="gpt-9")
+    asked = post_completion(modelled, "Hi", model="gpt-9")
 
     assert (one.status_code, asked.status_code) == (404, 400)
     for answer in (one, asked):
@@ -396,4 +414,4 @@ def test_a_model_that_is_not_there_is_an_error_of_this_generation(modelled: Call
 
 
 def test_a_stream_ends_with_one_mark_and_nothing_behind_it(modelled: Caller) -> None:
-    assert datas(completion(modelled, "Repeat: a", stream=True)).count("[DONE]") == 1
+    assert event_data(post_completion(modelled, "Repeat: a", stream=True)).count("[DONE]") == 1

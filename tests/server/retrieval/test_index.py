@@ -6,7 +6,7 @@ import pytest
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embeddings import WordLlamaEmbedder
 from reka.server.retrieval.index import EMBED_CHUNKS, Index, Mode
-from tests.support.server_parts import WordEmbedder
+from tests.support.embedders import WordEmbedder
 
 TEXTS = [
     "The cat sat on the mat.",

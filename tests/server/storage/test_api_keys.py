@@ -6,8 +6,8 @@ import requests
 
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.database import Database, sqlite_url
-from tests.server.conftest import Call, Start
 from tests.support.caller import Caller
+from tests.support.servers import Call, Start
 
 
 @pytest.fixture

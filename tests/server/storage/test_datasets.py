@@ -1,9 +1,9 @@
 import pytest
 
 import reka
-from tests.server.conftest import Call, Start
+from tests.support.archives import zipped
 from tests.support.caller import Caller
-from tests.support.server_parts import zipped
+from tests.support.servers import Call, Start
 
 
 def test_datasets_are_listed_by_name(api: Caller) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from reka.server.retrieval.index import EMBED_CHUNKS
-from tests.server.conftest import Call, Start
 from tests.support.caller import Caller
-from tests.support.server_parts import FailingEmbedder, GatedEmbedder
+from tests.support.embedders import FailingEmbedder, GatedEmbedder
+from tests.support.servers import Call, Start
 
 TEXT = "\n\n".join(f"Paragraph {number}. " + "Some words to fill it. " * 30 for number in range(EMBED_CHUNKS * 3))
 

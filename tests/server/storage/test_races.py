@@ -13,7 +13,7 @@ import pytest
 
 from reka.server.storage.database import Database, DatasetRow, now, sqlite_url
 from reka.server.storage.jobs import MAX_STARTS, Jobs
-from tests.server.conftest import Call, Start
+from tests.support.servers import Call, Start
 
 
 @pytest.fixture

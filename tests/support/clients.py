@@ -1,16 +1,21 @@
-"""An async client that is waited for, so that one test can speak to both clients."""
+"""Clients under test: their key, and the asynchronous client behind the synchronous one's methods."""
 
 import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from types import TracebackType
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import reka
 
+KEY: Final = "secret-key-f3a9"
 
-class Waiting:
-    """Has every method of its client; what those await, it runs to its end."""
+Connect: TypeAlias = Callable[..., reka.Reka]
+"""Makes a client of either kind; see the fixture `connect`."""
+
+
+class BlockingClient:
+    """Has every method of an asynchronous client, and runs each call to its end on an event loop."""
 
     def __init__(self, client: reka.AsyncReka, loop: asyncio.AbstractEventLoop) -> None:
         self._client = client
@@ -22,10 +27,10 @@ class Waiting:
         def call(*arguments: Any, **options: Any) -> Any:
             result = method(*arguments, **options)
             if inspect.isawaitable(result):
-                return self._loop.run_until_complete(_awaited(result))
+                return self._loop.run_until_complete(_settle(result))
             if isinstance(result, AsyncGenerator):
                 return self._iterate(result)
-            return Waiting(result, self._loop) if isinstance(result, reka.AsyncReka) else result
+            return BlockingClient(result, self._loop) if isinstance(result, reka.AsyncReka) else result
 
         return call
 
@@ -33,13 +38,13 @@ class Waiting:
         try:
             while True:
                 try:
-                    yield self._loop.run_until_complete(_awaited(anext(items)))
+                    yield self._loop.run_until_complete(_settle(anext(items)))
                 except StopAsyncIteration:
                     return
         finally:
             self._loop.run_until_complete(items.aclose())
 
-    def __enter__(self) -> "Waiting":
+    def __enter__(self) -> "BlockingClient":
         return self
 
     def __exit__(
@@ -51,10 +56,10 @@ class Waiting:
         return repr(self._client)
 
 
-async def _awaited(result: Any) -> Any:
+async def _settle(result: Any) -> Any:
     try:
         return await result
     finally:
-        # What the call has closed, the loop closes in its next rounds; in a program it would go on running.
+        # The loop closes what the call has closed in its next rounds; in a program it would go on running.
         for _ in range(3):
             await asyncio.sleep(0)

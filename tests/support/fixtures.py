@@ -1,0 +1,39 @@
+"""Fixtures that the repository's tests and the adapters' tests share; each conftest imports those it needs."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import reka
+from tests.support.fake_reka import FakeReka
+
+_VARIABLES = (
+    "REKA_API_KEY",
+    "REKA_BASE_URL",
+    "REKA_SERVER",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+)
+
+
+@pytest.fixture(autouse=True)
+def isolated_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the user's own settings from the test."""
+    for name in _VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setattr(reka, "API_KEY", None)
+    monkeypatch.setattr(reka, "BASE_URL", None)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeReka]:
+    """A server that gives the answers a test scripts."""
+    server = FakeReka()
+    yield server
+    server.close()
