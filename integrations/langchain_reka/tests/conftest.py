@@ -1,40 +1,35 @@
-"""Servers on loopback: one that answers what a test told it to, and one with a model behind it that follows rules."""
+"""Models of a server that gives scripted answers, and of one with the rule-based model behind it."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-import reka
 from langchain_reka import ChatReka
-from tests.support.fake_reka import FakeReka
+from tests.support.clients import KEY
+from tests.support.fake_reka import FakeReka, answer
+from tests.support.fixtures import fake, isolated_environment
 from tests.support.rule_model import RuleModel
 
-KEY = "a-secret-key"
+from .langchain_support import MakeModel
 
-MakeModel: TypeAlias = Callable[..., ChatReka]
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("REKA_API_KEY", "REKA_BASE_URL", "REKA_SERVER", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(reka, "API_KEY", None)
-    monkeypatch.setattr(reka, "BASE_URL", None)
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeReka]:
-    server = FakeReka()
-    yield server
-    server.close()
+__all__ = ["answers_ok", "fake", "isolated_environment", "make_model", "rule_model", "rules"]
 
 
 @pytest.fixture
 def make_model(fake: FakeReka) -> Iterator[MakeModel]:
     """Make models of the scripted server; they are closed at the end."""
     yield from _models(fake.url)
+
+
+@pytest.fixture
+def answers_ok(fake: FakeReka) -> FakeReka:
+    """The scripted server, which answers "ok" to every request, at each endpoint."""
+    message = {"role": "assistant", "content": "ok"}
+    fake.otherwise = answer(
+        200, {"type": "model", "text": "ok", "choices": [{"message": message, "finish_reason": "stop"}]}
+    )
+    return fake
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""LangChain's messages become messages of Reka's API, and in the client the documented API's turns."""
+"""LangChain's messages become messages of Reka's API."""
 
 import base64
 from typing import Any
@@ -18,9 +18,6 @@ from langchain_core.messages import (
 
 import reka
 from langchain_reka.messages import first_v1_only_block, media_in, reka_messages, source_indices
-from tests.support.fake_reka import FakeReka
-
-from .conftest import MakeModel
 
 URL = "https://example.com/cat.png"
 PNG = "data:image/png;base64,iVBORw0KGgo="
@@ -340,81 +337,3 @@ def test_media_are_found_with_their_message() -> None:
 )
 def test_the_first_thing_that_turns_have_no_place_for_is_named(messages: list[BaseMessage], place: str | None) -> None:
     assert first_v1_only_block(messages) == place
-
-
-def human(content: str, **more: str) -> dict[str, str]:
-    return {"type": "human", "text": content, **more}
-
-
-def model(content: str) -> dict[str, str]:
-    return {"type": "model", "text": content}
-
-
-CONVERSATIONS = [
-    pytest.param([HumanMessage("Hi")], [human("Hi")], id="one question"),
-    pytest.param(
-        [HumanMessage("Hi"), AIMessage("Hello"), HumanMessage("Name?")],
-        [human("Hi"), model("Hello"), human("Name?")],
-        id="a conversation",
-    ),
-    pytest.param([HumanMessage("Once"), AIMessage("upon")], [human("Once"), model("upon")], id="a completion"),
-    pytest.param([SystemMessage("S"), HumanMessage("Hi")], [human("S\n\nHi")], id="system first"),
-    pytest.param([SystemMessage("S")], [human("S")], id="system alone"),
-    pytest.param(
-        [HumanMessage("Hi"), AIMessage("Ho"), SystemMessage("A"), SystemMessage("B"), HumanMessage("C")],
-        [human("Hi"), model("Ho"), human("A\n\nB\n\nC")],
-        id="two system messages later",
-    ),
-    pytest.param(
-        [HumanMessage("Hi"), AIMessage("Ho"), SystemMessage("Sum up.")],
-        [human("Hi"), model("Ho"), human("Sum up.")],
-        id="system last",
-    ),
-    pytest.param(
-        [HumanMessage("a"), HumanMessage("b"), AIMessage("c"), AIMessage("d"), HumanMessage("e")],
-        [human("a\n\nb"), model("c\n\nd"), human("e")],
-        id="two in a row",
-    ),
-    pytest.param(
-        [AIMessage("Hello!"), HumanMessage("Hi")],
-        [human("(The assistant speaks first.)"), model("Hello!"), human("Hi")],
-        id="AI first",
-    ),
-    pytest.param([HumanMessage(""), AIMessage("a"), AIMessage("")], [human(""), model("a")], id="empty texts"),
-    pytest.param(
-        [SystemMessage("S"), HumanMessage([text("What is it?"), IMAGE])],
-        [human("S\n\nWhat is it?", media_url=URL)],
-        id="an image",
-    ),
-]
-
-
-@pytest.mark.parametrize(("messages", "turns"), CONVERSATIONS)
-def test_on_the_documented_api_messages_are_turns_that_alternate_and_lose_no_text(
-    fake: FakeReka, make_model: MakeModel, messages: list[BaseMessage], turns: list[dict[str, str]]
-) -> None:
-    fake.will_answer(200, {"type": "model", "text": "ok"})
-
-    make_model(api="v0").invoke(messages)
-
-    assert fake.requests[0].json["conversation_history"] == turns
-
-
-@pytest.mark.parametrize(("messages", "turns"), CONVERSATIONS)
-def test_on_v1_the_same_messages_alternate_too(
-    fake: FakeReka, make_model: MakeModel, messages: list[BaseMessage], turns: list[dict[str, str]]
-) -> None:
-    fake.will_answer(200, {"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]})
-
-    make_model(api="v1").invoke(messages)
-
-    sent = fake.requests[0].json["messages"]
-    assert [message["role"] for message in sent] == [
-        "user" if turn["type"] == "human" else "assistant" for turn in turns
-    ]
-    if "media_url" not in turns[0]:
-        assert [texts_of(message["content"]) for message in sent] == [turn["text"] for turn in turns]
-
-
-def texts_of(content: str | list[dict[str, str]]) -> str:
-    return content if isinstance(content, str) else "\n\n".join(part["text"] for part in content)

@@ -14,7 +14,7 @@ from reka.server.protocols.v0_chat import ChatRequest
 from reka.server.protocols.v1_completions import CompletionRequest
 from tests.support.fake_reka import FakeReka, answer
 
-from .conftest import MakeModel
+from .langchain_support import MakeModel
 
 _TOKEN = re.compile(r"<\w+>")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any, ClassVar, Literal
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -56,10 +56,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.stop()
 
 
-class Suite(ChatModelIntegrationTests):
-    """What both runs share."""
+class TestAnswers(ChatModelIntegrationTests):
+    """The suite for models that answer."""
 
-    api: ClassVar[Literal["v1", "auto"]]
     url: str
     prompts: Prompts
 
@@ -83,7 +82,7 @@ class Suite(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"api_key": "test", "base_url": self.url, "api": self.api, "callbacks": [self.prompts]}
+        return {"api_key": "test", "base_url": self.url, "api": "auto", "callbacks": [self.prompts]}
 
     @property
     def supports_image_inputs(self) -> bool:
@@ -126,18 +125,8 @@ class Suite(ChatModelIntegrationTests):
         return "reka-core"
 
 
-class TestOnV1(Suite):
-    api = "v1"
-
-
-class TestOnAuto(Suite):
-    api = "auto"
-
-
-class Units(ChatModelUnitTests):
-    """What both runs share."""
-
-    api: ClassVar[Literal["v1", "auto"]]
+class TestUnits(ChatModelUnitTests):
+    """The suite for models that are only built."""
 
     @pytest.fixture(autouse=True)
     def _in_the_table_of_langchain(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,19 +141,11 @@ class Units(ChatModelUnitTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"api": self.api}
+        return {"api": "auto"}
 
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
         return {"REKA_API_KEY": "from the environment"}, {}, {}
-
-
-class TestUnitsOnV1(Units):
-    api = "v1"
-
-
-class TestUnitsOnAuto(Units):
-    api = "auto"
 
 
 def told(message: AIMessage) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import reka
 from tests.support.fake_reka import FakeReka
 from tests.support.rule_model import RuleModel
 
-from .conftest import MakeModel
+from .langchain_support import MakeModel
 
 
 def add(a: int, b: int) -> int:

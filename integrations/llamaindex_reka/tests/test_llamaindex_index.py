@@ -18,9 +18,9 @@ from llama_index.core.schema import ImageDocument, MetadataMode, TextNode
 import reka
 from llamaindex_reka import DatasetImmutableError, RekaIndex, RekaLLM, RekaQueryEngine, RekaRetriever
 from llamaindex_reka.dataset import document_id, files_of
+from tests.support.clients import KEY
 from tests.support.fake_reka import FakeReka
 
-KEY = "a-secret-key"
 LAMP = [
     Document(text="To reset the lamp, hold the button for ten seconds.", id_="reset", metadata={"page": 3}),
     Document(text="The lamp draws five watts from any USB port.", id_="power"),

@@ -9,9 +9,10 @@ from llama_index.core.schema import MetadataMode, QueryBundle
 
 import reka
 from llamaindex_reka import RekaRetriever
+from tests.support.clients import KEY
 from tests.support.fake_reka import FakeReka
 
-from .conftest import KEY, sent
+from .llamaindex_support import sent
 
 CHUNKS: list[dict[str, Any]] = [
     {"text": "Hold the button.", "source": "reset.txt", "score": 1.0, "similarity": 0.8},

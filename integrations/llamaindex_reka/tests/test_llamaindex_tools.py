@@ -24,10 +24,12 @@ from pydantic import BaseModel, Field
 
 import reka
 from llamaindex_reka import RekaLLM
+from tests.support.clients import KEY
+from tests.support.completions import tool_call
 from tests.support.fake_reka import FakeReka
 from tests.support.rule_model import RuleModel
 
-from .conftest import KEY, MakeLLM, completion, sent, tool_call
+from .llamaindex_support import MakeLLM, completion, sent
 
 # LlamaIndex's agents and structured LLMs use what pydantic and its own workflows have deprecated.
 pytestmark = [

@@ -1,0 +1,64 @@
+"""What the tests of the LlamaIndex adapter share: how models are made, asked and answered."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeAlias
+
+from llama_index.core.llms import ChatMessage
+
+from llamaindex_reka import RekaLLM
+from tests.support import completions, streams
+from tests.support.fake_reka import FakeReka
+
+MakeLLM: TypeAlias = Callable[..., RekaLLM]
+"""Makes models of the scripted server; see the fixture `llm`."""
+
+_METHODS: Final = ("chat", "complete", "stream_chat", "stream_complete")
+WAYS: Final = (*_METHODS, *(f"a{method}" for method in _METHODS))
+"""The eight methods that ask a model."""
+
+HI: Final = [ChatMessage(content="Hi")]
+
+
+def completion(text: str = "Hello!", finish_reason: str = "stop", **message: Any) -> dict[str, Any]:
+    """A whole answer of the completions endpoint."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+    return {**completions.completion(finish_reason, content=text, **message), "usage": usage}
+
+
+def events(*documents: Any) -> bytes:
+    """The body of a whole streamed answer."""
+    return streams.events(*documents) + streams.DONE
+
+
+def sent(fake: FakeReka, index: int = -1) -> Any:
+    """The body of a request: the last one, or the one with this index."""
+    return fake.requests[index].json
+
+
+async def items(answer: Any) -> list[Any]:
+    """All items of an answer, whole or streamed, synchronous or not."""
+    if inspect.isawaitable(answer):
+        answer = await answer
+    if hasattr(answer, "__aiter__"):
+        return [item async for item in answer]
+    return list(answer) if isinstance(answer, Iterator) else [answer]
+
+
+async def ask(model: RekaLLM, way: str, **parameters: Any) -> list[Any]:
+    """Ask by one of the eight methods; return all items of the answer."""
+    return await items(getattr(model, way)("Hi" if "complete" in way else HI, **parameters))
+
+
+def text_of(item: Any) -> str:
+    """The text of a response to a chat or to a completion."""
+    return str(item.text if hasattr(item, "text") else item.message.content)
+
+
+def will_say_hello(fake: FakeReka, way: str) -> None:
+    """Script the answer "Hello!" for one of the eight methods."""
+    if "stream" in way:
+        parts = (streams.chunk(content="Hel"), streams.chunk(content="lo!"))
+        fake.will_stream(events(*parts, streams.chunk("stop") | {"usage": completion()["usage"]}))
+    else:
+        fake.will_answer(200, completion())
