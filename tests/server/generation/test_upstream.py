@@ -1,9 +1,8 @@
+"""The backend that asks an upstream: requests, answers, connections."""
+
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta, timezone
-from email.utils import format_datetime
-from typing import Any
 
 import pytest
 
@@ -164,35 +163,17 @@ async def test_an_upstream_that_lists_no_model_is_told_with_the_way_out(
     assert raised.value.status == 502
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "ours", "said"),
-    [
-        (400, {"error": {"message": "no such model"}}, 400, "no such model"),
-        (422, {"detail": "temperature too high"}, 400, "temperature too high"),
-        (422, {"detail": [{"msg": "bad"}]}, 400, "bad"),
-        (413, b"", 400, "413"),
-        (404, b"<html>not here</html>", 502, "not here"),
-        (401, {"error": {"message": f"Incorrect API key provided: {KEY}"}}, 502, "--upstream-key-env"),
-        (403, b"", 502, "--upstream-key-env"),
-        (429, {"error": {"message": "slow down"}}, 429, "slow down"),
-        (500, {"error": {"message": "oops"}}, 502, "oops"),
-        (503, b"", 503, "busy"),
-        (504, b"", 504, "in time"),
-        (204, b"", 502, "204"),
-    ],
-)
-async def test_an_error_of_the_upstream_becomes_one_of_ours(
-    fake: FakeReka, backend: UpstreamBackend, question: Ask, status: int, body: Any, ours: int, said: str
+@pytest.mark.parametrize(("status", "ours"), [(401, 502), (503, 503)])
+async def test_an_error_of_the_upstream_becomes_one_of_ours_and_the_request_is_sent_once(
+    fake: FakeReka, backend: UpstreamBackend, question: Ask, status: int, ours: int
 ) -> None:
-    fake.will_answer(status, body, headers={"Location": f"{fake.url}/v1/elsewhere"})
+    fake.will_answer(status, {"error": {"message": f"not with {KEY}"}}, headers={"Retry-After": "7"})
 
-    with pytest.raises(GenerationError) as raised:
+    with pytest.raises(GenerationError, match=r"not with \*\*\*") as raised:
         await backend.generate(question("Hi"))
 
     assert raised.value.status == ours
-    assert said in raised.value.detail
     assert fake.url in raised.value.detail
-    assert KEY not in repr(raised.value)
     assert len(fake.requests) == 1
 
 
@@ -263,70 +244,6 @@ async def test_the_proxy_of_the_environment_is_chosen_as_the_client_chooses_it(
     assert fake.paths == ["POST http://model.example:8000/v1/chat/completions", "POST /v1/chat/completions"]
 
 
-@pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize(
-    ("header", "low", "high"),
-    [
-        ("7", 7, 7),
-        ("0", 0, 0),
-        (format_datetime(datetime.now(timezone.utc) + timedelta(hours=1)), 3000, 3600),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
-        ("Wed, 21 Oct 2015 07:28:00 -0000", 0, 0),
-        ("soon", None, None),
-        (None, None, None),
-    ],
-    ids=["seconds", "zero", "date", "past", "past-without-zone", "nonsense", "absent"],
-)
-async def test_a_wait_that_the_upstream_asks_for_is_passed_on(
-    fake: FakeReka,
-    backend: UpstreamBackend,
-    question: Ask,
-    status: int,
-    header: str | None,
-    low: float | None,
-    high: float | None,
-) -> None:
-    fake.will_answer(status, b"", headers={"Retry-After": header} if header else {})
-
-    with pytest.raises(GenerationError) as raised:
-        await backend.generate(question("Hi"))
-
-    waited = raised.value.retry_after
-    if low is None or high is None:
-        assert waited is None
-    else:
-        assert waited is not None
-        assert low <= waited <= high
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"<html>hello</html>",
-        b"\xff\xfe",
-        b"[]",
-        b"null",
-        b'"text"',
-        b"{}",
-        b'{"choices": []}',
-        b'{"choices": [{}]}',
-        b'{"choices": [{"message": "text"}]}',
-        b'{"choices": [{"message": {"content": 5}}]}',
-        b'{"choices": [{"message": {"content": ["x"]}}]}',
-    ],
-)
-async def test_an_answer_that_is_no_completion_is_a_bad_gateway(
-    fake: FakeReka, backend: UpstreamBackend, question: Ask, body: bytes
-) -> None:
-    fake.will_answer(200, body)
-
-    with pytest.raises(GenerationError, match="cannot be read") as raised:
-        await backend.generate(question("Hi"))
-
-    assert raised.value.status == 502
-
-
 async def test_usage_that_is_missing_is_counted(
     fake: FakeReka, backend: UpstreamBackend, embedder: WordEmbedder, question: Ask
 ) -> None:
@@ -335,6 +252,19 @@ async def test_usage_that_is_missing_is_counted(
     answer = await backend.generate(question("Hi there", media_url="data:image/png;base64,AAAA"))
 
     assert answer == GenerationResult("One two.", "stop", embedder.count_tokens("Hi there"), 3)
+
+
+@pytest.mark.parametrize(
+    "usage", [[1], "many", {"prompt_tokens": "inf"}, {"prompt_tokens": 1, "completion_tokens": None}]
+)
+async def test_usage_that_cannot_be_read_is_counted(
+    fake: FakeReka, backend: UpstreamBackend, question: Ask, usage: object
+) -> None:
+    fake.will_answer(200, {**COMPLETION, "usage": usage})
+
+    answer = await backend.generate(question("Hi"))
+
+    assert (answer.text, answer.output_tokens) == ("John.", 2)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""An upstream in trouble, as the clients of each generation see it."""
+"""An upstream in trouble, as clients of each API family see it: every distinct path once, over HTTP."""
 
 import json
 import socket
@@ -15,13 +15,14 @@ from tests.support.servers import open_caller, run_server
 
 KEY = "upstream-key-5c1d"
 WAYS: dict[str, Callable[[Caller], requests.Response]] = {
-    "A": lambda api: api.chat("hi"),
-    "B": lambda api: post_v1_chat(api, "hi"),
-    "B streamed": lambda api: post_v1_chat(api, "hi", stream=True),
-    "C": lambda api: post_completion(api, "hi"),
-    "C streamed": lambda api: post_completion(api, "hi", stream=True),
+    "v0": lambda api: api.chat("hi"),
+    "v1_chat": lambda api: post_v1_chat(api, "hi"),
+    "v1_chat streamed": lambda api: post_v1_chat(api, "hi", stream=True),
+    "v1_completions": lambda api: post_completion(api, "hi"),
+    "v1_completions streamed": lambda api: post_completion(api, "hi", stream=True),
 }
 EVERY_WAY = pytest.mark.parametrize("way", WAYS)
+STREAMED = pytest.mark.parametrize("way", [way for way in WAYS if way.endswith("streamed")])
 COMPLETION = {
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 1, "completion_tokens": 1},
@@ -66,56 +67,37 @@ def api(url: str, upstream: FakeReka) -> Iterator[Caller]:
         assert caller.chat("hi").json()["text"] == "fine"
 
 
-def told(way: str, answer: requests.Response) -> tuple[str, str | None]:
-    """An error's message and, where the generation has one, its type."""
+def read_error(way: str, answer: requests.Response) -> tuple[str, str | None]:
+    """An error's message and, where the API family has one, its type."""
     assert KEY not in answer.text
     body = answer.json()
-    if way.startswith("C"):
+    if way.startswith("v1_completions"):
         assert set(body["error"]) == {"message", "type", "code", "param"}
         return body["error"]["message"], body["error"]["type"]
     assert set(body) - {"code"} == {"detail"}
     return body["detail"], None
 
 
-STATUSES: list[tuple[int, Any, int, str, str]] = [
-    (400, {"error": {"message": "too hot"}}, 400, "too hot", "invalid_request_error"),
-    (401, {"error": {"message": f"Incorrect API key: {KEY}"}}, 502, "refuses this server's key", "server_error"),
-    (403, {"detail": "not for you"}, 502, "refuses this server's key", "server_error"),
-    (404, {"error": {"message": "no such model"}}, 502, "no such model", "server_error"),
-    (408, b"", 504, "did not answer in time", "server_error"),
-    (409, b"", 502, "409", "server_error"),
-    (413, b"", 400, "413", "invalid_request_error"),
-    (422, {"detail": [{"loc": ["body", "top_k"], "msg": "too low"}]}, 400, "top_k: too low", "invalid_request_error"),
-    (429, {"error": {"message": "slow down"}}, 429, "slow down", "rate_limit_error"),
-    (500, {"error": {"message": "oops"}}, 502, "oops", "server_error"),
-    (
-        502,
-        b"<html><head><title>x</title></head><body>Bad <b>Gateway</b></body></html>",
-        502,
-        "Bad Gateway",
-        "server_error",
-    ),
-    (503, b"", 503, "busy", "server_error"),
-    (504, b"", 504, "in time", "server_error"),
-    (301, b"", 502, "redirect", "server_error"),
-    (204, b"", 502, "204", "server_error"),
-    (418, b'"\\ud800 teapot"', 502, "? teapot", "server_error"),
-]
-
-
 @EVERY_WAY
-@pytest.mark.parametrize(("status", "body", "ours", "said", "kind"), STATUSES, ids=[str(row[0]) for row in STATUSES])
-def test_each_error_of_the_upstream_is_told_in_the_form_of_the_generation(
+@pytest.mark.parametrize(
+    ("status", "body", "ours", "said", "kind"),
+    [
+        (400, {"error": {"message": "too hot"}}, 400, "too hot", "invalid_request_error"),
+        (401, {"error": {"message": f"Incorrect API key: {KEY}"}}, 502, "refuses this server's key", "server_error"),
+    ],
+    ids=["400", "401"],
+)
+def test_an_error_of_the_upstream_has_the_form_of_the_api_family(
     api: Caller, upstream: FakeReka, way: str, status: int, body: Any, ours: int, said: str, kind: str
 ) -> None:
-    upstream.will_answer(status, body, headers={"Location": "/elsewhere"})
+    upstream.will_answer(status, body)
 
     answer = WAYS[way](api)
 
-    message, told_kind = told(way, answer)
+    message, error_type = read_error(way, answer)
     assert answer.status_code == ours
     assert said in message
-    assert told_kind in (kind, None)
+    assert error_type in (kind, None)
 
 
 @EVERY_WAY
@@ -134,101 +116,43 @@ def test_the_limits_of_the_upstream_are_passed_on(api: Caller, upstream: FakeRek
     assert answer.headers["Retry-After"] == "7"
     assert "x-o" not in answer.headers
     body = answer.json()
-    assert (body["error"] if way.startswith("C") else body)["code"] == "rpm"
+    assert (body["error"] if way.startswith("v1_completions") else body)["code"] == "rpm"
 
 
-@EVERY_WAY
-def test_a_wait_in_milliseconds_is_passed_on_in_seconds(api: Caller, upstream: FakeReka, way: str) -> None:
+def test_a_wait_in_milliseconds_is_passed_on_in_seconds(api: Caller, upstream: FakeReka) -> None:
     upstream.will_answer(503, b"", {"Retry-After-Ms": "1500", "Retry-After": "9"})
 
-    assert WAYS[way](api).headers["Retry-After"] == "1.5"
-
-
-GARBAGE: dict[str, bytes] = {
-    "nothing": b"",
-    "html": b"<html>welcome</html>",
-    "text": b"hello",
-    "bytes": bytes(range(256)),
-    "list": b"[]",
-    "empty": b"{}",
-    "no choices": b'{"choices": []}',
-    "choices of another type": b'{"choices": 5}',
-    "no message": b'{"choices": [{}]}',
-    "content of another type": b'{"choices": [{"message": {"content": 5}}]}',
-    "calls of another type": b'{"choices": [{"message": {"content": "", "tool_calls": 5}}]}',
-    "a call without a function": b'{"choices": [{"message": {"content": "", "tool_calls": [{}]}}]}',
-    "deep": b"[" * 100_000,
-    "half": b'{"choices": [{"message": {"content": "x"',
-}
+    assert api.chat("hi").headers["Retry-After"] == "1.5"
 
 
 @EVERY_WAY
-@pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE)
-def test_garbage_of_the_upstream_is_a_bad_gateway(api: Caller, upstream: FakeReka, way: str, body: bytes) -> None:
-    upstream.will_answer(200, body, {"Content-Type": "application/json"})
+def test_garbage_of_the_upstream_is_a_bad_gateway(api: Caller, upstream: FakeReka, way: str) -> None:
+    upstream.will_answer(200, b'{"choices": 5}', {"Content-Type": "application/json"})
 
     answer = WAYS[way](api)
 
     assert answer.status_code == 502
-    assert "cannot be read" in told(way, answer)[0]
+    assert "cannot be read" in read_error(way, answer)[0]
 
 
-@EVERY_WAY
+@STREAMED
+def test_a_stream_of_garbage_is_a_bad_gateway(api: Caller, upstream: FakeReka, way: str) -> None:
+    upstream.will_stream(chunk({"content": 5}))
+
+    answer = WAYS[way](api)
+
+    assert answer.status_code == 502
+    assert "cannot be read" in read_error(way, answer)[0]
+
+
 @pytest.mark.parametrize(
-    "usage", [[1], "many", {"prompt_tokens": "inf"}, {"prompt_tokens": 1, "completion_tokens": None}]
+    ("way", "misbehave", "status", "said"),
+    [
+        *((way, say_nothing, 504, "did not answer in time") for way in WAYS),
+        ("v0", reset, 502, "no answer from the upstream"),
+        ("v1_completions", stop_inside_the_body, 502, "no answer from the upstream"),
+    ],
 )
-def test_an_answer_whose_usage_cannot_be_read_is_good_and_its_tokens_are_counted(
-    api: Caller, upstream: FakeReka, way: str, usage: object
-) -> None:
-    whole = {"choices": [{"message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop"}]}
-    upstream.will_answer(200, {**whole, "usage": usage})
-
-    answer = WAYS[way](api)
-
-    assert answer.status_code == 200
-    assert "fine" in answer.text
-    assert '"output_tokens":1' in answer.text or '"completion_tokens":1' in answer.text
-
-
-GARBLED_STREAMS: dict[str, bytes] = {
-    "nothing": b"",
-    "html": b"<html>welcome</html>",
-    "done at once": DONE,
-    "no json": b"data: hello\n\n",
-    "a list": b"data: []\n\n",
-    "text": b'data: "x"\n\n',
-    "choices of another type": b'data: {"choices": 5}\n\n',
-    "a choice of another type": b'data: {"choices": [5]}\n\n',
-    "content of another type": chunk({"content": 5}),
-    "calls of another type": chunk({"tool_calls": 5}),
-    "a call of another type": chunk({"tool_calls": [5]}),
-    "a function of another type": chunk({"tool_calls": [{"index": 0, "function": 5}]}),
-    "a name of another type": chunk({"tool_calls": [{"index": 0, "function": {"name": 5}}]}),
-    "an index of another type": chunk({"tool_calls": [{"index": "first"}]}),
-    "comments alone": b": ping\n\n: ping\n\n",
-}
-
-
-@pytest.mark.parametrize("way", ["B streamed", "C streamed"])
-@pytest.mark.parametrize("body", GARBLED_STREAMS.values(), ids=GARBLED_STREAMS)
-def test_a_stream_of_garbage_is_a_bad_gateway(api: Caller, upstream: FakeReka, way: str, body: bytes) -> None:
-    upstream.will_stream(*([body] if body else []))
-
-    answer = WAYS[way](api)
-
-    assert answer.status_code == 502
-    assert "the upstream" in told(way, answer)[0]
-
-
-CONNECTIONS: dict[str, tuple[Any, int, str]] = {
-    "reset": (reset, 502, "no answer from the upstream"),
-    "breaks off": (stop_inside_the_body, 502, "no answer from the upstream"),
-    "hangs": (say_nothing, 504, "did not answer in time"),
-}
-
-
-@EVERY_WAY
-@pytest.mark.parametrize(("misbehave", "status", "said"), CONNECTIONS.values(), ids=CONNECTIONS)
 def test_a_connection_without_an_answer_is_told(
     api: Caller, upstream: FakeReka, way: str, misbehave: Any, status: int, said: str
 ) -> None:
@@ -237,15 +161,14 @@ def test_a_connection_without_an_answer_is_told(
     answer = WAYS[way](api)
 
     assert answer.status_code == status
-    assert said in told(way, answer)[0]
+    assert said in read_error(way, answer)[0]
 
 
-@EVERY_WAY
-def test_an_upstream_that_refuses_connections_is_a_bad_gateway(way: str, refusing: Caller) -> None:
-    answer = WAYS[way](refusing)
+def test_an_upstream_that_refuses_connections_is_a_bad_gateway(refusing: Caller) -> None:
+    answer = refusing.chat("hi")
 
     assert answer.status_code == 502
-    assert "cannot connect" in told(way, answer)[0]
+    assert "cannot connect" in read_error("v0", answer)[0]
     assert refusing.ask("GET", "/healthz").ok
 
 
@@ -260,28 +183,15 @@ def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
             yield caller
 
 
-ERRORS_IN_STREAMS: list[tuple[Any, int]] = [
-    ({"message": "bad", "code": 400}, 400),
-    ({"message": "bad", "type": "invalid_request_error"}, 400),
-    ({"message": "bad", "type": "rate_limit_error", "code": "rpm"}, 429),
-    ({"message": "bad", "type": "authentication_error"}, 502),
-    ({"message": "bad", "type": "server_error"}, 502),
-    ({"message": "bad", "code": 99999}, 502),
-    ("bad", 502),
-]
-
-
-@pytest.mark.parametrize("way", ["B streamed", "C streamed"])
-@pytest.mark.parametrize(("error", "status"), ERRORS_IN_STREAMS, ids=str)
-def test_a_stream_that_begins_with_an_error_has_its_status(
-    api: Caller, upstream: FakeReka, way: str, error: Any, status: int
-) -> None:
+@STREAMED
+def test_a_stream_that_begins_with_an_error_has_its_status(api: Caller, upstream: FakeReka, way: str) -> None:
+    error = {"message": "bad", "type": "rate_limit_error"}
     upstream.will_stream(f"data: {json.dumps({'error': error})}\n\n".encode())
 
     answer = WAYS[way](api)
 
-    assert answer.status_code == status
-    assert "bad" in told(way, answer)[0]
+    assert answer.status_code == 429
+    assert "bad" in read_error(way, answer)[0]
 
 
 def _dies(*pieces: bytes) -> Callable[[Any], None]:
@@ -397,12 +307,9 @@ def test_one_connection_serves_streams_one_after_the_other(api: Caller, upstream
 
 
 @EVERY_WAY
-@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504])
-def test_a_question_is_asked_again_where_that_can_help(
-    retrying: Caller, upstream: FakeReka, way: str, status: int
-) -> None:
+def test_a_question_is_asked_again_where_that_can_help(retrying: Caller, upstream: FakeReka, way: str) -> None:
     before = len(upstream.requests)
-    upstream.will_answer(status, b"", {"Retry-After": "0"})
+    upstream.will_answer(503, b"", {"Retry-After": "0"})
     if way.endswith("streamed"):
         upstream.will_stream(HELLO, END, DONE)
     else:
@@ -416,8 +323,6 @@ def test_a_question_is_asked_again_where_that_can_help(
     ("status", "body", "headers"),
     [
         (400, b"", {}),
-        (401, b"", {}),
-        (404, b"", {}),
         (429, {"error": {"message": "P001: Insufficient Balance"}}, {"Retry-After": "0"}),
         (429, b"", {"Retry-After": "3600"}),
         (200, b"<html>", {}),
