@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,8 +24,19 @@ GOOD: dict[str, dict[str, Any]] = {
     NATIVE: {"messages": [USER]},
     COMPLETIONS: {"messages": [USER]},
 }
-PATHS = pytest.mark.parametrize("path", [CHAT, NATIVE, COMPLETIONS])
-V1_PATHS = pytest.mark.parametrize("path", [NATIVE, COMPLETIONS])
+ALL_PATHS = (CHAT, NATIVE, COMPLETIONS)
+V1_PATHS = (NATIVE, COMPLETIONS)
+PATHS = pytest.mark.parametrize("path", ALL_PATHS)
+
+
+def rows(table: Mapping[str, Any], paths: Sequence[str]) -> list[Any]:
+    """Every row of a table at the last path, and the first row at the other paths: they share the code under test."""
+    first, *_ = table
+    every = [(name, paths[-1]) for name in table]
+    return [
+        pytest.param(path, *row if isinstance(row := table[name], tuple) else (row,), id=f"{name} {path}")
+        for name, path in [*((first, path) for path in paths[:-1]), *every]
+    ]
 
 
 @pytest.fixture
@@ -96,14 +107,15 @@ NO_JSON: dict[str, bytes] = {
 }
 
 
-@PATHS
-@pytest.mark.parametrize("body", NO_JSON.values(), ids=NO_JSON)
+@pytest.mark.parametrize(("path", "body"), rows(NO_JSON, ALL_PATHS))
 def test_what_is_no_json_is_refused(api: Caller, path: str, body: bytes) -> None:
     assert "JSON" in refused(api, path, body)
 
 
-@PATHS
-@pytest.mark.parametrize("body", [[], "text", 5, None, True, [1, 2]], ids=repr)
+NO_OBJECT = {repr(body): body for body in ([], "text", 5, None, True, [1, 2])}
+
+
+@pytest.mark.parametrize(("path", "body"), rows(NO_OBJECT, ALL_PATHS))
 def test_what_is_no_object_is_refused(api: Caller, path: str, body: Any) -> None:
     assert "object" in refused(api, path, json.dumps(body).encode())
 
@@ -142,8 +154,10 @@ OUT_OF_RANGE: dict[str, Any] = {
 }
 
 
-@V1_PATHS
-@pytest.mark.parametrize(("name", "value"), [*WRONG_TYPES.items(), *OUT_OF_RANGE.items()])
+WRONG_VALUES = {f"{name} {value!r:.20}": (name, value) for name, value in (*WRONG_TYPES.items(), *OUT_OF_RANGE.items())}
+
+
+@pytest.mark.parametrize(("path", "name", "value"), rows(WRONG_VALUES, V1_PATHS))
 def test_a_parameter_of_a_wrong_type_or_out_of_range_is_named(api: Caller, path: str, name: str, value: Any) -> None:
     assert name in refused(api, path, {**GOOD[path], name: value})
 
@@ -183,8 +197,7 @@ MESSAGES: dict[str, tuple[Any, str]] = {
 }
 
 
-@V1_PATHS
-@pytest.mark.parametrize(("messages", "said"), MESSAGES.values(), ids=MESSAGES)
+@pytest.mark.parametrize(("path", "messages", "said"), rows(MESSAGES, V1_PATHS))
 def test_messages_that_are_no_conversation_are_refused_and_the_fault_located(
     api: Caller, path: str, messages: Any, said: str
 ) -> None:
@@ -233,8 +246,7 @@ TOOLS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@V1_PATHS
-@pytest.mark.parametrize(("given", "said"), TOOLS.values(), ids=TOOLS)
+@pytest.mark.parametrize(("path", "given", "said"), rows(TOOLS, V1_PATHS))
 def test_tools_that_are_none_are_refused_and_the_fault_located(
     api: Caller, path: str, given: dict[str, Any], said: str
 ) -> None:
@@ -276,7 +288,7 @@ def test_turns_that_do_not_alternate_are_refused_by_the_documented_endpoint_alon
 NOT_DEEP_ENOUGH_TO_REFUSE = 100
 
 
-@V1_PATHS
+@pytest.mark.parametrize("path", V1_PATHS)
 def test_what_a_caller_nests_is_taken_or_refused_as_json(api: Caller, path: str) -> None:
     call = {"id": "c", "name": "f", "parameters": json.loads(nested(NOT_DEEP_ENOUGH_TO_REFUSE))}
 
@@ -306,10 +318,12 @@ def test_a_body_of_too_many_bytes_is_refused(api: Caller, path: str) -> None:
     assert "more than 100000 bytes" in refused(api, path, b"x" * 100_001, status=413)
 
 
-@PATHS
-@pytest.mark.parametrize(("given", "status"), [("none", 404), ("", 404), ("../../etc", 404), ("a\0b", 404)])
-def test_a_dataset_that_is_not_there_is_told(api: Caller, path: str, given: str, status: int) -> None:
-    assert "dataset" in refused(api, path, {**GOOD[path], "retrieval_dataset": given}, status=status)
+NO_DATASETS = {repr(name): name for name in ("none", "", "../../etc", "a\0b")}
+
+
+@pytest.mark.parametrize(("path", "name"), rows(NO_DATASETS, ALL_PATHS))
+def test_a_dataset_that_is_not_there_is_told(api: Caller, path: str, name: str) -> None:
+    assert "dataset" in refused(api, path, {**GOOD[path], "retrieval_dataset": name}, status=404)
 
 
 TEXTS: dict[str, str] = {
