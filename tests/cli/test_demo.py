@@ -1,16 +1,19 @@
 """`reka demo`, run for real: what a stranger sees first."""
 
-import os
-import subprocess
+import io
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from pydoc_data import topics
 
 import pytest
 
 import reka
+from reka.cli.app import run
 from reka.cli.demo_texts import write_language_reference
 from reka.cli.frameworks import ADAPTERS
 from tests.support.command_line import Command, Terminal
@@ -28,10 +31,65 @@ def test_the_collection_is_the_language_reference_one_text_a_topic(tmp_path: Pat
     assert made.zip_bytes == made.path.stat().st_size
 
 
-def test_the_demo_as_json_is_one_document_of_every_step(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+@dataclass(frozen=True)
+class Run:
+    """One run of the demo: what it printed, and what it left in the folder of temporary files."""
+
+    code: int
+    out: str
+    err: str
+    left: Sequence[Path]
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.out.split())
+
+
+@pytest.fixture(scope="module")
+def run_in_a_pipe(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The whole demo, in this process, where LlamaIndex is not installed."""
+    folder = tmp_path_factory.mktemp("demo")
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(tempfile, "tempdir", str(folder))
+        patch.setitem(sys.modules, "llama_index", None)
+        code = run(["demo"])
+    return Run(code, out.getvalue(), err.getvalue(), list(folder.iterdir()))
+
+
+def test_every_step_of_the_demo_is_shown(run_in_a_pipe: Run) -> None:
+    assert (run_in_a_pipe.code, run_in_a_pipe.err) == (0, "")
+    for step in (
+        "No language model is attached",
+        "the Python language reference",
+        "COMPLETE",
+        "How does the with statement work?",
+        "with.txt",
+        "Hi, my name is John.",
+        "LangChain: When are default parameter values evaluated?",
+        "the list is empty again",
+        "nothing is left behind",
+    ):
+        assert step in run_in_a_pipe.words
+
+
+def test_the_demo_skips_a_framework_that_is_not_installed(run_in_a_pipe: Run) -> None:
+    assert "skipped: pip install llamaindex-reka" in run_in_a_pipe.words
+    assert "skipped: pip install langchain-reka" not in run_in_a_pipe.words
+
+
+def test_the_demo_is_plain_text_in_a_pipe(run_in_a_pipe: Run) -> None:
+    assert "\x1b" not in run_in_a_pipe.out
+
+
+def test_the_demo_leaves_nothing_behind(run_in_a_pipe: Run) -> None:
+    assert run_in_a_pipe.left == []
+    assert reka.BASE_URL is None
+
+
+def test_the_demo_as_json_is_one_document_of_every_step(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = ("with", "try", "truth", "function", "nonlocal")  # as much of the text as the questions are about
+    monkeypatch.setattr(topics, "topics", {name: topics.topics[name] for name in few})
 
     outcome = command("demo", "--json")
 
@@ -48,66 +106,22 @@ def test_the_demo_as_json_is_one_document_of_every_step(
     assert [turn["type"] for turn in document["conversation"]] == ["human", "model", "human", "model"]
     assert "John" in document["conversation"][-1]["text"]
     assert document["deleted"]["ok"] is True
-    assert list(tmp_path.iterdir()) == []
-    assert reka.BASE_URL is None
 
 
-def test_the_demo_is_live_on_a_terminal_and_fits_it(
+def test_the_demo_is_live_on_a_terminal_and_leaves_nothing_behind_if_it_is_interrupted(
     terminal: Callable[..., Terminal], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
     demo = terminal("demo")
-
-    assert demo.end() == 0
-    assert "upload" in demo.shown
-    assert "100%" in demo.shown
-    assert "COMPLETE" in demo.shown
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_demo_that_is_interrupted_leaves_nothing_behind(
-    terminal: Callable[..., Terminal], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-
-    demo = terminal("demo")
+    demo.expect("upload")
+    demo.expect("kB")
     demo.expect("Prepare")
     demo.interrupt()
 
     assert demo.end() == 130
     assert "Traceback" not in demo.shown
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_demo_is_plain_text_in_a_pipe_and_skips_frameworks_that_are_not_installed(tmp_path: Path) -> None:
-    script = (
-        "import sys; sys.modules.update(dict.fromkeys(['langchain_reka', 'llama_index']));"
-        "from reka.cli import main; main()"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", script, "demo"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-    )
-
-    assert (done.returncode, done.stderr) == (0, "")
-    assert list(tmp_path.iterdir()) == []
-    assert "\x1b" not in done.stdout
-    shown = " ".join(done.stdout.split())
-    for expected in (
-        "No language model is attached",
-        "How does the with statement work?",
-        "with.txt",
-        "Hi, my name is John.",
-        "skipped: pip install langchain-reka",
-        "skipped: pip install llamaindex-reka",
-        "nothing is left behind",
-    ):
-        assert expected in shown
 
 
 def test_a_step_that_fails_fails_the_demo_and_leaves_nothing_behind(
