@@ -52,7 +52,7 @@ def run_in_a_pipe(tmp_path_factory: pytest.TempPathFactory) -> Run:
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(tempfile, "tempdir", str(folder))
-        patch.setitem(sys.modules, "llama_index", None)
+        patch.setitem(sys.modules, "llamaindex_reka", None)
         code = run(["demo"])
     return Run(code, out.getvalue(), err.getvalue(), list(folder.iterdir()))
 

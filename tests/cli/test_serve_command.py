@@ -1,4 +1,4 @@
-"""`reka serve`, as a process; and the commands against it, with nothing scripted."""
+"""`reka serve`, as a process; and the commands against a server, with nothing scripted."""
 
 import os
 import re
@@ -15,6 +15,7 @@ import reka
 from reka.server.settings import Settings
 from tests.support.command_line import Command, enable_sigint
 from tests.support.rule_model import RuleModel
+from tests.support.servers import run_server
 
 
 @contextmanager
@@ -43,8 +44,8 @@ def test_a_text_goes_the_whole_way_through_the_command_line(
     text = tmp_path / "owls.txt"
     text.write_text("Owls hunt at night.\n\nSparrows eat seeds by day.\n", encoding="utf-8")
 
-    with _serving(tmp_path / "data") as (_, url):
-        monkeypatch.setenv("REKA_BASE_URL", url)
+    with run_server(tmp_path / "data") as server:
+        monkeypatch.setenv("REKA_BASE_URL", server.url)
         added = command("datasets", "add", str(text), "--prepare")
         listed = command("datasets", "list")
         answered = command("chat", "When do owls hunt?", "--dataset", "owls")
@@ -83,8 +84,8 @@ def test_ctrl_c_is_how_a_server_ends(tmp_path: Path) -> None:
 def test_a_key_made_while_the_server_runs_is_the_one_it_wants(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with _serving(tmp_path) as (_, url):
-        monkeypatch.setenv("REKA_BASE_URL", url)
+    with run_server(tmp_path) as server:
+        monkeypatch.setenv("REKA_BASE_URL", server.url)
         key = command("keys", "create", "ann", "--data-dir", str(tmp_path)).out.strip()
         monkeypatch.setenv("REKA_API_KEY", key)
         known = command("datasets", "list")
@@ -102,7 +103,7 @@ def test_other_machines_are_not_served_without_keys(command: Command, tmp_path: 
 
 
 def test_a_second_server_on_the_same_data_is_refused_in_one_line(command: Command, tmp_path: Path) -> None:
-    with _serving(tmp_path):
+    with run_server(tmp_path):
         outcome = command("serve", "--port", "0", "--data-dir", str(tmp_path))
 
     assert outcome.code == 1

@@ -207,11 +207,8 @@ def test_a_process_says_in_one_line_which_setting_is_wrong(data_dir: Path, monke
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_second_process_says_in_one_line_why_it_does_not_start(
-    process: subprocess.Popen[str], data_dir: Path
-) -> None:
-    assert process.stdout is not None
-    process.stdout.readline()
+def test_a_second_process_says_in_one_line_why_it_does_not_start(start: Start, data_dir: Path) -> None:
+    start()
 
     second = subprocess.run(
         [sys.executable, "-m", "reka.server", "--port", "0", "--data-dir", str(data_dir)],

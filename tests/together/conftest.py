@@ -24,7 +24,7 @@ def local_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch, local_folder: Path) -> Iterator[None]:
-    """Module-level functions speak to the embedded server, which has no datasets before the test and none behind it."""
+    """Module-level functions speak to the embedded server, which has no datasets before the test and none after it."""
     monkeypatch.setattr(reka, "BASE_URL", f"local:{local_folder}")
     yield
     monkeypatch.setattr(reka, "BASE_URL", f"local:{local_folder}")
@@ -39,10 +39,10 @@ def alice(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[str]:
-    """The address of a `reka serve` process."""
-    with run_reka_serve(tmp_path / "data") as url:
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a `reka serve` process that takes any key; each has its own datasets."""
+    with run_reka_serve(tmp_path_factory.mktemp("serve") / "data") as url:
         yield url
 
 

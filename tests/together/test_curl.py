@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,17 +59,25 @@ def test_a_streamed_answer_comes_as_events_with_all_text_so_far_or_the_new_text(
     assert done == "[DONE]"
 
 
+@pytest.fixture(scope="module")
+def gated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RuleModel, str]]:
+    """A model whose gate a test may close, and the address of a `reka serve` process with it behind."""
+    data_dir = tmp_path_factory.mktemp("gated") / "data"
+    with RuleModel() as model, run_reka_serve(data_dir, "--upstream", model.url) as url:
+        yield model, url
+
+
 @pytest.mark.parametrize("path", ["/v1/chat", "/v1/chat/completions"])
-def test_the_first_words_come_while_the_model_still_writes(path: str, tmp_path: Path) -> None:
-    with RuleModel() as model, run_reka_serve(tmp_path / "data", "--upstream", model.url) as url:
-        model.gate = threading.Event()
-        request = _request(f"{url}{path}", "any", {**MESSAGES, "stream": True})
-        with subprocess.Popen(request, stdout=subprocess.PIPE, text=True) as curl:
-            assert curl.stdout is not None
-            first = next(line for line in curl.stdout if '"content":"1 "' in line)
-            is_open = curl.poll() is None and not model.gate.is_set()
-            model.gate.set()
-            rest = curl.stdout.read()
+def test_the_first_words_come_while_the_model_still_writes(path: str, gated: tuple[RuleModel, str]) -> None:
+    model, url = gated
+    model.gate = threading.Event()
+    request = _request(f"{url}{path}", "any", {**MESSAGES, "stream": True})
+    with subprocess.Popen(request, stdout=subprocess.PIPE, text=True) as curl:
+        assert curl.stdout is not None
+        first = next(line for line in curl.stdout if '"content":"1 "' in line)
+        is_open = curl.poll() is None and not model.gate.is_set()
+        model.gate.set()
+        rest = curl.stdout.read()
 
     assert first.startswith("data: ")
     assert is_open

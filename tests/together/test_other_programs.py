@@ -31,7 +31,7 @@ def _seen_by(program: str, requirement: str, *arguments: str, **variables: str) 
 def test_the_vendor_s_package_works_with_every_documented_function(
     requirement: str, module: str, serve: str, alice: Path
 ) -> None:
-    seen = _seen_by("reka_api_2.py", requirement, module, str(alice), REKA_SERVER=serve, REKA_API_KEY="any")
+    seen = _seen_by("reka_api_2.py", requirement, module, str(alice), REKA_SERVER=serve, REKA_API_KEY=f"key-{module}")
 
     assert seen["version"] == requirement.rpartition("=")[2]
     assert "reka-flash" in seen["models"]
