@@ -11,7 +11,7 @@ from tests.support.clients import KEY, BlockingClient, Connect
 from tests.support.fake_reka import FakeReka
 from tests.support.fixtures import fake, isolated_environment
 
-__all__ = ["client", "connect", "fake", "isolated_environment"]
+__all__ = ["client", "connect", "fake", "isolated_environment", "sync_client"]
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -32,5 +32,13 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
 
 @pytest.fixture
 def client(fake: FakeReka, connect: Connect) -> Iterator[reka.Reka]:
+    """A client of the scripted server, of both kinds in turn."""
     with connect(KEY, fake.url, timeout=5) as client:
+        yield client
+
+
+@pytest.fixture
+def sync_client(fake: FakeReka) -> Iterator[reka.Reka]:
+    """A client of one kind, for tables of what both kinds leave to the same code."""
+    with reka.Reka(KEY, fake.url, timeout=5) as client:
         yield client

@@ -74,6 +74,16 @@ def deltas(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [choice["delta"] for event in events for choice in event["choices"]]
 
 
+def completion_text(answer: requests.Response, stream: bool) -> tuple[str, str]:
+    """The text of an answer of `/v1/chat/completions`, and why it ended."""
+    if stream:
+        events = completion_chunks(answer)
+        text = "".join(delta.get("content") or "" for delta in deltas(events))
+        return text, [choice["finish_reason"] for event in events for choice in event["choices"]][-1]
+    choice = answer.json()["choices"][0]
+    return choice["message"]["content"], choice["finish_reason"]
+
+
 def merge_tool_calls(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Join the pieces of tool calls in chunks to whole calls."""
     calls: dict[int, dict[str, Any]] = {}

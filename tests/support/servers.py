@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import requests
+
+from reka.server.embedded import LocalServer
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 from tests.support.caller import Caller
@@ -21,6 +24,11 @@ Start = Callable[..., BackgroundServer]
 
 Call = Callable[..., Caller]
 """Makes callers; see the fixture `call`."""
+
+
+def status_of(server: LocalServer, key: str | None = None) -> int:
+    """The status of an embedded server's answer to its own key, or to another one."""
+    return requests.get(f"{server.base_url}/datasets", headers={"X-Api-Key": key or server.api_key}).status_code
 
 
 @contextmanager

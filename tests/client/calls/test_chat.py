@@ -42,11 +42,11 @@ def test_a_question_alone_sends_the_documented_defaults_and_nothing_more(client:
     ],
 )
 def test_each_parameter_is_sent_under_its_own_name(
-    client: reka.Reka, fake: FakeReka, argument: str, value: object
+    sync_client: reka.Reka, fake: FakeReka, argument: str, value: object
 ) -> None:
     fake.will_answer(200, TURN)
 
-    client.chat("Hi", **{argument: value})  # type: ignore[arg-type]
+    sync_client.chat("Hi", **{argument: value})  # type: ignore[arg-type]
 
     assert fake.requests[0].json[argument] == value
 
@@ -87,13 +87,20 @@ def test_extra_arguments_are_sent_and_override_the_others(client: reka.Reka, fak
     ],
 )
 def test_a_bad_argument_is_named_and_nothing_is_sent(
-    client: reka.Reka, fake: FakeReka, arguments: dict[str, Any], message: str
+    sync_client: reka.Reka, fake: FakeReka, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(reka.InvalidArgumentError) as caught:
-        client.chat(**{"human": "Hi", **arguments})
+        sync_client.chat(**{"human": "Hi", **arguments})
 
     assert message in str(caught.value)
     assert isinstance(caught.value, ValueError)
+    assert fake.requests == []
+
+
+def test_a_bad_argument_is_refused_by_both_kinds_of_client(client: reka.Reka, fake: FakeReka) -> None:
+    with pytest.raises(reka.InvalidArgumentError, match="temperature: got -1"):
+        client.chat("Hi", temperature=-1)
+
     assert fake.requests == []
 
 

@@ -43,11 +43,11 @@ def test_a_message_alone_sends_no_more_than_it_and_the_model(client: reka.Reka, 
     ],
 )
 def test_each_parameter_is_in_the_bytes_and_nothing_else_is(
-    client: reka.Reka, fake: FakeReka, argument: str, value: Any, sent: Any
+    sync_client: reka.Reka, fake: FakeReka, argument: str, value: Any, sent: Any
 ) -> None:
     fake.will_answer(200, completion(content="Hello"))
 
-    client.complete(HI, **{argument: value})
+    sync_client.complete(HI, **{argument: value})
 
     assert fake.requests[0].json == {"messages": HI, "model": "reka-flash", argument: sent}
 
@@ -91,14 +91,21 @@ def test_extra_arguments_are_sent_and_override_the_others(client: reka.Reka, fak
         ({"timeout": 0}, "timeout: got"),
     ],
 )
-@pytest.mark.parametrize("method", ["complete", "stream_messages"])
-def test_a_bad_argument_is_named_at_once_and_nothing_is_sent(
-    client: reka.Reka, fake: FakeReka, method: str, arguments: dict[str, Any], message: str
+def test_a_bad_argument_is_named_and_nothing_is_sent(
+    sync_client: reka.Reka, fake: FakeReka, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(reka.InvalidArgumentError) as caught:
-        list(getattr(client, method)(**{"messages": HI, **arguments}))
+        sync_client.complete(**{"messages": HI, **arguments})
 
     assert message in str(caught.value)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize("method", ["complete", "stream_messages"])
+def test_a_bad_argument_is_named_at_the_call(client: reka.Reka, fake: FakeReka, method: str) -> None:
+    with pytest.raises(reka.InvalidArgumentError, match="top_p: got 2"):
+        getattr(client, method)(HI, top_p=2)
+
     assert fake.requests == []
 
 

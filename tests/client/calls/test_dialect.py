@@ -247,10 +247,10 @@ def test_there_is_no_falling_back_where_the_other_endpoint_would_not_do(
 
 @pytest.mark.parametrize(("arguments", "named"), NEED_V1)
 def test_what_the_documented_endpoint_cannot_do_is_named_and_nothing_is_sent(
-    connect: Connect, fake: FakeReka, arguments: dict[str, Any], named: str
+    fake: FakeReka, arguments: dict[str, Any], named: str
 ) -> None:
     with (
-        connect(KEY, fake.url, api="v0") as client,
+        reka.Reka(KEY, fake.url, api="v0") as client,
         pytest.raises(reka.UnsupportedRequestError, match=f"^{named}.*not on the documented endpoint"),
     ):
         client.complete(**{"messages": HI, **arguments})
@@ -259,29 +259,39 @@ def test_what_the_documented_endpoint_cannot_do_is_named_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize(("arguments", "named"), NEED_V1)
-@pytest.mark.parametrize("feature", ["retrieval_dataset", "length_penalty"])
-@pytest.mark.parametrize("method", ["complete", "stream_messages"])
 def test_features_of_both_generations_clash_before_the_question_is_sent(
-    client: reka.Reka, fake: FakeReka, arguments: dict[str, Any], named: str, feature: str, method: str
+    sync_client: reka.Reka, fake: FakeReka, arguments: dict[str, Any], named: str
 ) -> None:
     fake.will_answer(404)
-    extra = {**arguments.get("extra_request_args", {}), feature: "alice" if feature == "retrieval_dataset" else 1.0}
+    extra = {**arguments.get("extra_request_args", {}), "retrieval_dataset": "alice"}
 
-    with pytest.raises(reka.UnsupportedRequestError, match=f"{named}.* and {feature}: "):
-        list(getattr(client, method)(**{"messages": HI, **arguments, "extra_request_args": extra}))
+    with pytest.raises(reka.UnsupportedRequestError, match=f"{named}.* and retrieval_dataset: "):
+        sync_client.complete(**{"messages": HI, **arguments, "extra_request_args": extra})
+
+    assert fake.paths == [ROOT]
+
+
+@pytest.mark.parametrize("method", ["complete", "stream_messages"])
+def test_features_clash_by_every_method_before_the_question_is_sent(
+    client: reka.Reka, fake: FakeReka, method: str
+) -> None:
+    fake.will_answer(404)
+
+    with pytest.raises(reka.UnsupportedRequestError, match=r"tools.* and length_penalty: "):
+        list(getattr(client, method)(HI, tools=[TOOL], extra_request_args={"length_penalty": 1.0}))
 
     assert fake.paths == [ROOT]
 
 
 @pytest.mark.parametrize(("arguments", "named"), NEED_V1)
 def test_a_server_that_can_do_both_is_sent_both_at_the_completions_endpoint(
-    client: reka.Reka, fake: FakeReka, arguments: dict[str, Any], named: str
+    sync_client: reka.Reka, fake: FakeReka, arguments: dict[str, Any], named: str
 ) -> None:
     fake.will_answer(200, BOTH)
     fake.will_answer(200, completion(content="Hello", retrieved_chunks=[{"chunk": "t"}]))
     extra = {**arguments.get("extra_request_args", {}), "retrieval_dataset": "alice"}
 
-    answer = client.complete(**{"messages": HI, **arguments, "extra_request_args": extra})
+    answer = sync_client.complete(**{"messages": HI, **arguments, "extra_request_args": extra})
 
     assert fake.paths == [ROOT, V1], named
     assert fake.requests[1].json["retrieval_dataset"] == "alice"

@@ -38,10 +38,10 @@ MODEL = {"type": "model", "text": "Hello"}
     ],
 )
 def test_what_is_no_conversation_is_refused_before_anything_is_sent(
-    client: reka.Reka, fake: FakeReka, history: Any, human: Any, message: str
+    sync_client: reka.Reka, fake: FakeReka, history: Any, human: Any, message: str
 ) -> None:
     with pytest.raises(reka.InvalidConversationError) as caught:
-        client.chat(human, conversation_history=history)
+        sync_client.chat(human, conversation_history=history)
 
     assert message in str(caught.value)
     assert fake.requests == []

@@ -62,11 +62,11 @@ def _base64(content: bytes) -> str:
     ],
 )
 def test_a_turns_media_become_the_part_of_their_kind_at_the_completions_endpoint(
-    connect: Connect, fake: FakeReka, url: str, kind: str, sent: str | None
+    fake: FakeReka, url: str, kind: str, sent: str | None
 ) -> None:
     fake.will_answer(200, {"choices": [{"message": {"role": "assistant", "content": "A cat."}}]})
 
-    with connect("key", fake.url, api="v1") as client:
+    with reka.Reka("key", fake.url, api="v1") as client:
         client.chat("What is this?", url)
 
     part = fake.requests[0].json["messages"][0]["content"][0]

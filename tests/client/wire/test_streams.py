@@ -9,11 +9,10 @@ import pytest
 import reka
 from tests.support.clients import KEY, Connect
 from tests.support.completions import HI, TOOL, completion
-from tests.support.fake_reka import FakeReka, reset, say_nothing
+from tests.support.fake_reka import FakeReka
 from tests.support.streams import DONE, chunk, events, texts
 
 TURN = {"type": "model", "text": "Hello"}
-NOW = {"Retry-After": "0"}
 
 
 def test_stream_gives_new_text_and_then_how_it_ended(client: reka.Reka, fake: FakeReka) -> None:
@@ -282,139 +281,7 @@ def test_an_event_that_brings_nothing_we_know_is_passed_over(client: reka.Reka, 
     assert [event.text for event in stream if isinstance(event, reka.TextDelta)] == ["Hel", "lo"]
 
 
-@pytest.mark.parametrize(
-    "ending",
-    [
-        pytest.param([], id="ends-early"),
-        pytest.param([b"data: {"], id="ends-inside-an-event"),
-        pytest.param([events(chunk(content="!"))[:-1]], id="no-empty-line-after-the-last-event"),
-    ],
-)
-def test_a_stream_that_ends_before_the_answer_says_so_and_keeps_the_text(
-    client: reka.Reka, fake: FakeReka, ending: list[bytes]
-) -> None:
-    fake.will_stream(events(chunk(content="Hel"), chunk(content="lo")), *ending)
-    got: list[str] = []
-
-    with pytest.raises(reka.StreamInterruptedError, match="ended before the answer did") as caught:
-        got.extend(event.text for event in client.stream("Hi"))
-
-    assert got == ["Hel", "lo"]
-    assert caught.value.partial_text == "Hello"
-    assert len(fake.requests) == 1
-
-
-def test_the_text_of_an_interrupted_stream_has_what_was_still_held(client: reka.Reka, fake: FakeReka) -> None:
-    # The second text begins with the first: whether it is text so far, the third one would have told.
-    fake.will_stream(events(chunk(content="ha"), chunk(content="haha")))
-
-    with pytest.raises(reka.StreamInterruptedError) as caught:
-        list(client.stream("Hi"))
-
-    assert caught.value.partial_text == "hahaha"
-
-
-def test_a_stream_that_breaks_says_so_and_keeps_the_text(client: reka.Reka, fake: FakeReka) -> None:
-    go_on = Event()
-
-    def break_off(handler: Any) -> None:
-        handler.begin("text/event-stream", {"x-request-id": "r-9"})
-        handler.chunk(events(chunk(content="Hel"), chunk(content="lo")))
-        go_on.wait(5)
-        reset(handler)
-
-    fake.will_misbehave(break_off)
-    stream = client.stream("Hi")
-
-    assert [next(stream).text, next(stream).text] == ["Hel", "lo"]
-    go_on.set()
-    with pytest.raises(reka.StreamInterruptedError, match="the connection broke") as caught:
-        next(stream)
-
-    assert (caught.value.partial_text, caught.value.request_id) == ("Hello", "r-9")
-    assert isinstance(caught.value.__cause__, reka.APIConnectionError)
-    assert len(fake.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("document", "kind"),
-    [
-        ({"error": {"message": "too much", "type": "rate_limit_error"}}, reka.RateLimitError),
-        ({"error": {"message": "no", "type": "authentication_error"}}, reka.AuthError),
-        ({"error": {"message": "P001: Insufficient Balance"}}, reka.InsufficientBalanceError),
-        ({"error": {"message": "no", "code": "P001"}}, reka.InsufficientBalanceError),
-        ({"error": {"message": "no", "code": 403}}, reka.PermissionDeniedError),
-        ({"error": {"message": "no", "type": "validation_error"}}, reka.InvalidRequestError),
-        ({"error": "out of memory"}, reka.ServerError),
-        ({"detail": "out of memory"}, reka.ServerError),
-    ],
-)
-def test_an_error_inside_a_stream_is_raised_where_it_comes_and_not_tried_again(
-    client: reka.Reka, fake: FakeReka, document: object, kind: type[Exception]
-) -> None:
-    fake.will_stream(events(chunk(content="Hel"), document, chunk(content="lo")))
-    got: list[str] = []
-
-    with pytest.raises(reka.RekaError) as caught:
-        got.extend(event.text for event in client.stream("Hi"))
-
-    assert type(caught.value) is kind
-    assert got == ["Hel"]
-    assert len(fake.requests) == 1
-
-
-def test_an_event_of_the_type_error_is_an_error(client: reka.Reka, fake: FakeReka) -> None:
-    fake.will_stream(events(chunk(content="Hel")), b'event: error\ndata: {"message": "overloaded"}\n\n')
-
-    with pytest.raises(reka.ServerError, match="overloaded"):
-        list(client.stream("Hi"))
-
-
-@pytest.mark.parametrize("data", ["{", "[1]", "7", "nonsense", '{"choices": ['])
-def test_an_event_that_is_no_json_object_is_unexpected(client: reka.Reka, fake: FakeReka, data: str) -> None:
-    fake.will_stream(events(chunk(content="Hel")), f"data: {data}\n\n".encode(), texts("lo"))
-
-    with pytest.raises(reka.UnexpectedResponseError, match="cannot read the event"):
-        list(client.stream("Hi"))
-
-
 def test_comments_ids_and_bare_fields_are_no_answer(client: reka.Reka, fake: FakeReka) -> None:
     fake.will_stream(b": ping\n\n", b"id: 1\n\n", b"id: 2\nretry: 5\nevent: message\n", texts("Hel", "lo"), b":\n\n")
 
     assert "".join(event.text for event in client.stream("Hi")) == "Hello"
-
-
-def test_a_busy_server_is_asked_again_before_the_first_item(client: reka.Reka, fake: FakeReka) -> None:
-    fake.will_answer(503, {"detail": "busy"}, NOW)
-    fake.will_misbehave(reset)
-    fake.will_stream(texts("Hello"))
-
-    assert "".join(event.text for event in client.stream("Hi")) == "Hello"
-    assert len(fake.requests) == 3
-
-
-def test_a_stream_that_falls_silent_is_a_timeout(connect: Connect, fake: FakeReka) -> None:
-    gone = fake.will_stream(events(chunk(content="Hel")), ends=False)
-    timeout = reka.Timeout(connect=1, read=0.05, total=2)
-
-    with connect(KEY, fake.url, timeout=timeout) as client:
-        stream = client.stream("Hi")
-        assert next(stream).text == "Hel"
-        with pytest.raises(reka.APITimeoutError):
-            next(stream)
-
-        assert gone.wait(5)
-    assert len(fake.requests) == 1
-
-
-@pytest.mark.parametrize("method", ["complete", "stream", "stream_messages"])
-def test_a_call_may_have_a_timeout_of_its_own(client: reka.Reka, fake: FakeReka, method: str) -> None:
-    fake.otherwise.misbehave = say_nothing
-    calls: dict[str, Any] = {
-        "complete": lambda: client.complete(HI, timeout=0.05),
-        "stream": lambda: list(client.stream("Hi", timeout=0.05)),
-        "stream_messages": lambda: list(client.stream_messages(HI, timeout=0.05)),
-    }
-
-    with pytest.raises(reka.APITimeoutError):
-        calls[method]()

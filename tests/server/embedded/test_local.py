@@ -1,15 +1,8 @@
-"""`base_url="local"`: who starts the server, who joins it, and what becomes of it when its process ends."""
+"""`base_url="local"` in one process: the server's start, its folder, its key, and what keeps it from starting."""
 
-import json
-import os
-import signal
 import stat
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -17,97 +10,7 @@ from filelock import FileLock
 
 from reka.errors import APIConnectionError, InvalidArgumentError
 from reka.server.embedded import LocalServer, local_server, stop_local_servers
-
-ASKER = """
-import sys
-from pathlib import Path
-from reka.server.embedded import local_server
-folder = Path(sys.argv[1]) if sys.argv[1:] else None
-for line in sys.stdin:
-    server = local_server(folder)
-    print(server.base_url, server.api_key, flush=True)
-"""
-
-FORKER = """
-import os, sys
-from pathlib import Path
-from reka.server.embedded import local_server
-folder = Path(sys.argv[1])
-print(local_server(folder).base_url, os.getpid(), flush=True)
-if os.fork() == 0:
-    # The child has its parent's pipes; it alone reads and answers from here on.
-    for line in sys.stdin:
-        print(local_server(folder).base_url, os.getpid(), flush=True)
-    sys.exit(0)
-os.wait()
-"""
-
-
-class Process:
-    """Another process that asks for the local server whenever it is told to."""
-
-    def __init__(self, script: str, *arguments: Path, **environment: str) -> None:
-        self._popen = subprocess.Popen(
-            [sys.executable, "-c", script, *map(str, arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **environment},
-            text=True,
-        )
-        self.pid = self._popen.pid
-
-    def tell(self) -> None:
-        assert self._popen.stdin is not None
-        self._popen.stdin.write("ask\n")
-        self._popen.stdin.flush()
-
-    def hear(self) -> list[str]:
-        assert self._popen.stdout is not None
-        return self._popen.stdout.readline().split()
-
-    def ask(self) -> list[str]:
-        self.tell()
-        return self.hear()
-
-    def kill(self) -> None:
-        self._popen.kill()
-        self._popen.wait(30)
-
-    def end(self) -> int:
-        """Let it end by itself."""
-        assert self._popen.stdin is not None
-        self._popen.stdin.close()
-        return self._popen.wait(30)
-
-    def close(self) -> None:
-        if self._popen.poll() is None:
-            self.kill()
-        for pipe in (self._popen.stdin, self._popen.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-@pytest.fixture
-def start() -> Iterator[Any]:
-    processes: list[Process] = []
-
-    def start(script: str, *arguments: Path, **environment: str) -> Process:
-        processes.append(Process(script, *arguments, **environment))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        process.close()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "data"
-    stop_local_servers()
-
-
-def status_of(server: LocalServer, key: str | None = None) -> int:
-    return requests.get(f"{server.base_url}/datasets", headers={"X-Api-Key": key or server.api_key}).status_code
+from tests.support.servers import status_of
 
 
 def test_a_server_is_started_at_the_first_call_and_found_at_the_next(folder: Path) -> None:
@@ -281,17 +184,6 @@ def test_a_folder_that_something_else_holds_is_given_up_after_a_while(folder: Pa
         local_server(folder, max_wait=0.2)
 
 
-def test_an_address_left_behind_by_a_killed_process_is_not_believed(folder: Path, start: Any) -> None:
-    ended = start("print()")
-    assert ended.end() == 0
-    folder.mkdir()
-    (folder / "key").write_text("old-key")
-    (folder / "server.json").write_text(json.dumps({"base_url": "http://127.0.0.1:9", "pid": ended.pid}))
-
-    with FileLock(folder / "lock"), pytest.raises(APIConnectionError):
-        local_server(folder, max_wait=0.2)
-
-
 @pytest.mark.parametrize("told", ["", "[]", "{}", '{"base_url": 1, "pid": "x"}'])
 def test_an_address_file_that_cannot_be_read_is_waited_for(folder: Path, told: str) -> None:
     folder.mkdir()
@@ -299,127 +191,3 @@ def test_an_address_file_that_cannot_be_read_is_waited_for(folder: Path, told: s
 
     with FileLock(folder / "lock"), pytest.raises(APIConnectionError):
         local_server(folder, max_wait=0.2)
-
-
-def test_a_process_joins_the_server_that_another_one_runs(folder: Path, start: Any) -> None:
-    owner = start(ASKER, folder)
-    url, key = owner.ask()
-
-    joined = local_server(folder)
-
-    assert (joined.base_url, joined.api_key) == (url, key)
-    assert local_server(folder) is joined
-    assert status_of(joined) == 200
-
-
-def test_when_the_owner_ends_a_joiner_starts_its_own(folder: Path, start: Any) -> None:
-    owner = start(ASKER, folder)
-    owner.ask()
-    local_server(folder)
-
-    assert owner.end() == 0
-
-    server = local_server(folder)
-    assert json.loads((folder / "server.json").read_text()) == {"base_url": server.base_url, "pid": os.getpid()}
-    assert status_of(server) == 200
-
-
-def test_when_the_owner_is_killed_a_joiner_starts_its_own(folder: Path, start: Any) -> None:
-    owner = start(ASKER, folder)
-    owner.ask()
-    joined = local_server(folder)
-
-    owner.kill()
-
-    server = local_server(folder)
-    assert json.loads((folder / "server.json").read_text())["pid"] == os.getpid()
-    assert server.api_key == joined.api_key
-    assert status_of(server) == 200
-
-
-def test_when_the_owner_is_followed_by_another_a_joiner_finds_that_one(folder: Path, start: Any) -> None:
-    first, second = start(ASKER, folder), start(ASKER, folder)
-    first.ask()
-    local_server(folder)
-    first.kill()
-    url, key = second.ask()
-
-    server = local_server(folder)
-
-    assert (server.base_url, server.api_key) == (url, key)
-
-
-def test_processes_that_start_at_once_share_one_server(folder: Path, start: Any) -> None:
-    processes = [start(ASKER, folder) for _ in range(3)]
-    for process in processes:
-        process.tell()
-
-    answers = [process.hear() for process in processes]
-
-    assert len({tuple(answer) for answer in answers}) == 1
-    url, key = answers[0]
-    assert status_of(LocalServer(url, key)) == 200
-
-
-def test_without_a_folder_the_data_is_kept_in_the_users_data_folder(tmp_path: Path, start: Any) -> None:
-    home = {"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
-    process = start(ASKER, **home)
-
-    _, key = process.ask()
-
-    (stored,) = tmp_path.rglob("local/key")
-    assert stored.read_text() == key
-    assert "reka" in stored.parts
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_joins_its_parent_and_outlives_it(folder: Path, start: Any) -> None:
-    parent = start(FORKER, folder)
-    url, parent_pid = parent.hear()
-
-    url_in_child, child_pid = parent.ask()
-    assert child_pid != parent_pid
-    assert url_in_child == url
-    assert status_of(LocalServer(url, (folder / "key").read_text())) == 200
-
-    try:
-        parent.kill()
-        new_url, new_pid = parent.ask()
-        assert new_pid == child_pid
-        assert new_url != url
-        assert json.loads((folder / "server.json").read_text()) == {"base_url": new_url, "pid": int(child_pid)}
-        assert status_of(LocalServer(new_url, (folder / "key").read_text())) == 200
-    finally:
-        os.kill(int(child_pid), signal.SIGKILL)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_that_ends_leaves_its_parents_server_alone(folder: Path, start: Any) -> None:
-    script = FORKER.replace("os.wait()", "os.wait(); print(local_server(folder).base_url, flush=True); input()")
-    script = script.replace("for line in sys.stdin:", "for line in ['once']:")
-    parent = start(script, folder)
-
-    url, _ = parent.hear()
-    in_child, _ = parent.hear()
-    (after,) = parent.hear()
-
-    assert url == in_child == after
-    assert status_of(LocalServer(url, (folder / "key").read_text())) == 200
-
-
-def test_a_missing_package_is_told_with_the_command_that_installs_it(folder: Path, start: Any) -> None:
-    script = """
-import sys
-from pathlib import Path
-sys.modules["fastapi"] = None
-from reka.server.embedded import local_server
-try:
-    local_server(Path(sys.argv[1]))
-except Exception as error:
-    print(type(error).__name__, error)
-"""
-    said = " ".join(start(script, folder).hear())
-
-    assert said.startswith("InvalidArgumentError")
-    assert "pip install 'reka[server]'" in said
-    assert "fastapi" in said

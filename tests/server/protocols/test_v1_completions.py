@@ -1,40 +1,21 @@
 """`/v1/chat/completions` with the rule-based model behind the server, in the live host's form and OpenAI's full one."""
 
-import json
 from typing import Any
 
 import pytest
 
 from tests.support.caller import Caller
 from tests.support.protocols import (
-    ADD,
-    WEATHER,
     completion_chunks,
+    completion_text,
     deltas,
     event_data,
-    merge_tool_calls,
     messages,
-    openai_tool,
     post_completion,
 )
 from tests.support.rule_model import RuleModel
 
 COUNTED = "one two three four five six seven"
-PERSON = {
-    "type": "object",
-    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
-    "required": ["name", "age"],
-}
-
-
-def text_of(answer: Any, stream: bool) -> tuple[str, str]:
-    """The text of an answer and why it ended."""
-    if stream:
-        events = completion_chunks(answer)
-        text = "".join(delta.get("content") or "" for delta in deltas(events))
-        return text, [choice["finish_reason"] for event in events for choice in event["choices"]][-1]
-    choice = answer.json()["choices"][0]
-    return choice["message"]["content"], choice["finish_reason"]
 
 
 def test_an_answer_has_the_form_of_this_generation(modelled: Caller) -> None:
@@ -140,7 +121,10 @@ def test_what_is_left_out_is_left_to_the_model(modelled: Caller, rules: RuleMode
 def test_an_answer_ends_where_it_should(
     modelled: Caller, stream: bool, given: dict[str, Any], text: str, reason: str
 ) -> None:
-    assert text_of(post_completion(modelled, f"Repeat: {COUNTED}", stream=stream, **given), stream) == (text, reason)
+    assert completion_text(post_completion(modelled, f"Repeat: {COUNTED}", stream=stream, **given), stream) == (
+        text,
+        reason,
+    )
 
 
 @pytest.mark.parametrize("form", [lambda url: url, lambda url: {"url": url}], ids=["live", "openai"])
@@ -179,140 +163,8 @@ def test_what_the_system_says_reaches_the_model(modelled: Caller, rules: RuleMod
 
     answer = modelled.ask("POST", "/v1/chat/completions", json={"messages": conversation})
 
-    assert text_of(answer, stream=False)[0] == "Your name is Ann."
+    assert completion_text(answer, stream=False)[0] == "Your name is Ann."
     assert rules.requests[0]["messages"] == conversation
-
-
-@pytest.mark.parametrize("form", [dict, openai_tool], ids=["live", "openai"])
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_tool_is_called_with_json_text(modelled: Caller, form: Any, stream: bool) -> None:
-    answer = post_completion(modelled, "Please add 2 and 3", tools=[form(ADD), form(WEATHER)], stream=stream)
-
-    if stream:
-        events = completion_chunks(answer)
-        (call,) = merge_tool_calls(events)
-        assert sum("tool_calls" in delta for delta in deltas(events)) > 2  # passed on as they come
-        assert events[-1]["choices"][0]["finish_reason"] == "tool_calls"
-    else:
-        (choice,) = answer.json()["choices"]
-        assert choice["finish_reason"] == "tool_calls"
-        assert choice["message"]["content"] is None
-        (whole,) = choice["message"]["tool_calls"]
-        assert whole["type"] == "function"
-        call = {"id": whole["id"], **whole["function"]}
-    assert call["id"]
-    assert call["name"] == "add"
-    assert json.loads(call["arguments"]) == {"a": 2, "b": 3}
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_several_tools_are_called_at_once(modelled: Caller, stream: bool) -> None:
-    answer = post_completion(modelled, "At once: add 1 and 2; get_weather in Oslo", tools=[ADD, WEATHER], stream=stream)
-
-    calls = (
-        merge_tool_calls(completion_chunks(answer))
-        if stream
-        else [call["function"] for call in answer.json()["choices"][0]["message"]["tool_calls"]]
-    )
-    assert [call["name"] for call in calls] == ["add", "get_weather"]
-
-
-RESULT_FORMS = {
-    "live": [{"role": "user", "content": "[Tool result for call-1]: 5"}],
-    "openai": [{"role": "tool", "tool_call_id": "call-1", "content": "5"}],
-    "openai parts": [{"role": "tool", "tool_call_id": "call-1", "content": [{"type": "text", "text": "5"}]}],
-}
-
-
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("result", RESULT_FORMS.values(), ids=RESULT_FORMS)
-@pytest.mark.parametrize("content", [None, ""])
-def test_a_tools_result_is_answered_with(
-    modelled: Caller, result: list[Any], stream: bool, content: str | None
-) -> None:
-    call = {"id": "call-1", "type": "function", "function": {"name": "add", "arguments": '{"a": 2, "b": 3}'}}
-    conversation = [*messages("Please add 2 and 3"), {"role": "assistant", "content": content, "tool_calls": [call]}]
-
-    answer = modelled.ask(
-        "POST",
-        "/v1/chat/completions",
-        json={"messages": [*conversation, *result], "tools": [openai_tool(ADD)], "stream": stream},
-    )
-
-    assert text_of(answer, stream) == ("The result is 5.", "stop")
-
-
-@pytest.mark.parametrize(
-    ("choice", "called"),
-    [
-        (None, None),
-        ("auto", None),
-        ("none", None),
-        ("tool", "add"),
-        ("required", "add"),
-        ("any", "add"),
-        ("get_weather", "get_weather"),
-        ({"type": "function", "function": {"name": "get_weather"}}, "get_weather"),
-        ({"type": "tool", "name": "get_weather"}, "get_weather"),
-    ],
-    ids=str,
-)
-def test_a_tool_is_called_when_it_must_be(modelled: Caller, choice: Any, called: str | None) -> None:
-    answer = post_completion(modelled, "Good morning", tools=[ADD, WEATHER], tool_choice=choice).json()
-
-    calls = answer["choices"][0]["message"].get("tool_calls", [])
-    assert [call["function"]["name"] for call in calls] == ([called] if called else [])
-
-
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("choice", ["auto", "none", "tool", "add"])
-def test_a_model_that_takes_reka_forms_alone_is_asked_in_them(
-    rules: RuleModel, reka_formed: Caller, stream: bool, choice: str
-) -> None:
-    conversation = [{"role": "system", "content": "Be kind."}, *messages("add 1 and 2")]
-
-    answer = reka_formed.ask(
-        "POST",
-        "/v1/chat/completions",
-        json={
-            "messages": conversation,
-            "tools": [openai_tool(ADD), openai_tool(WEATHER)],
-            "tool_choice": choice,
-            "stream": stream,
-        },
-    )
-
-    calls = (
-        merge_tool_calls(completion_chunks(answer))
-        if stream
-        else answer.json()["choices"][0]["message"].get("tool_calls", [])
-    )
-    assert len(calls) == (0 if choice == "none" else 1)
-    (body,) = rules.requests
-    assert body["messages"] == [{"role": "user", "content": "Be kind.\n\nadd 1 and 2"}]
-    assert body["tools"] == ([ADD] if choice == "add" else [ADD, WEATHER])
-    assert body["tool_choice"] == ("tool" if choice == "add" else choice)
-    assert "stream" not in body  # it would be answered with nothing
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_follows_a_schema(modelled: Caller, stream: bool) -> None:
-    wanted = {"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON, "strict": True}}
-
-    answer = post_completion(modelled, 'Describe "Ann", who is 42', response_format=wanted, stream=stream)
-
-    assert json.loads(text_of(answer, stream)[0]) == {"name": "Ann", "age": 42}
-
-
-def test_an_answer_is_json_if_no_more_is_asked_for(modelled: Caller) -> None:
-    answer = post_completion(modelled, "Hi", response_format={"type": "json_object"})
-
-    assert isinstance(json.loads(text_of(answer, stream=False)[0]), dict)
-
-
-def test_an_answer_is_text_if_that_is_asked_for(modelled: Caller, rules: RuleModel) -> None:
-    assert text_of(post_completion(modelled, "Repeat: x", response_format={"type": "text"}), stream=False)[0] == "x"
-    assert "response_format" not in rules.requests[0]
 
 
 def test_chunks_of_a_dataset_come_with_the_answer(modelled: Caller) -> None:
@@ -320,7 +172,7 @@ def test_chunks_of_a_dataset_come_with_the_answer(modelled: Caller) -> None:
         modelled, "When does the owl of the mill hunt?", retrieval_dataset="notes", retrieval_top_k=1
     )
 
-    assert "The owl of the mill hunts at night." in text_of(answer, stream=False)[0]
+    assert "The owl of the mill hunts at night." in completion_text(answer, stream=False)[0]
     (chunk,) = answer.json()["retrieved_chunks"]
     assert chunk["source"] == "notes.txt"
     assert set(chunk) == {"text", "source", "score", "similarity"}
@@ -337,40 +189,12 @@ def test_chunks_of_a_dataset_come_with_the_last_chunk_of_a_stream(modelled: Call
     assert last["retrieved_chunks"][0]["source"] == "notes.txt"
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_tool_is_called_with_what_a_dataset_says(modelled: Caller, rules: RuleModel, stream: bool) -> None:
-    answer = post_completion(
-        modelled, "Use add on 12 and 30 eggs of the hen", tools=[ADD], retrieval_dataset="notes", stream=stream
-    )
-
-    if stream:
-        events = completion_chunks(answer)
-        call, found = merge_tool_calls(events)[0], events[-1]["retrieved_chunks"]
-    else:
-        call, found = (
-            answer.json()["choices"][0]["message"]["tool_calls"][0]["function"],
-            answer.json()["retrieved_chunks"],
-        )
-    assert json.loads(call["arguments"]) == {"a": 12, "b": 30}
-    assert "12 eggs" in found[0]["text"]
-    assert "<passages>" in rules.requests[0]["messages"][-1]["content"]
-
-
-def test_an_answer_of_a_schema_is_made_from_a_dataset(modelled: Caller, rules: RuleModel) -> None:
-    wanted = {"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON}}
-
-    answer = post_completion(modelled, 'The hen "Berta" has 12', response_format=wanted, retrieval_dataset="notes")
-
-    assert json.loads(text_of(answer, stream=False)[0]) == {"name": "Berta", "age": 12}
-    assert answer.json()["retrieved_chunks"]
-
-
 def test_messages_need_not_alternate(modelled: Caller) -> None:
     conversation = [*messages("My name is Ann."), *messages("I like owls."), *messages("What is my name?")]
 
     answer = modelled.ask("POST", "/v1/chat/completions", json={"messages": conversation})
 
-    assert text_of(answer, stream=False)[0] == "Your name is Ann."
+    assert completion_text(answer, stream=False)[0] == "Your name is Ann."
 
 
 def test_a_conversation_may_end_with_the_assistant(modelled: Caller, rules: RuleModel) -> None:
@@ -387,8 +211,8 @@ def test_any_text_comes_back_as_it_was_sent(modelled: Caller) -> None:
     whole = post_completion(modelled, f"Repeat: {text}")
     streamed = post_completion(modelled, f"Repeat: {text}", stream=True)
 
-    assert text_of(whole, stream=False)[0] == text
-    assert text_of(streamed, stream=True)[0] == text
+    assert completion_text(whole, stream=False)[0] == text
+    assert completion_text(streamed, stream=True)[0] == text
 
 
 def test_models_are_listed_and_told_one_by_one(modelled: Caller) -> None:
