@@ -31,7 +31,7 @@ def http_address(address: str, argument: str, wanted: str) -> SplitResult:
         parts = urlsplit(address)
         is_address = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_address = False
+        parts, is_address = urlsplit(""), False
     if not is_address:
         shown = "a value with an @" if "@" in address else repr(address)
         raise InvalidArgumentError(f"{argument}: got {shown}, {wanted}")

@@ -253,7 +253,7 @@ def test_what_the_documented_endpoint_cannot_do_is_named_and_nothing_is_sent(
         reka.Reka(KEY, fake.url, api="v0") as client,
         pytest.raises(reka.UnsupportedRequestError, match=f"^{named}.*not on the documented endpoint"),
     ):
-        client.complete(**{"messages": HI, **arguments})
+        client.complete(**_asking(arguments))
 
     assert fake.requests == []
 
@@ -266,7 +266,7 @@ def test_features_of_both_generations_clash_before_the_question_is_sent(
     extra = {**arguments.get("extra_request_args", {}), "retrieval_dataset": "alice"}
 
     with pytest.raises(reka.UnsupportedRequestError, match=f"{named}.* and retrieval_dataset: "):
-        sync_client.complete(**{"messages": HI, **arguments, "extra_request_args": extra})
+        sync_client.complete(**_asking(arguments, extra_request_args=extra))
 
     assert fake.paths == [ROOT]
 
@@ -291,7 +291,7 @@ def test_a_server_that_can_do_both_is_sent_both_at_the_completions_endpoint(
     fake.will_answer(200, completion(content="Hello", retrieved_chunks=[{"chunk": "t"}]))
     extra = {**arguments.get("extra_request_args", {}), "retrieval_dataset": "alice"}
 
-    answer = sync_client.complete(**{"messages": HI, **arguments, "extra_request_args": extra})
+    answer = sync_client.complete(**_asking(arguments, extra_request_args=extra))
 
     assert fake.paths == [ROOT, V1], named
     assert fake.requests[1].json["retrieval_dataset"] == "alice"
@@ -350,3 +350,8 @@ def test_a_documented_chat_asks_nobody_what_the_server_can_do(client: reka.Reka,
     client.chat("Hi", retrieval_dataset="alice", length_penalty=1.0)
 
     assert fake.paths == [V0]
+
+
+def _asking(arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Arguments of `complete`, with messages if they name none."""
+    return {"messages": HI, **arguments, **more}
