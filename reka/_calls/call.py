@@ -12,12 +12,12 @@ from reka.types import OnProgress, StreamEvent
 T = TypeVar("T")
 
 OwnErrors: TypeAlias = Callable[[int, str], type[RekaError] | None]
-"""What a call makes of a status and its detail; None where it knows no better than the status."""
+"""Maps status and detail to an error class of this endpoint; None for the status's default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file to send, with the form fields that go before it."""
+    """A file to upload, with the form fields before it."""
 
     source: Source
     fields: Mapping[str, str]
@@ -25,7 +25,7 @@ class Upload:
 
 
 def default_errors(status: int, detail: str) -> None:
-    """Leave it to the status which error an answer is."""
+    """Use the status's default error class."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,28 +36,28 @@ from reka.types import StreamEvent
 T = TypeVar("T")
 V = TypeVar("V")
 
-# A stream's bytes that are decoded at a time: fewer at first, so that the first event need not wait for others.
+# Bytes of a stream that are decoded at a time: fewer at first, so that the first event does not wait for others.
 _FIRST_BYTES: Final = 256
 _READ_BYTES: Final = 2 * 1024
-# As in the sync transport.
+# See the sync transport.
 _DRAIN_SECONDS: Final = 0.2
 _LIBRARY: Final = f"aiohttp/{aiohttp.__version__}"
 _FAILURES: Final = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
 class AsyncTransport:
-    """Sends calls. Safe to share between tasks, and between event loops: each gets a session of its own.
+    """Sends calls. Can be shared by tasks and by event loops; each loop has its own session.
 
     Args:
-        settings: Headers, proxies and the like.
-        session: The caller's own session, used as it is, on its own loop, and not closed; None makes one a loop.
+        settings: Headers, proxies and so on.
+        session: The caller's session, used unchanged on its loop and not closed; None creates one per loop.
     """
 
     def __init__(self, settings: TransportSettings, session: aiohttp.ClientSession | None = None) -> None:
         self._settings = settings
         self._proxies = Proxies(settings.proxies if session is None else settings.proxies or {}, HTTP)
         self._given = session
-        # Each entry is taken out when its loop ends: a session holds its loop, so weak keys would not do.
+        # Entries are removed when their loop ends: a session refers to its loop, so weak keys do not work.
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopSession] = {}
         self._tls: ssl.SSLContext | None = None
 
@@ -87,7 +87,7 @@ class AsyncTransport:
     async def _send(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
         response, head = await self._open(call, server, timeout, started)
         if response.content.is_eof() and response.content.exception() is None:
-            # All of it came with the head, as a short answer does, and its connection has been given back already.
+            # The whole body arrived with the head, and the connection has been released already.
             return call.read(Reply(head.status, head.headers, response.content.read_nowait(), head.request_line))
         return call.read(await self._read_all(response, head, timeout, _end(call, timeout, started)))
 
@@ -206,11 +206,11 @@ class AsyncTransport:
 
 
 class _LoopSession:
-    """A session that ends with its event loop, whether anybody closes it or not.
+    """A session that closes with its event loop even if the caller never closes it.
 
     Args:
-        given: The caller's own, which is not closed; None makes one.
-        on_close: Called at the end.
+        given: The caller's session, which is not closed; None creates one.
+        on_close: Called when it closes.
     """
 
     def __init__(self, given: aiohttp.ClientSession | None, on_close: Callable[[], object]) -> None:
@@ -221,10 +221,10 @@ class _LoopSession:
         self._keeper = self._close_at_loop_end()
 
     async def keep(self) -> None:
-        """Begin the generator that closes the session.
+        """Start the generator that closes the session.
 
-        An event loop closes the asynchronous generators begun on it when it ends (`asyncio.run` does, by
-        `loop.shutdown_asyncgens`). That is the one notice it gives.
+        At its end an event loop closes the asynchronous generators started on it (`asyncio.run` calls
+        `loop.shutdown_asyncgens`); it gives no other notice.
         """
         await anext(self._keeper)
 
@@ -238,29 +238,29 @@ class _LoopSession:
             self._on_close()
             if self._is_own:
                 await self.session.close()
-                await asyncio.sleep(0)  # a socket is closed in the loop's next round, and this may be its last
+                await asyncio.sleep(0)  # a socket closes in the loop's next iteration, which may be its last
 
 
 def _request_limits(
     call: Call[Any], headers: dict[str, str], timeout: Timeout, end: float, deadlines: Deadlines
 ) -> tuple[Any, aiohttp.ClientTimeout, AbstractContextManager[object]]:
-    """Body of a request, what is left to aiohttp's timers, and what else bounds it."""
+    """Body of a request, the limits left to aiohttp's timers, and the context manager of the other limits."""
     if isinstance(call.body, Upload):
         limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
         return _upload_blocks(call.body, headers), limits, AbortOnError()
-    # aiohttp would first have to find out what wraps bytes.
+    # Saves aiohttp the look-up of the payload class.
     body = call.body and aiohttp.BytesPayload(call.body)
     return body, _connecting(timeout.connect), Wait(deadlines, timeout.read, end)
 
 
 @lru_cache(maxsize=64)
 def _connecting(seconds: float) -> aiohttp.ClientTimeout:
-    """Only connecting is left to aiohttp's timers."""
+    """Timeouts of aiohttp: only the connection."""
     return aiohttp.ClientTimeout(sock_connect=seconds)
 
 
 def _end(call: Call[Any], timeout: Timeout, started: float) -> float:
-    """When a call is over in all; an upload's end is its watch's business."""
+    """Deadline of a call; the watchdog ends an upload."""
     return math.inf if isinstance(call.body, Upload) else started + timeout.total
 
 
@@ -270,7 +270,7 @@ def _upload_blocks(upload: Upload, headers: dict[str, str]) -> AsyncIterator[byt
         headers["Content-Length"] = str(length)
 
     async def read() -> AsyncGenerator[bytes, None]:
-        # In a thread: reading and compressing would hold up every other task.
+        # In a thread: reading and compressing would block the event loop.
         while block := await asyncio.to_thread(next, blocks, b""):
             yield block
 
@@ -280,7 +280,7 @@ def _upload_blocks(upload: Upload, headers: dict[str, str]) -> AsyncIterator[byt
 async def _block(
     response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float, deadlines: Deadlines, most: int
 ) -> bytes:
-    """Give what has come of the body, once there is something; nothing at its end."""
+    """Return the next bytes of the body; none at its end."""
     try:
         with Wait(deadlines, timeout.read, end):
             return await response.content.read(most)

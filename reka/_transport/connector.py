@@ -1,4 +1,4 @@
-"""The aiohttp session of one event loop: how much it reads at a time, and how an upload that fails is cut off."""
+"""The aiohttp session of an event loop: size of reads, and aborting of failed uploads."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,57 +10,56 @@ import aiohttp
 # Bytes that are taken from a socket at a time. asyncio makes room for 256 KiB at each read, which costs a small answer,
 # and aiohttp parses all that came before it wakes who waits, which delays the first event of a fast stream.
 _RECEIVED_BYTES: Final = 16 * 1024
-# What notes the connection of the task's upload.
-_CUT: "ContextVar[AbortOnError | None]" = ContextVar("_CUT", default=None)
+# Records the connection of the current task's upload.
+_ABORT: "ContextVar[AbortOnError | None]" = ContextVar("_ABORT", default=None)
 
 
 def new_session() -> aiohttp.ClientSession:
-    """Open a session that limits, retries and remembers nothing by itself."""
-    # `limit=0`: how many calls are in flight is the caller's business. Proxies are resolved by the transport, and no
-    # cookies are kept.
+    """Create a session without limits, retries and cookies of its own."""
+    # `limit=0`: the caller limits the calls in flight. The transport resolves proxies.
     session = aiohttp.ClientSession(connector=_Connector(limit=0), trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
-    # aiohttp would send a GET or DELETE once more by itself, past `max_retries` and unseen by log and `on_event`.
-    session._retry_connection = False  # noqa: SLF001  # there is no public way
+    # aiohttp would resend a GET or DELETE itself, beyond `max_retries` and invisible to log and `on_event`.
+    session._retry_connection = False  # noqa: SLF001  # no public option
     return session
 
 
 class AbortOnError:
-    """Cuts the connection of a task's request if it fails or is cancelled; a context manager.
+    """Context manager that aborts the connection of a failed or cancelled request.
 
-    aiohttp closes it too, but a socket that has bytes to send stays open until the server has taken them.
+    aiohttp only closes it: a socket with pending bytes stays open until the server has read them.
     """
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
 
     def __enter__(self) -> None:
-        _CUT.set(self)
+        _ABORT.set(self)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        _CUT.set(None)
+        _ABORT.set(None)
         if kind is not None and self._transport is not None:
             self._transport.abort()
 
-    async def noted(
+    async def record(
         self, connecting: Coroutine[Any, Any, aiohttp.connector.Connection]
     ) -> aiohttp.connector.Connection:
-        """Await a connection and remember it."""
+        """Await a connection and record its transport."""
         connection = await connecting
         self._transport = connection.transport
         return connection
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Reads less at a time than asyncio would; notes the connection of an upload for its `AbortOnError`."""
+    """Limits the size of reads; records the connection of an upload for its `AbortOnError`."""
 
     async def _create_connection(self, *arguments: Any, **options: Any) -> Any:
         protocol = await super()._create_connection(*arguments, **options)
         transport: Any = protocol.transport
-        if hasattr(transport, "max_size"):  # asyncio's own, of a plain socket
+        if hasattr(transport, "max_size"):  # asyncio's transport of a plain socket
             transport.max_size = _RECEIVED_BYTES
         return protocol
 
     def connect(self, *arguments: Any, **options: Any) -> Any:
         connecting = super().connect(*arguments, **options)
-        cut = _CUT.get()
-        return connecting if cut is None else cut.noted(connecting)
+        abort = _ABORT.get()
+        return connecting if abort is None else abort.record(connecting)

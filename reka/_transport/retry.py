@@ -25,19 +25,19 @@ class Limits:
     retry: RetryPolicy
 
     def changed(self, timeout: float | Timeout | None, max_retries: int | None = None) -> "Limits":
-        """The same with another timeout or number of retries; None keeps what is."""
+        """Copy with another timeout or number of retries; None keeps the present one."""
         return Limits(
             self.timeout if timeout is None else as_timeout(timeout),
             self.retry if max_retries is None else RetryPolicy(max_retries),
         )
 
     def next_wait(self, call: Call[Any], started: float, attempt: int, error: Exception) -> float | None:
-        """Seconds until a call is sent again; None if it is not, as too late, too often, or of no use.
+        """Seconds until the next attempt; None if no time or retries are left, or the error is not retryable.
 
         Args:
-            call: What is sent.
+            call: The call.
             started: When the call began, by `time.monotonic`.
-            attempt: How many tries there were, from 1.
+            attempt: Number of attempts so far, from 1.
             error: What the last one ended in.
         """
         if not isinstance(error, RekaError) or not may_retry(error, call):

@@ -35,7 +35,7 @@ class TransportSettings:
     on_event: OnEvent | None = None
 
     def request_headers(self, call: Call[Any], key: str, library: str) -> dict[str, str]:
-        """The headers of a request but for what its body brings along.
+        """Headers of a request, except those of its body.
 
         Args:
             call: What is sent.
@@ -53,14 +53,17 @@ class TransportSettings:
         }
 
     def ca_bundle_path(self) -> str:
-        """The file or folder of certificates to trust; certifi's, if neither caller nor environment names one.
+        """File or folder of trusted certificates; certifi's, if neither the caller nor the environment sets one.
 
         Raises:
-            InvalidArgumentError: There is none at that path.
+            InvalidArgumentError: The path does not exist.
         """
         path = self.ca_bundle or next((path for name in _CA_VARIABLES if (path := os.environ.get(name))), None)
         if path is not None and not Path(path).exists():
-            raise InvalidArgumentError(f"ca_bundle: there is nothing at {path!r} (or it is set in the environment)")
+            raise InvalidArgumentError(
+                f"ca_bundle: {path!r} does not exist; correct it (ca_bundle, or REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, "
+                "SSL_CERT_FILE)"
+            )
         return path or certifi.where()
 
     def observe(

@@ -40,22 +40,22 @@ V = TypeVar("V")
 
 _POOL_CONNECTIONS: Final = 64
 _READ_BYTES: Final = 64 * 1024
-# How long a stream that has said that it is whole may take to end, so that its connection can serve again.
+# Seconds within which a complete stream must end for its connection to be reused.
 _DRAIN_SECONDS: Final = 0.2
 _FAILURES: Final = (requests.RequestException, HTTPError, OSError)
 
 
 class SyncTransport:
-    """Sends calls. Safe to share between threads; a forked process gets connections of its own.
+    """Sends calls. Can be shared by threads; a forked process gets its own connections.
 
     Args:
-        settings: Headers, proxies and the like.
-        session: The caller's own session, used as it is and not closed; None makes one.
+        settings: Headers, proxies and so on.
+        session: The caller's session, used unchanged and not closed; None creates one.
     """
 
     def __init__(self, settings: TransportSettings, session: requests.Session | None = None) -> None:
         self._settings = settings
-        # A session of the caller's own looks into the environment itself, if it is to.
+        # The caller's session reads the environment itself.
         self._proxies = Proxies(settings.proxies if session is None else settings.proxies or {}, HTTP | SOCKS)
         self._verify: str | None = None
         self._lock = threading.Lock()
@@ -64,19 +64,19 @@ class SyncTransport:
         self._process = os.getpid()
 
     def send(self, call: Call[T], server: Server, limits: Limits) -> T:
-        """Send a call and read its whole answer, trying again where that can help.
+        """Send a call with retries and read its whole response.
 
         Raises:
-            RekaError: What went wrong, as `reka.errors` draws it.
+            RekaError: See `reka.errors`.
         """
         answer: T = self._with_retries(self._send, call, server, limits)
         return answer
 
     def stream(self, call: StreamCall, server: Server, limits: Limits) -> Iterator[StreamEvent]:
-        """Send a call and give its answer as it comes; tries again until the first bytes have come, and never after.
+        """Send a call and stream its response; retries only before the first event.
 
         Returns:
-            A generator; closing it closes the connection.
+            A generator of events; closing it closes the connection.
         """
         return self._with_retries(self._begin, call, server, limits)
 
@@ -166,7 +166,7 @@ class SyncTransport:
         proxies = {"http": proxy, "https": proxy} if proxy else {}
         prepared = session.prepare_request(requests.Request(call.method, url, headers, data=body))
         if self._own:
-            # Past `Session.send`, which would read ahead at a redirect, keep cookies, and take twice the time.
+            # Bypasses `Session.send`, which reads ahead at a redirect, keeps cookies and takes twice the time.
             verify = self._trusted(url)
             adapter = cast("BoundedAdapter", session.get_adapter(url))
             adapter.bound(bounds)
@@ -183,7 +183,7 @@ class SyncTransport:
     def _current_session(self) -> requests.Session:
         with self._lock:
             if self._own and self._process != os.getpid():
-                # A forked child must not speak on its parent's connections, nor close them.
+                # A forked child must neither use nor close its parent's connections.
                 self._session, self._process = None, os.getpid()
             if self._session is None:
                 self._session = _new_session()
@@ -192,7 +192,7 @@ class SyncTransport:
 
 def _new_session() -> requests.Session:
     session = requests.Session()
-    # Proxies and CA bundles are resolved once, by the transport; netrc must not put another key beside ours.
+    # The transport resolves proxies and CA bundles once; netrc must not add another key.
     session.trust_env = False
     adapter = BoundedAdapter(pool_maxsize=_POOL_CONNECTIONS)
     session.mount("https://", adapter)
@@ -224,8 +224,8 @@ def _body(response: requests.Response, request_line: str, timeout: Timeout, dead
     """Give the body as it arrives, so that one that trickles in cannot outlast the deadline."""
     raw = response.raw
     try:
-        # Of a chunked body, which a stream of events is, `stream` gives chunk by chunk, at half of what `read1` takes;
-        # of any other it would wait until all that was asked for has come.
+        # `stream` yields a chunked body chunk by chunk in half the time of `read1`; of any other body it waits for a
+        # full block.
         blocks = raw.stream(_READ_BYTES, True) if raw.chunked else iter(partial(raw.read1, _READ_BYTES, True), b"")
         for block in blocks:
             yield block

@@ -1,4 +1,4 @@
-"""The time an upload has under asyncio: aiohttp bounds the wait for an answer, but not a server that stops reading."""
+"""Time limits of an upload under asyncio: aiohttp limits the wait for a response, not a server that stops reading."""
 
 import asyncio
 import time
@@ -14,29 +14,29 @@ T = TypeVar("T")
 
 
 class UploadWatchdog:
-    """Ends an upload that makes no progress, or whose answer is not there in time.
+    """Cancels an upload that makes no progress, or whose response does not arrive in time.
 
     Args:
-        upload: What is sent.
-        timeout: Its `read` is the longest time without progress; its `total` is the answer's, once all is sent.
+        upload: The upload.
+        timeout: `read` limits the time without progress, `total` the wait for the response once all is sent.
     """
 
     def __init__(self, upload: Upload, timeout: Timeout) -> None:
-        self.upload = replace(upload, on_progress=self._made)
-        self._told = upload.on_progress
+        self.upload = replace(upload, on_progress=self._record_progress)
+        self._on_progress = upload.on_progress
         self._timeout = timeout
         self._limit = timeout.read
         self._since = time.monotonic()
 
     async def run(self, sending: Coroutine[Any, Any, T], request_line: str) -> T:
-        """Wait for what sends `upload`.
+        """Run the coroutine that sends `upload`.
 
         Args:
-            sending: Sends it, and reads the answer.
-            request_line: What it is, for the error.
+            sending: Sends the upload and reads the response.
+            request_line: Method and URL, for the error.
 
         Raises:
-            APITimeoutError: There was no progress for too long.
+            APITimeoutError: No progress for too long.
         """
         task = asyncio.ensure_future(sending)
         try:
@@ -51,9 +51,9 @@ class UploadWatchdog:
                 await asyncio.wait({task})
         return task.result()
 
-    def _made(self, sent: int, size: int | None) -> None:
+    def _record_progress(self, sent: int, size: int | None) -> None:
         self._since = time.monotonic()
         if sent == size:
             self._limit = self._timeout.total
-        if self._told is not None:
-            self._told(sent, size)
+        if self._on_progress is not None:
+            self._on_progress(sent, size)

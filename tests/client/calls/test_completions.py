@@ -94,8 +94,10 @@ def test_extra_arguments_are_sent_and_override_the_others(client: reka.Reka, fak
 def test_a_bad_argument_is_named_and_nothing_is_sent(
     sync_client: reka.Reka, fake: FakeReka, arguments: dict[str, Any], message: str
 ) -> None:
+    call: dict[str, Any] = {"messages": HI, **arguments}
+
     with pytest.raises(reka.InvalidArgumentError) as caught:
-        sync_client.complete(**{"messages": HI, **arguments})
+        sync_client.complete(**call)
 
     assert message in str(caught.value)
     assert fake.requests == []
