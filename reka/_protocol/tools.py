@@ -43,7 +43,7 @@ def normalized_choice(choice: object, tools: Sequence[Mapping[str, Any]]) -> str
     if choice is None or choice in ("auto", "none"):
         return None if choice is None else str(choice)
     if not tools:
-        raise InvalidArgumentError("tool_choice: got a forced call without tools")
+        raise InvalidArgumentError("tool_choice: a call is forced, but there are no tools")
     if choice in ("required", "any", "tool"):
         return "required"
     named = choice.get("function", choice) if isinstance(choice, Mapping) else choice

@@ -1,7 +1,6 @@
 """What the client lets through the server takes, and what it refuses the server refuses too: there is one table."""
 
 from collections.abc import Callable, Iterator, Mapping
-from inspect import signature
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,10 +48,14 @@ def test_client_and_server_take_the_same_values_of_a_parameter(client: reka.Reka
     assert None in refusals
 
 
-@pytest.mark.parametrize(("method", "question"), [("chat", "Hi"), ("complete", HI)])
-def test_the_arguments_of_a_client_are_checked_by_the_table(client: reka.Reka, method: str, question: object) -> None:
+@pytest.mark.parametrize(
+    ("method", "question", "options"), [("chat", "Hi", reka.ChatOptions), ("complete", HI, reka.CompletionOptions)]
+)
+def test_the_arguments_of_a_client_are_checked_by_the_table(
+    client: reka.Reka, method: str, question: object, options: type
+) -> None:
     ask: Callable[..., object] = getattr(client, method)
-    by_argument = {name: parameter for name, (_, parameter) in ARGUMENTS.items() if name in signature(ask).parameters}
+    by_argument = {name: parameter for name, (_, parameter) in ARGUMENTS.items() if name in options.__annotations__}
     for argument, parameter in by_argument.items():
         for value in VALUES[parameter.kind]:
             assert _error(ask, question, **{argument: value}) == _error(parameter.check, value, argument), argument

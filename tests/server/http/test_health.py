@@ -80,7 +80,7 @@ def test_a_server_whose_database_does_not_answer_is_not_ready(start: Start, call
 def test_requests_are_counted_by_route_and_status(start: Start, call: Call) -> None:
     api = call(start())
     api.chat("hi")
-    api.chat("hi", temperature=9)
+    api.chat("hi", temperature=-9)
     api.delete("none")
     api.ask("GET", "/nothing/at/all")
     api.ask("PROPFIND", "/chat")
