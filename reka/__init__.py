@@ -64,6 +64,7 @@ from reka.types import (
 )
 
 if TYPE_CHECKING:
+    from reka import adapters, errors, media
     from reka.async_client import AsyncReka
     from reka.client import Reka
     from reka.module_api import (
@@ -135,15 +136,18 @@ __all__ = [
     "Usage",
     "WaitTimeoutError",
     "__version__",
+    "adapters",
     "add_dataset",
     "add_folder",
     "chat",
     "complete",
     "delete_dataset",
     "ensure_dataset",
+    "errors",
     "get_models",
     "list_datasets",
     "list_models",
+    "media",
     "prepare_retrieval",
     "retrieval_job_status",
     "retrieve",
@@ -163,6 +167,7 @@ _HOMES = {
     "AsyncReka": "reka.async_client",
     "Reka": "reka.client",
 }
+_MODULES = frozenset({"adapters", "errors", "media"})
 
 if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
 
@@ -172,6 +177,8 @@ if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
             raise AttributeError(f"module 'reka' has no attribute {name!r}")
         from importlib import import_module
 
+        if name in _MODULES:
+            return import_module(f"reka.{name}")
         return getattr(import_module(_HOMES.get(name, "reka.module_api")), name)
 
 
