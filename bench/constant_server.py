@@ -5,17 +5,25 @@ one event per chunk of the transfer encoding, as servers send them. Below `/held
 chunk, as that of a model which thinks.
 """
 
+import argparse
 import asyncio
 import json
 import resource
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 TEXT: Final = "Hello John, how can I help you today? " * 5
 STREAMED_CHUNKS: Final = 5000
+CERTIFICATE: Final = Path(__file__).parents[1] / "tests" / "client" / "loopback.pem"
+"""Certificate and key of the loopback address, to be trusted by whoever connects over TLS."""
+
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+_LATE_SECONDS: Final = 0.002
 _WORD: Final = "word "
 _USAGE: Final = {"input_tokens": 12, "output_tokens": 48}
 _OPENAI_USAGE: Final = {"prompt_tokens": 12, "completion_tokens": 48, "total_tokens": 60}
@@ -30,7 +38,7 @@ def _whole(document: object) -> bytes:
 def _streamed(first: object, rest: Iterable[object]) -> tuple[bytes, bytes]:
     """Give what is sent at once, head and first event, and all the rest."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-    return head + _framed(_event(first)), b"".join(_framed(_event(event)) for event in rest) + b"0\r\n\r\n"
+    return head + _framed(_event(first)), b"".join(_framed(_event(event)) for event in rest) + _LAST_CHUNK
 
 
 def _event(data: object) -> bytes:
@@ -76,8 +84,9 @@ def _streams(chunks: int, so_far: bool) -> dict[bytes, tuple[bytes, bytes]]:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, streams: dict[bytes, tuple[bytes, bytes]]) -> None:
+    def __init__(self, streams: dict[bytes, tuple[bytes, bytes]], late_end: bool) -> None:
         self._streams = streams
+        self._late_end = late_end
         self._received = b""
         self._transport: asyncio.Transport | None = None
 
@@ -100,7 +109,11 @@ class _Connection(asyncio.Protocol):
         if b'"stream":true' in body.replace(b" ", b"") and path in self._streams:
             first, rest = self._streams[path]
             self._transport.write(first)
-            self._transport.write(rest)
+            if self._late_end:
+                self._transport.write(rest.removesuffix(_LAST_CHUNK))
+                asyncio.get_running_loop().call_later(_LATE_SECONDS, self._transport.write, _LAST_CHUNK)
+            else:
+                self._transport.write(rest)
         else:
             self._transport.write(_WHOLE.get(path, _NOT_FOUND))
 
@@ -117,14 +130,21 @@ def allow_many_connections() -> None:
 
 
 @contextmanager
-def constant_server(chunks: int = STREAMED_CHUNKS, *, so_far: bool = False) -> Iterator[str]:
+def constant_server(
+    chunks: int = STREAMED_CHUNKS, *, so_far: bool = False, tls: bool = False, late_end: bool = False
+) -> Iterator[str]:
     """Run the server in a process of its own and give its address.
 
     Args:
         chunks: How many a stream has.
         so_far: Whether a chunk of `/v1/chat` has the whole text so far, as Reka's host sends it, and not one word.
+        tls: Whether it is served over TLS, with `CERTIFICATE`.
+        late_end: Whether the last chunk of the transfer encoding comes some time behind the last event, as from servers
+            that write it apart.
     """
-    command = [sys.executable, "-m", "bench.constant_server", str(chunks), *(["so far"] if so_far else [])]
+    given = {"--so-far": so_far, "--tls": tls, "--late-end": late_end}
+    options = [option for option, is_set in given.items() if is_set]
+    command = [sys.executable, "-m", "bench.constant_server", str(chunks), *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -134,15 +154,24 @@ def constant_server(chunks: int = STREAMED_CHUNKS, *, so_far: bool = False) -> I
             process.stdin.close()
 
 
-async def _serve(chunks: int, so_far: bool) -> None:
+async def _serve(chunks: int, *, so_far: bool, tls: bool, late_end: bool) -> None:
     loop = asyncio.get_running_loop()
     streams = _streams(chunks, so_far)
-    server = await loop.create_server(lambda: _Connection(streams), "127.0.0.1", 0, backlog=4096)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    context = None
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+    server = await loop.create_server(lambda: _Connection(streams, late_end), "127.0.0.1", 0, backlog=4096, ssl=context)
+    print(f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     # Whoever started it closes its input, by intent or by ending.
     await loop.run_in_executor(None, sys.stdin.read)
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("chunks", type=int)
+    parser.add_argument("--so-far", action="store_true")
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--late-end", action="store_true")
     allow_many_connections()
-    asyncio.run(_serve(int(sys.argv[1]), sys.argv[2:] == ["so far"]))
+    asyncio.run(_serve(**vars(parser.parse_args())))

@@ -61,11 +61,18 @@ class Server:
 
 
 @contextmanager
-def serving(upstream: str) -> Iterator[Server]:
-    """Run a server in front of a model, on an empty data folder."""
+def serving(upstream: str, *program: str, **environment: str) -> Iterator[Server]:
+    """Run a server in front of a model, on an empty data folder.
+
+    Args:
+        upstream: The model's address.
+        program: A module that takes the options of `reka.server`, and its arguments before them; `reka.server` itself
+            if there is none.
+        environment: Variables of its environment besides ours.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "reka.server", "--port", "0", "--data-dir", folder]
-        settings = {"REKA_SERVER_UPSTREAM": upstream, "REKA_SERVER_UPSTREAM_MODEL": "reka-flash"}
+        command = [sys.executable, "-m", *(program or ["reka.server"]), "--port", "0", "--data-dir", folder]
+        settings = {"REKA_SERVER_UPSTREAM": upstream, "REKA_SERVER_UPSTREAM_MODEL": "reka-flash", **environment}
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ | settings
         ) as process:

@@ -1,0 +1,198 @@
+"""Decisions that make a call cheap, for both clients. The constant server's time is not counted."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import aiohttp
+import requests
+
+import reka
+from bench.constant_server import constant_server
+from bench.contestants import KEY, QUESTION
+from bench.decisions.measure import Decision, Round, inside, replaced, timed
+from reka._calls.call import Call
+from reka._transport import aio, connector
+from reka._transport.connections import BoundedAdapter
+from reka._transport.deadlines import Deadlines, Wait
+from reka.config import Timeout
+from reka.endpoint import Server
+
+T = TypeVar("T")
+
+CALLS: Final = 20
+"""Calls of a round, one at a time."""
+
+CONCURRENT_CALLS, IN_FLIGHT = 192, 64
+"""Calls of a round, and how many of them are in flight."""
+
+SYNC: Final = "a call of Reka"
+ASYNC: Final = "a call of AsyncReka"
+CONCURRENT: Final = f"a call of AsyncReka, {IN_FLIGHT} in flight"
+
+
+def one_at_a_time(client: reka.Reka) -> Round:
+    """Make a round of calls, one after the other."""
+
+    async def work() -> None:
+        for _ in range(CALLS):
+            client.chat(QUESTION)
+
+    return timed(work, CALLS)
+
+
+def one_at_a_time_async(client: reka.AsyncReka) -> Round:
+    """Async twin of `one_at_a_time`."""
+
+    async def work() -> None:
+        for _ in range(CALLS):
+            await client.chat(QUESTION)
+
+    return timed(work, CALLS)
+
+
+def concurrent(client: reka.AsyncReka) -> Round:
+    """Make a round of concurrent calls."""
+
+    async def work() -> None:
+        left = iter(range(CONCURRENT_CALLS))
+
+        async def call_on() -> None:
+            for _ in left:
+                await client.chat(QUESTION)
+
+        await asyncio.gather(*(call_on() for _ in range(IN_FLIGHT)))
+
+    return timed(work, CONCURRENT_CALLS)
+
+
+def session_per_call(url: str) -> Round:
+    """Make a round of calls, each with a client and so with a session of its own."""
+
+    async def work() -> None:
+        for _ in range(CALLS):
+            async with reka.AsyncReka(KEY, url) as client:
+                await client.chat(QUESTION)
+
+    return timed(work, CALLS)
+
+
+def plain_session(*, trust_env: bool) -> requests.Session:
+    """A session as a caller would pass it: the client uses it through `Session.send`."""
+    session = requests.Session()
+    session.trust_env = trust_env
+    session.mount("http://", BoundedAdapter(pool_maxsize=64))
+    return session
+
+
+def environment_session() -> aiohttp.ClientSession:
+    """A session that reads proxies from the environment at every request."""
+    return aiohttp.ClientSession(
+        connector=connector._Connector(limit=0), trust_env=True, cookie_jar=aiohttp.DummyCookieJar()
+    )
+
+
+class TimedWait(Wait):
+    """A wait with a timer of its own, as `asyncio.timeout` sets one."""
+
+    __slots__ = ("_timer",)
+
+    def __enter__(self) -> "TimedWait":
+        super().__enter__()
+        self._timer = asyncio.get_running_loop().call_later(self.deadline - time.monotonic(), self.end)
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._timer.cancel()
+        super().__exit__(*raised)
+
+
+@contextmanager
+def timer_per_wait() -> Iterator[None]:
+    """Set a timer for each wait."""
+    with replaced(aio, Wait=TimedWait), replaced(Deadlines, add=lambda *_: None):
+        yield
+
+
+class NoWait:
+    """Stands in for `aio.Wait` where aiohttp's timers do its work."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def __enter__(self) -> "NoWait":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def progress(self) -> None: ...
+
+
+def aiohttp_limits(
+    call: Call[Any], headers: dict[str, str], timeout: Timeout, end: float, deadlines: object
+) -> tuple[Any, aiohttp.ClientTimeout, AbstractContextManager[object]]:
+    """Stand in for `aio._request_limits`: aiohttp's timers bound the whole request."""
+    limits = aiohttp.ClientTimeout(total=end - time.monotonic(), sock_connect=timeout.connect, sock_read=timeout.read)
+    return call.body, limits, nullcontext()
+
+
+async def read_every_body(
+    self: aio.AsyncTransport, call: Call[T], server: Server, timeout: Timeout, started: float
+) -> T:
+    """Stand in for `AsyncTransport._send`: await a body that came with its head, too."""
+    response, head = await self._open(call, server, timeout, started)
+    return call.read(await self._read_all(response, head, timeout, aio._end(call, timeout, started)))
+
+
+async def decisions() -> AsyncGenerator[Decision, None]:
+    """Yield the decisions about calls."""
+    with constant_server() as url:
+        for decision in _of_sync_calls(url):
+            yield decision
+        async with AsyncExitStack() as stack:
+            client, other = [await stack.enter_async_context(reka.AsyncReka(KEY, url)) for _ in range(2)]
+            session = await stack.enter_async_context(environment_session())
+            for decision in _of_sessions(url, client, reka.AsyncReka(KEY, url, session=session)):
+                yield decision
+            for decision in _of_waits(client, other):
+                yield decision
+
+
+def _of_sync_calls(url: str) -> Iterator[Decision]:
+    with (
+        plain_session(trust_env=True) as reading_environment,
+        plain_session(trust_env=False) as sending,
+        reka.Reka(KEY, url, session=reading_environment) as with_environment,
+        reka.Reka(KEY, url, session=sending) as with_send,
+        reka.Reka(KEY, url) as client,
+    ):
+        yield Decision(
+            "proxies and CA bundle are resolved once", SYNC, one_at_a_time(with_environment), one_at_a_time(with_send)
+        )
+        yield Decision("past Session.send", SYNC, one_at_a_time(with_send), one_at_a_time(client))
+
+
+def _of_sessions(url: str, client: reka.AsyncReka, with_environment: reka.AsyncReka) -> Iterator[Decision]:
+    once = one_at_a_time_async(client)
+    yield Decision("proxies and CA bundle are resolved once", ASYNC, one_at_a_time_async(with_environment), once)
+    yield Decision("one session per event loop", ASYNC, session_per_call(url), once)
+
+
+def _of_waits(client: reka.AsyncReka, other: reka.AsyncReka) -> Iterator[Decision]:
+    once, many = one_at_a_time_async(client), concurrent(client)
+    for name, context in (
+        ("one timer per event loop, against one per wait", timer_per_wait),
+        (
+            "one timer per event loop, against aiohttp's",
+            partial(replaced, aio, Wait=NoWait, _request_limits=aiohttp_limits),
+        ),
+        ("a body that came with its head is not awaited", partial(replaced, aio.AsyncTransport, _send=read_every_body)),
+        ("bodies are wrapped for aiohttp", partial(replaced, aiohttp, BytesPayload=bytes)),
+    ):
+        yield Decision(name, ASYNC, inside(context, once), once)
+        yield Decision(name, CONCURRENT, inside(context, many), many)
+    large = partial(replaced, connector, _RECEIVED_BYTES=256 * 1024)
+    yield Decision("16 KiB per read", ASYNC, inside(large, one_at_a_time_async(other)), once)
+    yield Decision("16 KiB per read", CONCURRENT, inside(large, concurrent(other)), many)

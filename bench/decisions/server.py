@@ -1,0 +1,76 @@
+"""Decisions that make `reka serve` cheap in front of a constant model. CPU time is that of the server's process."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Final
+
+import aiohttp
+
+from bench.constant_server import CERTIFICATE, constant_server
+from bench.contestants import messages, turns
+from bench.decisions import variant_server
+from bench.decisions.measure import Decision, Round, timed
+from bench.server import COMPLETIONS, HEADERS, Server, serving
+
+CHUNKS: Final = 20
+"""Chunks of a streamed response."""
+
+REQUESTS, IN_FLIGHT = 256, 64
+"""Requests of a round, and how many of them are in flight."""
+
+CHAT: Final = f"a request to /chat, {IN_FLIGHT} in flight"
+STREAM: Final = f"a stream of {CHUNKS} chunks from a model behind TLS"
+
+
+def requests_to(path: str, body: object, server: Server) -> Round:
+    """Make a round of concurrent requests."""
+    data = json.dumps(body).encode()
+
+    async def work() -> None:
+        left = iter(range(REQUESTS))
+        async with aiohttp.ClientSession(server.url, connector=aiohttp.TCPConnector(limit=0)) as session:
+
+            async def request_on() -> None:
+                for _ in left:
+                    async with session.post(path, data=data, headers=HEADERS) as response:
+                        assert response.status == 200
+                        await response.read()
+
+            await asyncio.gather(*(request_on() for _ in range(IN_FLIGHT)))
+
+    return timed(work, REQUESTS, partial(cpu_seconds, server.pid))
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU seconds used so far by another process (Linux: its CPU clock is numbered by its complement)."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def variant(name: str, model: str) -> AbstractContextManager[Server]:
+    """Run a server without one decision, in a process of its own."""
+    return serving(model, "bench.decisions.variant_server", name, SSL_CERT_FILE=str(CERTIFICATE))
+
+
+async def decisions() -> AsyncGenerator[Decision, None]:
+    """Yield the decisions about the server."""
+    chat, stream = partial(requests_to, "/chat", turns()), partial(requests_to, COMPLETIONS, messages())
+    with constant_server(CHUNKS) as model, constant_server(CHUNKS, tls=True, late_end=True) as far_model:
+        for name, without, operation, round_of, upstream in (
+            ("API keys are looked up past SQLAlchemy", variant_server.keys_by_sqlalchemy, CHAT, chat, model),
+            ("chat routes look up the key themselves", variant_server.keys_by_depends, CHAT, chat, model),
+            ("keys past FastAPI's security classes", variant_server.keys_by_security_classes, CHAT, chat, model),
+            ("garbage is collected rarely", variant_server.collector_untouched, CHAT, chat, model),
+            ("loaded objects are frozen", variant_server.collector_not_frozen, CHAT, chat, model),
+            ("small bodies are validated on the event loop", variant_server.bodies_in_threads, CHAT, chat, model),
+            ("one task beside the request's", variant_server.work_in_tasks, CHAT, chat, model),
+            ("the upstream's proxy is resolved once", variant_server.proxies_per_request, CHAT, chat, model),
+            ("no connect timer for the upstream", variant_server.connect_timer, CHAT, chat, model),
+            ("requests are parsed by httptools", variant_server.pure_python_http, CHAT, chat, model),
+            ("the upstream's streams are read to their end", variant_server.streams_cut, STREAM, stream, far_model),
+        ):
+            with variant(without.__name__, upstream) as other, variant(variant_server.UNCHANGED, upstream) as ours:
+                yield Decision(name, operation, round_of(other), round_of(ours), rounds=41)

@@ -1,0 +1,120 @@
+"""Decisions that make a stream cheap, for both clients: the constant server sends all of it at once."""
+
+import time
+from collections.abc import AsyncGenerator, Iterator
+from functools import partial
+from statistics import median
+from typing import Final
+
+import requests
+
+import reka
+from bench.constant_server import constant_server
+from bench.contestants import KEY, QUESTION
+from bench.decisions.measure import Cost, Decision, Round, inside, replaced, timed
+from reka._protocol.sse import _LINE_END, ServerSentEvent, SseDecoder
+from reka._transport import aio, connector, sync
+from reka._wire import completion_stream
+from reka.config import Timeout
+
+CHUNKS: Final = 1000
+STREAMS: Final = 3
+"""Streams of a round in which the first event is timed."""
+
+CHUNK: Final = "a chunk of Reka.stream"
+ASYNC_CHUNK: Final = "a chunk of AsyncReka.stream"
+FIRST: Final = "the first event of AsyncReka.stream"
+
+
+def chunks(client: reka.Reka) -> Round:
+    """Make a round of one stream."""
+
+    async def work() -> None:
+        for _ in client.stream(QUESTION):
+            pass
+
+    return timed(work, CHUNKS)
+
+
+def chunks_async(client: reka.AsyncReka) -> Round:
+    """Async twin of `chunks`."""
+
+    async def work() -> None:
+        async for _ in client.stream(QUESTION):
+            pass
+
+    return timed(work, CHUNKS)
+
+
+def first_events(client: reka.AsyncReka) -> Round:
+    """Make a round of streams of which the first event is timed; the rest is read."""
+
+    async def run() -> Cost:
+        costs = []
+        for _ in range(STREAMS):
+            cost = None
+            cpu, wall = time.process_time(), time.perf_counter()
+            async for _event in client.stream(QUESTION):
+                cost = cost or Cost(time.process_time() - cpu, time.perf_counter() - wall)
+            assert cost is not None
+            costs.append(cost)
+        return Cost(median(cost.cpu for cost in costs), median(cost.wall for cost in costs))
+
+    return run
+
+
+def read_what_has_come(
+    response: requests.Response, request_line: str, timeout: Timeout, deadline: float
+) -> Iterator[bytes]:
+    """Stand in for `sync._body`: read a chunked body as any other."""
+    for block in iter(partial(response.raw.read1, sync._READ_BYTES, True), b""):
+        yield block
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{request_line} took longer than {timeout.total:g} s")
+
+
+class PlainSseDecoder(SseDecoder):
+    """Splits every line the same way, as the standard words it."""
+
+    __slots__ = ()
+
+    def feed(self, received: bytes) -> list[ServerSentEvent]:
+        lines = _LINE_END.split(b"".join(self._unfinished) + received)
+        self._unfinished = [lines.pop()]
+        events: list[ServerSentEvent] = []
+        for line in lines:
+            if line:
+                self._field(line)
+            else:
+                self._dispatch(events)
+        return events
+
+
+async def decisions() -> AsyncGenerator[Decision, None]:
+    """Yield the decisions about streams."""
+    with constant_server(CHUNKS) as url:
+        with reka.Reka(KEY, url) as client:
+            for decision in _of_sync_streams(client):
+                yield decision
+        async with reka.AsyncReka(KEY, url) as async_client, reka.AsyncReka(KEY, url) as other:
+            for decision in _of_async_streams(async_client, other):
+                yield decision
+
+
+def _of_sync_streams(client: reka.Reka) -> Iterator[Decision]:
+    once = chunks(client)
+    read1 = partial(replaced, sync, _body=read_what_has_come)
+    yield Decision("a chunked body is read chunk by chunk", CHUNK, inside(read1, once), once)
+    plain = partial(replaced, completion_stream, SseDecoder=PlainSseDecoder)
+    yield Decision("a short path for `data:` lines", CHUNK, inside(plain, once), once)
+
+
+def _of_async_streams(client: reka.AsyncReka, other: reka.AsyncReka) -> Iterator[Decision]:
+    once, first = chunks_async(client), first_events(client)
+    by_64_kib = partial(replaced, aio, _READ_BYTES=64 * 1024)
+    yield Decision("2 KiB are decoded at a time", ASYNC_CHUNK, inside(by_64_kib, once), once)
+    yield Decision("2 KiB are decoded at a time", FIRST, inside(by_64_kib, first), first)
+    one_size = partial(replaced, aio, _FIRST_BYTES=64 * 1024)
+    yield Decision("a stream's first bytes are decoded alone", FIRST, inside(one_size, first), first)
+    large = partial(replaced, connector, _RECEIVED_BYTES=256 * 1024)
+    yield Decision("16 KiB per read", FIRST, inside(large, first_events(other)), first)

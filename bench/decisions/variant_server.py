@@ -1,0 +1,187 @@
+"""A server without one decision: `python -m bench.decisions.variant_server NAME`, and the options of `reka.server`."""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, Final, TypeVar
+
+import aiohttp
+import uvicorn
+from fastapi import Depends, FastAPI, Request
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import ClientDisconnect
+
+from bench.decisions.measure import replaced
+from reka.server import __main__ as program
+from reka.server import run
+from reka.server.generation.upstream import backend
+from reka.server.generation.upstream import http as upstream_http
+from reka.server.http import app as http_app
+from reka.server.http import request_bodies, streaming
+from reka.server.http.request_bodies import read_body
+from reka.server.http.streaming import cancel_on_disconnect
+from reka.server.protocols.v0_chat import ChatRequest, to_response
+from reka.server.service import Service
+from reka.server.storage.database import Database
+
+T = TypeVar("T")
+Owner = Callable[..., Awaitable[str]]
+Substitutes = tuple[Any, Mapping[str, object]]
+"""A module or class, and what stands in for some of its attributes."""
+
+UNCHANGED: Final = "unchanged"
+
+
+def keys_by_sqlalchemy() -> Substitutes:
+    """Look up keys as in other databases: through SQLAlchemy, in a thread."""
+    return Database, {"is_file": property(lambda _: False)}
+
+
+def keys_by_depends() -> Substitutes:
+    """Let FastAPI resolve the owner of a chat request."""
+
+    def owner_dependency(service: Service) -> Owner:
+        async def owner(request: Request) -> str:
+            return service.keys.owner_of(http_app._api_key(request))
+
+        return owner
+
+    return run, {"create_app": partial(_app_with_chat, http_app.create_app, owner_dependency)}
+
+
+def keys_by_security_classes() -> Substitutes:
+    """Let FastAPI find the key of a chat request as well, with its security classes."""
+
+    def owner_dependency(service: Service) -> Owner:
+        header, bearer = APIKeyHeader(name="X-Api-Key", auto_error=False), HTTPBearer(auto_error=False)
+
+        async def owner(
+            key: Annotated[str | None, Depends(header)],
+            credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+        ) -> str:
+            return service.keys.owner_of(key or (credentials.credentials if credentials else None))
+
+        return owner
+
+    return run, {"create_app": partial(_app_with_chat, http_app.create_app, owner_dependency)}
+
+
+def _app_with_chat(
+    create_app: Callable[[Service], FastAPI], owner_dependency: Callable[[Service], Owner], service: Service
+) -> FastAPI:
+    """Make the application with another route for `/chat`."""
+    app, owner, limit = create_app(service), owner_dependency(service), service.settings.max_body_bytes
+
+    @app.post("/chat")
+    async def create_chat(request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
+        generation = service.build_request(owner, await read_body(request, ChatRequest, limit))
+        return to_response(
+            await cancel_on_disconnect(request, service.backend.generate(generation)), generation.snippets
+        )
+
+    app.router.routes.insert(0, app.router.routes.pop())
+    return app
+
+
+def collector_untouched() -> Substitutes:
+    """Leave the garbage collector as Python sets it."""
+    return run, {"_tune_gc": lambda: None}
+
+
+def collector_not_frozen() -> Substitutes:
+    """Raise the threshold of the garbage collector alone."""
+    return run, {"_tune_gc": lambda: gc.set_threshold(run.GC_THRESHOLD, *gc.get_threshold()[1:])}
+
+
+def bodies_in_threads() -> Substitutes:
+    """Validate every body in a thread."""
+    return request_bodies, {"_INLINE_BYTES": -1}
+
+
+def work_in_tasks() -> Substitutes:
+    """Run the work in a task beside the watcher's."""
+
+    async def cancel_on_disconnect(request: Request, work: Awaitable[T]) -> T:
+        task = asyncio.ensure_future(work)
+        watcher = asyncio.ensure_future(streaming._wait_for_disconnect(request))
+        try:
+            await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise ClientDisconnect
+            return task.result()
+        finally:
+            task.cancel()
+            watcher.cancel()
+
+    return http_app, {"cancel_on_disconnect": cancel_on_disconnect}
+
+
+def proxies_per_request() -> Substitutes:
+    """Let aiohttp read the environment at every request to the upstream."""
+
+    def session(self: upstream_http.UpstreamHttp) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._proxy = None
+            self._session = aiohttp.ClientSession(
+                timeout=self._timeout, connector=aiohttp.TCPConnector(limit=0), trust_env=True
+            )
+        return self._session
+
+    return upstream_http.UpstreamHttp, {"_get_session": session}
+
+
+def connect_timer() -> Substitutes:
+    """Bound the wait for a pooled connection, too."""
+
+    def upstream(address: str, *, timeout: aiohttp.ClientTimeout, **options: Any) -> upstream_http.UpstreamHttp:
+        limits = aiohttp.ClientTimeout(total=None, connect=timeout.sock_connect, sock_read=timeout.sock_read)
+        return upstream_http.UpstreamHttp(address, timeout=limits, **options)
+
+    return backend, {"UpstreamHttp": upstream}
+
+
+def streams_cut() -> Substitutes:
+    """Close the upstream's connection behind a streamed response."""
+
+    async def leave(_: aiohttp.ClientResponse) -> None: ...
+
+    return upstream_http, {"_drain": leave}
+
+
+def pure_python_http() -> Substitutes:
+    """Parse requests with h11."""
+    return uvicorn, {"Config": partial(uvicorn.Config, http="h11")}
+
+
+VARIANTS: Final[Mapping[str, Callable[[], Substitutes]]] = {
+    variant.__name__: variant
+    for variant in (
+        keys_by_sqlalchemy,
+        keys_by_depends,
+        keys_by_security_classes,
+        collector_untouched,
+        collector_not_frozen,
+        bodies_in_threads,
+        work_in_tasks,
+        proxies_per_request,
+        connect_timer,
+        streams_cut,
+        pure_python_http,
+    )
+}
+
+
+def main() -> int:
+    """Run the server; returns the exit code."""
+    name = sys.argv.pop(1)
+    if name == UNCHANGED:
+        return program.main()
+    owner, substitutes = VARIANTS[name]()
+    with replaced(owner, **substitutes):
+        return program.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
