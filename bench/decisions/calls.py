@@ -1,11 +1,10 @@
 """Decisions that make a call cheap, for both clients. The constant server's time is not counted."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext
+from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import aiohttp
 import requests
@@ -17,7 +16,6 @@ from bench.decisions.measure import Decision, Round, inside, replaced, timed
 from reka._calls.call import Call
 from reka._transport import aio, connector
 from reka._transport.connections import BoundedAdapter
-from reka._transport.deadlines import Deadlines, Wait
 from reka.config import Timeout
 from reka.endpoint import Server
 
@@ -95,55 +93,12 @@ def environment_session() -> aiohttp.ClientSession:
     )
 
 
-class TimedWait(Wait):
-    """A wait with a timer of its own, as `asyncio.timeout` sets one."""
-
-    __slots__ = ("_timer",)
-
-    def __enter__(self) -> "TimedWait":
-        super().__enter__()
-        self._timer = asyncio.get_running_loop().call_later(self.deadline - time.monotonic(), self.end)
-        return self
-
-    def __exit__(self, *raised: Any) -> None:
-        self._timer.cancel()
-        super().__exit__(*raised)
-
-
-@contextmanager
-def timer_per_wait() -> Iterator[None]:
-    """Set a timer for each wait."""
-    with replaced(aio, Wait=TimedWait), replaced(Deadlines, add=lambda *_: None):
-        yield
-
-
-class NoWait:
-    """Stands in for `aio.Wait` where aiohttp's timers do its work."""
-
-    def __init__(self, *_: object) -> None: ...
-
-    def __enter__(self) -> "NoWait":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def progress(self) -> None: ...
-
-
-def aiohttp_limits(
-    call: Call[Any], headers: dict[str, str], timeout: Timeout, end: float, deadlines: object
-) -> tuple[Any, aiohttp.ClientTimeout, AbstractContextManager[object]]:
-    """Stand in for `aio._request_limits`: aiohttp's timers bound the whole request."""
-    limits = aiohttp.ClientTimeout(total=end - time.monotonic(), sock_connect=timeout.connect, sock_read=timeout.read)
-    return call.body, limits, nullcontext()
-
-
 async def read_every_body(
     self: aio.AsyncTransport, call: Call[T], server: Server, timeout: Timeout, started: float
 ) -> T:
     """Stand in for `AsyncTransport._send`: await a body that came with its head, too."""
     response, head = await self._open(call, server, timeout, started)
-    return call.read(await self._read_all(response, head, timeout, aio._end(call, timeout, started)))
+    return call.read(await aio._read_all(response, head, timeout, aio._end(call, timeout, started)))
 
 
 async def decisions() -> AsyncGenerator[Decision, None]:
@@ -183,13 +138,7 @@ def _of_sessions(url: str, client: reka.AsyncReka, with_environment: reka.AsyncR
 def _of_waits(client: reka.AsyncReka, other: reka.AsyncReka) -> Iterator[Decision]:
     once, many = one_at_a_time_async(client), concurrent(client)
     for name, context in (
-        ("one timer per event loop, against one per wait", timer_per_wait),
-        (
-            "one timer per event loop, against aiohttp's",
-            partial(replaced, aio, Wait=NoWait, _request_limits=aiohttp_limits),
-        ),
         ("a body that came with its head is not awaited", partial(replaced, aio.AsyncTransport, _send=read_every_body)),
-        ("bodies are wrapped for aiohttp", partial(replaced, aiohttp, BytesPayload=bytes)),
     ):
         yield Decision(name, ASYNC, inside(context, once), once)
         yield Decision(name, CONCURRENT, inside(context, many), many)

@@ -3,11 +3,12 @@
 import asyncio
 import math
 import ssl
+import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,7 +21,6 @@ from reka._protocol.addresses import MAX_REDIRECTS
 from reka._protocol.proxies import HTTP, Proxies
 from reka._protocol.retries import with_retries_async
 from reka._transport.connector import AbortOnError, new_session
-from reka._transport.deadlines import Deadlines, Wait
 from reka._transport.multipart import multipart_body
 from reka._transport.retry import Limits, NotConnectedError
 from reka._transport.settings import TransportSettings
@@ -32,6 +32,11 @@ from reka.config import Timeout
 from reka.endpoint import Server
 from reka.errors import APIConnectionError, APITimeoutError, RekaError, StreamInterruptedError, UnexpectedResponseError
 from reka.types import StreamEvent
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout as time_limit
+else:
+    from async_timeout import timeout as time_limit
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -89,7 +94,7 @@ class AsyncTransport:
         if response.content.is_eof() and response.content.exception() is None:
             # The whole body arrived with the head, and the connection has been released already.
             return call.read(Reply(head.status, head.headers, response.content.read_nowait(), head.request_line))
-        return call.read(await self._read_all(response, head, timeout, _end(call, timeout, started)))
+        return call.read(await _read_all(response, head, timeout, _end(call, timeout, started)))
 
     async def _upload(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
         assert isinstance(call.body, Upload)
@@ -103,9 +108,9 @@ class AsyncTransport:
         response, reply = await self._open(call, server, timeout, started)
         end = started + timeout.total
         if not is_event_stream(reply):
-            return _iterate(call.read(await self._read_all(response, reply, timeout, end)))
+            return _iterate(call.read(await _read_all(response, reply, timeout, end)))
         decoder = call.decoder(reply)
-        block = partial(_block, response, reply, timeout, end, self._deadlines())
+        block = partial(_block, response, reply, timeout, end)
         try:
             events: list[StreamEvent] = []
             while not events and not decoder.is_done and (received := await block(_FIRST_BYTES)):
@@ -128,7 +133,7 @@ class AsyncTransport:
             response, head = await self._exchange(call, url, server, timeout, started)
             if 200 <= head.status < 300:
                 return response, head
-            reply = await self._read_all(response, head, timeout, _end(call, timeout, started))
+            reply = await _read_all(response, head, timeout, _end(call, timeout, started))
             target = redirect_target(reply, call.method, url)
             if target is None:
                 raise error_for(reply, call.errors)
@@ -144,9 +149,10 @@ class AsyncTransport:
         if ours is None or (ours.session.closed and self._given is None):
             ours = await self._open_session()
         headers = self._settings.request_headers(call, server.api_key, _LIBRARY)
-        body, limits, wait = _request_limits(call, headers, timeout, _end(call, timeout, started), ours.deadlines)
+        end = _end(call, timeout, started)
+        body, limits, bound = _request_limits(call, headers, timeout, end)
         try:
-            with wait:
+            async with bound:
                 response = await ours.session.request(
                     call.method,
                     URL(url, encoded=True),
@@ -158,7 +164,7 @@ class AsyncTransport:
                     ssl=self._context() if url.startswith("https:") else True,
                 )
         except _FAILURES as error:
-            known = _connection_error(error, request_line, timeout)
+            known = _connection_error(error, request_line, timeout, end)
             self._settings.observe(call, begun, None, None, type(known).__name__)
             _forget_headers(error)
             raise known from error
@@ -169,23 +175,6 @@ class AsyncTransport:
             response.close()  # the caller's callback may fail
             raise
         return response, head
-
-    async def _read_all(self, response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float) -> Reply:
-        """Read the rest of an answer and give its connection back."""
-        blocks = []
-        try:
-            async with response:
-                with Wait(self._deadlines(), timeout.read, end) as wait:
-                    while block := await response.content.readany():
-                        blocks.append(block)
-                        wait.progress()
-        except _FAILURES as error:
-            raise _connection_error(error, head.request_line, timeout) from error
-        return Reply(head.status, head.headers, b"".join(blocks), head.request_line)
-
-    def _deadlines(self) -> Deadlines:
-        ours = self._by_loop.get(asyncio.get_running_loop())
-        return Deadlines() if ours is None else ours.deadlines  # none if the client was closed meanwhile
 
     async def _open_session(self) -> "_LoopSession":
         loop = asyncio.get_running_loop()
@@ -217,7 +206,6 @@ class _LoopSession:
         self._is_own = given is None
         self._on_close = on_close
         self.session = new_session() if given is None else given
-        self.deadlines = Deadlines()
         self._keeper = self._close_at_loop_end()
 
     async def keep(self) -> None:
@@ -242,21 +230,19 @@ class _LoopSession:
 
 
 def _request_limits(
-    call: Call[Any], headers: dict[str, str], timeout: Timeout, end: float, deadlines: Deadlines
-) -> tuple[Any, aiohttp.ClientTimeout, AbstractContextManager[object]]:
+    call: Call[Any], headers: dict[str, str], timeout: Timeout, end: float
+) -> tuple[Any, aiohttp.ClientTimeout, AbstractAsyncContextManager[object]]:
     """Body of a request, the limits left to aiohttp's timers, and the context manager of the other limits."""
     if isinstance(call.body, Upload):
         limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
         return _upload_blocks(call.body, headers), limits, AbortOnError()
-    # Saves aiohttp the look-up of the payload class.
-    body = call.body and aiohttp.BytesPayload(call.body)
-    return body, _connecting(timeout.connect), Wait(deadlines, timeout.read, end)
+    return call.body, aiohttp.ClientTimeout(sock_connect=timeout.connect), _wait_limit(timeout, end)
 
 
-@lru_cache(maxsize=64)
-def _connecting(seconds: float) -> aiohttp.ClientTimeout:
-    """Timeouts of aiohttp: only the connection."""
-    return aiohttp.ClientTimeout(sock_connect=seconds)
+def _wait_limit(timeout: Timeout, end: float) -> AbstractAsyncContextManager[object]:
+    """Limit one wait for the server: by the longest silence and by the deadline of the call."""
+    limit: AbstractAsyncContextManager[object] = time_limit(min(timeout.read, end - time.monotonic()))
+    return limit
 
 
 def _end(call: Call[Any], timeout: Timeout, started: float) -> float:
@@ -277,15 +263,22 @@ def _upload_blocks(upload: Upload, headers: dict[str, str]) -> AsyncIterator[byt
     return read()
 
 
-async def _block(
-    response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float, deadlines: Deadlines, most: int
-) -> bytes:
+async def _read_all(response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float) -> Reply:
+    """Read the rest of a response and release its connection."""
+    blocks = []
+    async with response:
+        while block := await _block(response, head, timeout, end, _READ_BYTES):
+            blocks.append(block)
+    return Reply(head.status, head.headers, b"".join(blocks), head.request_line)
+
+
+async def _block(response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float, most: int) -> bytes:
     """Return the next bytes of the body; none at its end."""
     try:
-        with Wait(deadlines, timeout.read, end):
+        async with _wait_limit(timeout, end):
             return await response.content.read(most)
     except _FAILURES as error:
-        raise _connection_error(error, head.request_line, timeout) from error
+        raise _connection_error(error, head.request_line, timeout, end) from error
 
 
 async def _iterate(events: list[StreamEvent]) -> AsyncGenerator[StreamEvent, None]:
@@ -322,18 +315,18 @@ async def _events(
 async def _drain(response: aiohttp.ClientResponse) -> None:
     """Read the end of a stream that is whole, if it comes at once: only then can its connection be used again."""
     with suppress(*_FAILURES):
-        await asyncio.wait_for(response.read(), _DRAIN_SECONDS)
+        async with time_limit(_DRAIN_SECONDS):
+            await response.read()
         response.release()
 
 
-def _connection_error(error: BaseException, request_line: str, timeout: Timeout) -> RekaError:
+def _connection_error(error: BaseException, request_line: str, timeout: Timeout, end: float) -> RekaError:
     """The error of ours that one of aiohttp's stands for."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return NotConnectedError(f"{request_line}: no connection within {timeout.connect:g} s")
-    if isinstance(error, aiohttp.SocketTimeoutError):
-        return APITimeoutError(f"{request_line}: no answer within {timeout.read:g} s")
     if isinstance(error, asyncio.TimeoutError):
-        return APITimeoutError(f"{request_line}: no answer within {timeout.total:g} s")
+        limit = timeout.read if time.monotonic() < end else timeout.total
+        return APITimeoutError(f"{request_line}: no answer within {limit:g} s")
     if isinstance(error, aiohttp.ClientConnectorSSLError | aiohttp.ClientConnectorCertificateError | ssl.SSLError):
         return NotConnectedError(f"{request_line}: TLS failed ({error}); own CA: set REQUESTS_CA_BUNDLE to its file")
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
