@@ -19,7 +19,7 @@ from typing import Any, Final
 
 TEXT: Final = "Hello John, how can I help you today? " * 5
 STREAMED_CHUNKS: Final = 5000
-CERTIFICATE: Final = Path(__file__).parents[1] / "tests" / "client" / "loopback.pem"
+CERTIFICATE: Final = Path(__file__).parents[1] / "tests/support/loopback.pem"
 """Certificate and key of the loopback address, to be trusted by whoever connects over TLS."""
 
 _LAST_CHUNK: Final = b"0\r\n\r\n"

@@ -107,11 +107,11 @@ async def decisions() -> AsyncGenerator[Decision, None]:
         for decision in _of_sync_calls(url):
             yield decision
         async with AsyncExitStack() as stack:
-            client, other = [await stack.enter_async_context(reka.AsyncReka(KEY, url)) for _ in range(2)]
+            client = await stack.enter_async_context(reka.AsyncReka(KEY, url))
             session = await stack.enter_async_context(environment_session())
             for decision in _of_sessions(url, client, reka.AsyncReka(KEY, url, session=session)):
                 yield decision
-            for decision in _of_waits(client, other):
+            for decision in _of_waits(client):
                 yield decision
 
 
@@ -135,13 +135,10 @@ def _of_sessions(url: str, client: reka.AsyncReka, with_environment: reka.AsyncR
     yield Decision("one session per event loop", ASYNC, session_per_call(url), once)
 
 
-def _of_waits(client: reka.AsyncReka, other: reka.AsyncReka) -> Iterator[Decision]:
+def _of_waits(client: reka.AsyncReka) -> Iterator[Decision]:
     once, many = one_at_a_time_async(client), concurrent(client)
     for name, context in (
         ("a body that came with its head is not awaited", partial(replaced, aio.AsyncTransport, _send=read_every_body)),
     ):
         yield Decision(name, ASYNC, inside(context, once), once)
         yield Decision(name, CONCURRENT, inside(context, many), many)
-    large = partial(replaced, connector, _RECEIVED_BYTES=256 * 1024)
-    yield Decision("16 KiB per read", ASYNC, inside(large, one_at_a_time_async(other)), once)
-    yield Decision("16 KiB per read", CONCURRENT, inside(large, concurrent(other)), many)

@@ -13,7 +13,7 @@ from bench.constant_server import constant_server
 from bench.contestants import KEY, QUESTION
 from bench.decisions.measure import Cost, Decision, Round, inside, replaced, timed
 from reka._protocol.sse import _LINE_END, ServerSentEvent, SseDecoder
-from reka._transport import aio, connector, sync
+from reka._transport import aio, sync
 from reka._wire import completion_stream
 from reka.config import Timeout
 
@@ -96,8 +96,8 @@ async def decisions() -> AsyncGenerator[Decision, None]:
         with reka.Reka(KEY, url) as client:
             for decision in _of_sync_streams(client):
                 yield decision
-        async with reka.AsyncReka(KEY, url) as async_client, reka.AsyncReka(KEY, url) as other:
-            for decision in _of_async_streams(async_client, other):
+        async with reka.AsyncReka(KEY, url) as async_client:
+            for decision in _of_async_streams(async_client):
                 yield decision
 
 
@@ -109,12 +109,10 @@ def _of_sync_streams(client: reka.Reka) -> Iterator[Decision]:
     yield Decision("a short path for `data:` lines", CHUNK, inside(plain, once), once)
 
 
-def _of_async_streams(client: reka.AsyncReka, other: reka.AsyncReka) -> Iterator[Decision]:
-    once, first = chunks_async(client), first_events(client)
-    by_64_kib = partial(replaced, aio, _READ_BYTES=64 * 1024)
-    yield Decision("2 KiB are decoded at a time", ASYNC_CHUNK, inside(by_64_kib, once), once)
-    yield Decision("2 KiB are decoded at a time", FIRST, inside(by_64_kib, first), first)
-    one_size = partial(replaced, aio, _FIRST_BYTES=64 * 1024)
+def _of_async_streams(client: reka.AsyncReka) -> Iterator[Decision]:
+    first = first_events(client)
+    one_size = partial(replaced, aio, _FIRST_BYTES=aio._READ_BYTES)
     yield Decision("a stream's first bytes are decoded alone", FIRST, inside(one_size, first), first)
-    large = partial(replaced, connector, _RECEIVED_BYTES=256 * 1024)
-    yield Decision("16 KiB per read", FIRST, inside(large, first_events(other)), first)
+    once = chunks_async(client)
+    plain = partial(replaced, completion_stream, SseDecoder=PlainSseDecoder)
+    yield Decision("a short path for `data:` lines", CHUNK, inside(plain, once), once)

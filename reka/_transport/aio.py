@@ -43,7 +43,7 @@ V = TypeVar("V")
 
 # Bytes of a stream that are decoded at a time: fewer at first, so that the first event does not wait for others.
 _FIRST_BYTES: Final = 256
-_READ_BYTES: Final = 2 * 1024
+_READ_BYTES: Final = 64 * 1024
 # See the sync transport.
 _DRAIN_SECONDS: Final = 0.2
 _LIBRARY: Final = f"aiohttp/{aiohttp.__version__}"

@@ -1,15 +1,12 @@
-"""The aiohttp session of an event loop: size of reads, and aborting of failed uploads."""
+"""The aiohttp session of an event loop, and aborting of failed uploads."""
 
 import asyncio
 from collections.abc import Coroutine
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 
-# Bytes that are taken from a socket at a time. asyncio makes room for 256 KiB at each read, which costs a small answer,
-# and aiohttp parses all that came before it wakes who waits, which delays the first event of a fast stream.
-_RECEIVED_BYTES: Final = 16 * 1024
 # Records the connection of the current task's upload.
 _ABORT: "ContextVar[AbortOnError | None]" = ContextVar("_ABORT", default=None)
 
@@ -50,14 +47,7 @@ class AbortOnError:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Limits the size of reads; records the connection of an upload for its `AbortOnError`."""
-
-    async def _create_connection(self, *arguments: Any, **options: Any) -> Any:
-        protocol = await super()._create_connection(*arguments, **options)
-        transport: Any = protocol.transport
-        if hasattr(transport, "max_size"):  # asyncio's transport of a plain socket
-            transport.max_size = _RECEIVED_BYTES
-        return protocol
+    """Records the connection of an upload for its `AbortOnError`."""
 
     def connect(self, *arguments: Any, **options: Any) -> Any:
         connecting = super().connect(*arguments, **options)
