@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, TypeVar, cast
 
 import requests
@@ -165,13 +166,10 @@ class SyncTransport:
         proxy = self._proxies.of(server.url)
         proxies = {"http": proxy, "https": proxy} if proxy else {}
         prepared = session.prepare_request(requests.Request(call.method, url, headers, data=body))
+        verify = self._trusted(url) if self._own else self._settings.ca_bundle
+        settings = session.merge_environment_settings(url, proxies, True, verify, None)
         if self._own:
-            # Bypasses `Session.send`, which reads ahead at a redirect, keeps cookies and takes twice the time.
-            verify = self._trusted(url)
-            adapter = cast("BoundedAdapter", session.get_adapter(url))
-            adapter.bound(bounds)
-            return adapter.send(prepared, True, timeouts, verify, proxies=proxies)
-        settings = session.merge_environment_settings(url, proxies, True, self._settings.ca_bundle, None)
+            cast("BoundedAdapter", session.get_adapter(url)).bound(bounds)
         return session.send(prepared, timeout=timeouts, allow_redirects=False, **settings)
 
     def _trusted(self, url: str) -> str | bool:
@@ -186,18 +184,24 @@ class SyncTransport:
                 # A forked child must neither use nor close its parent's connections.
                 self._session, self._process = None, os.getpid()
             if self._session is None:
-                self._session = _new_session()
+                self._session = _Session()
             return self._session
 
 
-def _new_session() -> requests.Session:
-    session = requests.Session()
-    # The transport resolves proxies and CA bundles once; netrc must not add another key.
-    session.trust_env = False
-    adapter = BoundedAdapter(pool_maxsize=_POOL_CONNECTIONS)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+class _Session(requests.Session):
+    """The transport's own session: without cookies, environment and redirects, which the transport follows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # The transport resolves proxies and CA bundles once; netrc must not add another key.
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = BoundedAdapter(pool_maxsize=_POOL_CONNECTIONS)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: `Session.send` would read the body of a redirect and prepare the next request."""
 
 
 class _SizedBody:
