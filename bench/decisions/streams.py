@@ -12,9 +12,7 @@ import reka
 from bench.constant_server import constant_server
 from bench.contestants import KEY, QUESTION
 from bench.decisions.measure import Cost, Decision, Round, inside, replaced, timed
-from reka._protocol.sse import _LINE_END, ServerSentEvent, SseDecoder
 from reka._transport import aio, sync
-from reka._wire import completion_stream
 from reka.config import Timeout
 
 CHUNKS: Final = 1000
@@ -22,7 +20,6 @@ STREAMS: Final = 3
 """Streams of a round in which the first event is timed."""
 
 CHUNK: Final = "a chunk of Reka.stream"
-ASYNC_CHUNK: Final = "a chunk of AsyncReka.stream"
 FIRST: Final = "the first event of AsyncReka.stream"
 
 
@@ -31,16 +28,6 @@ def chunks(client: reka.Reka) -> Round:
 
     async def work() -> None:
         for _ in client.stream(QUESTION):
-            pass
-
-    return timed(work, CHUNKS)
-
-
-def chunks_async(client: reka.AsyncReka) -> Round:
-    """Async twin of `chunks`."""
-
-    async def work() -> None:
-        async for _ in client.stream(QUESTION):
             pass
 
     return timed(work, CHUNKS)
@@ -73,23 +60,6 @@ def read_what_has_come(
             raise TimeoutError(f"{request_line} took longer than {timeout.total:g} s")
 
 
-class PlainSseDecoder(SseDecoder):
-    """Splits every line the same way, as the standard words it."""
-
-    __slots__ = ()
-
-    def feed(self, received: bytes) -> list[ServerSentEvent]:
-        lines = _LINE_END.split(b"".join(self._unfinished) + received)
-        self._unfinished = [lines.pop()]
-        events: list[ServerSentEvent] = []
-        for line in lines:
-            if line:
-                self._field(line)
-            else:
-                self._dispatch(events)
-        return events
-
-
 async def decisions() -> AsyncGenerator[Decision, None]:
     """Yield the decisions about streams."""
     with constant_server(CHUNKS) as url:
@@ -105,14 +75,9 @@ def _of_sync_streams(client: reka.Reka) -> Iterator[Decision]:
     once = chunks(client)
     read1 = partial(replaced, sync, _body=read_what_has_come)
     yield Decision("a chunked body is read chunk by chunk", CHUNK, inside(read1, once), once)
-    plain = partial(replaced, completion_stream, SseDecoder=PlainSseDecoder)
-    yield Decision("a short path for `data:` lines", CHUNK, inside(plain, once), once)
 
 
 def _of_async_streams(client: reka.AsyncReka) -> Iterator[Decision]:
     first = first_events(client)
     one_size = partial(replaced, aio, _FIRST_BYTES=aio._READ_BYTES)
     yield Decision("a stream's first bytes are decoded alone", FIRST, inside(one_size, first), first)
-    once = chunks_async(client)
-    plain = partial(replaced, completion_stream, SseDecoder=PlainSseDecoder)
-    yield Decision("a short path for `data:` lines", CHUNK, inside(plain, once), once)

@@ -51,15 +51,13 @@ class SseDecoder:
             self._at_start = False
             text = text.removeprefix(_BOM)
         self._swallow_newline = text.endswith(b"\r")
-        lines = _LINE_END.split(text) if b"\r" in text else text.split(b"\n")
+        lines = _LINE_END.split(text)
         self._unfinished = [lines.pop()]
         events: list[ServerSentEvent] = []
         for line in lines:
-            if line.startswith(b"data: "):
-                self._data.append(line[6:].decode("utf-8", "replace"))
-            elif line:
+            if line:
                 self._field(line)
-            elif self._data or self._event:
+            else:
                 self._dispatch(events)
         return events
 
