@@ -64,7 +64,6 @@ async def decisions() -> AsyncGenerator[Decision, None]:
             ("chat routes look up the key themselves", variant_server.keys_by_depends, CHAT, chat, model),
             ("keys past FastAPI's security classes", variant_server.keys_by_security_classes, CHAT, chat, model),
             ("garbage is collected rarely", variant_server.collector_untouched, CHAT, chat, model),
-            ("loaded objects are frozen", variant_server.collector_not_frozen, CHAT, chat, model),
             ("small bodies are validated on the event loop", variant_server.bodies_in_threads, CHAT, chat, model),
             ("one task beside the request's", variant_server.work_in_tasks, CHAT, chat, model),
             ("the upstream's proxy is resolved once", variant_server.proxies_per_request, CHAT, chat, model),

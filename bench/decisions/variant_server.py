@@ -1,7 +1,6 @@
 """A server without one decision: `python -m bench.decisions.variant_server NAME`, and the options of `reka.server`."""
 
 import asyncio
-import gc
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -90,11 +89,6 @@ def collector_untouched() -> Substitutes:
     return run, {"_tune_gc": lambda: None}
 
 
-def collector_not_frozen() -> Substitutes:
-    """Raise the threshold of the garbage collector alone."""
-    return run, {"_tune_gc": lambda: gc.set_threshold(run.GC_THRESHOLD, *gc.get_threshold()[1:])}
-
-
 def bodies_in_threads() -> Substitutes:
     """Validate every body in a thread."""
     return request_bodies, {"_INLINE_BYTES": -1}
@@ -162,7 +156,6 @@ VARIANTS: Final[Mapping[str, Callable[[], Substitutes]]] = {
         keys_by_depends,
         keys_by_security_classes,
         collector_untouched,
-        collector_not_frozen,
         bodies_in_threads,
         work_in_tasks,
         proxies_per_request,

@@ -147,12 +147,7 @@ def _raise_fd_limit() -> None:
 
 
 def _tune_gc() -> None:
-    """Exclude everything loaded so far from garbage collection, and make collections rarer.
-
-    They took a tenth of a request's time. Only for a server in a process of its own.
-    """
-    gc.collect()
-    gc.freeze()
+    """Make garbage collections rarer. Only for a server in a process of its own."""
     gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
 
 
