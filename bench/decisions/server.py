@@ -67,7 +67,6 @@ async def decisions() -> AsyncGenerator[Decision, None]:
             ("small bodies are validated on the event loop", variant_server.bodies_in_threads, CHAT, chat, model),
             ("one task beside the request's", variant_server.work_in_tasks, CHAT, chat, model),
             ("the upstream's proxy is resolved once", variant_server.proxies_per_request, CHAT, chat, model),
-            ("no connect timer for the upstream", variant_server.connect_timer, CHAT, chat, model),
             ("requests are parsed by httptools", variant_server.pure_python_http, CHAT, chat, model),
             ("the upstream's streams are read to their end", variant_server.streams_cut, STREAM, stream, far_model),
         ):

@@ -15,7 +15,6 @@ from starlette.requests import ClientDisconnect
 from bench.decisions.measure import replaced
 from reka.server import __main__ as program
 from reka.server import run
-from reka.server.generation.upstream import backend
 from reka.server.generation.upstream import http as upstream_http
 from reka.server.http import app as http_app
 from reka.server.http import request_bodies, streaming
@@ -126,16 +125,6 @@ def proxies_per_request() -> Substitutes:
     return upstream_http.UpstreamHttp, {"_get_session": session}
 
 
-def connect_timer() -> Substitutes:
-    """Bound the wait for a pooled connection, too."""
-
-    def upstream(address: str, *, timeout: aiohttp.ClientTimeout, **options: Any) -> upstream_http.UpstreamHttp:
-        limits = aiohttp.ClientTimeout(total=None, connect=timeout.sock_connect, sock_read=timeout.sock_read)
-        return upstream_http.UpstreamHttp(address, timeout=limits, **options)
-
-    return backend, {"UpstreamHttp": upstream}
-
-
 def streams_cut() -> Substitutes:
     """Close the upstream's connection behind a streamed response."""
 
@@ -159,7 +148,6 @@ VARIANTS: Final[Mapping[str, Callable[[], Substitutes]]] = {
         bodies_in_threads,
         work_in_tasks,
         proxies_per_request,
-        connect_timer,
         streams_cut,
         pure_python_http,
     )

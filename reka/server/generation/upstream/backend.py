@@ -82,7 +82,7 @@ class UpstreamBackend:
         self._metrics = metrics or Metrics()
         # Not `connect`, which sets a timer at each request: it also bounds the wait for a free connection, and the
         # number of those is not limited here.
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
+        timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_read=read_timeout)
         self._http = UpstreamHttp(address, key=key, retries=retries, timeout=timeout, metrics=self._metrics)
         self._model = model
         self._form: Form = form or form_of(self._http.url)
