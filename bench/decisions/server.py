@@ -61,8 +61,6 @@ async def decisions() -> AsyncGenerator[Decision, None]:
     with constant_server(CHUNKS) as model, constant_server(CHUNKS, tls=True, late_end=True) as far_model:
         for name, without, operation, round_of, upstream in (
             ("API keys are looked up past SQLAlchemy", variant_server.keys_by_sqlalchemy, CHAT, chat, model),
-            ("chat routes look up the key themselves", variant_server.keys_by_depends, CHAT, chat, model),
-            ("keys past FastAPI's security classes", variant_server.keys_by_security_classes, CHAT, chat, model),
             ("garbage is collected rarely", variant_server.collector_untouched, CHAT, chat, model),
             ("small bodies are validated on the event loop", variant_server.bodies_in_threads, CHAT, chat, model),
             ("one task beside the request's", variant_server.work_in_tasks, CHAT, chat, model),

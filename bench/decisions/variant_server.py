@@ -4,12 +4,11 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import aiohttp
 import uvicorn
-from fastapi import Depends, FastAPI, Request
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from bench.decisions.measure import replaced
@@ -18,14 +17,9 @@ from reka.server import run
 from reka.server.generation.upstream import http as upstream_http
 from reka.server.http import app as http_app
 from reka.server.http import request_bodies, streaming
-from reka.server.http.request_bodies import read_body
-from reka.server.http.streaming import cancel_on_disconnect
-from reka.server.protocols.v0_chat import ChatRequest, to_response
-from reka.server.service import Service
 from reka.server.storage.database import Database
 
 T = TypeVar("T")
-Owner = Callable[..., Awaitable[str]]
 Substitutes = tuple[Any, Mapping[str, object]]
 """A module or class, and what stands in for some of its attributes."""
 
@@ -35,52 +29,6 @@ UNCHANGED: Final = "unchanged"
 def keys_by_sqlalchemy() -> Substitutes:
     """Look up keys as in other databases: through SQLAlchemy, in a thread."""
     return Database, {"is_file": property(lambda _: False)}
-
-
-def keys_by_depends() -> Substitutes:
-    """Let FastAPI resolve the owner of a chat request."""
-
-    def owner_dependency(service: Service) -> Owner:
-        async def owner(request: Request) -> str:
-            return service.keys.owner_of(http_app._api_key(request))
-
-        return owner
-
-    return run, {"create_app": partial(_app_with_chat, http_app.create_app, owner_dependency)}
-
-
-def keys_by_security_classes() -> Substitutes:
-    """Let FastAPI find the key of a chat request as well, with its security classes."""
-
-    def owner_dependency(service: Service) -> Owner:
-        header, bearer = APIKeyHeader(name="X-Api-Key", auto_error=False), HTTPBearer(auto_error=False)
-
-        async def owner(
-            key: Annotated[str | None, Depends(header)],
-            credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-        ) -> str:
-            return service.keys.owner_of(key or (credentials.credentials if credentials else None))
-
-        return owner
-
-    return run, {"create_app": partial(_app_with_chat, http_app.create_app, owner_dependency)}
-
-
-def _app_with_chat(
-    create_app: Callable[[Service], FastAPI], owner_dependency: Callable[[Service], Owner], service: Service
-) -> FastAPI:
-    """Make the application with another route for `/chat`."""
-    app, owner, limit = create_app(service), owner_dependency(service), service.settings.max_body_bytes
-
-    @app.post("/chat")
-    async def create_chat(request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
-        generation = service.build_request(owner, await read_body(request, ChatRequest, limit))
-        return to_response(
-            await cancel_on_disconnect(request, service.backend.generate(generation)), generation.snippets
-        )
-
-    app.router.routes.insert(0, app.router.routes.pop())
-    return app
 
 
 def collector_untouched() -> Substitutes:
@@ -142,8 +90,6 @@ VARIANTS: Final[Mapping[str, Callable[[], Substitutes]]] = {
     variant.__name__: variant
     for variant in (
         keys_by_sqlalchemy,
-        keys_by_depends,
-        keys_by_security_classes,
         collector_untouched,
         bodies_in_threads,
         work_in_tasks,

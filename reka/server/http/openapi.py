@@ -1,6 +1,5 @@
-"""Additions to the OpenAPI description: bodies that routes read themselves, and the key headers."""
+"""Additions to the OpenAPI description: bodies that routes read themselves."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -14,12 +13,6 @@ _STRING: Final = {"type": "string"}
 
 PUBLIC_TAG: Final = "server"
 """Tag of routes that need no key."""
-
-_KEYS: Final[Mapping[str, Any]] = {
-    "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
-    "bearer": {"type": "http", "scheme": "bearer"},
-}
-"""Security schemes: either header carries the key."""
 
 _BODIES: Final[tuple[type[BaseModel], ...]] = (ChatRequest, V1ChatRequest, CompletionRequest)
 
@@ -51,8 +44,8 @@ UPLOAD_BODY: Final[dict[str, Any]] = {
 """`openapi_extra` of the upload route."""
 
 
-def describe_bodies_and_keys(app: FastAPI) -> None:
-    """Add the schemas of self-read bodies and the security schemes to an application's OpenAPI description."""
+def describe_bodies(app: FastAPI) -> None:
+    """Add the schemas of self-read bodies to an application's OpenAPI description."""
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -62,10 +55,6 @@ def describe_bodies_and_keys(app: FastAPI) -> None:
             if kind.__name__ not in schemas:
                 schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
                 schemas.update(schema.pop("$defs", {}), **{kind.__name__: schema})
-        description["components"]["securitySchemes"] = _KEYS
-        for operation in (operation for path in description["paths"].values() for operation in path.values()):
-            if operation["tags"] != [PUBLIC_TAG]:
-                operation["security"] = [{scheme: []} for scheme in _KEYS]
         return description
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the description
