@@ -63,7 +63,6 @@ async def decisions() -> AsyncGenerator[Decision, None]:
             ("API keys are looked up past SQLAlchemy", variant_server.keys_by_sqlalchemy, CHAT, chat, model),
             ("garbage is collected rarely", variant_server.collector_untouched, CHAT, chat, model),
             ("small bodies are validated on the event loop", variant_server.bodies_in_threads, CHAT, chat, model),
-            ("one task beside the request's", variant_server.work_in_tasks, CHAT, chat, model),
             ("the upstream's proxy is resolved once", variant_server.proxies_per_request, CHAT, chat, model),
             ("requests are parsed by httptools", variant_server.pure_python_http, CHAT, chat, model),
             ("the upstream's streams are read to their end", variant_server.streams_cut, STREAM, stream, far_model),

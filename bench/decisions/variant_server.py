@@ -1,25 +1,20 @@
 """A server without one decision: `python -m bench.decisions.variant_server NAME`, and the options of `reka.server`."""
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import aiohttp
 import uvicorn
-from fastapi import Request
-from starlette.requests import ClientDisconnect
 
 from bench.decisions.measure import replaced
 from reka.server import __main__ as program
 from reka.server import run
 from reka.server.generation.upstream import http as upstream_http
-from reka.server.http import app as http_app
-from reka.server.http import request_bodies, streaming
+from reka.server.http import request_bodies
 from reka.server.storage.database import Database
 
-T = TypeVar("T")
 Substitutes = tuple[Any, Mapping[str, object]]
 """A module or class, and what stands in for some of its attributes."""
 
@@ -39,24 +34,6 @@ def collector_untouched() -> Substitutes:
 def bodies_in_threads() -> Substitutes:
     """Validate every body in a thread."""
     return request_bodies, {"_INLINE_BYTES": -1}
-
-
-def work_in_tasks() -> Substitutes:
-    """Run the work in a task beside the watcher's."""
-
-    async def cancel_on_disconnect(request: Request, work: Awaitable[T]) -> T:
-        task = asyncio.ensure_future(work)
-        watcher = asyncio.ensure_future(streaming._wait_for_disconnect(request))
-        try:
-            await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise ClientDisconnect
-            return task.result()
-        finally:
-            task.cancel()
-            watcher.cancel()
-
-    return http_app, {"cancel_on_disconnect": cancel_on_disconnect}
 
 
 def proxies_per_request() -> Substitutes:
@@ -92,7 +69,6 @@ VARIANTS: Final[Mapping[str, Callable[[], Substitutes]]] = {
         keys_by_sqlalchemy,
         collector_untouched,
         bodies_in_threads,
-        work_in_tasks,
         proxies_per_request,
         streams_cut,
         pure_python_http,

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing
 from typing import TypeVar
@@ -19,33 +18,20 @@ T = TypeVar("T")
 async def cancel_on_disconnect(request: Request, work: Awaitable[T]) -> T:
     """Await `work` for a request whose body has been read; cancel it when the client disconnects.
 
-    The work runs in the request's own task and a second task watches the client: a task for the work would delay its
-    start and its end by one turn of the event loop each.
-
     Raises:
         ClientDisconnect: The client has disconnected.
     """
-    task = asyncio.current_task()
-    has_disconnected = False
-
-    async def watch() -> None:
-        nonlocal has_disconnected
-        await _wait_for_disconnect(request)
-        if task is not None:
-            has_disconnected = True
-            task.cancel()
-
-    watcher = asyncio.ensure_future(watch())
+    task, watcher = asyncio.ensure_future(work), asyncio.ensure_future(_wait_for_disconnect(request))
     try:
-        return await work
-    except asyncio.CancelledError:
-        if has_disconnected:
-            raise ClientDisconnect from None
-        raise
+        await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
     finally:
         watcher.cancel()
-        if has_disconnected and task is not None and sys.version_info >= (3, 11):
-            task.uncancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)  # until it has let go of what it holds
 
 
 async def prefetch_first(answer: AnswerStream) -> AnswerStream:
