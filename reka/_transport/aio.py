@@ -36,7 +36,7 @@ from reka.types import StreamEvent
 if sys.version_info >= (3, 11):
     from asyncio import timeout as time_limit
 else:
-    from async_timeout import timeout as time_limit
+    from async_timeout import timeout as time_limit  # pyright: ignore[reportMissingImports]  # not for this Python
 
 T = TypeVar("T")
 V = TypeVar("V")
