@@ -44,6 +44,8 @@ from reka.types import (
     CompletionOptions,
     DatasetResult,
     Finish,
+    Form,
+    FormChoice,
     HumanTurn,
     JobStatus,
     Message,
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
 __all__ = [
     "API_KEY",
     "BASE_URL",
+    "MODEL",
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
@@ -102,6 +105,8 @@ __all__ = [
     "DatasetError",
     "DatasetResult",
     "Finish",
+    "Form",
+    "FormChoice",
     "HumanTurn",
     "InsufficientBalanceError",
     "InvalidArgumentError",
@@ -158,6 +163,9 @@ __all__ = [
 
 API_KEY: str | None = None
 """The key of the functions in this module; None reads the environment's REKA_API_KEY."""
+
+MODEL: str | None = None
+"""Model of a chat that names none; None reads the environment's REKA_MODEL, else it is `reka-flash`."""
 
 BASE_URL: str | None = None
 """The server of the functions in this module; None reads the environment, else it is Reka's own host."""

@@ -13,11 +13,13 @@ import aiohttp
 from typing_extensions import Unpack
 
 from reka import config, endpoint
-from reka._calls import endpoints, flows
+from reka._calls import flows
 from reka._calls.async_dataset_methods import AsyncDatasetMethods
 from reka._calls.call import Call, StreamCall
+from reka._calls.capabilities import ServerCapabilities
 from reka._calls.driver import Step, drive_async
-from reka._calls.flows import Flow, ServerCapabilities, Sleep
+from reka._calls.flow import Flow, Sleep
+from reka._calls.model_flows import list_models
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._transport.aio import AsyncTransport
@@ -31,6 +33,7 @@ from reka.types import (
     ChatCompletion,
     ChatEvent,
     CompletionOptions,
+    FormChoice,
     Message,
     ModelTurn,
     OnEvent,
@@ -77,10 +80,11 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
         proxies: Mapping[str, str] | None = None,
         ca_bundle: str | PathLike[str] | None = None,
         on_event: OnEvent | None = None,
+        form: FormChoice | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         super().__init__(
-            api_key, base_url, timeout, max_retries, api, max_media_bytes, headers, proxies, ca_bundle, on_event
+            api_key, base_url, timeout, max_retries, api, max_media_bytes, headers, proxies, ca_bundle, on_event, form
         )
         session = validation.session(session, "session", "request", "an aiohttp.ClientSession")
         self._transport = AsyncTransport(self._transport_settings, session)
@@ -208,7 +212,7 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
 
     async def get_models(self) -> list[str]:
         """Async twin of `Reka.get_models`."""
-        return await self._send(endpoints.get_models())
+        return await self._run(lambda _: list_models())
 
     list_models = get_models
 

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from os import PathLike
+from typing import cast
 
 from reka import config
-from reka._calls.flows import ServerCapabilities
+from reka._calls.capabilities import ServerCapabilities
 from reka._inputs import validation
+from reka._protocol.forms import FORMS
 from reka._protocol.retries import RetryPolicy
 from reka._transport.retry import Limits
 from reka._transport.settings import TransportSettings
 from reka._wire.dialect import APIS
 from reka.config import Timeout
-from reka.endpoint import Server
-from reka.types import Api, OnEvent
+from reka.endpoint import Server, environment
+from reka.types import Api, FormChoice, OnEvent
 
 
 class BaseClient:
@@ -30,10 +32,12 @@ class BaseClient:
         proxies: Mapping[str, str] | None,
         ca_bundle: str | PathLike[str] | None,
         on_event: OnEvent | None,
+        form: FormChoice | None,
     ) -> None:
         self._api_key = api_key
         self._base_url = base_url
         self._api: Api = validation.one_of(api, "api", APIS)
+        self._form: FormChoice | None = None if form is None else validation.one_of(form, "form", FORMS)
         self._max_media_bytes = max_media_bytes
         self._limits = Limits(config.as_timeout(timeout), RetryPolicy(max_retries))
         self._transport_settings = TransportSettings(
@@ -52,5 +56,11 @@ class BaseClient:
         """Return what this client has learned of a server; later calls add to the same object."""
         capabilities = self._capabilities.get(server.url)
         if capabilities is None:
-            capabilities = self._capabilities.setdefault(server.url, ServerCapabilities())
+            capabilities = self._capabilities.setdefault(server.url, ServerCapabilities(self._form or _form()))
         return capabilities
+
+
+def _form() -> FormChoice:
+    """The form that the environment sets, else `auto`."""
+    form = cast("FormChoice", environment("REKA_FORM") or "auto")
+    return validation.one_of(form, "REKA_FORM", FORMS)

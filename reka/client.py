@@ -13,11 +13,13 @@ import requests
 from typing_extensions import Unpack
 
 from reka import config, endpoint
-from reka._calls import endpoints, flows
+from reka._calls import flows
 from reka._calls.call import Call, StreamCall
+from reka._calls.capabilities import ServerCapabilities
 from reka._calls.dataset_methods import DatasetMethods
 from reka._calls.driver import Step, drive
-from reka._calls.flows import Flow, ServerCapabilities, Sleep
+from reka._calls.flow import Flow, Sleep
+from reka._calls.model_flows import list_models
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._transport.retry import Limits
@@ -31,6 +33,7 @@ from reka.types import (
     ChatCompletion,
     ChatEvent,
     CompletionOptions,
+    FormChoice,
     Message,
     ModelTurn,
     OnEvent,
@@ -62,6 +65,8 @@ class Reka(DatasetMethods, BaseClient):
         ca_bundle: File with the certificates to trust; None reads the environment's REQUESTS_CA_BUNDLE,
             CURL_CA_BUNDLE or SSL_CERT_FILE, else it is certifi's.
         on_event: Called after each request with a `RequestEvent`, for metrics.
+        form: Form of the completions endpoint: `openai`, or `reka`, which Reka's host accepted in 2025; `auto` tries
+            both. None reads the environment's REKA_FORM, else it is `auto`.
         session: A `requests.Session` to use as it is; the client does not close it. None makes one.
 
     Raises:
@@ -85,10 +90,11 @@ class Reka(DatasetMethods, BaseClient):
         proxies: Mapping[str, str] | None = None,
         ca_bundle: str | PathLike[str] | None = None,
         on_event: OnEvent | None = None,
+        form: FormChoice | None = None,
         session: requests.Session | None = None,
     ) -> None:
         super().__init__(
-            api_key, base_url, timeout, max_retries, api, max_media_bytes, headers, proxies, ca_bundle, on_event
+            api_key, base_url, timeout, max_retries, api, max_media_bytes, headers, proxies, ca_bundle, on_event, form
         )
         session = validation.session(session, "session", "prepare_request", "a requests.Session")
         self._transport = SyncTransport(self._transport_settings, session)
@@ -332,7 +338,7 @@ class Reka(DatasetMethods, BaseClient):
 
         Source: documented, and as `list_models` in the vendor's package; both names are one function.
         """
-        return self._send(endpoints.get_models())
+        return self._run(lambda _: list_models())
 
     list_models = get_models
 

@@ -1,5 +1,7 @@
 """Every default and limit of the client."""
 
+import os
+import sys
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,3 +67,9 @@ def as_timeout(timeout: float | Timeout | None) -> Timeout:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
         raise InvalidArgumentError(f"timeout: got {timeout!r}, want seconds or a reka.Timeout")
     return Timeout(connect=min(CONNECT_TIMEOUT, timeout), read=timeout, total=timeout)
+
+
+def default_model() -> str:
+    """Name of the model of a chat that names none: `reka.MODEL`, else the environment's REKA_MODEL, read now."""
+    model: str | None = getattr(sys.modules["reka"], "MODEL", None)
+    return model or os.environ.get("REKA_MODEL") or MODEL

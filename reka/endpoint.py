@@ -40,7 +40,7 @@ def current_server(api_key: str | None = None, base_url: str | None = None) -> S
         raise InvalidArgumentError(f"base_url: got {type(address).__name__}, want a string")
     if is_local(address):
         return _local_server(address)
-    key = api_key or _attribute("API_KEY") or _environment("REKA_API_KEY")
+    key = api_key or _attribute("API_KEY") or environment("REKA_API_KEY")
     if not key:
         raise AuthError(
             'no API key: set it in code, `reka.API_KEY = "..."`, or in the environment, `export REKA_API_KEY=...` '
@@ -56,7 +56,7 @@ def is_local(base_url: str | None) -> bool:
 
 
 def _address(base_url: str | None) -> str:
-    return base_url or _attribute("BASE_URL") or _environment("REKA_BASE_URL", "REKA_SERVER") or API_URL
+    return base_url or _attribute("BASE_URL") or environment("REKA_BASE_URL", "REKA_SERVER") or API_URL
 
 
 def _attribute(name: str) -> str | None:
@@ -65,7 +65,8 @@ def _attribute(name: str) -> str | None:
     return value
 
 
-def _environment(*names: str) -> str | None:
+def environment(*names: str) -> str | None:
+    """Read the first of some environment variables that is set."""
     return next((value for name in names if (value := os.environ.get(name))), None)
 
 

@@ -7,7 +7,7 @@ from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 from reka._inputs.uploads import Source
 from reka._wire.reply import Reply
 from reka.errors import RekaError, StreamInterruptedError
-from reka.types import OnProgress, StreamEvent
+from reka.types import Form, OnProgress, StreamEvent
 
 T = TypeVar("T")
 
@@ -45,6 +45,9 @@ class Call(Generic[T]):
 
     repeatable: bool = True
     """Whether it may be sent again when nobody knows if the first one arrived."""
+
+    form: Form | None = None
+    """Form of a body for the completions endpoint; None for other endpoints."""
 
 
 class Decoder(Protocol):

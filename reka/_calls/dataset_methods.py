@@ -9,7 +9,8 @@ from typing import TypeVar
 from reka import config
 from reka._calls import endpoints, flows
 from reka._calls.call import Call
-from reka._calls.flows import Flow, ServerCapabilities
+from reka._calls.capabilities import ServerCapabilities
+from reka._calls.flow import Flow
 from reka._inputs import uploads, validation
 from reka.types import DatasetResult, OnProgress, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
 from reka._calls.call import Call
-from reka._calls.flows import Flow, Sleep
+from reka._calls.flow import Flow, Sleep
 from reka.errors import RekaError
 
 T = TypeVar("T")

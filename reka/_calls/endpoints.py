@@ -3,15 +3,19 @@
 from collections.abc import Collection
 from typing import Final
 
-from reka._calls.call import Call, OwnErrors, StreamCall, Upload, default_errors
+from reka._calls.call import Call, Decoder, OwnErrors, StreamCall, Upload, default_errors
+from reka._calls.nonempty import NonEmptyDecoder
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest
 from reka._inputs.uploads import Source
+from reka._protocol.forms import STREAM_OPTIONS, to_openai_messages, to_openai_tools, to_reka_tools
+from reka._protocol.messages import to_reka_messages
 from reka._wire import completions, documented
 from reka._wire.completion_stream import CompletionDecoder
 from reka._wire.paths import path_part, refuse_control_characters
+from reka._wire.reply import Reply
 from reka.errors import DatasetError, InvalidArgumentError, RekaError, RetrievalError
-from reka.types import ChatCompletion, DatasetResult, OnProgress, PrepareRetrievalStatusResponse
+from reka.types import ChatCompletion, DatasetResult, Form, OnProgress, PrepareRetrievalStatusResponse
 
 _BAD_DATASET: Final = frozenset({400, 409, 413, 415, 422})
 _COMPLETIONS: Final = "/v1/chat/completions"
@@ -23,26 +27,44 @@ def chat(request: ChatRequest) -> Call[ChatCompletion]:
     return Call("POST", "/chat", documented.read_chat, body, _chat_errors(request))
 
 
-def complete(request: ChatRequest) -> Call[ChatCompletion]:
+def complete(request: ChatRequest, form: Form) -> Call[ChatCompletion]:
     """`POST /v1/chat/completions`."""
-    return Call("POST", _COMPLETIONS, completions.read_completion, _body(request, stream=False), _chat_errors(request))
+    body = _body(request, form, stream=False)
+    return Call("POST", _COMPLETIONS, completions.read_completion, body, _chat_errors(request), form=form)
 
 
-def stream_completion(request: ChatRequest) -> StreamCall:
-    """`POST /v1/chat/completions`, streamed."""
+def stream_completion(request: ChatRequest, form: Form, *, refuse_empty: bool = False) -> StreamCall:
+    """`POST /v1/chat/completions`, streamed.
+
+    Args:
+        request: The request.
+        form: How to write it.
+        refuse_empty: Whether a stream without content raises `EmptyStreamError`.
+    """
+
+    def decoder(reply: Reply) -> Decoder:
+        completion = CompletionDecoder(reply.request_id, reply.request_line)
+        return NonEmptyDecoder(completion) if refuse_empty else completion
+
     return StreamCall(
         "POST",
         _COMPLETIONS,
         lambda reply: completions.as_events(completions.read_completion(reply)),
-        _body(request, stream=True),
+        _body(request, form, stream=True),
         _chat_errors(request),
-        decoder=lambda reply: CompletionDecoder(reply.request_id, reply.request_line),
+        form=form,
+        decoder=decoder,
     )
 
 
 def get_models() -> Call[list[str]]:
     """`GET /models`."""
-    return Call("GET", "/models", documented.read_names)
+    return Call("GET", "/models", documented.read_model_names)
+
+
+def get_v1_models() -> Call[list[str]]:
+    """`GET /v1/models`."""
+    return Call("GET", "/v1/models", documented.read_model_names)
 
 
 def list_datasets() -> Call[list[str]]:
@@ -90,11 +112,17 @@ def features() -> Call[frozenset[str]]:
     return Call("GET", "/", documented.read_features)
 
 
-def _body(request: ChatRequest, *, stream: bool) -> bytes:
-    options = {**request.options, **request.v1_fields}
-    return completions.completion_body(
-        request.messages, request.model, request.stop, options, request.extra, stream=stream
-    )
+def _body(request: ChatRequest, form: Form, *, stream: bool) -> bytes:
+    fields = dict(request.v1_fields)
+    tools, choice = fields.pop("tools", ()), fields.pop("tool_choice", None)
+    if form == "openai":
+        messages, tool_fields = to_openai_messages(request.messages), to_openai_tools(tools, choice)
+    else:
+        messages, tool_fields = to_reka_messages(request.messages), to_reka_tools(tools, choice)
+    options = {**request.options, **fields, **tool_fields}
+    if stream and form == "openai":
+        options[STREAM_OPTIONS] = {"include_usage": True}
+    return completions.completion_body(messages, request.model, request.stop, options, request.extra, stream=stream)
 
 
 def _errors(kind: type[RekaError], statuses: Collection[int]) -> OwnErrors:

@@ -1,18 +1,18 @@
-"""What takes several calls, as generators that know no socket.
-
-A flow yields a `Call` and is sent its value (or thrown its error), or yields a `Sleep`. Both clients drive the same
-flows; see `Reka` and its twin.
-"""
+"""Multi-call operations as I/O-free generators; both clients drive the same flows."""
 
 import time
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from itertools import chain, repeat
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from reka import config
 from reka._calls import endpoints
 from reka._calls.call import Call
+from reka._calls.capabilities import ServerCapabilities
+from reka._calls.completion_flows import complete_at_v1, stream_at_v1
+from reka._calls.flow import Flow, Sleep, at_most
+from reka._calls.model_flows import lacks_model, with_existing_model
 from reka._inputs.chat_request import ChatRequest, chat_request
 from reka._inputs.uploads import ArchiveSource
 from reka._protocol.constants import RETRIEVAL_TOP_K, V0_ONLY
@@ -35,30 +35,8 @@ from reka.types import Api, ChatCompletion, ChatOptions, OnUpdate, PrepareRetrie
 T = TypeVar("T")
 
 _MISSING: Final = frozenset({404, 405, 410})
-
-
-@dataclass(slots=True)
-class ServerCapabilities:
-    """What a client has learned of one server."""
-
-    features: frozenset[str] | None = None
-    """What it can do beyond the documented API; None until it was asked."""
-
-    lacks_v0: bool = False
-    """Whether it has no documented endpoint; the completions endpoint answered in its place."""
-
-    lacks_v1: bool = False
-    """Whether it has no completions endpoint; the documented one answered in its place."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sleep:
-    """Go on after so many seconds."""
-
-    seconds: float
-
-
-Flow: TypeAlias = Generator[Call[Any] | Sleep, Any, T]
+_MAX_CALLS: Final = 4
+"""Requests of a call with all its fallbacks, retries apart."""
 
 
 def single(call: Call[T]) -> Flow[T]:
@@ -109,66 +87,94 @@ def fetch_features(capabilities: ServerCapabilities) -> Flow[frozenset[str]]:
 
 
 def chat(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[ChatCompletion]:
-    """Ask for a whole answer: at the documented endpoint if the question fits it; see `dialect`."""
-    where = yield from _dialect(request, api, capabilities, "v1" if capabilities.lacks_v0 else "v0")
-    return (yield from _answer(request, api, capabilities, where))
+    """Complete a chat: at the documented endpoint if the request fits it; see `dialect`."""
+
+    def send(request: ChatRequest) -> Flow[ChatCompletion]:
+        where = yield from _dialect(request, api, capabilities, "v1" if capabilities.lacks_v0 else "v0")
+        return (yield from _complete(request, api, capabilities, where))
+
+    completion: ChatCompletion = yield from at_most(_MAX_CALLS, with_existing_model(request, capabilities, send))
+    return completion
 
 
 def complete(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[ChatCompletion]:
-    """Ask for a whole answer: at the completions endpoint if the server has it, or the question needs it."""
-    where = yield from _dialect(request, api, capabilities, "v0" if capabilities.lacks_v1 else "v1")
-    return (yield from _answer(request, api, capabilities, where))
+    """Complete messages: at the completions endpoint if the server has it, or the request needs it."""
+
+    def send(request: ChatRequest) -> Flow[ChatCompletion]:
+        where = yield from _dialect(request, api, capabilities, "v0" if capabilities.lacks_v1 else "v1")
+        return (yield from _complete(request, api, capabilities, where))
+
+    completion: ChatCompletion = yield from at_most(_MAX_CALLS, with_existing_model(request, capabilities, send))
+    return completion
 
 
 def stream(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[Any]:
-    """Ask for a streamed answer.
+    """Stream an answer.
 
     Returns:
-        An open stream of the client that drives the flow, or a `ChatCompletion` where the answer came in whole: from
-        the documented endpoint, which has no streaming, and wherever there are tools, because the live host answers
-        those with an empty stream (observed).
+        An open stream of the client that drives the flow, or a `ChatCompletion` where the answer arrives as a whole:
+        from the documented endpoint, which does not stream, and from hosts that do not stream tool calls.
     """
-    where = yield from _dialect(request, api, capabilities, "v0" if capabilities.lacks_v1 else "v1")
-    if where == "v0":
-        return (yield endpoints.chat(request))
-    if request.v1_fields.get("tools"):
-        return (yield endpoints.complete(request))
+
+    def send(request: ChatRequest) -> Flow[Any]:
+        where = yield from _dialect(request, api, capabilities, "v0" if capabilities.lacks_v1 else "v1")
+        if where == "v0":
+            return (yield endpoints.chat(request))
+        try:
+            return (yield from stream_at_v1(request, capabilities))
+        except APIStatusError as error:
+            if not _may_fall_back(error, request, api):
+                raise
+            missing = error
+        return (yield from _fallback(_chat_at_v0(request), missing, capabilities, request, "v1"))
+
+    return (yield from at_most(_MAX_CALLS, with_existing_model(request, capabilities, send)))
+
+
+def _complete(request: ChatRequest, api: Api, capabilities: ServerCapabilities, where: Dialect) -> Flow[ChatCompletion]:
+    at_v1: Callable[[], Flow[ChatCompletion]] = partial(complete_at_v1, request, capabilities)
+    at_v0: Callable[[], Flow[ChatCompletion]] = partial(_chat_at_v0, request)
+    first, other = (at_v1, at_v0) if where == "v1" else (at_v0, at_v1)
     try:
-        return (yield endpoints.stream_completion(request))
+        return (yield from first())
     except APIStatusError as error:
-        if not _is_missing(error) or api != "auto" or request.required_features():
+        if not _may_fall_back(error, request, api):
             raise
         missing = error
-    completion = yield from _fallback(endpoints.chat(request), missing)
-    capabilities.lacks_v1 = True
+    return (yield from _fallback(other(), missing, capabilities, request, where))
+
+
+def _chat_at_v0(request: ChatRequest) -> Flow[ChatCompletion]:
+    completion: ChatCompletion = yield endpoints.chat(request)
     return completion
 
 
-def _answer(request: ChatRequest, api: Api, capabilities: ServerCapabilities, where: Dialect) -> Flow[ChatCompletion]:
-    first, other = (endpoints.complete, endpoints.chat) if where == "v1" else (endpoints.chat, endpoints.complete)
-    completion: ChatCompletion
+def _fallback(
+    other: Flow[ChatCompletion],
+    missing: APIStatusError,
+    capabilities: ServerCapabilities,
+    request: ChatRequest,
+    where: Dialect,
+) -> Flow[ChatCompletion]:
+    """Use the other endpoint, and remember that one is missing; if both are, raise the error of the first."""
     try:
-        completion = yield first(request)
-        return completion
+        completion = yield from other
     except APIStatusError as error:
-        if not _is_missing(error) or api != "auto" or request.required_features():
-            raise
-        missing = error
-    completion = yield from _fallback(other(request), missing)
-    if where == "v1":
-        capabilities.lacks_v1 = True
-    else:
-        capabilities.lacks_v0 = True
+        if not lacks_model(error, request.model):
+            raise (missing if _is_missing(error) else error) from None
+        capabilities.lack(where)
+        raise
+    capabilities.lack(where)
     return completion
 
 
-def _fallback(call: Call[ChatCompletion], missing: APIStatusError) -> Flow[ChatCompletion]:
-    """Ask the other generation's endpoint; if that is missing too, the first one's error is what counts."""
-    try:
-        completion: ChatCompletion = yield call
-    except APIStatusError as error:
-        raise (missing if _is_missing(error) else error) from None
-    return completion
+def _may_fall_back(error: APIStatusError, request: ChatRequest, api: Api) -> bool:
+    return (
+        _is_missing(error)
+        and api == "auto"
+        and not request.required_features()
+        and not lacks_model(error, request.model)
+    )
 
 
 def _is_missing(error: APIStatusError) -> bool:

@@ -11,9 +11,9 @@ from reka._inputs import validation
 from reka._inputs.conversation import conversation
 from reka._protocol.constants import V0_ONLY
 from reka._protocol.media import part_of_url
-from reka._protocol.messages import beyond_turns, fold_for_reka, text_of
+from reka._protocol.messages import beyond_turns, fold, normalize_messages, text_of
 from reka._protocol.sampling import ARGUMENTS, PARAMETERS
-from reka._protocol.tools import flat_tools, for_reka, normalized_choice
+from reka._protocol.tools import flat_tools, normalized_choice
 from reka.errors import InvalidArgumentError, InvalidConversationError
 from reka.media import media_url_of_file
 from reka.types import ChatOptions, CompletionOptions, Message, Turn
@@ -43,9 +43,12 @@ class ChatRequest:
     extra: Mapping[str, Any] = field(default_factory=dict)
     """More fields of the request body, sent as they are; they override the others."""
 
+    names_model: bool = True
+    """Whether the caller named the model; a default that the server lacks is replaced."""
+
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The conversation as messages: user and assistant alternate, the content of each is a list of parts."""
+        """The conversation as normalized messages, each with a list of parts as its content."""
         return self.conversation.messages()
 
     @property
@@ -101,7 +104,7 @@ class MessageHistory:
             raise InvalidConversationError(
                 f"message {beyond.message} holds what the documented endpoint has no turn for: {beyond.feature}"
             )
-        return [_turn(message) for message in self.history]
+        return [_turn(message) for message in fold(self.history)]
 
     def messages(self) -> list[dict[str, Any]]:
         """Return the history as it is."""
@@ -143,7 +146,7 @@ def chat_request(
     sampling = _options(options)
     if (dataset := options.get("retrieval_dataset")) is not None:
         sampling["retrieval_dataset"] = validation.non_empty_string(dataset, "retrieval_dataset")
-    model = validation.non_empty_string(options.get("model_name", config.MODEL), "model_name")
+    model, names_model = _model(options.get("model_name", config.MODEL), "model_name")
     stop = _stop(options.get("stop_words"), "stop_words")
     extra = validation.mapping(options.get("extra_request_args"), "extra_request_args")
     if media_filename is not None:
@@ -151,7 +154,7 @@ def chat_request(
         conversation(conversation_history, human, "data:,")
         media_url = media_url_of_file(media_filename, max_media_bytes)
     turns = conversation(conversation_history, human, media_url)
-    return ChatRequest(TurnHistory(turns), model, sampling, stop, extra=extra)
+    return ChatRequest(TurnHistory(turns), model, sampling, stop, extra=extra, names_model=names_model)
 
 
 def messages_request(messages: Sequence[Message], options: CompletionOptions) -> ChatRequest:
@@ -170,8 +173,8 @@ def messages_request(messages: Sequence[Message], options: CompletionOptions) ->
         if name not in _COMPLETION_OPTIONS:
             raise _unexpected_keyword(name)
     sampling = _options(options)
-    flat = flat_tools(options.get("tools") or [])
-    tools, tool_choice = for_reka(flat, normalized_choice(options.get("tool_choice"), flat))
+    tools = flat_tools(options.get("tools") or [])
+    tool_choice = normalized_choice(options.get("tool_choice"), tools)
     v1_fields = {
         "tools": tools or None,
         "tool_choice": tool_choice,
@@ -179,14 +182,23 @@ def messages_request(messages: Sequence[Message], options: CompletionOptions) ->
         "research": validation.mapping(options.get("research"), "research") or None,
     }
     stop = options.get("stop")
+    model, names_model = _model(options.get("model", config.MODEL), "model")
     return ChatRequest(
-        MessageHistory(fold_for_reka(messages)),
-        validation.non_empty_string(options.get("model", config.MODEL), "model"),
+        MessageHistory(normalize_messages(messages)),
+        model,
         sampling,
         _stop([stop] if isinstance(stop, str) else stop, "stop"),
         {name: value for name, value in v1_fields.items() if value is not None},
         validation.mapping(options.get("extra_request_args"), "extra_request_args"),
+        names_model,
     )
+
+
+def _model(model: object, argument: str) -> tuple[str, bool]:
+    """The model of a request, and whether the caller named it: the default is told by its identity."""
+    if model is config.MODEL:
+        return config.default_model(), False
+    return validation.non_empty_string(model, argument), True
 
 
 def _message(turn: Mapping[str, str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Messages: validation, conversion to the form of Reka's host, and features that turns lack.
 
 Callers can write whatever the OpenAI protocol allows. The live host accepts less, so each of its limits is a separate
-pass from a list of messages to a new one; `fold_for_reka` runs them in order. Source of the limits: observed on the
+pass from a list of messages to a new one; `fold` runs them in order. Source of the limits: observed on the
 live host (third-party integration tests); our own server accepts both forms.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from reka._protocol.constants import LATER_MEDIA, SEVERAL_MEDIA, TOOL_CALLS
-from reka._protocol.media import MEDIA_KINDS
+from reka._protocol.media import MEDIA_KINDS, part_of_url
 from reka.errors import InvalidConversationError
 from reka.types import Message
 
@@ -21,19 +21,35 @@ OPENING: Final = "(The assistant speaks first.)"
 
 _ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 _BETWEEN: Final = "\n\n"
+_OPENAI_MEDIA: Final = {"input_audio": "data", "file": "file_data"}
+_AUDIO_SUBTYPES: Final = {"mp3": "mpeg"}
 
 
-def fold_for_reka(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Validate messages and convert them to the form of the live host; the arguments are not changed.
+def normalize_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Validate messages and bring them to one form; the arguments are not changed.
 
     Returns:
-        Alternating user and assistant messages, the user first, each with a list of parts as its content.
+        Messages with a list of parts as content: texts, and media as `{"type": kind, kind: URL}`.
 
     Raises:
         InvalidConversationError: The messages are invalid; the error names the index of the first invalid one.
     """
-    normal = [_normal(index, message) for index, message in enumerate(_list(messages))]
-    return user_first(alternating(system_into_user(tool_results_as_text(normal))))
+    return [_normal(index, message) for index, message in enumerate(_list(messages))]
+
+
+def fold(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Convert normalized messages to alternating user and assistant messages, the user first."""
+    return user_first(alternating(system_into_user(tool_results_as_text([dict(one) for one in messages]))))
+
+
+def fold_for_reka(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Validate messages and fold them; see `normalize_messages` and `fold`."""
+    return fold(normalize_messages(messages))
+
+
+def to_reka_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Write normalized messages in the form that the live host accepted in 2025."""
+    return [sent_message(message) for message in fold(messages)]
 
 
 def tool_results_as_text(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -184,6 +200,8 @@ def _parts(index: int, content: object) -> list[Part]:
 
 def _part(index: int, place: int, part: object) -> Part:
     kind = part.get("type") if isinstance(part, Mapping) else None
+    if isinstance(part, Mapping) and isinstance(kind, str) and kind in _OPENAI_MEDIA:
+        return _openai_media(index, place, part)
     if not isinstance(part, Mapping) or kind not in ("text", *MEDIA_KINDS):
         got = f"type {kind!r}" if isinstance(part, Mapping) else type(part).__name__
         raise _wrong(index, f"part {place}: got {got}, want one of text, {', '.join(MEDIA_KINDS)}")
@@ -193,6 +211,23 @@ def _part(index: int, place: int, part: object) -> Part:
     if not isinstance(value, str):
         raise _wrong(index, f"part {place}: {kind} is {type(value).__name__}, want a string")
     return {"type": kind, kind: value}
+
+
+def _openai_media(index: int, place: int, part: Mapping[str, Any]) -> Part:
+    """Convert OpenAI's parts for the bytes of audio and files to parts with a data URL."""
+    kind = part["type"]
+    fields = part.get(kind)
+    data = fields.get(_OPENAI_MEDIA[kind]) if isinstance(fields, Mapping) else None
+    if not isinstance(fields, Mapping) or not isinstance(data, str):
+        raise _wrong(index, f"part {place}: {kind} has no {_OPENAI_MEDIA[kind]}, want it as a string")
+    if kind == "input_audio":
+        audio_format = str(fields.get("format") or "wav")
+        return {
+            "type": "audio_url",
+            "audio_url": f"data:audio/{_AUDIO_SUBTYPES.get(audio_format, audio_format)};base64,{data}",
+        }
+    part_kind, url = part_of_url(data if data[:5].lower() == "data:" else f"data:application/pdf;base64,{data}")
+    return {"type": part_kind, part_kind: url}
 
 
 def _call(index: int, call: object) -> dict[str, Any]:

@@ -50,6 +50,8 @@ class TransportSettings:
             **body,
             **self.headers,
             "X-Api-Key": key,
+            # Reka's v1 documents this header now, and older pages the other.
+            **({"Authorization": f"Bearer {key}"} if call.path.startswith("/v1/") else {}),
         }
 
     def ca_bundle_path(self) -> str:
@@ -73,4 +75,4 @@ class TransportSettings:
         seconds = time.monotonic() - started
         _LOG.debug("%s %s %s in %.3f s", call.method, call.path, status or error, seconds)
         if self.on_event is not None:
-            self.on_event(RequestEvent(call.method, call.path, status, seconds, request_id, error))
+            self.on_event(RequestEvent(call.method, call.path, status, seconds, request_id, error, call.form))

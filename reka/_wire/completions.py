@@ -9,7 +9,7 @@ from pydantic import ConfigDict, TypeAdapter
 # pydantic refuses typing's own TypedDict before Python 3.12.
 from typing_extensions import NotRequired, TypedDict
 
-from reka._protocol.messages import sent_message, text_of
+from reka._protocol.messages import text_of
 from reka._protocol.usage import read_usage
 from reka._wire.documented import json_body, read_chunks
 from reka._wire.reply import Reply, read_json, unexpected
@@ -59,8 +59,8 @@ def completion_body(
     *,
     stream: bool,
 ) -> bytes:
-    """Write the body of `POST /v1/chat/completions`, in the live host's form."""
-    body: dict[str, Any] = {"messages": [sent_message(message) for message in messages], "model": model}
+    """Write the body of `POST /v1/chat/completions`; messages and tools come in the form of the host."""
+    body: dict[str, Any] = {"messages": messages, "model": model}
     if stop:
         body["stop"] = stop
     if stream:

@@ -11,7 +11,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from reka._protocol.sampling import V0_NAMES
 from reka._protocol.usage import read_usage
-from reka._wire.reply import Reply, read_json
+from reka._wire.reply import Reply, read_json, unexpected
 from reka.errors import InvalidArgumentError
 from reka.types import (
     ChatCompletion,
@@ -48,6 +48,7 @@ class _About(TypedDict):
 
 _CHAT: Final = TypeAdapter(_Chat)
 _NAMES: Final = TypeAdapter(list[str])
+_MODELS: Final[TypeAdapter[list[Any] | dict[str, Any]]] = TypeAdapter(list[Any] | dict[str, Any])
 _NAME: Final = TypeAdapter(str)
 _DATASET: Final = TypeAdapter(DatasetResult)
 _STATUS: Final = TypeAdapter(_Status)
@@ -127,6 +128,16 @@ def _pop_first(fields: dict[str, Any], names: tuple[str, ...]) -> str | None:
 def read_names(reply: Reply) -> list[str]:
     """Read a JSON list of names."""
     return read_json(reply, _NAMES, "a list of names")
+
+
+def read_model_names(reply: Reply) -> list[str]:
+    """Read the names in a list of models: bare names, objects with an `id`, or OpenAI's `{"data": [...]}`."""
+    models = read_json(reply, _MODELS, "a list of models")
+    listed = models.get("data") if isinstance(models, dict) else models
+    if not isinstance(listed, list):
+        raise unexpected(reply, "a list of models", "it has no list")
+    names = [model.get("id") if isinstance(model, dict) else model for model in listed]
+    return [name for name in names if isinstance(name, str)]
 
 
 def read_job_id(reply: Reply) -> str:

@@ -15,7 +15,7 @@ from reka.types.completion import (
     Usage,
 )
 from reka.types.datasets import DatasetResult
-from reka.types.options import Api, ChatOptions, CompletionOptions
+from reka.types.options import Api, ChatOptions, CompletionOptions, Form, FormChoice
 from reka.types.retrieval import JobStatus, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
 from reka.types.turns import HumanTurn, ModelTurn, Turn
 
@@ -28,6 +28,8 @@ __all__ = [
     "CompletionOptions",
     "DatasetResult",
     "Finish",
+    "Form",
+    "FormChoice",
     "HumanTurn",
     "JobStatus",
     "Message",

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from reka.types.options import Form
+
 OnProgress: TypeAlias = Callable[[int, int | None], object]
 """Called during an upload with the bytes sent so far and the total (None if unknown)."""
 
@@ -25,6 +27,9 @@ class RequestEvent:
     request_id: str | None
     error: str | None
     """Class name of the error; None if there was a response."""
+
+    form: Form | None = None
+    """Form of a request to the completions endpoint; None for other endpoints."""
 
 
 OnEvent: TypeAlias = Callable[[RequestEvent], object]

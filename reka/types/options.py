@@ -3,6 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict
 
+Form: TypeAlias = Literal["openai", "reka"]
+"""Form of `/v1/chat/completions`: OpenAI's, or the one that Reka's host accepted in 2025."""
+
+FormChoice: TypeAlias = Literal["auto", "openai", "reka"]
+"""Form that a client sends; `auto` finds out which one a host accepts."""
+
 Api: TypeAlias = Literal["auto", "v0", "v1"]
 """Which family of endpoints a client uses: `v0` the documented one, `v1` completions, `auto` what a request needs."""
 

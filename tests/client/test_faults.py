@@ -112,7 +112,7 @@ def _check_ending(fault: Fault, operation: Operation, ended: Any) -> None:
 
 def _check_key(server: FakeReka, ended: Any, log: str) -> None:
     for request in server.requests:
-        elsewhere = {**request.headers, "x-api-key": ""}
+        elsewhere = {**request.headers, "x-api-key": "", "authorization": ""}
         assert request.headers["x-api-key"] == KEY
         assert KEY not in f"{request.path} {elsewhere} {request.body!r}"
     assert KEY not in log

@@ -9,6 +9,7 @@ import pytest
 
 import reka
 import reka.media
+from tests.support.clients import KEY, Connect
 from tests.support.completions import completion
 from tests.support.fake_reka import FakeReka
 from tests.support.media_samples import JPEG, MP4, PDF, PNG, WAV
@@ -111,7 +112,7 @@ def test_exactly_the_limit_may_be_sent() -> None:
     assert reka.media.image(content, max_bytes=1000) == _part("image", _data_url(content, "image/png"))
 
 
-def test_several_media_of_several_kinds_go_in_one_message(client: reka.Reka, fake: FakeReka) -> None:
+def test_several_media_of_several_kinds_go_in_one_message(connect: Connect, fake: FakeReka) -> None:
     fake.will_answer(200, completion(content="All of it."))
     parts = [
         reka.media.image("https://x.example/a.png"),
@@ -120,7 +121,8 @@ def test_several_media_of_several_kinds_go_in_one_message(client: reka.Reka, fak
         {"type": "text", "text": "What is all this?"},
     ]
 
-    client.complete([{"role": "user", "content": parts}])
+    with connect(KEY, fake.url, form="reka") as client:
+        client.complete([{"role": "user", "content": parts}])
 
     assert fake.paths == ["POST /v1/chat/completions"]
     assert fake.requests[0].json["messages"] == [{"role": "user", "content": parts}]

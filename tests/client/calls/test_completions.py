@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import reka
+from tests.support.clients import KEY, Connect
 from tests.support.completions import HI, TOOL, completion
 from tests.support.fake_reka import FakeReka
 from tests.support.streams import DONE
@@ -36,8 +37,8 @@ def test_a_message_alone_sends_no_more_than_it_and_the_model(client: reka.Reka, 
         ("seed", 0, 0),
         ("stop", "END", ["END"]),
         ("stop", ("a", "b"), ["a", "b"]),
-        ("tools", [TOOL], [TOOL]),
-        ("tools", [{"type": "function", "function": TOOL}], [TOOL]),
+        ("tools", [TOOL], [{"type": "function", "function": TOOL}]),
+        ("tools", [{"type": "function", "function": TOOL}], [{"type": "function", "function": TOOL}]),
         ("response_format", SCHEMA, SCHEMA),
         ("research", RESEARCH, RESEARCH),
     ],
@@ -52,13 +53,24 @@ def test_each_parameter_is_in_the_bytes_and_nothing_else_is(
     assert fake.requests[0].json == {"messages": HI, "model": "reka-flash", argument: sent}
 
 
-def test_a_named_tool_is_sent_alone_and_must_be_called(client: reka.Reka, fake: FakeReka) -> None:
+def test_in_the_form_of_2025_a_named_tool_is_sent_alone_and_must_be_called(connect: Connect, fake: FakeReka) -> None:
+    fake.will_answer(200, completion(content="Hello"))
+
+    with connect(KEY, fake.url, form="reka") as client:
+        client.complete(HI, tools=[{"name": "time"}, TOOL], tool_choice="weather")
+
+    assert fake.requests[0].json["tools"] == [TOOL]
+    assert fake.requests[0].json["tool_choice"] == "tool"
+
+
+def test_in_openai_s_form_all_tools_are_sent_and_the_named_one_is_chosen(client: reka.Reka, fake: FakeReka) -> None:
     fake.will_answer(200, completion(content="Hello"))
 
     client.complete(HI, tools=[{"name": "time"}, TOOL], tool_choice="weather")
 
-    assert fake.requests[0].json["tools"] == [TOOL]
-    assert fake.requests[0].json["tool_choice"] == "tool"
+    assert [tool["function"]["name"] for tool in fake.requests[0].json["tools"]] == ["time", "weather"]
+    assert fake.requests[0].json["tools"][1] == {"type": "function", "function": TOOL}
+    assert fake.requests[0].json["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
 
 
 def test_extra_arguments_are_sent_and_override_the_others(client: reka.Reka, fake: FakeReka) -> None:

@@ -66,7 +66,7 @@ def test_a_turns_media_become_the_part_of_their_kind_at_the_completions_endpoint
 ) -> None:
     fake.will_answer(200, {"choices": [{"message": {"role": "assistant", "content": "A cat."}}]})
 
-    with reka.Reka("key", fake.url, api="v1") as client:
+    with reka.Reka("key", fake.url, api="v1", form="reka") as client:
         client.chat("What is this?", url)
 
     part = fake.requests[0].json["messages"][0]["content"][0]

@@ -49,8 +49,8 @@ def test_a_conversation_reads_back_from_both_generations(turns: list[Any]) -> No
 
     assert checked == turns
     assert _body(endpoints.chat(question))["conversation_history"] == turns
-    assert _of_messages(_body(endpoints.complete(question))["messages"]) == turns
-    assert _of_messages(_body(endpoints.stream_completion(question))["messages"]) == turns
+    assert _of_messages(_body(endpoints.complete(question, "reka"))["messages"]) == turns
+    assert _of_messages(_body(endpoints.stream_completion(question, "reka"))["messages"]) == turns
     assert MessageHistory(question.messages).turns() == turns
 
 
@@ -62,4 +62,4 @@ def test_what_chat_answered_goes_back_into_both_generations_without_its_chunks(t
     question = chat_request(conversation_history=history)
 
     assert _body(endpoints.chat(question))["conversation_history"] == turns
-    assert _of_messages(_body(endpoints.complete(question))["messages"]) == turns
+    assert _of_messages(_body(endpoints.complete(question, "reka"))["messages"]) == turns

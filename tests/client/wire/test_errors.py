@@ -36,7 +36,7 @@ def test_each_status_has_its_class_and_carries_what_the_server_said(
     fake.will_answer(status, {"detail": "what happened"}, {"x-request-id": "r-7", "Retry-After": "3"})
 
     with once, pytest.raises(reka.RekaError) as caught:
-        once.get_models()
+        once.list_datasets()
 
     error = caught.value
     assert type(error) is kind

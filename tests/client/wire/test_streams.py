@@ -14,6 +14,8 @@ from tests.support.streams import DONE, chunk, events, texts
 
 TURN = {"type": "model", "text": "Hello"}
 
+STREAM = {"stream": True, "stream_options": {"include_usage": True}}
+
 
 def test_stream_gives_new_text_and_then_how_it_ended(client: reka.Reka, fake: FakeReka) -> None:
     fake.will_stream(
@@ -28,7 +30,7 @@ def test_stream_gives_new_text_and_then_how_it_ended(client: reka.Reka, fake: Fa
         reka.ChatEvent("", "stop", reka.Usage(3, 5)),
     ]
     assert fake.paths == ["POST /v1/chat/completions"]
-    assert fake.requests[0].json == {"messages": HI, "model": "reka-flash", "stream": True}
+    assert fake.requests[0].json == {"messages": HI, "model": "reka-flash", **STREAM}
 
 
 def test_stream_sends_chats_parameters_under_their_names_at_this_endpoint(client: reka.Reka, fake: FakeReka) -> None:
@@ -60,14 +62,14 @@ def test_stream_sends_chats_parameters_under_their_names_at_this_endpoint(client
             {
                 "role": "user",
                 "content": [
-                    {"type": "video_url", "video_url": "https://x.example/a.mp4"},
+                    {"type": "video_url", "video_url": {"url": "https://x.example/a.mp4"}},
                     {"type": "text", "text": "Hi"},
                 ],
             }
         ],
         "model": "reka-edge",
         "stop": ["END"],
-        "stream": True,
+        **STREAM,
         "max_tokens": 20,
         "temperature": 0.5,
         "seed": 7,
@@ -195,11 +197,14 @@ def test_stream_messages_of_the_documented_endpoint_gives_its_events(connect: Co
         assert list(client.stream_messages(HI)) == [reka.TextDelta("Hello"), reka.Finish(None)]
 
 
-def test_tools_are_asked_for_without_streaming_and_come_in_one_step(client: reka.Reka, fake: FakeReka) -> None:
+def test_in_the_form_of_2025_tools_are_asked_for_without_streaming(connect: Connect, fake: FakeReka) -> None:
     call = {"id": "t-1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
     fake.will_answer(200, completion("tool_calls", content="Let me see.", tool_calls=[call]))
 
-    assert list(client.stream_messages(HI, tools=[TOOL])) == [
+    with connect(KEY, fake.url, form="reka") as client:
+        streamed = list(client.stream_messages(HI, tools=[TOOL]))
+
+    assert streamed == [
         reka.TextDelta("Let me see."),
         reka.ToolCallDelta(0, "t-1", "weather", "{}"),
         reka.Usage(3, 5),

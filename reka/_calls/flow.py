@@ -1,0 +1,45 @@
+"""Flows: operations of several calls as I/O-free generators.
+
+A flow yields a `Call` and is sent its value (or thrown its error), or yields a `Sleep`.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from reka._calls.call import Call
+from reka.errors import RekaError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Continue after so many seconds."""
+
+    seconds: float
+
+
+Flow: TypeAlias = Generator[Call[Any] | Sleep, Any, T]
+
+
+def at_most(calls: int, flow: Flow[T]) -> Flow[T]:
+    """Run a flow of fallbacks; beyond `calls` calls the last error is raised instead of a further call."""
+    made, last_error = 0, None
+    try:
+        step = next(flow)
+        while True:
+            made += isinstance(step, Call)
+            if made > calls and last_error is not None:
+                flow.close()
+                raise last_error
+            try:
+                value = yield step
+            except RekaError as error:
+                last_error = error
+                step = flow.throw(error)
+            else:
+                step = flow.send(value)
+    except StopIteration as end:
+        result: T = end.value
+        return result

@@ -1,0 +1,106 @@
+"""A model that the server does not have: the default is replaced, a named one is told with what there is."""
+
+import logging
+
+import pytest
+
+import reka
+from tests.support.clients import KEY, Connect
+from tests.support.completions import HI, completion
+from tests.support.fake_reka import FakeReka
+
+MISSING = {"error": {"message": "there is no model reka-flash", "type": "not_found_error", "code": None}}
+MODELS = {"object": "list", "data": [{"id": "glm5.3"}, {"id": "reka-edge-2603"}, {"id": "reka-flash-3"}]}
+V1 = "POST /v1/chat/completions"
+
+
+def test_the_default_is_replaced_by_the_nearest_of_its_family_and_that_is_remembered(
+    client: reka.Reka, fake: FakeReka, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.will_answer(404, MISSING)
+    fake.will_answer(200, MODELS)
+    for _ in range(2):
+        fake.will_answer(200, completion(content="Hello"))
+
+    first, _ = client.complete(HI), client.complete(HI)
+
+    assert first.text == "Hello"
+    assert fake.paths == [V1, "GET /v1/models", V1, V1]
+    assert [request.json["model"] for request in fake.requests if request.method == "POST"] == [
+        "reka-flash",
+        "reka-flash-3",
+        "reka-flash-3",
+    ]
+    assert [record.levelno for record in caplog.records if record.name == "reka"] == [logging.WARNING]
+
+
+def test_without_a_relative_the_first_model_is_taken(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(404, MISSING)
+    fake.will_answer(200, [{"id": "alpha"}, {"id": "beta"}])
+    fake.will_answer(200, {"choices": [{"message": {"content": "Hello"}}]})
+
+    assert client.complete(HI).model == "alpha"
+
+
+def test_a_model_that_the_caller_named_is_never_replaced(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(404, {"error": {"message": "The model `reka-flsh-3` does not exist", "type": "not_found_error"}})
+    fake.will_answer(200, MODELS)
+
+    with pytest.raises(reka.NotFoundError, match="the server has reka-flash-3, ") as caught:
+        client.complete(HI, model="reka-flsh-3")
+
+    assert caught.value.status_code == 404
+    assert fake.paths == [V1, "GET /v1/models"]
+
+
+def test_chat_says_the_same_of_a_model_at_the_endpoint_that_exists(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(400, {"detail": "There is no model 'x-1': this server has reka-flash"})
+    fake.will_answer(200, MODELS)
+
+    with pytest.raises(reka.InvalidRequestError, match="the server has "):
+        client.chat("Hi", model_name="x-1")
+
+    assert fake.paths == ["POST /chat", "GET /v1/models"]
+
+
+def test_if_the_models_cannot_be_listed_the_first_error_stays(connect: Connect, fake: FakeReka) -> None:
+    fake.will_answer(404, MISSING)
+    fake.otherwise.status = 500
+
+    with (
+        connect(KEY, fake.url, max_retries=0) as client,
+        pytest.raises(reka.NotFoundError, match="no model reka-flash"),
+    ):
+        client.complete(HI)
+
+
+@pytest.mark.parametrize("by", ["attribute", "environment"])
+def test_another_default_can_be_set(
+    client: reka.Reka, fake: FakeReka, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    if by == "attribute":
+        monkeypatch.setattr(reka, "MODEL", "mine")
+    else:
+        monkeypatch.setenv("REKA_MODEL", "mine")
+    fake.will_answer(200, completion(content="Hello"))
+
+    client.complete(HI)
+
+    assert fake.requests[0].json["model"] == "mine"
+
+
+@pytest.mark.parametrize(
+    "body", [["a", "b"], [{"id": "a"}, {"id": "b"}], {"object": "list", "data": [{"id": "a"}, {"id": "b"}]}]
+)
+def test_models_are_listed_in_every_shape(client: reka.Reka, fake: FakeReka, body: object) -> None:
+    fake.will_answer(200, body)
+
+    assert client.list_models() == ["a", "b"]
+
+
+def test_models_are_listed_at_the_address_that_the_server_has(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(404, {"detail": "Not Found"})
+    fake.will_answer(200, MODELS)
+
+    assert "reka-flash-3" in client.list_models()
+    assert fake.paths == ["GET /models", "GET /v1/models"]
