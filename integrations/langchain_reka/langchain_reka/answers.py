@@ -38,7 +38,7 @@ def to_ai_message(completion: reka.ChatCompletion, model: str) -> AIMessage:
         kwargs[_REASONING] = completion.reasoning
     if completion.citations:
         kwargs[_CITATIONS] = [_citation(citation) for citation in completion.citations]
-    valid_calls, invalid_calls = _parse_tool_calls(completion.tool_calls)
+    valid_calls, invalid_calls = _parse_tool_calls(completion.tool_calls, completion.finish_reason)
     return AIMessage(
         content=completion.text,
         additional_kwargs=kwargs,
@@ -54,8 +54,7 @@ def to_ai_message(completion: reka.ChatCompletion, model: str) -> AIMessage:
 class Chunks:
     """Converts the events of one streamed answer to message chunks.
 
-    A tool call is emitted whole, at the end of the stream: Reka's host does not stream tool calls, and only a complete
-    call shows whether its arguments were cut off.
+    A tool call is emitted whole, at the end of the stream: only then is it known whether its arguments were cut off.
 
     Args:
         model: As in `to_ai_message`.
@@ -89,7 +88,7 @@ class Chunks:
         return []
 
     def _last_chunks(self, finish: reka.Finish) -> list[AIMessageChunk]:
-        calls = [_tool_call_chunk(call) for call in self._calls.values()]
+        calls = [_tool_call_chunk(call, finish.reason) for call in self._calls.values()]
         last = AIMessageChunk(
             content="",
             usage_metadata=_usage(self._usage) if self._with_usage else None,
@@ -130,12 +129,14 @@ def _citation(citation: reka.Citation) -> dict[str, Any]:
     return {"type": "citation", **{name: value for name, value in asdict(citation).items() if value not in (None, "")}}
 
 
-def _parse_tool_calls(calls: list[reka.ToolCall]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+def _parse_tool_calls(
+    calls: list[reka.ToolCall], finish_reason: str | None
+) -> tuple[list[ToolCall], list[InvalidToolCall]]:
     """Separate calls whose arguments are a JSON object from all others."""
     valid: list[ToolCall] = []
     invalid: list[InvalidToolCall] = []
     for call in calls:
-        arguments = _parse_object(call.arguments)
+        arguments = _parse_arguments(call, finish_reason)
         call_id = call.id or _new_call_id()
         if arguments is None:
             invalid.append(invalid_tool_call(name=call.name, args=call.arguments, id=call_id, error=None))
@@ -144,20 +145,27 @@ def _parse_tool_calls(calls: list[reka.ToolCall]) -> tuple[list[ToolCall], list[
     return valid, invalid
 
 
-def _tool_call_chunk(call: reka.ToolCall) -> ToolCallChunk:
+def _tool_call_chunk(call: reka.ToolCall, finish_reason: str | None) -> ToolCallChunk:
     arguments = call.arguments
-    if _parse_object(arguments) is None:
+    if _parse_arguments(call, finish_reason) is None:
         # LangChain completes truncated JSON in chunks, so an agent would run the tool with partial arguments. An
         # unmatched closing bracket, outside of any string, keeps the call invalid, as it is in a whole answer.
         endings = ("", "]", "}", '"]', '"}', '""]', '""}')
-        arguments += next(ending for ending in endings if not isinstance(_parse_partial(arguments + ending), dict))
+        arguments += next(
+            ending
+            for ending in endings
+            if arguments + ending and not isinstance(_parse_partial(arguments + ending), dict)
+        )
     return tool_call_chunk(name=call.name, args=arguments, id=call.id or _new_call_id(), index=None)
 
 
-def _parse_object(arguments: str) -> dict[str, Any] | None:
-    """Parse arguments as a JSON object; None if they are not one. A call without arguments may have an empty string."""
+def _parse_arguments(call: reka.ToolCall, finish_reason: str | None) -> dict[str, Any] | None:
+    """Parse arguments as a JSON object; None if they are not one.
+
+    A call without arguments may have an empty string, unless the token limit ended the answer before its arguments.
+    """
     try:
-        value = json.loads(arguments or "{}")
+        value = json.loads(call.arguments or ("" if finish_reason == "length" else "{}"))
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk
 
@@ -85,6 +85,7 @@ def test_any_answers_chunks_add_up_to_the_message_that_is_invoked(
     usage: reka.Usage | None,
     reason: str | None,
 ) -> None:
+    assume(reason != "length" or all(call.arguments for call in calls))  # a call that is cut off is not alike
     completion = reka.ChatCompletion(text, calls, reason, usage, reasoning=reasoning, citations=citations)
 
     assert fields(streamed(completion)) == fields(to_ai_message(completion, "asked"))
@@ -138,6 +139,14 @@ def test_a_call_whose_arguments_are_cut_off_is_never_run_with_what_is_left_of_th
         assert (whole.tool_calls, pieces.tool_calls) == ([], [])
         assert [call["args"] for call in whole.invalid_tool_calls] == [arguments]
         assert [call["name"] for call in pieces.invalid_tool_calls] == ["delete"]
+
+
+def test_a_call_that_is_cut_off_before_its_arguments_is_invalid_and_one_without_arguments_is_not() -> None:
+    for reason, is_valid in (("length", False), ("tool_calls", True)):
+        completion = reka.ChatCompletion("", [reka.ToolCall("c1", "delete_all", "")], reason)
+        for message in (to_ai_message(completion, "asked"), streamed(completion)):
+            assert [call["name"] for call in message.tool_calls] == (["delete_all"] if is_valid else [])
+            assert [call["name"] for call in message.invalid_tool_calls] == ([] if is_valid else ["delete_all"])
 
 
 def test_a_call_that_the_server_gave_no_id_gets_one_of_its_own() -> None:

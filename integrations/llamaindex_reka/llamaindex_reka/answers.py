@@ -96,7 +96,8 @@ class Answer:
         )
 
     def _tool_call_block(self, call_id: str, call: reka.ToolCall) -> ToolCallBlock:
-        arguments = _parse_arguments(call.arguments)
+        is_cut = self.finish is not None and self.finish.reason == "length"
+        arguments = _parse_arguments(call.arguments, is_cut)
         if arguments is None and self.finish is None:
             arguments = _parse_partial_arguments(call.arguments)
         return ToolCallBlock(
@@ -168,13 +169,17 @@ def tool_selections(response: ChatResponse) -> list[ToolSelection]:
     Raises:
         UnexpectedResponseError: The arguments of a call are not a JSON object, so the tool cannot be called.
     """
-    return [_tool_selection(block) for block in response.message.blocks if isinstance(block, ToolCallBlock)]
+    is_cut = response.additional_kwargs.get("finish_reason") == "length"
+    return [_tool_selection(block, is_cut) for block in response.message.blocks if isinstance(block, ToolCallBlock)]
 
 
-def _parse_arguments(text: str) -> dict[str, Any] | None:
-    """Parse the arguments of a tool call; None if they are not a JSON object. An empty text means no arguments."""
+def _parse_arguments(text: str, is_cut: bool) -> dict[str, Any] | None:
+    """Parse the arguments of a tool call; None if they are not a JSON object.
+
+    An empty text means no arguments, unless the token limit cut the answer off before them.
+    """
     try:
-        arguments = json.loads(text or "{}")
+        arguments = json.loads(text or ("" if is_cut else "{}"))
     except ValueError:
         return None
     return arguments if isinstance(arguments, dict) else None
@@ -188,9 +193,9 @@ def _parse_partial_arguments(text: str) -> dict[str, Any]:
     return arguments if isinstance(arguments, dict) else {}
 
 
-def _tool_selection(block: ToolCallBlock) -> ToolSelection:
+def _tool_selection(block: ToolCallBlock, is_cut: bool) -> ToolSelection:
     kwargs = block.tool_kwargs
-    arguments = _parse_arguments(kwargs) if isinstance(kwargs, str) else kwargs
+    arguments = _parse_arguments(kwargs, is_cut) if isinstance(kwargs, str) else kwargs
     if arguments is None:
         raise reka.UnexpectedResponseError(
             f"tool call {block.tool_name!r}: got arguments {str(kwargs)[:200]!r}, want a JSON object"

@@ -119,6 +119,16 @@ def test_a_whole_tool_call_whose_arguments_are_no_object_is_an_error_that_shows_
     assert repr(written) in str(caught.value)
 
 
+def test_a_tool_call_that_is_cut_off_before_its_arguments_is_an_error_in_a_stream_too() -> None:
+    called: list[reka.StreamEvent] = [reka.ToolCallDelta(0, "c-1", "delete_all", "")]
+    whole = answer_from_completion(reka.ChatCompletion("", [reka.ToolCall("c-1", "delete_all", "")], "length")).chat()
+
+    for response in (whole, items([*called, reka.Finish("length")])[-1]):
+        with pytest.raises(reka.UnexpectedResponseError, match="'delete_all': got arguments ''"):
+            tool_selections(response)
+    assert tool_selections(items([*called, reka.Finish("tool_calls")])[-1])[0].tool_kwargs == {}
+
+
 def test_arguments_that_another_llm_kept_as_json_are_read() -> None:
     block = ToolCallBlock(tool_call_id="c-1", tool_name="add", tool_kwargs='{"a": 1}')
 
