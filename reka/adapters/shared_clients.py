@@ -12,13 +12,15 @@ from typing import Any, TypeVar
 from weakref import finalize
 
 from reka import config
+from reka._inputs import validation
+from reka._protocol.forms import FORMS
 from reka._protocol.retries import checked_retries
 from reka.adapters import background_loop
 from reka.async_client import AsyncReka
 from reka.client import Reka
 from reka.config import Timeout
 from reka.errors import RetrievalError
-from reka.types import Api
+from reka.types import Api, FormChoice
 
 C = TypeVar("C", Reka, AsyncReka)
 
@@ -28,7 +30,7 @@ class ClientSettings:
     """Settings of a client; see `Reka`. None means the client's default.
 
     Raises:
-        InvalidArgumentError: `max_retries` is not a number of retries.
+        InvalidArgumentError: `max_retries` is not a number of retries, or `form` not the name of a form.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -36,10 +38,13 @@ class ClientSettings:
     timeout: float | Timeout | None = None
     max_retries: int | None = None
     api: Api = "auto"
+    form: FormChoice | None = None
 
     def __post_init__(self) -> None:
         if self.max_retries is not None:
             checked_retries(self.max_retries)
+        if self.form is not None:
+            validation.one_of(self.form, "form", FORMS)
 
     def arguments(self) -> dict[str, Any]:
         """The settings as arguments of `Reka` and `AsyncReka`."""
@@ -49,6 +54,7 @@ class ClientSettings:
             "timeout": self.timeout,
             "max_retries": config.MAX_RETRIES if self.max_retries is None else self.max_retries,
             "api": self.api,
+            "form": self.form,
         }
 
 

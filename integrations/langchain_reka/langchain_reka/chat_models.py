@@ -67,6 +67,10 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     api: Literal["auto", "v0", "v1"] = "auto"
     """API version: `v0` is the documented endpoint, `v1` the current API; `auto` picks one that fits the request."""
 
+    form: Literal["auto", "openai", "reka"] | None = None
+    """Form of requests to the current API: `openai`, or `reka`, which Reka's host accepted in 2025; `auto` finds out
+    which one the server accepts. None reads the environment's REKA_FORM, else it is `auto`."""
+
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
     """Further fields of the request, sent unchanged."""
 
@@ -164,7 +168,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
             tools: Functions, pydantic classes, TypedDicts, LangChain tools, JSON schemas, or tools in OpenAI's or
                 Anthropic's format.
             tool_choice: `auto` (the model decides), `none`, `any` (it must call one), or the name of the tool that it
-                must call. Reka's host cannot require a specific tool, so a named tool is sent as the only one.
+                must call. The form `reka` has no choice of a specific tool: there, a named tool is sent alone.
             strict: Whether schemas are closed: no additional properties, and all properties required. None leaves them
                 unchanged.
             **kwargs: Further parameters of the call.
@@ -274,7 +278,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         return Chunks(arguments["model"], with_usage=call_kwargs.get("stream_usage", self.stream_usage))
 
     def _settings(self) -> ClientSettings:
-        return self._settings_for(self.api)
+        return self._settings_for(self.api, self.form)
 
 
 def _dataset_of(arguments: Mapping[str, Any]) -> str | None:

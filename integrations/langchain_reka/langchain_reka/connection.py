@@ -55,6 +55,6 @@ class ClientMixin(Serializable):
     def _settings(self) -> ClientSettings:
         return self._settings_for("auto")
 
-    def _settings_for(self, api: reka.Api) -> ClientSettings:
+    def _settings_for(self, api: reka.Api, form: reka.FormChoice | None = None) -> ClientSettings:
         key = None if self.api_key is None else self.api_key.get_secret_value()
-        return ClientSettings(key, self.base_url, self.timeout, self.max_retries, api)
+        return ClientSettings(key, self.base_url, self.timeout, self.max_retries, api, form)

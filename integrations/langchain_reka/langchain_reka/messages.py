@@ -1,9 +1,9 @@
 """Convert LangChain messages to messages of Reka's API.
 
 Pure functions: they do no I/O and do not modify their input. Each message becomes one message with a role of the OpenAI
-protocol, so an index in an error is the caller's index. What Reka's host does not accept (system messages, tool
-results, consecutive messages of one role, a conversation that starts with the assistant) is folded by the client, for
-both API versions.
+protocol, so an index in an error is the caller's index. The client writes them in the form that the server accepts: of
+the three, only OpenAI's has system messages, tool results, consecutive messages of one role, and conversations that
+start with the assistant.
 
 Not sent, because the API has no field for it: a message's `name`, reasoning and citations of earlier answers, and a
 tool's `artifact`.

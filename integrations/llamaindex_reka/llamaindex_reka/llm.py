@@ -62,7 +62,7 @@ class RekaLLM(SamplingFields, FunctionCallingLLM):
     """LLM for Reka's API, or any server with the same API.
 
     A parameter that is None is not sent, and the server applies its default. Every parameter except those of the client
-    (`api_key`, `base_url`, `api`, `max_retries`) may also be passed to a single call:
+    (`api_key`, `base_url`, `api`, `form`, `max_retries`) may also be passed to a single call:
     `llm.chat(messages, temperature=0)`.
 
     One sync and one async client, each with a connection pool, serve all calls of an object, from any thread and any
@@ -96,6 +96,10 @@ class RekaLLM(SamplingFields, FunctionCallingLLM):
 
     api: str = Field(default="auto", pattern="^(auto|v0|v1)$")
     """API version: `v0` is the documented endpoint, `v1` the current API; `auto` picks one that fits the request."""
+
+    form: reka.FormChoice | None = None
+    """Form of requests to the current API: `openai`, or `reka`, which Reka's host accepted in 2025; `auto` finds out
+    which one the server accepts. None reads the environment's REKA_FORM, else it is `auto`."""
 
     research: dict[str, Any] | None = None
     """Settings of `reka-flash-research`: `web_search`, `parallel_thinking`."""
@@ -166,7 +170,7 @@ class RekaLLM(SamplingFields, FunctionCallingLLM):
     def client_settings(self) -> ClientSettings:
         """Settings of this object's clients."""
         key = None if self.api_key is None else self.api_key.get_secret_value()
-        return ClientSettings(key, self.base_url, self.timeout, self.max_retries, self.api)  # type: ignore[arg-type]  # the field's pattern allows no other values
+        return ClientSettings(key, self.base_url, self.timeout, self.max_retries, self.api, self.form)  # type: ignore[arg-type]  # the field's pattern allows no other values
 
     def close(self) -> None:
         """Close the connections of the sync client. The next call opens new ones."""

@@ -1,8 +1,8 @@
 """Convert LlamaIndex messages to messages of `reka.complete`. Pure functions without I/O.
 
-There is one target format: the client folds these messages to what Reka's host accepts, and converts them to turns for
-the documented endpoint (v0). The client does not know which message and block a part came from, so the limits of that
-endpoint are checked here too.
+There is one target format: the client writes these messages in the form that the server accepts, and converts them to
+turns for the documented endpoint (v0). The client does not know which message and block a part came from, so the limits
+of that endpoint are checked here too.
 """
 
 import base64

@@ -6,6 +6,7 @@ import gc
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -60,6 +61,22 @@ def test_the_settings_reach_the_client_and_the_key_shows_nowhere(fake: FakeReka,
 
     assert [request.headers["x-api-key"] for request in fake.requests] == [KEY]
     assert KEY not in repr(settings)
+
+
+def test_the_form_of_requests_reaches_the_client_and_a_wrong_one_is_named(
+    fake: FakeReka, settings: ClientSettings
+) -> None:
+    clients = SharedClients()
+    fake.otherwise = answer(200, {"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]})
+    messages: list[reka.Message] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+
+    for form in ("openai", "reka"):
+        clients.sync(replace(settings, api="v1", form=form)).complete(messages)
+    clients.close()
+
+    assert [request.json["messages"][0]["role"] for request in fake.requests] == ["system", "user"]
+    with pytest.raises(reka.InvalidArgumentError, match="form: got 'x', want one of 'auto'"):
+        replace(settings, form="x")
 
 
 def test_close_ends_the_connections_of_this_side_and_of_the_background_loop(
