@@ -23,7 +23,10 @@ def test_a_prompt_a_model_and_a_parser_make_a_chain(answers_ok: FakeReka, make_m
 
     assert chain.invoke({"language": "French", "text": "Hello"}) == "ok"
     (request,) = answers_ok.requests
-    assert request.json["messages"] == [{"role": "user", "content": "Translate to French.\n\nHello"}]
+    assert request.json["messages"] == [
+        {"role": "system", "content": "Translate to French."},
+        {"role": "user", "content": "Hello"},
+    ]
     assert request.headers["x-api-key"] == KEY
 
 

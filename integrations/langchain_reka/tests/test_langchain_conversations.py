@@ -6,6 +6,7 @@ from langchain_core.messages import (
     BaseMessage,
     HumanMessage,
     SystemMessage,
+    ToolMessage,
 )
 
 from tests.support.fake_reka import FakeReka
@@ -81,12 +82,12 @@ def test_on_the_documented_api_messages_are_turns_that_alternate_and_lose_no_tex
 
 
 @pytest.mark.parametrize(("messages", "turns"), CONVERSATIONS)
-def test_on_v1_the_same_messages_alternate_too(
+def test_in_the_form_of_2025_the_same_messages_alternate_too(
     fake: FakeReka, make_model: MakeModel, messages: list[BaseMessage], turns: list[dict[str, str]]
 ) -> None:
     fake.will_answer(200, {"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]})
 
-    make_model(api="v1").invoke(messages)
+    make_model(api="v1", form="reka").invoke(messages)
 
     sent = fake.requests[0].json["messages"]
     assert [message["role"] for message in sent] == [
@@ -94,6 +95,35 @@ def test_on_v1_the_same_messages_alternate_too(
     ]
     if "media_url" not in turns[0]:
         assert [texts_of(message["content"]) for message in sent] == [turn["text"] for turn in turns]
+
+
+def test_in_openais_form_messages_keep_their_roles_and_media_are_objects(fake: FakeReka, make_model: MakeModel) -> None:
+    fake.will_answer(200, {"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]})
+    called = AIMessage("", tool_calls=[{"name": "look", "args": {"at": "it"}, "id": "c1"}])
+
+    make_model(api="v1", form="openai").invoke(
+        [
+            SystemMessage("S"),
+            SystemMessage("T"),
+            AIMessage("Hello!"),
+            HumanMessage([text("What is it?"), IMAGE]),
+            called,
+            ToolMessage("a cat", tool_call_id="c1"),
+        ]
+    )
+
+    function = {"name": "look", "arguments": '{"at": "it"}'}
+    assert fake.requests[0].json["messages"] == [
+        {"role": "system", "content": "S"},
+        {"role": "system", "content": "T"},
+        {"role": "assistant", "content": "Hello!"},
+        {
+            "role": "user",
+            "content": [text("What is it?"), {"type": "image_url", "image_url": {"url": URL}}],
+        },
+        {"role": "assistant", "content": "", "tool_calls": [{"id": "c1", "type": "function", "function": function}]},
+        {"role": "tool", "content": "a cat", "tool_call_id": "c1"},
+    ]
 
 
 def texts_of(content: str | list[dict[str, str]]) -> str:

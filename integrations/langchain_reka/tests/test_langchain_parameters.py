@@ -60,7 +60,7 @@ def test_each_parameter_is_sent_under_the_name_that_the_api_has_for_it(
     [
         ("research", {"web_search": {"enabled": True}}),
         ("response_format", {"type": "json_object"}),
-        ("tools", [TOOL]),
+        ("tools", [{"type": "function", "function": TOOL}]),
     ],
 )
 def test_a_call_takes_what_only_calls_have(answers_ok: FakeReka, make_model: MakeModel, name: str, value: Any) -> None:

@@ -57,13 +57,26 @@ TOOLS: list[Any] = [
 def test_a_tool_of_every_form_is_sent_flat_and_called(
     rules: RuleModel, rule_model: MakeModel, given: Any, name: str
 ) -> None:
-    message = rule_model().bind_tools([given], tool_choice="any").invoke("What is 3 plus 4? Use the tool.")
+    message = rule_model(form="reka").bind_tools([given], tool_choice="any").invoke("What is 3 plus 4? Use the tool.")
 
     assert [(call["name"], call["args"]) for call in message.tool_calls] == [(name, {"a": 3, "b": 4})]
     assert message.response_metadata["finish_reason"] == "tool_calls"
     (sent,) = rules.requests[0]["tools"]
     assert sorted(sent) == ["description", "name", "parameters"]
     assert set(sent["parameters"]["properties"]) == {"a", "b"}
+
+
+@pytest.mark.parametrize(("given", "name"), TOOLS)
+def test_a_tool_of_every_form_is_nested_in_openais_form_and_called(
+    rules: RuleModel, rule_model: MakeModel, given: Any, name: str
+) -> None:
+    message = rule_model().bind_tools([given], tool_choice="any").invoke("What is 3 plus 4? Use the tool.")
+
+    assert [(call["name"], call["args"]) for call in message.tool_calls] == [(name, {"a": 3, "b": 4})]
+    (sent,) = rules.requests[0]["tools"]
+    assert (sorted(sent), sent["type"]) == (["function", "type"], "function")
+    assert sent["function"]["name"] == name
+    assert set(sent["function"]["parameters"]["properties"]) == {"a", "b"}
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
@@ -98,11 +111,35 @@ def test_a_runnable_is_a_tool(rule_model: MakeModel) -> None:
 def test_a_choice_is_sent_as_reka_has_it_and_a_named_tool_is_sent_alone(
     rules: RuleModel, rule_model: MakeModel, choice: Any, sent: str | None, tools: list[str]
 ) -> None:
-    rule_model().bind_tools([add, Add], tool_choice=choice).invoke("Hi")
+    rule_model(form="reka").bind_tools([add, Add], tool_choice=choice).invoke("Hi")
 
     (request,) = rules.requests
     assert request.get("tool_choice") == sent
     assert [each["name"] for each in request["tools"]] == tools
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        (None, None),
+        ("auto", "auto"),
+        (False, "none"),
+        ("any", "required"),
+        ({"type": "any"}, "required"),
+        *(
+            (named, {"type": "function", "function": {"name": "add"}})
+            for named in ("add", {"type": "function", "function": {"name": "add"}}, {"type": "tool", "name": "add"})
+        ),
+    ],
+)
+def test_in_openais_form_a_choice_names_its_tool_and_all_tools_are_sent(
+    rules: RuleModel, rule_model: MakeModel, choice: Any, sent: Any
+) -> None:
+    rule_model(form="openai").bind_tools([add, Add], tool_choice=choice).invoke("Hi")
+
+    (request,) = rules.requests
+    assert request.get("tool_choice") == sent
+    assert [each["function"]["name"] for each in request["tools"]] == ["add", "Add"]
 
 
 def test_a_choice_of_a_tool_that_is_not_there_is_refused(fake: FakeReka, make_model: MakeModel) -> None:
@@ -114,7 +151,9 @@ def test_a_choice_of_a_tool_that_is_not_there_is_refused(fake: FakeReka, make_mo
 def test_strict_closes_the_schema(rules: RuleModel, rule_model: MakeModel) -> None:
     rule_model().bind_tools([add], strict=True).invoke("Hi")
 
-    assert rules.requests[0]["tools"][0]["parameters"]["additionalProperties"] is False
+    function = rules.requests[0]["tools"][0]["function"]
+    assert function["strict"] is True
+    assert function["parameters"]["additionalProperties"] is False
 
 
 def test_with_streaming_a_call_comes_whole_and_once(rule_model: MakeModel) -> None:

@@ -84,7 +84,10 @@ def test_predict_fills_a_prompt_and_puts_the_system_prompt_before_it(fake: FakeR
     answer = llm(system_prompt="Be brief.").predict(PromptTemplate("Translate: {text}"), text="Hello")
 
     assert answer == "Bonjour"
-    assert sent(fake)["messages"] == [{"role": "user", "content": "Be brief.\n\nTranslate: Hello"}]
+    assert sent(fake)["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Translate: Hello"},
+    ]
 
 
 async def test_a_file_is_read_for_the_asynchronous_methods_too(fake: FakeReka, llm: MakeLLM, tmp_path: Any) -> None:
@@ -99,7 +102,7 @@ async def test_a_file_is_read_for_the_asynchronous_methods_too(fake: FakeReka, l
     await model.aclose()
 
     for request in (sent(fake, 0), sent(fake, 1)):
-        assert request["messages"][0]["content"][0]["image_url"].startswith("data:image/png;base64,")
+        assert request["messages"][0]["content"][0]["image_url"]["url"].startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -139,13 +139,27 @@ def test_the_request_has_the_tools_and_the_history_in_the_live_hosts_form(fake: 
     fake.will_answer(200, completion())
     history = [ChatMessage(content="Hi"), ChatMessage(role=MessageRole.ASSISTANT, content="Hello.")]
 
-    llm().chat_with_tools(TOOLS[:1], ChatMessage(content="Add."), history, tool_required=True)
+    llm(form="reka").chat_with_tools(TOOLS[:1], ChatMessage(content="Add."), history, tool_required=True)
 
     assert [message["content"] for message in sent(fake)["messages"]] == ["Hi", "Hello.", "Add."]
     assert sent(fake)["tool_choice"] == "tool"
     (tool,) = sent(fake)["tools"]
     assert (tool["name"], sorted(tool["parameters"]["properties"])) == ("add", ["a", "b"])
     assert "Add two numbers." in tool["description"]
+
+
+def test_the_request_has_the_tools_and_the_history_in_openais_form(fake: FakeReka, llm: MakeLLM) -> None:
+    fake.will_answer(200, completion())
+    history = [ChatMessage(role=MessageRole.SYSTEM, content="Be brief."), ChatMessage(content="Hi")]
+
+    llm().chat_with_tools(TOOLS, ChatMessage(content="Add."), history, tool_choice="add")
+
+    assert [message["role"] for message in sent(fake)["messages"]] == ["system", "user", "user"]
+    assert sent(fake)["tool_choice"] == {"type": "function", "function": {"name": "add"}}
+    assert [(tool["type"], tool["function"]["name"]) for tool in sent(fake)["tools"]] == [
+        ("function", "add"),
+        ("function", "multiply"),
+    ]
 
 
 def test_without_tools_the_same_methods_just_chat(fake: FakeReka, llm: MakeLLM) -> None:
@@ -167,7 +181,9 @@ async def test_predict_and_call_gives_what_the_tools_give(clever: RekaLLM) -> No
     assert len(both.sources) > 1
 
 
-def test_a_tools_result_goes_back_with_its_picture(clever: RekaLLM, rules: RuleModel) -> None:
+@pytest.mark.parametrize("form", ["openai", "reka"])
+def test_a_tools_result_goes_back_with_its_picture(llm: MakeLLM, rules: RuleModel, form: str) -> None:
+    clever = llm(base_url=rules.url, form=form)
     tool = FunctionTool.from_defaults(photograph)
     history = [ChatMessage(content="Photograph 'lamp'")]
     call = clever.chat_with_tools([tool], chat_history=history)
@@ -180,7 +196,12 @@ def test_a_tools_result_goes_back_with_its_picture(clever: RekaLLM, rules: RuleM
     answer = clever.chat([*history, call.message, result])
 
     assert answer.message.content == "The result is a lamp. I see 1 image."
-    assert rules.requests[-1]["messages"][-1]["content"][0]["text"].startswith(f"[Tool result for {selection.tool_id}]")
+    last_message = rules.requests[-1]["messages"][-1]
+    if form == "openai":
+        assert (last_message["role"], last_message["tool_call_id"]) == ("tool", selection.tool_id)
+        assert list(last_message["content"][1]["image_url"]) == ["url"]
+    else:
+        assert last_message["content"][0]["text"].startswith(f"[Tool result for {selection.tool_id}]")
 
 
 def test_a_call_with_broken_arguments_is_an_error_and_calls_nothing(fake: FakeReka, llm: MakeLLM) -> None:
@@ -224,7 +245,7 @@ async def test_streamed_structured_output_ends_as_a_nested_model_though_no_tool_
     await clever.aclose()
 
     assert album == Album.model_validate(ALBUM)
-    assert rules.requests[-1]["tool_choice"] == "tool"
+    assert rules.requests[-1]["tool_choice"] == "required"
 
 
 @pytest.mark.parametrize("way", ["chat", "achat", "stream_chat", "astream_chat", "complete", "acomplete"])
@@ -312,7 +333,16 @@ def test_a_tool_that_fails_says_so_and_the_model_is_told(clever: RekaLLM) -> Non
     assert "division by zero" in output.content
 
 
-def test_a_tool_call_written_by_hand_may_stand_in_a_conversation(fake: FakeReka, llm: MakeLLM) -> None:
+@pytest.mark.parametrize(
+    ("form", "result"),
+    [
+        ("openai", {"role": "tool", "content": "3", "tool_call_id": "c-1"}),
+        ("reka", {"role": "user", "content": "[Tool result for c-1]: 3"}),
+    ],
+)
+def test_a_tool_call_written_by_hand_may_stand_in_a_conversation(
+    fake: FakeReka, llm: MakeLLM, form: str, result: dict[str, str]
+) -> None:
     fake.will_answer(200, completion("3", tool_calls=[tool_call("c-9", "add", a=1)]))
     call = ToolCallBlock(tool_call_id="c-1", tool_name="add", tool_kwargs={"a": 1, "b": 2})
     messages = [
@@ -321,8 +351,8 @@ def test_a_tool_call_written_by_hand_may_stand_in_a_conversation(fake: FakeReka,
         ChatMessage(role=MessageRole.TOOL, content="3", additional_kwargs={"tool_call_id": "c-1"}),
     ]
 
-    llm().chat(messages)
+    llm(form=form).chat(messages)
 
     assert sent(fake)["messages"][1]["tool_calls"][0]["function"] == {"name": "add", "arguments": '{"a": 1, "b": 2}'}
-    assert sent(fake)["messages"][2] == {"role": "user", "content": "[Tool result for c-1]: 3"}
+    assert sent(fake)["messages"][2] == result
     assert KEY not in json.dumps(sent(fake))
