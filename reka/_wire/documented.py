@@ -107,22 +107,18 @@ def read_chunks(chunks: object) -> list[RetrievedChunk] | None:
 
 
 def read_chunk(chunk: object) -> RetrievedChunk:
-    """Bring a retrieved chunk to our names; its shape is not documented, so all that it may be is taken."""
+    """Add our names to a retrieved chunk; its shape is not documented, so all that it may be is taken."""
     if not isinstance(chunk, dict):
         return {"text": chunk if isinstance(chunk, str) else json.dumps(chunk)}
-    fields: dict[str, Any] = dict(chunk)
-    read: dict[str, Any] = {"text": _pop_first(fields, _TEXT_NAMES) or ""}
-    source = _pop_first(fields, _SOURCE_NAMES)
+    read: dict[str, Any] = {"text": _first_text(chunk, _TEXT_NAMES) or ""}
+    source = _first_text(chunk, _SOURCE_NAMES)
     if source is not None:
         read["source"] = source
-    # Whatever else the server sends is kept as it is: the documented API gives no types for it.
-    return cast("RetrievedChunk", read | fields)
+    return cast("RetrievedChunk", read | chunk | read)
 
 
-def _pop_first(fields: dict[str, Any], names: tuple[str, ...]) -> str | None:
-    """Take the first of `names` that holds a text out of `fields`."""
-    name = next((name for name in names if isinstance(fields.get(name), str)), None)
-    return None if name is None else fields.pop(name)
+def _first_text(fields: Mapping[str, object], names: tuple[str, ...]) -> str | None:
+    return next((value for name in names if isinstance(value := fields.get(name), str)), None)
 
 
 def read_names(reply: Reply) -> list[str]:

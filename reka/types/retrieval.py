@@ -11,10 +11,10 @@ class _RetrievedChunk(TypedDict):
 
 
 class RetrievedChunk(_RetrievedChunk, total=False):
-    """A chunk of a dataset's text that fits a query. Other fields of the server are kept.
+    """A chunk of a dataset's text that fits a query.
 
-    The documented API does not define its shape, so the server's names for text, score and source are mapped to these;
-    fields that it does not send are absent.
+    The documented API does not define its shape, so the server's fields are kept as they are, and text and source stand
+    under these names too; what the server does not send is absent.
     """
 
     source: str

@@ -110,17 +110,22 @@ def test_a_bad_argument_is_refused_by_both_kinds_of_client(client: reka.Reka, fa
         pytest.param("bare text", {"text": "bare text"}, id="string"),
         pytest.param({"text": "t", "score": 0.1}, {"text": "t", "score": 0.1}, id="text"),
         pytest.param({"chunk": "t", "sourceDocument": "a.txt"}, {"text": "t", "source": "a.txt"}, id="camel-case"),
-        pytest.param({"content": "t", "file_name": "a", "page": 3}, {"text": "t", "source": "a", "page": 3}, id="more"),
-        pytest.param({"id": 7}, {"text": "", "id": 7}, id="no-text"),
+        pytest.param({"content": "t", "file_name": "a", "page": 3}, {"text": "t", "source": "a"}, id="more"),
+        pytest.param({"text": None, "chunk": "t"}, {"text": "t"}, id="no-text-under-our-name"),
+        pytest.param({"source": {"page": 3}, "document": "a"}, {"text": "", "source": "a"}, id="no-source-either"),
+        pytest.param({"source": {"page": 3}}, {"text": ""}, id="a-source-that-is-no-name"),
+        pytest.param({"id": 7}, {"text": ""}, id="no-text"),
         pytest.param(7, {"text": "7"}, id="number"),
     ],
 )
-def test_retrieved_chunks_are_brought_to_our_names_and_every_other_field_is_kept(
-    client: reka.Reka, fake: FakeReka, sent: object, read: object
+def test_retrieved_chunks_have_our_names_beside_the_servers_own(
+    sync_client: reka.Reka, fake: FakeReka, sent: Any, read: dict[str, object]
 ) -> None:
     fake.will_answer(200, TURN | {"retrieved_chunks": [sent]})
 
-    assert client.chat("Hi", retrieval_dataset="alice").get("retrieved_chunks") == [read]
+    chunks = sync_client.chat("Hi", retrieval_dataset="alice").get("retrieved_chunks")
+
+    assert chunks == [(sent if isinstance(sent, dict) else {}) | read]
 
 
 @pytest.mark.parametrize(("status", "raised"), [(404, "RetrievalError"), (400, "RetrievalError")])

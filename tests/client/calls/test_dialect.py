@@ -288,7 +288,7 @@ def test_a_server_that_can_do_both_is_sent_both_at_the_completions_endpoint(
     sync_client: reka.Reka, fake: FakeReka, arguments: dict[str, Any], named: str
 ) -> None:
     fake.will_answer(200, BOTH)
-    fake.will_answer(200, completion(content="Hello", retrieved_chunks=[{"chunk": "t"}]))
+    fake.will_answer(200, completion(content="Hello", retrieved_chunks=[{"text": "t"}]))
     extra = {**arguments.get("extra_request_args", {}), "retrieval_dataset": "alice"}
 
     answer = sync_client.complete(**_asking(arguments, extra_request_args=extra))
