@@ -1,7 +1,11 @@
 """Server-sent events, decoded as the WHATWG's HTML standard says ("Interpreting an event stream"), with no I/O."""
 
+import json
 import re
 from typing import Final, NamedTuple
+
+DONE: Final = "[DONE]"
+"""Data of the last event of a complete stream in OpenAI's protocol."""
 
 # Not str.splitlines, nor bytes.splitlines: they also cut at characters that are legal inside JSON.
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
@@ -23,7 +27,7 @@ class ServerSentEvent(NamedTuple):
 
 
 class SseDecoder:
-    """Turns bytes, split anywhere, into events. An event that no empty line ends is none, so there is no `finish`."""
+    """Turns bytes, split anywhere, into events."""
 
     __slots__ = ("_at_start", "_data", "_event", "_id", "_swallow_newline", "_unfinished")
 
@@ -61,6 +65,17 @@ class SseDecoder:
                 self._dispatch(events)
         return events
 
+    def finish(self) -> ServerSentEvent | None:
+        """Take the end of the stream: give the last event if only the empty line after it is missing.
+
+        The standard drops an event without an empty line, but some servers end their streams so. Only data that is
+        a JSON object or `[DONE]` shows that the event was not cut off; any other is dropped.
+        """
+        events: list[ServerSentEvent] = []
+        self._field(b"".join(self._unfinished))
+        self._dispatch(events)
+        return next((event for event in events if _is_whole(event.data)), None)
+
     def _field(self, line: bytes) -> None:
         name, _, value = line.decode("utf-8", "replace").partition(":")
         value = value.removeprefix(" ")
@@ -76,3 +91,10 @@ class SseDecoder:
         if self._data:
             events.append(ServerSentEvent("\n".join(self._data), self._event or "message", self._id))
         self._data, self._event = [], ""
+
+
+def _is_whole(data: str) -> bool:
+    try:
+        return data.strip() == DONE or isinstance(json.loads(data), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -1,4 +1,4 @@
-"""Server-sent events are decoded as the WHATWG's HTML standard says, wherever the bytes are cut."""
+"""Server-sent events are decoded as the WHATWG's HTML standard says, wherever the bytes are cut, and at the end."""
 
 from itertools import pairwise
 
@@ -81,6 +81,37 @@ def test_any_stream_cut_anywhere_gives_the_same_events(stream: bytes, data: st.D
     cuts = [0, *places, len(stream)]
 
     assert _decoded([stream[start:end] for start, end in pairwise(cuts)]) == _decoded([stream])
+
+
+@pytest.mark.parametrize(
+    ("stream", "last"),
+    [
+        pytest.param(b'data: {"a": 1}\n', ServerSentEvent('{"a": 1}'), id="no-empty-line"),
+        pytest.param(b'data: {"a": 1}', ServerSentEvent('{"a": 1}'), id="no-line-end"),
+        pytest.param(b'data:{"a": 1}\r', ServerSentEvent('{"a": 1}'), id="half-a-line-end"),
+        pytest.param(b'data: {"a":\r\ndata: 1}\r\n', ServerSentEvent('{"a":\n1}'), id="several-lines"),
+        pytest.param(b'event: error\ndata: {"a": 1}', ServerSentEvent('{"a": 1}', "error"), id="type"),
+        pytest.param(b"data: b\n\ndata: [DONE]", ServerSentEvent("[DONE]"), id="done"),
+        pytest.param(b"data: [DONE]\n\n", None, id="nothing-is-left"),
+        pytest.param(b"", None, id="nothing-at-all"),
+        pytest.param(b'data: {"a": 1', None, id="cut-in-an-object"),
+        pytest.param(b'data: {"a": "\xc3', None, id="cut-in-a-character"),
+        pytest.param(b"data: [DON", None, id="cut-in-done"),
+        pytest.param(b"data: 12", None, id="a-number-may-be-cut"),
+        pytest.param(b"data", None, id="cut-in-the-field"),
+        pytest.param(b": ping", None, id="a-comment"),
+        pytest.param(b"event: error\n", None, id="a-type-alone"),
+        pytest.param(b"\xef\xbb", None, id="cut-in-the-bom"),
+        pytest.param(b"data: " + b"[" * 100_000, None, id="deep"),
+    ],
+)
+def test_at_the_end_of_the_stream_an_event_needs_no_empty_line_if_its_data_is_whole(
+    stream: bytes, last: ServerSentEvent | None
+) -> None:
+    decoder = SseDecoder()
+    decoder.feed(stream)
+
+    assert decoder.finish() == last
 
 
 def test_an_event_is_given_as_soon_as_its_empty_line_is_there() -> None:

@@ -272,6 +272,30 @@ def test_what_other_servers_do_differently_in_streams_is_read(api: Caller, upstr
     assert last["usage"]["output_tokens"] > 0  # counted, as it was not told
 
 
+@pytest.mark.parametrize(
+    "stream",
+    [
+        pytest.param(HELLO + END + DONE.rstrip(), id="after-done"),
+        pytest.param((HELLO + END).rstrip(), id="after-the-finish-reason"),
+    ],
+)
+def test_a_stream_may_lack_its_last_empty_line(api: Caller, upstream: FakeReka, stream: bytes) -> None:
+    upstream.will_stream(stream)
+
+    events = event_data(post_completion(api, "hi", stream=True))
+
+    assert "".join(delta.get("content", "") for delta in deltas([json.loads(data) for data in events[:-1]])) == "hello "
+    assert events[-1] == "[DONE]"
+
+
+def test_a_stream_that_is_cut_inside_its_last_event_is_not_complete(api: Caller, upstream: FakeReka) -> None:
+    upstream.will_stream(HELLO + END.rstrip()[:-2])
+
+    events = event_data(post_completion(api, "hi", stream=True))
+
+    assert "ended its response before it was complete" in events[-1]
+
+
 def test_an_upstream_that_does_not_stream_is_told_in_events(api: Caller, upstream: FakeReka) -> None:
     upstream.will_answer(200, COMPLETION)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import aiohttp
 
 from reka._protocol.addresses import is_reka_host
+from reka._protocol.sse import DONE
 from reka._protocol.usage import read_usage
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.types import (
@@ -32,7 +33,6 @@ CHECK_TIMEOUT: Final = 3.0
 """Seconds within which a ready upstream lists its models (ours)."""
 
 _CHAT_PATH: Final = "/chat/completions"
-_DONE: Final = "[DONE]"
 _UNLIMITED: Final = 1_000_000
 _TOKEN_FIELDS: Final = ("content", "tool_calls", "reasoning_content")
 """Fields of a delta that contain generated tokens."""
@@ -174,7 +174,7 @@ class UpstreamBackend:
         is_done = False
         async with aclosing(sse_data(response)) as events:
             async for data in events:
-                if data == _DONE:
+                if data == DONE:
                     is_done = True
                     break
                 if (delta := self._read_chunk(reader, data)) is not None:

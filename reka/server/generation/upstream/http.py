@@ -216,6 +216,9 @@ async def sse_data(response: aiohttp.ClientResponse) -> AsyncGenerator[str, None
         for event in decoder.feed(block):
             if event.data:
                 yield event.data
+    last = decoder.finish()
+    if last is not None:
+        yield last.data
 
 
 async def _blocks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
