@@ -6,21 +6,58 @@ from typing import Final
 from reka.types import Usage
 
 _INPUT: Final = ("prompt_tokens", "input_tokens")
-_OUTPUT: Final = ("completion_tokens", "output_tokens")
+_OUTPUT: Final = ("completion_tokens", "output_tokens", "generated_tokens")
+_CACHED: Final = ("cached_tokens", "prompt_cache_hit_tokens")
+_REASONING: Final = ("reasoning_tokens",)
 
 
 def read_usage(usage: object) -> Usage | None:
-    """Read token counts under either pair of names; None if one of them is missing."""
-    if not isinstance(usage, Mapping):
+    """Read token counts under any server's names; None if those of input or output are missing."""
+    if not isinstance(usage, dict):
         return None
     input_tokens, output_tokens = _count(usage, _INPUT), _count(usage, _OUTPUT)
-    return None if input_tokens is None or output_tokens is None else Usage(input_tokens, output_tokens)
+    if input_tokens is None or output_tokens is None:
+        return None
+    return Usage(
+        input_tokens,
+        output_tokens,
+        _detail(usage, _CACHED, "prompt_tokens_details", "input_tokens_details"),
+        _detail(usage, _REASONING, "completion_tokens_details", "output_tokens_details"),
+        _cost(usage.get("cost")),
+        usage,
+    )
 
 
-def _count(usage: Mapping[str, object], names: tuple[str, str]) -> int | None:
-    value = usage.get(names[0])
-    if value is None:
-        value = usage.get(names[1])
+def read_turn_usage(turn: Mapping[str, object]) -> Usage | None:
+    """Read the token counts of a `POST /chat` response: its `usage`, else the `metadata` of older servers."""
+    usage = read_usage(turn.get("usage"))
+    if usage is not None:
+        return usage
+    counts = read_usage(turn.get("metadata"))
+    # No `raw`: it is not a usage object, and the response keeps it as `metadata`.
+    return None if counts is None else Usage(counts.input_tokens, counts.output_tokens)
+
+
+def _detail(usage: Mapping[str, object], names: tuple[str, ...], *groups: str) -> int | None:
+    """Read a count that stands in a group of details, or beside the totals."""
+    for group in groups:
+        fields = usage.get(group)
+        if isinstance(fields, dict) and (count := _count(fields, names)) is not None:
+            return count
+    return _count(usage, names)
+
+
+def _count(fields: Mapping[str, object], names: tuple[str, ...]) -> int | None:
+    for name in names:
+        value = fields.get(name)
+        if value is not None:
+            break
+    else:
+        return None
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _cost(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -11,7 +11,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from reka._protocol.messages import text_of
 from reka._protocol.usage import read_usage
-from reka._wire.documented import json_body, read_chunks
+from reka._wire.documented import json_body, other_fields, read_chunks
 from reka._wire.reply import Reply, read_json, unexpected
 from reka.types import (
     ChatCompletion,
@@ -76,14 +76,15 @@ def read_completion(reply: Reply) -> ChatCompletion:
         raise unexpected(reply, "a chat completion", "it has no choices")
     choice = choices[0]
     message = choice["message"]
-    extra = {name: value for name, value in answer.items() if name not in _KNOWN}
+    usage = read_usage(answer.get("usage"))
+    extra = other_fields(answer, _KNOWN, usage)
     extra |= {name: value for name, value in message.items() if name not in _KNOWN_IN_MESSAGE}
     chunks = answer.get("retrieved_chunks", message.get("retrieved_chunks"))
     return ChatCompletion(
         text=text_of(message.get("content")),
         tool_calls=[read_tool_call(call) for call in objects(message.get("tool_calls"))],
         finish_reason=choice.get("finish_reason"),
-        usage=read_usage(answer.get("usage")),
+        usage=usage,
         model=_text_or_none(answer.get("model")),
         id=_text_or_none(answer.get("id")),
         request_id=reply.request_id,

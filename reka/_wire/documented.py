@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import NotRequired, TypedDict
 
 from reka._protocol.sampling import V0_NAMES
-from reka._protocol.usage import read_usage
+from reka._protocol.usage import read_turn_usage
 from reka._wire.reply import Reply, read_json, unexpected
 from reka.errors import InvalidArgumentError
 from reka.types import (
@@ -20,6 +20,7 @@ from reka.types import (
     ModelTurn,
     PrepareRetrievalStatusResponse,
     RetrievedChunk,
+    Usage,
 )
 
 _KNOWN: Final = frozenset({"type", "text", "finish_reason", "usage", "retrieved_chunks"})
@@ -83,14 +84,23 @@ def chat_body(
 def read_chat(reply: Reply) -> ChatCompletion:
     """Read the answer of `POST /chat`, with what servers send beyond the documented turn."""
     answer = cast("Mapping[str, Any]", read_json(reply, _CHAT, "a model turn"))
+    usage = read_turn_usage(answer)
     return ChatCompletion(
         text=answer["text"],
         finish_reason=answer.get("finish_reason"),
-        usage=read_usage(answer.get("usage")),
+        usage=usage,
         request_id=reply.request_id,
         retrieved_chunks=read_chunks(answer.get("retrieved_chunks")),
-        extra={} if answer.keys() <= _KNOWN else {name: answer[name] for name in answer if name not in _KNOWN},
+        extra=other_fields(answer, _KNOWN, usage),
     )
+
+
+def other_fields(answer: Mapping[str, Any], known: frozenset[str], usage: Usage | None) -> dict[str, Any]:
+    """The fields of an answer that have no place of their own, and its usage if it could not be read."""
+    fields = {name: value for name, value in answer.items() if name not in known}
+    if usage is None and answer.get("usage"):
+        fields["usage"] = answer["usage"]
+    return fields
 
 
 def as_turn(completion: ChatCompletion) -> ModelTurn:

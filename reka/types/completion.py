@@ -18,12 +18,35 @@ class Usage:
     """Tokens of the prompt, including what the server adds."""
 
     output_tokens: int
-    """Tokens of the answer."""
+    """Tokens of the answer, including its reasoning."""
+
+    cached_input_tokens: int | None = None
+    """Input tokens that the server read from its cache; None if it does not say."""
+
+    reasoning_tokens: int | None = None
+    """Output tokens of the model's reasoning; None if the server does not say."""
+
+    cost: float | None = None
+    """Price of the answer in the server's currency; None if it does not say."""
+
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The server's usage object, unchanged; empty if it sent none."""
 
     @property
     def total_tokens(self) -> int:
-        """Sum of both."""
-        return self.input_tokens + self.output_tokens
+        """Total as the server counts it, else the sum of input and output."""
+        total = self.raw.get("total_tokens")
+        return total if isinstance(total, int) else self.input_tokens + self.output_tokens
+
+    @property
+    def prompt_tokens_details(self) -> Mapping[str, Any]:
+        """Breakdown of the input tokens, unchanged; empty if the server sent none."""
+        return _first_object(self.raw, "prompt_tokens_details", "input_tokens_details")
+
+    @property
+    def completion_tokens_details(self) -> Mapping[str, Any]:
+        """Breakdown of the output tokens, unchanged; empty if the server sent none."""
+        return _first_object(self.raw, "completion_tokens_details", "output_tokens_details")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +172,7 @@ class ChatEvent:
 
     request_id: str | None = None
     """Set in the last event, if the server sends it."""
+
+
+def _first_object(fields: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    return next((value for name in names if isinstance(value := fields.get(name), Mapping)), {})
