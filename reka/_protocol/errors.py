@@ -34,13 +34,15 @@ def type_of_status(status: int) -> str:
 
 
 def status_in_stream(event: Mapping[str, Any]) -> int:
-    """Status of an error event in a stream that began with a success status: its code if numeric, else by its type."""
+    """Status of an error in a body with a success status: its code if numeric, else by its type or its code."""
     error = event.get("error")
     fields = error if isinstance(error, Mapping) else {}
     code = fields.get("code")
+    if isinstance(code, str) and len(code) == 3 and code.isdecimal():
+        code = int(code)
     if isinstance(code, int) and 400 <= code < 600:
         return code
-    return STATUS_OF_TYPE.get(str(fields.get("type")), 500)
+    return STATUS_OF_TYPE.get(str(fields.get("type"))) or STATUS_OF_TYPE.get(str(code), 500)
 
 
 def is_no_balance(code: str | None, message: str) -> bool:

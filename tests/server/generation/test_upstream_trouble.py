@@ -194,6 +194,27 @@ def test_a_stream_that_begins_with_an_error_has_its_status(api: Caller, upstream
     assert "bad" in read_error(way, answer)[0]
 
 
+@EVERY_WAY
+def test_an_error_in_a_body_of_status_200_has_the_status_that_it_names(
+    api: Caller, upstream: FakeReka, way: str
+) -> None:
+    upstream.will_answer(200, {"id": "gen-1", "error": {"message": "slow down", "code": 429}})
+
+    answer = WAYS[way](api)
+
+    assert answer.status_code == 429
+    assert "slow down" in read_error(way, answer)[0]
+
+
+@pytest.mark.parametrize("data", ['{"error": {"message": "burnt"}}', '{"message": "burnt"}', "burnt"])
+def test_an_event_of_the_type_error_is_one_in_json_or_in_words(api: Caller, upstream: FakeReka, data: str) -> None:
+    upstream.will_stream(HELLO, f"event: error\ndata: {data}\n\n".encode())
+
+    *_, last = event_data(post_completion(api, "hi", stream=True))
+
+    assert "burnt" in json.loads(last)["error"]["message"]
+
+
 def _dies(*pieces: bytes) -> Callable[[Any], None]:
     """Send the start of a stream and cut the connection."""
 
@@ -220,6 +241,15 @@ BREAKS: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda h: h.stream((HELLO, b'data: {"error": {"message": "burnt"}}\n\n'), None, ends=True),
         "burnt",
     ),
+    "reports an error in its choice": (
+        lambda h: h.stream(
+            (HELLO, b'data: {"choices": [{"delta": {"content": ""}, "error": {"message": "burnt"}}]}\n\n'),
+            None,
+            ends=True,
+        ),
+        "burnt",
+    ),
+    "finishes with an error": (lambda h: h.stream((HELLO, chunk({}, "error"), DONE), None, ends=True), "model failed"),
     "ends too early": (lambda h: h.stream((HELLO,), None, ends=True), "before it was complete"),
     "becomes garbage": (lambda h: h.stream((HELLO, b"data: {]\n\n"), None, ends=True), "cannot be read"),
 }
@@ -341,6 +371,13 @@ def test_a_question_is_asked_again_where_that_can_help(retrying: Caller, upstrea
 
     assert WAYS[way](retrying).status_code == 200
     assert len(upstream.requests) == before + 2
+
+
+def test_a_question_is_asked_again_after_an_error_in_a_body_of_status_200(retrying: Caller, upstream: FakeReka) -> None:
+    upstream.will_answer(200, {"error": {"message": "overloaded", "code": 503}})
+    upstream.will_answer(200, COMPLETION)
+
+    assert retrying.chat("hi").json()["text"] == "fine"
 
 
 @pytest.mark.parametrize(

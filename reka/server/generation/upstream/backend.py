@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 
 from reka._protocol.addresses import is_reka_host
-from reka._protocol.sse import DONE
+from reka._protocol.sse import DONE, ServerSentEvent
 from reka._protocol.usage import read_usage
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.types import (
@@ -21,8 +21,7 @@ from reka.server.generation.types import (
     GenerationResult,
     stream_result,
 )
-from reka.server.generation.upstream.errors import error_in_stream
-from reka.server.generation.upstream.http import UpstreamHttp, sse_data
+from reka.server.generation.upstream.http import UpstreamHttp, sse_events
 from reka.server.generation.upstream.payloads import Form, chat_request, estimate_usage, read_completion
 from reka.server.generation.upstream.stream import StreamReader
 from reka.server.metrics import Metrics
@@ -172,23 +171,24 @@ class UpstreamBackend:
     async def _read_stream(self, response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> AnswerStream:
         reader = StreamReader()
         is_done = False
-        async with aclosing(sse_data(response)) as events:
-            async for data in events:
-                if data == DONE:
+        async with aclosing(sse_events(response)) as events:
+            async for event in events:
+                if event.data == DONE:
                     is_done = True
                     break
-                if (delta := self._read_chunk(reader, data)) is not None:
+                if (delta := self._read_event(reader, event)) is not None:
                     yield delta
         finish_reason = reader.end() if is_done else reader.finish_reason
         if finish_reason is None:
             raise GenerationError(502, f"the upstream {self._http.url} ended its response before it was complete")
         yield Finish(finish_reason, *await self._token_counts(reader.usage, body, reader.texts))
 
-    def _read_chunk(self, reader: StreamReader, data: str) -> Delta | None:
-        chunk = self._http.parse_json(data)
+    def _read_event(self, reader: StreamReader, event: ServerSentEvent) -> Delta | None:
+        if event.event == "error":
+            raise self._http.error_in_event(event.data)
+        chunk = self._http.parse_json(event.data)
+        self._http.check_for_error(chunk)
         try:
-            if chunk.get("error"):
-                raise error_in_stream(chunk, self._http.url, self._http.key)
             return reader.read(chunk)
         except _SHAPE_ERRORS as error:
             raise self._http.unreadable_response() from error

@@ -19,12 +19,13 @@ from reka._protocol.errors import (
 from reka._protocol.retries import RETRY_STATUSES
 from reka.server.generation.types import GenerationError
 
-__all__ = ["TransientError", "error_for", "error_in_stream", "reason", "redact"]
+__all__ = ["TransientError", "error_for", "error_in_body", "error_report", "reason", "redact"]
 
 LONGEST_DETAIL: Final = 500
 """Characters after which an upstream's error message is truncated."""
 
 _REQUEST_ERRORS: Final = frozenset({400, 413, 422})
+_MODEL_FAILED: Final = {"error": {"message": "the model failed, and its server does not say why"}}
 
 
 class TransientError(GenerationError):
@@ -62,9 +63,26 @@ def error_for(status: int, headers: Mapping[str, str], data: bytes, url: str, ke
             return kind(502, f"the upstream {url} answers with an error ({cause})", wait, code)
 
 
-def error_in_stream(event: Mapping[str, Any], url: str, key: str | None) -> GenerationError:
-    """Convert an error event of a stream; its code may be a status, or its type stand for one."""
-    return error_for(status_in_stream(event), {}, json.dumps(event).encode(), url, key)
+def error_report(body: Any) -> Mapping[str, Any] | None:
+    """Find the error in a body, or in a chunk of a stream, that has a success status; None if there is none.
+
+    Servers that forward to others report an error at the top, in the choice, or by the finish reason alone.
+    """
+    if not isinstance(body, dict):
+        return None
+    if body.get("error") or ("detail" in body and "choices" not in body):
+        return body
+    choices = body.get("choices")
+    if not choices or not isinstance(choices, list) or not isinstance(choice := choices[0], dict):
+        return None
+    if error := choice.get("error"):
+        return {"error": error}
+    return _MODEL_FAILED if choice.get("finish_reason") == "error" else None
+
+
+def error_in_body(report: Mapping[str, Any], url: str, key: str | None) -> GenerationError:
+    """Convert an error report; its code may be a status, or its type stand for one."""
+    return error_for(status_in_stream(report), {}, json.dumps(report).encode(), url, key)
 
 
 def redact(message: str, key: str | None) -> str:

@@ -11,13 +11,20 @@ import anyio
 from reka._protocol.addresses import MAX_REDIRECTS, RedirectError, checked_key, http_address, redirect_target
 from reka._protocol.proxies import HTTP, Proxies
 from reka._protocol.retries import LONGEST_WAIT, RetryPolicy, with_retries_async
-from reka._protocol.sse import SseDecoder
+from reka._protocol.sse import ServerSentEvent, SseDecoder
 from reka.server.generation.types import GenerationError
-from reka.server.generation.upstream.errors import TransientError, error_for, reason, redact
+from reka.server.generation.upstream.errors import (
+    TransientError,
+    error_for,
+    error_in_body,
+    error_report,
+    reason,
+    redact,
+)
 from reka.server.generation.upstream.lenient_json import read_json
 from reka.server.metrics import Metrics
 
-__all__ = ["MAX_RESPONSE_BYTES", "UpstreamHttp", "sse_data", "upstream_url"]
+__all__ = ["MAX_RESPONSE_BYTES", "UpstreamHttp", "sse_events", "upstream_url"]
 
 MAX_RESPONSE_BYTES: Final = 32 * 1024 * 1024
 """Maximum size of an upstream's response in bytes (ours)."""
@@ -110,11 +117,13 @@ class UpstreamHttp:
         """Read a response, and return its JSON value.
 
         Raises:
-            GenerationError: The response is incomplete, or not JSON.
+            GenerationError: The response is incomplete, not JSON, or reports an error.
         """
         with self._translate_errors():
             data = await _read_all(response)
-        return self.parse_json(data)
+        value = self.parse_json(data)
+        self.check_for_error(value)
+        return value
 
     def parse_json(self, data: bytes | str) -> Any:
         """Parse JSON from the upstream.
@@ -126,6 +135,23 @@ class UpstreamHttp:
             return read_json(data)
         except ValueError as error:
             raise self.unreadable_response() from error
+
+    def check_for_error(self, value: Any) -> None:
+        """Check that a JSON value, which came with a success status, reports no error.
+
+        Raises:
+            GenerationError: It does; the error is the one that its status would make.
+        """
+        if (report := error_report(value)) is not None:
+            raise error_in_body(report, self.url, self.key)
+
+    def error_in_event(self, data: str) -> GenerationError:
+        """Create the error that an event of the type `error` reports, in JSON or in words."""
+        try:
+            value = read_json(data)
+        except ValueError:
+            value = data
+        return error_in_body(error_report(value) or {"error": value}, self.url, self.key)
 
     def unreadable_response(self) -> GenerationError:
         """Create the error for a response that cannot be read."""
@@ -205,8 +231,8 @@ class UpstreamHttp:
         return self._session
 
 
-async def sse_data(response: aiohttp.ClientResponse) -> AsyncGenerator[str, None]:
-    """Yield the data of the server-sent events of a response.
+async def sse_events(response: aiohttp.ClientResponse) -> AsyncGenerator[ServerSentEvent, None]:
+    """Yield the server-sent events of a response that have data.
 
     Raises:
         GenerationError: The response is too large.
@@ -215,10 +241,10 @@ async def sse_data(response: aiohttp.ClientResponse) -> AsyncGenerator[str, None
     async for block in _blocks(response):
         for event in decoder.feed(block):
             if event.data:
-                yield event.data
+                yield event
     last = decoder.finish()
     if last is not None:
-        yield last.data
+        yield last
 
 
 async def _blocks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
