@@ -117,9 +117,14 @@ class GenerationResult:
     input_tokens: int
     output_tokens: int
     tool_calls: Sequence[ToolCall] = ()
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    message_fields: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the model's message, such as `reasoning_content` and `annotations`."""
-    logprobs: object = None
+    choice_fields: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the choice, such as `logprobs`."""
+    response_fields: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the response, such as `reasoning_steps`."""
+    usage_fields: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the usage, such as `prompt_tokens_details`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,9 @@ class Delta:
 
     fields: Mapping[str, Any]
     """A delta in the form of OpenAI's API: `content`, `tool_calls` (each with an `index`), `reasoning_content`, ..."""
-    logprobs: object = None
+    choice_fields: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the choice; see `GenerationResult`."""
+    response_fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +145,8 @@ class Finish:
     finish_reason: str
     input_tokens: int
     output_tokens: int
+    usage_fields: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the usage; see `GenerationResult`."""
 
 
 AnswerStream: TypeAlias = AsyncGenerator[Delta | Finish, None]
@@ -151,14 +160,15 @@ async def stream_result(result: GenerationResult, words_per_delta: int | None = 
         result: The result.
         words_per_delta: Maximum number of words in a delta; None for the whole text in one.
     """
-    yield Delta({"role": "assistant", "content": "", **result.extra})
+    first = {"role": "assistant", "content": "", **result.message_fields}
+    yield Delta(first, result.choice_fields, result.response_fields)
     words = re.findall(r"\s*\S+|\s+$", result.text)
     step = words_per_delta or len(words) or 1
     for start in range(0, len(words), step):
         yield Delta({"content": "".join(words[start : start + step])})
     for index, call in enumerate(result.tool_calls):
         yield Delta({"tool_calls": [{"index": index, **call.nested()}]})
-    yield Finish(result.finish_reason, result.input_tokens, result.output_tokens)
+    yield Finish(result.finish_reason, result.input_tokens, result.output_tokens, result.usage_fields)
 
 
 class ChatBackend(Protocol):

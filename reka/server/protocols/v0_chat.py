@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from reka._protocol.media import part_of_url
-from reka.server.generation.types import GenerationRequest, GenerationResult, Message, Snippet
+from reka.server.generation.types import Finish, GenerationRequest, GenerationResult, Message, Snippet
 from reka.server.protocols.normalize import MAX_MESSAGES
 from reka.server.protocols.sampling import (
     Chunks,
@@ -132,9 +132,14 @@ def to_response(result: GenerationResult, snippets: Sequence[Snippet] | None) ->
         "type": "model",
         "text": result.text,
         "finish_reason": result.finish_reason,
-        "usage": {"input_tokens": result.input_tokens, "output_tokens": result.output_tokens},
+        "usage": usage_object(result),
     }
     return body | retrieved_chunks_field(snippets)
+
+
+def usage_object(item: GenerationResult | Finish) -> dict[str, Any]:
+    """Build the `usage` object: the two counts, and what else the model's server reports, under its names."""
+    return {"input_tokens": item.input_tokens, "output_tokens": item.output_tokens, **item.usage_fields}
 
 
 def retrieved_chunks_field(snippets: Sequence[Snippet] | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import field_validator
 from reka.server.generation.types import AnswerStream, Delta, GenerationRequest, GenerationResult, ToolCall
 from reka.server.protocols.messages_request import MessagesRequest
 from reka.server.protocols.normalize import normalize_v1_chat_messages
-from reka.server.protocols.v0_chat import retrieved_chunks_field
+from reka.server.protocols.v0_chat import retrieved_chunks_field, usage_object
 
 
 class V1ChatRequest(MessagesRequest):
@@ -32,7 +32,7 @@ def to_response(result: GenerationResult, request: GenerationRequest) -> dict[st
         "id": uuid4().hex,
         "model": request.model,
         "responses": [{"finish_reason": result.finish_reason, "message": message}],
-        "usage": {"input_tokens": result.input_tokens, "output_tokens": result.output_tokens},
+        "usage": usage_object(result),
         **retrieved_chunks_field(request.snippets),
     }
 
@@ -46,11 +46,11 @@ async def to_sse(answer: AnswerStream, request: GenerationRequest) -> AsyncItera
     head: dict[str, Any] = {"id": uuid4().hex, "model": request.model}
     text: list[str] = []
     calls: dict[int, dict[str, str]] = {}
-    usage = {"input_tokens": 0, "output_tokens": 0}
+    usage: dict[str, Any] = {"input_tokens": 0, "output_tokens": 0}
     response: dict[str, Any]
     async for item in answer:
         if not isinstance(item, Delta):
-            usage = {"input_tokens": item.input_tokens, "output_tokens": item.output_tokens}
+            usage = usage_object(item)
             tool_calls = [ToolCall(**call) for call in calls.values()]
             response = {"chunk": _message("".join(text), tool_calls), "finish_reason": item.finish_reason}
             yield _event({**head, "responses": [response], "usage": usage, **retrieved_chunks_field(request.snippets)})

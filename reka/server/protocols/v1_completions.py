@@ -13,6 +13,7 @@ from reka.server.error_bodies import openai_error
 from reka.server.generation.types import (
     AnswerStream,
     Delta,
+    Finish,
     GenerationError,
     GenerationRequest,
     GenerationResult,
@@ -88,13 +89,12 @@ def to_response(result: GenerationResult, request: GenerationRequest) -> dict[st
     if result.tool_calls:
         message["content"] = result.text or None
         message["tool_calls"] = [call.nested() for call in result.tool_calls]
-    choice = {"index": 0, "message": message | dict(result.extra), "finish_reason": result.finish_reason}
-    if result.logprobs is not None:
-        choice["logprobs"] = result.logprobs
+    message |= result.message_fields
     return {
         **_head("chat.completion", request.model),
-        "choices": [choice],
-        "usage": _usage(result.input_tokens, result.output_tokens),
+        "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason, **result.choice_fields}],
+        "usage": _usage(result),
+        **result.response_fields,
         **retrieved_chunks_field(request.snippets),
     }
 
@@ -114,10 +114,11 @@ async def to_sse(
     try:
         async for item in answer:
             if isinstance(item, Delta):
-                yield _event(head, [_choice(item.fields, None, item.logprobs)])
+                choice = {"index": 0, "delta": item.fields, "finish_reason": None, **item.choice_fields}
+                yield _event({**head, **item.response_fields}, [choice])
                 continue
-            usage = _usage(item.input_tokens, item.output_tokens)
-            last = [_choice({}, item.finish_reason)]
+            usage = _usage(item)
+            last = [{"index": 0, "delta": {}, "finish_reason": item.finish_reason}]
             if include_usage:
                 yield _event(head, last)
                 yield _event({**head, "usage": usage, **chunks}, [])
@@ -145,17 +146,13 @@ def _head(kind: str, model: str) -> dict[str, Any]:
     return {"id": f"chatcmpl-{uuid4().hex}", "object": kind, "created": int(time.time()), "model": model}
 
 
-def _usage(input_tokens: int, output_tokens: int) -> dict[str, int]:
+def _usage(item: GenerationResult | Finish) -> dict[str, Any]:
     return {
-        "prompt_tokens": input_tokens,
-        "completion_tokens": output_tokens,
-        "total_tokens": input_tokens + output_tokens,
+        "prompt_tokens": item.input_tokens,
+        "completion_tokens": item.output_tokens,
+        "total_tokens": item.input_tokens + item.output_tokens,
+        **item.usage_fields,
     }
-
-
-def _choice(delta: Mapping[str, Any], finish_reason: str | None, logprobs: object = None) -> dict[str, Any]:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    return choice if logprobs is None else {**choice, "logprobs": logprobs}
 
 
 def _event(head: Mapping[str, Any], choices: list[Any]) -> bytes:

@@ -22,7 +22,8 @@ from reka.server.generation.types import (
     stream_result,
 )
 from reka.server.generation.upstream.http import UpstreamHttp, sse_events
-from reka.server.generation.upstream.payloads import Form, chat_request, estimate_usage, read_completion
+from reka.server.generation.upstream.payloads import Form, chat_request
+from reka.server.generation.upstream.responses import estimate_usage, read_completion, usage_fields
 from reka.server.generation.upstream.stream import StreamReader
 from reka.server.metrics import Metrics
 
@@ -181,7 +182,8 @@ class UpstreamBackend:
         finish_reason = reader.end() if is_done else reader.finish_reason
         if finish_reason is None:
             raise GenerationError(502, f"the upstream {self._http.url} ended its response before it was complete")
-        yield Finish(finish_reason, *await self._token_counts(reader.usage, body, reader.texts))
+        counts = await self._token_counts(reader.usage, body, reader.texts)
+        yield Finish(finish_reason, *counts, usage_fields(reader.usage))
 
     def _read_event(self, reader: StreamReader, event: ServerSentEvent) -> Delta | None:
         if event.event == "error":
