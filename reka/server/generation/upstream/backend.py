@@ -21,7 +21,7 @@ from reka.server.generation.types import (
     GenerationResult,
     stream_result,
 )
-from reka.server.generation.upstream.http import UpstreamHttp, sse_events
+from reka.server.generation.upstream.http import DONE, UpstreamHttp, sse_events
 from reka.server.generation.upstream.payloads import Form, chat_request
 from reka.server.generation.upstream.responses import estimate_usage, read_completion, usage_fields
 from reka.server.generation.upstream.stream import StreamReader
