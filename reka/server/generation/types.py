@@ -101,10 +101,13 @@ class ToolCall:
     name: str
     arguments: str
     """JSON text as the model wrote it, possibly invalid."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the call."""
 
     def nested(self) -> dict[str, Any]:
         """Convert the call to the nested form of OpenAI's API."""
-        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+        function = {"name": self.name, "arguments": self.arguments}
+        return {**self.fields, "id": self.id, "type": "function", "function": function}
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ async def to_sse(answer: AnswerStream, request: GenerationRequest) -> AsyncItera
     async for item in answer:
         if not isinstance(item, Delta):
             usage = usage_object(item)
-            tool_calls = [ToolCall(**call) for call in calls.values()]
+            tool_calls = [ToolCall(call["id"], call["name"], call["arguments"]) for call in calls.values()]
             response = {"chunk": _message("".join(text), tool_calls), "finish_reason": item.finish_reason}
             yield _event({**head, "responses": [response], "usage": usage, **retrieved_chunks_field(request.snippets)})
             continue

@@ -85,11 +85,11 @@ def _normalize_response_format(response_format: dict[str, Any] | None) -> dict[s
 
 def to_response(result: GenerationResult, request: GenerationRequest) -> dict[str, Any]:
     """Build the JSON response."""
-    message: dict[str, Any] = {"role": "assistant", "content": result.text}
+    message: dict[str, Any] = {"role": "assistant", "content": result.text, **result.message_fields}
     if result.tool_calls:
-        message["content"] = result.text or None
         message["tool_calls"] = [call.nested() for call in result.tool_calls]
-    message |= result.message_fields
+    if result.tool_calls or "function_call" in message:
+        message["content"] = result.text or None
     return {
         **_head("chat.completion", request.model),
         "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason, **result.choice_fields}],

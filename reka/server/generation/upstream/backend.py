@@ -22,8 +22,9 @@ from reka.server.generation.types import (
     stream_result,
 )
 from reka.server.generation.upstream.http import DONE, UpstreamHttp, sse_events
+from reka.server.generation.upstream.lenient_json import read_json
 from reka.server.generation.upstream.payloads import Form, chat_request
-from reka.server.generation.upstream.responses import estimate_usage, read_completion, usage_fields
+from reka.server.generation.upstream.responses import estimate_usage, generated_texts, read_completion, usage_fields
 from reka.server.generation.upstream.stream import StreamReader
 from reka.server.metrics import Metrics
 
@@ -34,7 +35,7 @@ CHECK_TIMEOUT: Final = 3.0
 
 _CHAT_PATH: Final = "/chat/completions"
 _UNLIMITED: Final = 1_000_000
-_TOKEN_FIELDS: Final = ("content", "tool_calls", "reasoning_content")
+_TOKEN_FIELDS: Final = ("content", "tool_calls", "reasoning_content", "function_call", "refusal")
 """Fields of a delta that contain generated tokens."""
 
 _SHAPE_ERRORS: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
@@ -188,9 +189,9 @@ class UpstreamBackend:
     def _read_event(self, reader: StreamReader, event: ServerSentEvent) -> Delta | None:
         if event.event == "error":
             raise self._http.error_in_event(event.data)
-        chunk = self._http.parse_json(event.data)
-        self._http.check_for_error(chunk)
         try:
+            chunk = read_json(event.data)
+            self._http.check_for_error(chunk)
             return reader.read(chunk)
         except _SHAPE_ERRORS as error:
             raise self._http.unreadable_response() from error
@@ -201,7 +202,8 @@ class UpstreamBackend:
             usage = completion.get("usage")
         except _SHAPE_ERRORS as error:
             raise self._http.unreadable_response() from error
-        texts = [result.text, *(call.arguments for call in result.tool_calls)]
+        calls = [call.nested() for call in result.tool_calls]
+        texts = generated_texts({"content": result.text, "tool_calls": calls, **result.message_fields})
         input_tokens, output_tokens = await self._token_counts(usage, body, texts)
         return replace(result, input_tokens=input_tokens, output_tokens=output_tokens)
 

@@ -18,6 +18,7 @@ from reka._protocol.errors import (
 )
 from reka._protocol.retries import RETRY_STATUSES
 from reka.server.generation.types import GenerationError
+from reka.server.generation.upstream.responses import first_choice
 
 __all__ = ["TransientError", "error_for", "error_in_body", "error_report", "reason", "redact"]
 
@@ -72,8 +73,7 @@ def error_report(body: Any) -> Mapping[str, Any] | None:
         return None
     if body.get("error") or ("detail" in body and "choices" not in body):
         return body
-    choices = body.get("choices")
-    if not choices or not isinstance(choices, list) or not isinstance(choice := choices[0], dict):
+    if (choice := first_choice(body.get("choices"))) is None:
         return None
     if error := choice.get("error"):
         return {"error": error}

@@ -1,22 +1,23 @@
 """Lenient readers of an upstream's responses, whole ones and the chunks of a stream. Pure."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
-from uuid import uuid4
 
 from reka._protocol.messages import text_of as content_text
 from reka._protocol.usage import read_usage
-from reka.server.generation.types import GenerationResult, ToolCall, text_of
+from reka.server.generation.types import GenerationResult, text_of
+from reka.server.generation.upstream.tool_calls import read_function, read_tool_call
 
 __all__ = [
-    "arguments_text",
     "choice_fields",
     "estimate_usage",
+    "first_choice",
+    "generated_texts",
     "read_completion",
     "read_text",
     "response_fields",
     "usage_fields",
+    "with_reasoning_content",
 ]
 
 _MESSAGE_FIELDS: Final = frozenset({"role", "content", "tool_calls", "function_call"})
@@ -33,19 +34,45 @@ def read_completion(completion: Any) -> GenerationResult:
     Raises:
         LookupError, TypeError, ValueError, AttributeError: The completion has an unexpected shape.
     """
-    choice = completion["choices"][0]
+    choice = first_choice(completion["choices"]) or completion["choices"][0]
     message = choice["message"]
+    message_fields = with_reasoning_content(_further(message, _MESSAGE_FIELDS))
+    if message.get("function_call") is not None:
+        message_fields["function_call"] = read_function(message["function_call"])
     return GenerationResult(
         text=read_text(message.get("content")),
         finish_reason=str(choice.get("finish_reason") or "stop"),
         input_tokens=0,
         output_tokens=0,
-        tool_calls=tuple(_tool_call(call) for call in message.get("tool_calls") or ()),
-        message_fields=_further(message, _MESSAGE_FIELDS),
+        tool_calls=tuple(read_tool_call(call) for call in message.get("tool_calls") or ()),
+        message_fields=message_fields,
         choice_fields=choice_fields(choice),
         response_fields=response_fields(completion),
         usage_fields=usage_fields(completion.get("usage")),
     )
+
+
+def first_choice(choices: object) -> Mapping[str, Any] | None:
+    """Return the choice of index 0, or without an index; None if there is none. This server reads no other."""
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and not choice.get("index"):
+            return choice
+    return None
+
+
+def with_reasoning_content(fields: dict[str, Any]) -> dict[str, Any]:
+    """Give the model's reasoning its name of Reka's API too, if its server has only the other common one."""
+    if isinstance(reasoning := fields.get("reasoning"), str) and "reasoning_content" not in fields:
+        fields["reasoning_content"] = reasoning
+    return fields
+
+
+def generated_texts(fields: Mapping[str, Any]) -> list[str]:
+    """List the generated texts in a message or a delta that has been read: its content, and arguments of calls."""
+    functions = [call["function"] for call in fields.get("tool_calls") or ()]
+    functions += [fields["function_call"]] if "function_call" in fields else []
+    texts = [fields["content"]] if "content" in fields else []
+    return texts + [function["arguments"] for function in functions if "arguments" in function]
 
 
 def choice_fields(choice: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,20 +114,6 @@ def read_text(content: Any) -> str:
     if content is not None and not (isinstance(content, list) and all(isinstance(part, dict) for part in content)):
         raise TypeError("a message's content is neither text nor parts")
     return content_text(content)
-
-
-def arguments_text(arguments: Any) -> str:
-    """Return the arguments of a tool call as JSON text, as in OpenAI's API; some servers send them as an object."""
-    return arguments if isinstance(arguments, str) and arguments else json.dumps(arguments or {})
-
-
-def _tool_call(call: Mapping[str, Any]) -> ToolCall:
-    function = call["function"]
-    return ToolCall(
-        id=str(call.get("id") or f"call_{uuid4().hex}"),  # the tool's result refers to it
-        name=str(function["name"]),
-        arguments=arguments_text(function.get("arguments")),
-    )
 
 
 def _further(fields: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from reka.server.generation.types import Delta
-from reka.server.generation.upstream.responses import arguments_text, choice_fields, read_text, response_fields
+from reka.server.generation.upstream.responses import (
+    choice_fields,
+    first_choice,
+    generated_texts,
+    read_text,
+    response_fields,
+    with_reasoning_content,
+)
+from reka.server.generation.upstream.tool_calls import ToolCallReader, read_function_delta
 
 __all__ = ["StreamReader"]
 
@@ -18,8 +26,9 @@ class StreamReader:
         self.usage: Mapping[str, Any] = {}
         """The reported token counts, under the upstream's names."""
         self.texts: list[str] = []
-        """The generated parts: text, and the arguments of tool calls."""
+        """The generated parts: text, and the arguments of calls."""
         self._response_fields: Mapping[str, Any] = {}
+        self._calls = ToolCallReader()
 
     def read(self, chunk: Any) -> Delta | None:
         """Convert a chunk to a delta; None if it has nothing new but usage or a finish reason.
@@ -28,17 +37,17 @@ class StreamReader:
             LookupError, TypeError, ValueError, AttributeError: The chunk has an unexpected shape.
         """
         self.usage = chunk.get("usage") or self.usage
-        further = response_fields(chunk)
-        # Most servers repeat them in each chunk.
-        has_news, self._response_fields = further != self._response_fields, further
-        choices = chunk.get("choices")
-        if not choices:
-            return Delta({}, {}, further) if has_news else None
-        choice = choices[0]
+        choice = first_choice(chunk.get("choices")) or {}
+        delta, of_choice, further = (
+            self._delta(choice.get("delta") or {}),
+            choice_fields(choice),
+            response_fields(chunk),
+        )
+        self.texts += generated_texts(delta)
         if choice.get("finish_reason"):
             self.finish_reason = str(choice["finish_reason"])
-        delta = self._delta(choice.get("delta") or {})
-        of_choice = choice_fields(choice)
+        # Most servers repeat them in each chunk.
+        has_news, self._response_fields = further != self._response_fields, further
         return Delta(delta, of_choice, further) if delta or of_choice or has_news else None
 
     def end(self) -> str | None:
@@ -46,22 +55,11 @@ class StreamReader:
         return self.finish_reason or ("stop" if self.texts else None)
 
     def _delta(self, sent: Mapping[str, Any]) -> dict[str, Any]:
-        delta = {name: value for name, value in sent.items() if value is not None}
+        delta = with_reasoning_content({name: value for name, value in sent.items() if value is not None})
         if "content" in delta:
             delta["content"] = read_text(delta["content"])
-            self.texts.append(delta["content"])
         if "tool_calls" in delta:
-            delta["tool_calls"] = [self._call_delta(index, call) for index, call in enumerate(delta["tool_calls"])]
+            delta["tool_calls"] = [self._calls.read(call) for call in delta["tool_calls"]]
+        if "function_call" in delta:
+            delta["function_call"] = read_function_delta(delta["function_call"])
         return delta
-
-    def _call_delta(self, index: int, call: Mapping[str, Any]) -> dict[str, Any]:
-        """Normalize an increment of a tool call: its index is a number, its arguments are a text."""
-        function = dict(call.get("function") or {})
-        arguments = function.get("arguments")
-        if arguments is not None:
-            # Unlike in a complete call, an empty text is valid.
-            function["arguments"] = arguments if arguments == "" else arguments_text(arguments)
-            self.texts.append(function["arguments"])
-        if not isinstance(function.get("name", ""), str | None):
-            raise TypeError("the name of a function is not a string")
-        return {**call, "index": int(call.get("index", index)), "function": function}
