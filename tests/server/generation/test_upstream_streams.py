@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from reka.server.generation.types import Delta
+from reka.server.generation.upstream.stream import StreamReader
 from reka.server.generation.upstream.tool_calls import ToolCallReader
 from tests.support.caller import Caller
 from tests.support.completions import completion
@@ -17,6 +19,8 @@ from tests.support.protocols import (
     event_data,
     merge_tool_calls,
     post_completion,
+    post_v1_chat,
+    v1_chat_events,
 )
 from tests.support.streams import DONE, chunk, events
 
@@ -25,6 +29,17 @@ ADDED = {"name": "add", "arguments": '{"a": 1}'}
 
 def stream_of(*chunks: object) -> bytes:
     return events(*chunks, chunk("stop")) + DONE
+
+
+def read(*chunks: object) -> list[Delta]:
+    """The deltas of a stream's chunks."""
+    reader = StreamReader()
+    sent = [reader.read(one, may_have_surrogates=True) for one in chunks]
+    return [delta for delta in (*sent, reader.rest()) if delta is not None]
+
+
+def texts(sent: list[Delta], name: str = "content") -> str:
+    return "".join(delta.fields.get(name, "") for delta in sent)
 
 
 @pytest.mark.parametrize("index", [1, 0], ids=["other first", "ours first"])
@@ -66,6 +81,62 @@ def test_reasoning_under_the_name_of_rekas_api_has_no_other(proxy: Caller, upstr
     message = post_completion(proxy, "Hi").json()["choices"][0]["message"]
 
     assert message == {"role": "assistant", "content": "4", "reasoning_content": "2 + 2"}
+
+
+@pytest.mark.parametrize("family", ["v1_chat", "v1_completions"])
+def test_the_halves_of_a_character_in_two_chunks_are_joined(proxy: Caller, upstream: FakeReka, family: str) -> None:
+    pieces = [chunk(content=content) for content in ("a\ud83d", "\ude00b", "\ud83d\ude00")]
+    upstream.will_stream(b"".join(f"data: {json.dumps(one)}\n\n".encode() for one in (*pieces, chunk("stop"))) + DONE)
+
+    if family == "v1_chat":
+        streamed = v1_chat_events(post_v1_chat(proxy, "Hi", stream=True))
+        contents = [event["responses"][0]["chunk"]["content"] for event in streamed]
+        assert contents == ["a", "a\U0001f600b", "a\U0001f600b\U0001f600", "a\U0001f600b\U0001f600"]
+    else:
+        streamed = completion_chunks(post_completion(proxy, "Hi", stream=True))
+        assert [delta.get("content") for delta in deltas(streamed)] == ["a", "\U0001f600b", "\U0001f600", None]
+
+
+def test_halves_are_joined_in_every_text_of_a_delta() -> None:
+    def call(arguments: str) -> dict[str, Any]:
+        return {"index": 0, "id": "c-1", "function": {"name": "add", "arguments": arguments}}
+
+    sent = read(
+        chunk(reasoning_content="\ud83d", tool_calls=[call('{"a": "\ud83d')]),
+        chunk(content="between"),
+        chunk(reasoning_content="\ude00", tool_calls=[call('\ude00"}')]),
+    )
+
+    arguments = [call["function"]["arguments"] for delta in sent for call in delta.fields.get("tool_calls", ())]
+    assert texts(sent, "reasoning_content") == "\U0001f600"
+    assert "".join(arguments) == '{"a": "\U0001f600"}'
+
+
+@pytest.mark.parametrize(
+    ("contents", "text"),
+    [
+        (["a\ud83d"], "a\ufffd"),
+        (["a\ud83d", "b"], "a\ufffdb"),
+        (["\ude00a"], "\ufffda"),
+        (["\ud83d", "\ud83d", "\ude00"], "\ufffd\U0001f600"),
+        (["a\ud83db"], "a\ufffdb"),
+    ],
+    ids=ascii,
+)
+def test_a_half_without_its_other_half_is_replaced(contents: list[str], text: str) -> None:
+    assert texts(read(*(chunk(content=content) for content in contents))) == text
+
+
+def test_a_half_does_not_wait_in_fields_that_are_no_text_of_the_answer() -> None:
+    part = chunk(content="\ud83d")
+    part["choices"][0]["logprobs"] = {"content": [{"token": "\ud83d", "logprob": -1}]}
+    part["provider"] = "\ud83d"
+
+    (delta, rest) = read(part)
+
+    assert delta.choice_fields == {"logprobs": {"content": [{"token": "\ufffd", "logprob": -1}]}}
+    assert delta.response_fields == {"provider": "\ufffd"}
+    assert rest.fields == {"content": "\ufffd"}
 
 
 FIRST = {"index": 0, "id": "c-1", "type": "function", "function": {"name": "add", "arguments": ""}}

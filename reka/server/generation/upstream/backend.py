@@ -22,7 +22,7 @@ from reka.server.generation.types import (
     stream_result,
 )
 from reka.server.generation.upstream.http import DONE, UpstreamHttp, sse_events
-from reka.server.generation.upstream.lenient_json import read_json
+from reka.server.generation.upstream.lenient_json import read_chunk
 from reka.server.generation.upstream.payloads import Form, chat_request
 from reka.server.generation.upstream.responses import estimate_usage, generated_texts, read_completion, usage_fields
 from reka.server.generation.upstream.stream import StreamReader
@@ -183,6 +183,8 @@ class UpstreamBackend:
         finish_reason = reader.end() if is_done else reader.finish_reason
         if finish_reason is None:
             raise GenerationError(502, f"the upstream {self._http.url} ended its response before it was complete")
+        if (rest := reader.rest()) is not None:
+            yield rest
         counts = await self._token_counts(reader.usage, body, reader.texts)
         yield Finish(finish_reason, *counts, usage_fields(reader.usage))
 
@@ -190,9 +192,9 @@ class UpstreamBackend:
         if event.event == "error":
             raise self._http.error_in_event(event.data)
         try:
-            chunk = read_json(event.data)
+            chunk, may_have_surrogates = read_chunk(event.data)
             self._http.check_for_error(chunk)
-            return reader.read(chunk)
+            return reader.read(chunk, may_have_surrogates=may_have_surrogates)
         except _SHAPE_ERRORS as error:
             raise self._http.unreadable_response() from error
 

@@ -69,10 +69,12 @@ def with_reasoning_content(fields: dict[str, Any]) -> dict[str, Any]:
 
 def generated_texts(fields: Mapping[str, Any]) -> list[str]:
     """List the generated texts in a message or a delta that has been read: its content, and arguments of calls."""
-    functions = [call["function"] for call in fields.get("tool_calls") or ()]
-    functions += [fields["function_call"]] if "function_call" in fields else []
     texts = [fields["content"]] if "content" in fields else []
-    return texts + [function["arguments"] for function in functions if "arguments" in function]
+    if "tool_calls" in fields or "function_call" in fields:
+        functions = [call["function"] for call in fields.get("tool_calls", ())]
+        functions.append(fields.get("function_call", {}))
+        texts += [function["arguments"] for function in functions if "arguments" in function]
+    return texts
 
 
 def choice_fields(choice: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,6 +120,4 @@ def read_text(content: Any) -> str:
 
 def _further(fields: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """Select the fields that are not known; null is the same as no field."""
-    further = fields.keys() - known
-    # In the order of `fields`: a set has none.
-    return {name: value for name, value in fields.items() if name in further and value is not None} if further else {}
+    return {name: value for name, value in fields.items() if name not in known and value is not None}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reka.server.generation.types import Delta
+from reka.server.generation.upstream.lenient_json import SurrogateJoiner, without_surrogates
 from reka.server.generation.upstream.responses import (
     choice_fields,
     first_choice,
@@ -29,9 +30,14 @@ class StreamReader:
         """The generated parts: text, and the arguments of calls."""
         self._response_fields: Mapping[str, Any] = {}
         self._calls = ToolCallReader()
+        self._surrogates = SurrogateJoiner()
 
-    def read(self, chunk: Any) -> Delta | None:
+    def read(self, chunk: Any, *, may_have_surrogates: bool = False) -> Delta | None:
         """Convert a chunk to a delta; None if it has nothing new but usage or a finish reason.
+
+        Args:
+            chunk: The chunk.
+            may_have_surrogates: Whether its strings may have lone surrogates.
 
         Raises:
             LookupError, TypeError, ValueError, AttributeError: The chunk has an unexpected shape.
@@ -43,12 +49,21 @@ class StreamReader:
             choice_fields(choice),
             response_fields(chunk),
         )
+        if may_have_surrogates or self._surrogates.is_waiting:
+            delta = self._surrogates.join(delta)
+            of_choice, further = without_surrogates(of_choice), without_surrogates(further)
         self.texts += generated_texts(delta)
         if choice.get("finish_reason"):
             self.finish_reason = str(choice["finish_reason"])
         # Most servers repeat them in each chunk.
         has_news, self._response_fields = further != self._response_fields, further
         return Delta(delta, of_choice, further) if delta or of_choice or has_news else None
+
+    def rest(self) -> Delta | None:
+        """Return what is left when all chunks are read: ends of texts that waited for more; None if there are none."""
+        delta = self._surrogates.rest()
+        self.texts += generated_texts(delta)
+        return Delta(delta) if delta else None
 
     def end(self) -> str | None:
         """Return the finish reason of a response that the upstream ended properly; None if it generated nothing."""
