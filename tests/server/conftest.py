@@ -10,6 +10,7 @@ from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 from tests.support.caller import Caller
 from tests.support.embedders import WordEmbedder
+from tests.support.fake_reka import FakeReka
 from tests.support.generation_requests import Ask, ask
 from tests.support.rule_model import RuleModel
 from tests.support.servers import MAX_UPLOAD, NOTES, Call, Start, open_caller, run_server
@@ -147,3 +148,34 @@ def quoting(quoting_url: str) -> Iterator[Caller]:
     """A caller of that server."""
     with open_caller(quoting_url) as caller:
         yield caller
+
+
+@pytest.fixture(scope="session")
+def scripted_upstream() -> Iterator[FakeReka]:
+    """A model whose answers a test scripts."""
+    fake = FakeReka()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture(scope="session")
+def proxy_url(scripted_upstream: FakeReka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with that model behind it."""
+    given = {"upstream": scripted_upstream.url, "upstream_model": "m", "upstream_retries": 0}
+    with run_server(tmp_path_factory.mktemp("proxy"), **given) as server:
+        yield server.url
+
+
+@pytest.fixture
+def upstream(scripted_upstream: FakeReka) -> FakeReka:
+    """That model; `upstream.requests` has what it receives in the test."""
+    scripted_upstream.requests.clear()
+    return scripted_upstream
+
+
+@pytest.fixture
+def proxy(proxy_url: str, upstream: FakeReka) -> Iterator[Caller]:
+    """A caller of the server, whose test must have used every scripted answer."""
+    with open_caller(proxy_url) as caller:
+        yield caller
+    assert upstream.all_answers_sent

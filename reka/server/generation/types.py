@@ -39,8 +39,9 @@ class Snippet:
 
 
 Message: TypeAlias = Mapping[str, Any]
-"""A message in the form of OpenAI's chat API: `role` (system, developer, user, assistant or tool), `content` (a string,
-a list of parts, or None) and optionally `tool_calls` in the nested form, or the `tool_call_id` of a tool's result."""
+"""A message in the form of OpenAI's chat API: `role` (system, developer, user, assistant, tool or function), `content`
+(a string, a list of parts, or None) and optionally `tool_calls` in the nested form, the `tool_call_id` of a tool's
+result, the older `function_call`, and fields that only the model knows."""
 
 _EXTRA_CAPABILITIES: Final = ("functions", "research")
 """Extra arguments that require a language model: tools by their old name, and web search."""

@@ -1,4 +1,4 @@
-"""Messages as programs write them -> messages in one form, OpenAI's full one: see `answers.Message`. Pure.
+"""Messages as programs write them -> messages in one form, OpenAI's full one: see `types.Message`. Pure.
 
 Programs of Reka's present API write the live host's form (flat tools, media as plain strings), programs of OpenAI's
 write the full one, and the generation before has forms of its own. All are taken, each problem is told by its place.
@@ -32,8 +32,10 @@ MAX_MESSAGES: Final = 10_000
 MAX_TOOLS: Final = 1_000
 """Tools in a request (ours)."""
 
-_ROLES: Final = ("system", "developer", "user", "assistant", "tool")
+_ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
 _NATIVE_ROLES: Final = ("system", "user", "assistant", "tool_output")
+_MESSAGE_FIELDS: Final = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "function_call"})
+_CALL_FIELDS: Final = frozenset({"index", "id", "type", "function", "name", "arguments", "parameters"})
 
 
 def body_error(place: str, what: str) -> PydanticCustomError:
@@ -47,7 +49,7 @@ def normalize_messages(messages: Sequence[Any]) -> list[dict[str, Any]]:
     Raises:
         PydanticCustomError: They are no conversation.
     """
-    normal = [_message(f"messages.{index}", message) for index, message in enumerate(messages)]
+    normal = [{**_message(f"messages.{index}", one), **_further(one)} for index, one in enumerate(messages)]
     return _checked(normal)
 
 
@@ -117,18 +119,43 @@ def _message(place: str, message: Any) -> dict[str, Any]:
     normal: dict[str, Any] = {"role": role, "content": _content(place, message.get("content"))}
     if isinstance(name := message.get("name"), str) and name:
         normal["name"] = name
-    calls = message.get("tool_calls")
-    if calls:
-        if role != "assistant":
-            raise body_error(f"{place}.tool_calls", f"only an assistant calls tools, and this is of role {role}")
-        normal["tool_calls"] = [
-            _call(f"{place}.tool_calls.{index}", call) for index, call in enumerate(_list(f"{place}.tool_calls", calls))
-        ]
-    elif message.get("content") is None and not (role == "assistant" and message.get("refusal")):
+    calls = _calls(place, role, message)
+    is_refusal = role == "assistant" and message.get("refusal")
+    if message.get("content") is None and not (calls or is_refusal or role == "function"):
         raise body_error(f"{place}.content", "is missing")
     if role == "tool":
         normal["tool_call_id"] = _string(f"{place}.tool_call_id", message.get("tool_call_id"))
-    return normal
+    if role == "function" and "name" not in normal:
+        raise body_error(f"{place}.name", "is missing: want the name of the function whose result this is")
+    return normal | calls
+
+
+def _calls(place: str, role: str, message: Mapping[str, Any]) -> dict[str, Any]:
+    """The calls of a message, as fields of it: of tools, or of a function, as OpenAI's API had it before tools."""
+    calls, function = message.get("tool_calls"), message.get("function_call")
+    if (calls or function) and role != "assistant":
+        name = "tool_calls" if calls else "function_call"
+        raise body_error(f"{place}.{name}", f"only an assistant calls tools, and this is of role {role}")
+    fields: dict[str, Any] = {}
+    if calls:
+        fields["tool_calls"] = [
+            _call(f"{place}.tool_calls.{index}", call) for index, call in enumerate(_list(f"{place}.tool_calls", calls))
+        ]
+    if function:
+        fields["function_call"] = _function(f"{place}.function_call", function)
+    return fields
+
+
+def _further(message: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a message that the model may know, such as `reasoning_content`."""
+    fields = _unknown(message, _MESSAGE_FIELDS)
+    if "reasoning" in fields and fields.get("reasoning_content") == fields["reasoning"]:
+        del fields["reasoning_content"]  # of our making, out of the other one
+    return fields
+
+
+def _unknown(fields: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in known and value is not None}
 
 
 def _native_message(place: str, message: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -164,32 +191,36 @@ def _part(place: str, part: Any) -> dict[str, Any]:
     part = _object(place, part)
     kind = part.get("type")
     value = part.get(kind) if isinstance(kind, str) else None
+    further = _unknown(part, frozenset({"type", kind}))  # such as `cache_control`
     if kind == "text":
-        return {"type": "text", "text": _string(f"{place}.text", value)}
+        return {"type": "text", "text": _string(f"{place}.text", value), **further}
     if kind in MEDIA_KINDS:
         # The live host's form is the plain string, OpenAI's an object, which may say more (`detail`).
         media = {"url": value} if isinstance(value, str) else _object(f"{place}.{kind}", value)
         url = _string(f"{place}.{kind}.url", media.get("url"))
         if not is_media_url(url):
             raise body_error(f"{place}.{kind}", f"got {describe(url)}, want an http(s) or a data: URL")
-        return {"type": kind, kind: dict(media)}
+        return {"type": kind, kind: dict(media), **further}
     if kind in PART_LABELS:
-        return {"type": kind, kind: dict(_object(f"{place}.{kind}", value))}
+        return {"type": kind, kind: dict(_object(f"{place}.{kind}", value)), **further}
     raise body_error(f"{place}.type", f"got {describe(kind)}, want one of text, {', '.join(PART_LABELS)}")
 
 
 def _call(place: str, call: Any) -> dict[str, Any]:
     """A tool call in the nested form, from that, or from the flat one with `parameters`."""
     call = _object(place, call)
-    function = _object(f"{place}.function", call.get("function", call))
+    call_id = _string(f"{place}.id", call.get("id"))
+    function = _function(place, _object(f"{place}.function", call.get("function", call)))
+    return {**_unknown(call, _CALL_FIELDS), "id": call_id, "type": "function", "function": function}
+
+
+def _function(place: str, function: Any) -> dict[str, str]:
+    """A called function, its arguments as JSON text."""
+    function = _object(place, function)
     arguments = function.get("arguments", function.get("parameters", {}))
     return {
-        "id": _string(f"{place}.id", call.get("id")),
-        "type": "function",
-        "function": {
-            "name": _string(f"{place}.name", function.get("name")),
-            "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False),
-        },
+        "name": _string(f"{place}.name", function.get("name")),
+        "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False),
     }
 
 

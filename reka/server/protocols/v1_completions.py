@@ -38,7 +38,11 @@ class StreamOptions(BaseModel):
 
 
 class CompletionRequest(MessagesRequest):
-    """Body of `POST /v1/chat/completions`. Unknown fields are passed to the model behind the server."""
+    """Body of `POST /v1/chat/completions`. Unknown fields are passed to the model behind the server.
+
+    Among them are `logprobs`, `reasoning_effort`, `research`, and `functions` with `function_call`, the older form of
+    tools.
+    """
 
     model_config = ConfigDict(extra="allow")
 
