@@ -10,7 +10,7 @@ from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
 from reka.server.generation.types import GenerationError, GenerationResult, Snippet
 from reka.server.generation.upstream.backend import UpstreamBackend
-from reka.server.generation.upstream.http import MAX_RESPONSE_BYTES, upstream_url
+from reka.server.generation.upstream.http import MAX_RESPONSE_BYTES, key_headers, upstream_url
 from reka.server.metrics import Metrics
 from reka.server.settings import Settings
 from tests.support.embedders import WordEmbedder
@@ -371,6 +371,12 @@ async def test_a_proxy_of_the_environment_is_used_unless_the_host_is_excepted(
 
     assert answer.text == "John."
     assert fake.paths == ["POST http://upstream.invalid/v1/chat/completions"]
+
+
+def test_a_key_goes_in_both_headers_to_rekas_host_and_in_one_to_others() -> None:
+    assert key_headers("https://api.reka.ai/v1", "k") == {"Authorization": "Bearer k", "X-Api-Key": "k"}
+    assert key_headers("https://api.reka.ai.example/v1", "k") == {"Authorization": "Bearer k"}
+    assert key_headers("https://api.reka.ai/v1", None) == {}
 
 
 @pytest.mark.parametrize("key", ["with space inside\n", "ключ", " padded "])

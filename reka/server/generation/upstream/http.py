@@ -8,7 +8,14 @@ from typing import Any, Final
 import aiohttp
 import anyio
 
-from reka._protocol.addresses import MAX_REDIRECTS, RedirectError, checked_key, http_address, redirect_target
+from reka._protocol.addresses import (
+    MAX_REDIRECTS,
+    RedirectError,
+    checked_key,
+    http_address,
+    is_reka_host,
+    redirect_target,
+)
 from reka._protocol.proxies import HTTP, Proxies
 from reka._protocol.retries import LONGEST_WAIT, RetryPolicy, with_retries_async
 from reka._protocol.sse import ServerSentEvent, SseDecoder
@@ -24,7 +31,7 @@ from reka.server.generation.upstream.errors import (
 from reka.server.generation.upstream.lenient_json import read_json
 from reka.server.metrics import Metrics
 
-__all__ = ["DONE", "MAX_RESPONSE_BYTES", "UpstreamHttp", "sse_events", "upstream_url"]
+__all__ = ["DONE", "MAX_RESPONSE_BYTES", "UpstreamHttp", "key_headers", "sse_events", "upstream_url"]
 
 MAX_RESPONSE_BYTES: Final = 32 * 1024 * 1024
 """Maximum size of an upstream's response in bytes (ours)."""
@@ -53,6 +60,14 @@ def upstream_url(address: str) -> str:
     return url if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/v1"
 
 
+def key_headers(url: str, key: str | None) -> dict[str, str]:
+    """Return the headers with a key: Reka's own host has documented both, others know `Authorization` alone."""
+    if key is None:
+        return {}
+    bearer = {"Authorization": f"Bearer {key}"}
+    return bearer | {"X-Api-Key": key} if is_reka_host(url) else bearer
+
+
 class UpstreamHttp:
     """Sends requests to one server. It belongs to one event loop.
 
@@ -74,6 +89,7 @@ class UpstreamHttp:
         self.url = upstream_url(address)
         """The normalized base URL."""
         self.key = checked_key(key, "upstream_key") if key else None
+        self._headers = key_headers(self.url, self.key)
         # A longer delay than the back-off's is not waited for: a request holds a slot all the while, and its caller is
         # told how long to wait.
         self._retries = RetryPolicy(retries, longest_retry_after=LONGEST_WAIT)
@@ -189,10 +205,9 @@ class UpstreamHttp:
         self, method: str, url: str, body: Mapping[str, Any] | None
     ) -> tuple[aiohttp.ClientResponse, bytes | None]:
         """Send a request once, and give its answer with the body; None for a body that is not read yet."""
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         with self._translate_errors(), self._metrics.count_upstream_request() as attempt:
             response = await self._get_session().request(
-                method, url, json=body, headers=headers, proxy=self._proxy, allow_redirects=False
+                method, url, json=body, headers=self._headers, proxy=self._proxy, allow_redirects=False
             )
             attempt.status = response.status
             if response.status == 200:
