@@ -7,9 +7,10 @@ of its successor, and 128k for `reka-core` is the value of LlamaIndex's earlier 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from reka._protocol.constants import DEFAULT_MODEL
+from reka._protocol.media import MEDIA_KINDS
 
 _SEES: Final = frozenset({"image_url", "video_url"})
 _SEES_AND_HEARS: Final = _SEES | {"audio_url", "pdf_url"}
@@ -75,3 +76,24 @@ def model_of(name: str) -> Model | None:
         return MODELS[name]
     longest = max((prefix for prefix in MODELS if name.startswith(prefix)), key=len, default=None)
     return None if longest is None else MODELS[longest]
+
+
+def model_fields(name: str) -> dict[str, Any]:
+    """What is known of a model, in the fields of `GET /v1/models`; empty if it is unknown."""
+    model = model_of(name)
+    if model is None:
+        return {}
+    features = {
+        "tools": model.calls_tools,
+        "json_mode": "json_object" in model.response_formats,
+        "structured_outputs": "json_schema" in model.response_formats,
+        "reasoning": model.reasons,
+    }
+    output = {} if model.max_output is None else {"max_output_length": model.max_output}
+    return {
+        "context_length": model.context_window,
+        **output,
+        "input_modalities": ["text", *(kind.removesuffix("_url") for kind in MEDIA_KINDS if kind in model.media)],
+        "output_modalities": ["text"],
+        "supported_features": [feature for feature, has in features.items() if has],
+    }

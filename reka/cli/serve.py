@@ -25,7 +25,10 @@ _Upstream = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Base URL of an OpenAI-compatible model. Default: none, answers are quotations."),
 ]
-_UpstreamModel = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the model at the upstream.")]
+_UpstreamModel = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The upstream's model for all requests. Default: the one that a request names."),
+]
 _UpstreamKeyEnv = Annotated[
     str | None, typer.Option(metavar="VARIABLE", help="Environment variable that holds the upstream's key.")
 ]

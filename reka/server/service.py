@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 from reka._protocol.constants import RETRIEVAL_TOP_K, V1_RETRIEVAL
-from reka.server.errors import RefusedError
+from reka.server.generation.catalog import ModelCatalog
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
 from reka.server.generation.types import ChatBackend, GenerationRequest, Snippet
@@ -99,6 +99,7 @@ class Service:
         )
         self.metrics = Metrics()
         self.backend: ChatBackend = backend or make_backend(settings, embedder, self.limiter, self.metrics)
+        self.models = ModelCatalog(settings, self.backend)
         self.keys = KeyRing(database, accept_any=settings.is_loopback)
         self.jobs = Jobs(database)
         self._index = Index(self.folder.index, embedder)
@@ -108,35 +109,22 @@ class Service:
         self.metrics.watch_jobs(self.jobs.count_by_status)
 
     @property
-    def models(self) -> tuple[str, ...]:
-        """Names of the models that a chat may select."""
-        return tuple(dict.fromkeys([*self.settings.models, *self.backend.model_names]))
-
-    @property
     def features(self) -> tuple[str, ...]:
         """Features of this server."""
         return FEATURES if self.backend.language_model is None else FEATURES + MODEL_FEATURES
 
-    def resolve_model(self, name: str | None) -> str:
-        """Return the name of a chat's model: the first model if the chat names none.
-
-        Raises:
-            RefusedError: There is no such model.
-        """
-        if name is None:
-            return self.models[0]
-        if name not in self.models:
-            raise RefusedError(f"There is no model {name[:100]!r}: this server has {', '.join(self.models)}")
-        return name
-
-    def build_request(self, owner: str, body: ChatRequestBody) -> GenerationRequest:
+    def build_request(self, owner: str, body: ChatRequestBody, model: str) -> GenerationRequest:
         """Convert a request body to a request for the chat backend, with the retrieved chunks.
+
+        Args:
+            owner: The owner of the dataset.
+            body: The body.
+            model: Name of the model, from `ModelCatalog.resolve`.
 
         Raises:
             NotFoundError: The owner has no such dataset.
-            RefusedError: There is no such model, or the dataset is not prepared for retrieval.
+            RefusedError: The dataset is not prepared for retrieval.
         """
-        model = self.resolve_model(body.model)
         snippets = None
         if body.retrieval_dataset is not None:
             k = body.retrieval_top_k or self.settings.retrieval_top_k

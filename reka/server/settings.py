@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     upstream: str | None = None
     """Base URL of an OpenAI-compatible API; None for quotations without a language model."""
     upstream_model: str | None = None
-    """Name of the model at the upstream; None for the first one that it lists."""
+    """Name of the one model at the upstream that answers all requests; None lets a request name any that it lists."""
     upstream_key_env: str | None = None
     """Name of the environment variable with the upstream's API key; None if it needs none."""
     upstream_api: Literal["auto", "openai", "reka"] = "auto"
@@ -61,7 +61,9 @@ class Settings(BaseSettings):
     upstream_silence: float = Field(default=300, gt=0)
     """Read timeout of the upstream in seconds: a large model may take long until its first token."""
     models: tuple[str, ...] = REKA_MODELS
-    """Names of models that a chat may select; all have the same backend."""
+    """Names that a chat may use. One that the upstream lists is that model, unless `upstream_model` is set; the others
+    stand for `upstream_model`, or for the first that the upstream lists. Unless this is set, a chat may also name any
+    model of the upstream; set it to restrict the names."""
 
     max_upload_bytes: int = Field(default=5 * GIB, gt=0)
     """Maximum size of an uploaded file in bytes."""

@@ -1,5 +1,8 @@
 """A backend for tests that needs no model."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from reka.server.generation.types import AnswerStream, GenerationRequest, GenerationResult, stream_result, text_of
 
 
@@ -8,11 +11,15 @@ class EchoBackend:
 
     language_model: str | None = "echo-1"
     model_names = ("echo-1",)
+    known_models: Mapping[str, Mapping[str, Any]] = {"echo-1": {"context_length": 100}}
 
     def __init__(self, error: Exception | None = None) -> None:
         self.requests: list[GenerationRequest] = []
         self.error = error
         self.is_closed = False
+
+    async def models(self) -> Mapping[str, Mapping[str, Any]]:
+        return self.known_models
 
     async def generate(self, request: GenerationRequest) -> GenerationResult:
         self.requests.append(request)

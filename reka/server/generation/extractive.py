@@ -8,9 +8,9 @@ import asyncio
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reka._protocol.media import labels_in
 from reka.server.generation.sentences import passages
@@ -111,7 +111,12 @@ class ExtractiveBackend:
     def __init__(self, embedder: "Embedder") -> None:
         self.language_model: Final[str | None] = None
         self.model_names: Final[tuple[str, ...]] = ()
+        self.known_models: Final[Mapping[str, Mapping[str, Any]]] = {}
         self._embedder = embedder
+
+    async def models(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return no model."""
+        return self.known_models
 
     async def generate(self, request: GenerationRequest) -> GenerationResult:
         """Quote the best matches. Of the options only `max_tokens` and `stop` have an effect.

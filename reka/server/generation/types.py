@@ -185,7 +185,22 @@ class ChatBackend(Protocol):
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """Names of the backend's own models that a request may select, as far as they are known yet."""
+        """Names of the backend's own models that a request may always select."""
+        ...
+
+    @property
+    def known_models(self) -> Mapping[str, Mapping[str, Any]]:
+        """What `models` returned last; empty if it has not been called."""
+        ...
+
+    async def models(self) -> Mapping[str, Mapping[str, Any]]:
+        """List the models that can answer under their own names, with what their server says of each.
+
+        A request that names another model is answered by the first of them.
+
+        Raises:
+            GenerationError: Their server does not list them.
+        """
         ...
 
     async def generate(self, request: GenerationRequest) -> GenerationResult:

@@ -11,7 +11,6 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from reka._version import __version__
-from reka.server.errors import NotFoundError
 from reka.server.generation.types import AnswerStream, GenerationRequest
 from reka.server.http import error_handlers, openapi
 from reka.server.http.health import add_health_routes
@@ -77,22 +76,22 @@ def _add_model_routes(app: FastAPI, service: Service, owner: Any) -> None:
     """Add the routes that describe models."""
 
     @app.get("/models", tags=["models"], dependencies=[Depends(owner)])
-    async def list_model_names() -> tuple[str, ...]:
+    async def list_model_names() -> list[str]:
         """List the names of the models."""
-        return service.models
+        return list(await service.models.list())
 
     @app.get("/v1/models", tags=["models"], dependencies=[Depends(owner)])
     async def list_models(request: Request) -> Any:
         """List the models, in OpenAI's form, or in that of `/v1/chat` for `reka-api` 3 (by its header)."""
-        protocol = v1_chat if "x-fern-language" in request.headers else v1_completions
-        return protocol.models_response(service.models)
+        models = await service.models.list()
+        if "x-fern-language" in request.headers:
+            return v1_chat.models_response(models)
+        return v1_completions.models_response(models.values())
 
     @app.get("/v1/models/{name:path}", tags=["models"], dependencies=[Depends(owner)])
     async def get_model(name: str) -> dict[str, Any]:
         """Retrieve a model."""
-        if name not in service.models:
-            raise NotFoundError(f"There is no model {name[:100]!r}: this server has {', '.join(service.models)}")
-        return v1_completions.model_object(name)
+        return await service.models.get(name)
 
 
 def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
@@ -101,9 +100,10 @@ def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
     backend = service.backend
 
     async def build(request: Request, owner: str, body: ChatRequestBody) -> GenerationRequest:
+        model = await service.models.resolve(body.model)
         if body.retrieval_dataset is None:
-            return service.build_request(owner, body)
-        return await cancel_on_disconnect(request, run_in_threadpool(service.build_request, owner, body))
+            return service.build_request(owner, body, model)
+        return await cancel_on_disconnect(request, run_in_threadpool(service.build_request, owner, body, model))
 
     async def stream(
         request: Request,

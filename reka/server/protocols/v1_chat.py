@@ -1,7 +1,7 @@
 """`POST /v1/chat`, the API family of `reka-api` 3: request body, response and stream."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -62,7 +62,7 @@ async def to_sse(answer: AnswerStream, request: GenerationRequest) -> AsyncItera
             yield _event({**head, "responses": [response], "usage": usage})
 
 
-def models_response(models: Sequence[str]) -> list[dict[str, str]]:
+def models_response(models: Iterable[str]) -> list[dict[str, str]]:
     """Build the response of `GET /v1/models` in this family's form."""
     return [{"id": name} for name in models]
 

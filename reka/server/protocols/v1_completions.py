@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal
 from uuid import uuid4
@@ -136,14 +136,9 @@ async def to_sse(
     yield DONE
 
 
-def models_response(models: Sequence[str]) -> dict[str, Any]:
+def models_response(models: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Build the response of `GET /v1/models`."""
-    return {"object": "list", "data": [model_object(name) for name in models]}
-
-
-def model_object(name: str) -> dict[str, Any]:
-    """Describe one model."""
-    return {"id": name, "object": "model", "created": 0, "owned_by": "reka"}
+    return {"object": "list", "data": list(models)}
 
 
 def _head(kind: str, model: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext, suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from reka.server.generation.types import (
 )
 from reka.server.generation.upstream.http import DONE, UpstreamHttp, sse_events
 from reka.server.generation.upstream.lenient_json import read_chunk
+from reka.server.generation.upstream.models import ModelList
 from reka.server.generation.upstream.payloads import Form, chat_request
 from reka.server.generation.upstream.responses import estimate_usage, generated_texts, read_completion, usage_fields
 from reka.server.generation.upstream.stream import StreamReader
@@ -52,7 +53,8 @@ class UpstreamBackend:
 
     Args:
         address: Base URL of the upstream, with or without `/v1`.
-        model: Name of the model at the upstream; None for the first one that it lists, fetched once.
+        model: Name of the model at the upstream that answers all requests; None for the one that a request names, or
+            the first one that the upstream lists if it lists no model of that name.
         key: API key for the upstream; None if it needs none. It is sent nowhere else and never shown.
         form: Form of requests that the upstream accepts; None to choose it by the address.
         count_tokens: Counts tokens if the upstream reports no usage.
@@ -86,20 +88,37 @@ class UpstreamBackend:
         timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_read=read_timeout)
         self._http = UpstreamHttp(address, key=key, retries=retries, timeout=timeout, metrics=self._metrics)
         self._model = model
+        self._models = ModelList(lambda: self._http.request_json("GET", "/models"), self._http.url)
         self._form: Form = form or form_of(self._http.url)
         self._count_tokens = count_tokens
         self._limiter = limiter or ConcurrencyLimiter(_UNLIMITED, 0, 0)
-        self._model_lock = asyncio.Lock()
 
     @property
     def language_model(self) -> str:
-        """Name of the model; before it is fetched, the address of the upstream."""
-        return self._model or f"default model of {self._http.url}"
+        """Name of the model, or of the first of several; before they are listed, the address of the upstream."""
+        return self._model or next(iter(self._models.known), f"default model of {self._http.url}")
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """The model's name at the upstream; empty before it is fetched."""
+        """The name of the one model; empty if requests may select among the upstream's models."""
         return () if self._model is None else (self._model,)
+
+    @property
+    def known_models(self) -> Mapping[str, Mapping[str, Any]]:
+        """The upstream's models as they were last listed; of one model alone if that answers all requests."""
+        known = self._models.known
+        return known if self._model is None else {self._model: known.get(self._model, {})}
+
+    async def models(self) -> Mapping[str, Mapping[str, Any]]:
+        """List the upstream's models, or the one that answers all requests; the list is at most a minute old.
+
+        Raises:
+            GenerationError: The upstream does not list its models, and has not before.
+        """
+        # What answers all requests need not be on the list.
+        with suppress(GenerationError) if self._model else nullcontext():
+            await self._models.get()
+        return self.known_models
 
     async def generate(self, request: GenerationRequest) -> GenerationResult:
         """Request a completion.
@@ -109,7 +128,7 @@ class UpstreamBackend:
                 (400), or its response is not a chat completion (502).
         """
         async with self._limiter.slot():
-            body = chat_request(request, await self._model_name(), self._form)
+            body = chat_request(request, await self._model_name(request), self._form)
             with self._metrics.time_generation():
                 return await self._to_result(await self._http.request_json("POST", _CHAT_PATH, body), body)
 
@@ -141,20 +160,18 @@ class UpstreamBackend:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._models.close()
         await self._http.close()
 
-    async def _model_name(self) -> str:
-        if self._model is None:
-            async with self._model_lock:  # of concurrent requests, one fetches it and the others wait
-                if self._model is None:
-                    self._model = _first_model(await self._http.request_json("GET", "/models"))
-        if self._model is None:
-            raise GenerationError(502, f"the upstream {self._http.url} lists no model: set one with --upstream-model")
-        return self._model
+    async def _model_name(self, request: GenerationRequest) -> str:
+        if self._model is not None:
+            return self._model
+        models = self._models.known or await self._models.get()
+        return request.model if request.model in models else next(iter(models))
 
     async def _stream(self, request: GenerationRequest) -> AnswerStream:
         async with self._limiter.slot():
-            body = chat_request(request, await self._model_name(), self._form)
+            body = chat_request(request, await self._model_name(request), self._form)
             with self._metrics.time_generation() as first_token:
                 async with (
                     self._http.stream(_CHAT_PATH, _stream_body(body, self._form)) as response,
@@ -221,11 +238,3 @@ def _stream_body(body: Mapping[str, Any], form: Form) -> dict[str, Any]:
     # Reka's host always reports usage, and may not support this option.
     options = {} if form == "reka" else {"stream_options": {"include_usage": True}}
     return {**body, "stream": True, **options}
-
-
-def _first_model(response: object) -> str | None:
-    """Return the first name in a list of models: OpenAI's `{"data": [{"id"}]}`, or a bare list."""
-    models = response.get("data") if isinstance(response, dict) else response
-    first = models[0] if isinstance(models, list) and models else None
-    name = first.get("id") if isinstance(first, dict) else first
-    return name if isinstance(name, str) and name else None
