@@ -1,8 +1,11 @@
-"""Server addresses, API keys, origins and redirects: validation and policy, without I/O."""
+"""Server addresses, API keys, origins, redirects and proxies: validation and policy, without I/O."""
 
+from collections.abc import Collection, Mapping
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.request import getproxies
 
 from reka._protocol.constants import API_URL
 from reka.errors import InvalidArgumentError
@@ -10,9 +13,16 @@ from reka.errors import InvalidArgumentError
 MAX_REDIRECTS: Final = 5
 """Maximum number of redirects within one origin that a call follows (ours)."""
 
+HTTP: Final = frozenset({"http", "https"})
+"""Proxy schemes that both HTTP libraries support."""
+
+SOCKS: Final = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
+"""Proxy schemes that requests supports with an additional package."""
+
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD_STATUSES: Final = frozenset({307, 308})
+_PROXIES: Final = "proxies (or HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
 
 
 def http_address(address: str, argument: str, wanted: str) -> SplitResult:
@@ -120,3 +130,68 @@ def redirect_target(status: int, location: str, method: str, url: str) -> str | 
     if method != "GET" and status not in _SAME_METHOD_STATUSES:
         raise RedirectError(f"a {method} cannot follow it")
     return target
+
+
+class Proxies:
+    """Proxies by server, resolved once: requests and aiohttp would read the environment at each request.
+
+    Args:
+        proxies: Proxy URLs by scheme (`http`, `https`, `all`); None reads the environment.
+        schemes: Proxy schemes that the HTTP library supports.
+    """
+
+    def __init__(self, proxies: Mapping[str, str] | None, schemes: Collection[str]) -> None:
+        self._proxies = proxies
+        self._schemes = schemes
+        self._by_address: dict[str, str | None] = {}
+
+    def of(self, address: str) -> str | None:
+        """URL of the proxy for a server; None for a direct connection.
+
+        Raises:
+            InvalidArgumentError: The proxy cannot be used.
+        """
+        if address not in self._by_address:
+            proxy = _chosen_proxy(address, self._proxies)
+            self._by_address[address] = proxy_url(proxy, self._schemes) if proxy else None
+        return self._by_address[address]
+
+
+def _chosen_proxy(address: str, proxies: Mapping[str, str] | None) -> str | None:
+    if not (getproxies() if proxies is None else proxies):
+        return None
+    # Imported only if proxies are set: the server has no other use for requests.
+    from requests.utils import get_environ_proxies, select_proxy
+
+    chosen: str | None = select_proxy(address, get_environ_proxies(address) if proxies is None else dict(proxies))
+    return chosen
+
+
+def proxy_url(proxy: str, schemes: Collection[str]) -> str:
+    """Validate the address of a proxy; one without a scheme gets `http://`.
+
+    Args:
+        proxy: The address. It may contain a password, so no message shows it.
+        schemes: Proxy schemes that the HTTP library supports.
+
+    Raises:
+        InvalidArgumentError: It is not an address, or has an unsupported scheme.
+    """
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        parts = urlsplit(url)
+        is_address = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        parts, is_address = urlsplit(""), False
+    if not is_address or parts.scheme not in HTTP | SOCKS:
+        raise InvalidArgumentError(f"{_PROXIES}: got an invalid address, want one such as http://proxy.example:3128")
+    if parts.scheme not in schemes:
+        raise InvalidArgumentError(
+            f"{_PROXIES}: got a {parts.scheme} proxy, which aiohttp does not support: want an http proxy, or none for "
+            "this host (NO_PROXY); AsyncReka also accepts your own session, with the connector of aiohttp-socks"
+        )
+    if parts.scheme in SOCKS and find_spec("socks") is None:
+        raise InvalidArgumentError(
+            f"{_PROXIES}: got a {parts.scheme} proxy, which needs another package: pip install 'requests[socks]'"
+        )
+    return url

@@ -17,8 +17,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from reka._calls.call import Call, Decoder, StreamCall, Upload
-from reka._protocol.addresses import MAX_REDIRECTS
-from reka._protocol.proxies import HTTP, Proxies
+from reka._protocol.addresses import HTTP, MAX_REDIRECTS, Proxies
 from reka._protocol.retries import with_retries_async
 from reka._transport.connector import AbortOnError, new_session
 from reka._transport.multipart import multipart_body

@@ -21,8 +21,7 @@ from urllib3.exceptions import (
 )
 
 from reka._calls.call import Call, Decoder, StreamCall, Upload
-from reka._protocol.addresses import MAX_REDIRECTS
-from reka._protocol.proxies import HTTP, SOCKS, Proxies
+from reka._protocol.addresses import HTTP, MAX_REDIRECTS, SOCKS, Proxies
 from reka._protocol.retries import with_retries
 from reka._transport.connections import BoundedAdapter, Bounds
 from reka._transport.multipart import multipart_body

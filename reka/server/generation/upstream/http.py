@@ -9,14 +9,15 @@ import aiohttp
 import anyio
 
 from reka._protocol.addresses import (
+    HTTP,
     MAX_REDIRECTS,
+    Proxies,
     RedirectError,
     checked_key,
     http_address,
     is_reka_host,
     redirect_target,
 )
-from reka._protocol.proxies import HTTP, Proxies
 from reka._protocol.retries import LONGEST_WAIT, RetryPolicy, with_retries_async
 from reka._protocol.sse import ServerSentEvent, SseDecoder
 from reka.server.generation.types import GenerationError
