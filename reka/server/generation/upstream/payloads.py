@@ -5,10 +5,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 from reka._protocol.constants import V0_ONLY
 from reka._protocol.messages import fold_for_reka, sent_message
+from reka._protocol.prompt import Passage, with_passages
 from reka._protocol.sampling import PARAMETERS
 from reka._protocol.tools import NAMED, for_reka
 from reka.errors import InvalidConversationError
-from reka.server.generation import prompt
 from reka.server.generation.types import GenerationError, GenerationRequest, Message
 
 __all__ = ["Form", "chat_request"]
@@ -30,7 +30,9 @@ def chat_request(request: GenerationRequest, model: str, form: Form = "openai") 
     Raises:
         GenerationError: The conversation cannot be converted to the form of Reka's host (400).
     """
-    messages = prompt.build_messages(request)
+    messages = request.messages
+    if request.snippets is not None:
+        messages = with_passages(messages, [Passage(snippet.source, snippet.text) for snippet in request.snippets])
     body: dict[str, Any] = {**request.extra, "model": model, "messages": _MESSAGES[form](messages)}
     for name in _PARAMETERS:
         value = getattr(request, name)

@@ -1,6 +1,8 @@
-"""The prompt for a language model: a pure function, and the template for retrieved chunks.
+"""The prompt that carries retrieved passages: a pure function, and its template.
 
-Retrieved text is untrusted, so it must stay data. Each chunk is one line of JSON between two markers: whatever it
+The server puts them into what it sends to its model, and the client into what it sends to a host that has no datasets.
+
+Retrieved text is untrusted, so it must stay data. Each passage is one line of JSON between two markers: whatever it
 contains, it cannot end its line, its string or the fence, nor start a turn. Characters that could start a marker or a
 chat template's control token, and invisible ones, are written as JSON escapes, which models read equally well.
 """
@@ -9,12 +11,11 @@ import json
 import re
 import struct
 import unicodedata
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from reka.server.generation.types import GenerationRequest, Message, Snippet, text_of
-
-__all__ = ["build_messages"]
+from reka._protocol.messages import text_of
+from reka.types import Message
 
 _OPEN: Final = "<passages>"
 _CLOSE: Final = "</passages>"
@@ -49,38 +50,45 @@ _JOINERS: Final = frozenset("\u200c\u200d")
 _INVISIBLE: Final = frozenset({"Zl", "Zp", "Cc", "Cf", "Co", "Cs"})
 
 
-def build_messages(request: GenerationRequest) -> list[Message]:
-    """Build the messages for the OpenAI chat API from a request.
+class Passage(NamedTuple):
+    """A retrieved chunk, as the model sees it."""
 
-    The retrieved chunks are put before the text of the last user message rather than into a system message, because
-    some servers reject that role, Reka's among them.
+    source: str
+    """Name of the file that it is from; empty if unknown."""
+
+    text: str
+
+
+def with_passages(messages: Sequence[Message], passages: Sequence[Passage]) -> list[Message]:
+    """Put retrieved passages, best first, in front of the text of the last user message; there must be one.
+
+    They do not go into a system message, because some servers reject that role, Reka's among them.
     """
-    if request.snippets is None:
-        return list(request.messages)
-    last = max(index for index, message in enumerate(request.messages) if message["role"] == "user")
+    last = max(index for index, message in enumerate(messages) if message["role"] == "user")
     return [
-        _with_passages(message, request.snippets) if index == last else message
-        for index, message in enumerate(request.messages)
+        {**message, "content": _content(message["content"], passages)} if index == last else message
+        for index, message in enumerate(messages)
     ]
 
 
-def _with_passages(message: Message, snippets: Sequence[Snippet]) -> Message:
-    text = _fill_template(text_of(message), snippets)
-    if isinstance(message["content"], str):
-        return {**message, "content": text}
-    media = [part for part in message["content"] if part["type"] != "text"]
-    return {**message, "content": [*media, {"type": "text", "text": text}]}
-
-
-def _fill_template(text: str, snippets: Sequence[Snippet]) -> str:
-    if not snippets:
+def question_with_passages(text: str, passages: Sequence[Passage]) -> str:
+    """Put retrieved passages, best first, in front of a question."""
+    if not passages:
         return _NOTHING_FOUND % {"text": text}
-    return _TEMPLATE % {"passages": "\n".join(_passage(snippet) for snippet in snippets), "text": text}
+    return _TEMPLATE % {"passages": "\n".join(_as_line(passage) for passage in passages), "text": text}
 
 
-def _passage(snippet: Snippet) -> str:
-    """Encode a snippet as one line, which its content cannot end."""
-    line = json.dumps({"source": snippet.source, "text": snippet.text}, ensure_ascii=False)
+def _content(content: str | Sequence[Mapping[str, Any]], passages: Sequence[Passage]) -> str | list[Mapping[str, Any]]:
+    text = question_with_passages(text_of(content, "\n"), passages)
+    if isinstance(content, str):
+        return text
+    media = [part for part in content if part["type"] != "text"]
+    return [*media, {"type": "text", "text": text}]
+
+
+def _as_line(passage: Passage) -> str:
+    """Encode a passage as one line, which its content cannot end."""
+    line = json.dumps(passage._asdict(), ensure_ascii=False)
     line = _TOKEN_START.sub(lambda match: _escape(match.group()), line)
     return "".join(_escape(character) if _is_invisible(character) else character for character in line)
 
