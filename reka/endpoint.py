@@ -16,6 +16,8 @@ class Server:
 
     url: str
     api_key: str
+    is_embedded: bool = False
+    """Whether it runs on this machine, in this process or another one: no proxy stands before it."""
 
     def __repr__(self) -> str:
         """Show the address, never the key."""
@@ -82,4 +84,4 @@ def _local_server(address: str) -> Server:
 
     folder = address.removeprefix(LOCAL).removeprefix(":")
     server = local_server(Path(folder) if folder else None)
-    return Server(server.base_url, server.api_key)
+    return Server(server.base_url, server.api_key, is_embedded=True)

@@ -158,7 +158,7 @@ class AsyncTransport:
                     data=body,
                     headers=headers,
                     allow_redirects=False,
-                    proxy=self._proxies.of(server.url),
+                    proxy=None if server.is_embedded else self._proxies.of(server.url),
                     timeout=limits,
                     ssl=self._context() if url.startswith("https:") else True,
                 )

@@ -162,7 +162,7 @@ class SyncTransport:
         if isinstance(body, Upload):
             blocks, length, headers["Content-Type"] = multipart_body(body)
             body = blocks if length is None else _SizedBody(blocks, length)
-        proxy = self._proxies.of(server.url)
+        proxy = None if server.is_embedded else self._proxies.of(server.url)
         proxies = {"http": proxy, "https": proxy} if proxy else {}
         prepared = session.prepare_request(requests.Request(call.method, url, headers, data=body))
         verify = self._trusted(url) if self._own else self._settings.ca_bundle
