@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reka._protocol.addresses import checked_key, normalised_url
 from reka._protocol.constants import API_URL
 from reka.config import LOCAL
-from reka.errors import AuthError, InvalidArgumentError
+from reka.errors import APIConnectionError, AuthError, InvalidArgumentError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def current_server(api_key: str | None = None, base_url: str | None = None) -> S
     if not isinstance(address, str):
         raise InvalidArgumentError(f"base_url: got {type(address).__name__}, want a string")
     if is_local(address):
-        return _local_server(address)
+        return _local_server(address, "base_url")
     key = api_key or _attribute("API_KEY") or environment("REKA_API_KEY")
     if not key:
         raise AuthError(
@@ -72,16 +72,19 @@ def environment(*names: str) -> str | None:
     return next((value for name in names if (value := os.environ.get(name))), None)
 
 
-def _local_server(address: str) -> Server:
+def _local_server(address: str, argument: str) -> Server:
     try:
         from reka.server.embedded import local_server
     except ImportError as error:
         raise InvalidArgumentError(
-            f"base_url: {address!r} starts a server in this process, which needs more packages ({error.name} is "
+            f"{argument}: {address!r} starts a server in this process, which needs more packages ({error.name} is "
             "missing): pip install 'reka[server]'"
         ) from error
     from pathlib import Path
 
     folder = address.removeprefix(LOCAL).removeprefix(":")
-    server = local_server(Path(folder) if folder else None)
+    try:
+        server = local_server(Path(folder) if folder else None)
+    except (InvalidArgumentError, APIConnectionError) as error:
+        raise type(error)(f"{argument}: {error.message}") from error.__cause__
     return Server(server.base_url, server.api_key, is_embedded=True)

@@ -102,9 +102,7 @@ def _absolute(path: Path) -> Path:
         # Not resolve(), which would access the disk for every part of the path at every request.
         return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100
     except RuntimeError as error:
-        raise InvalidArgumentError(
-            f"base_url: got {path}, which has no known home folder: write the path out"
-        ) from error
+        raise InvalidArgumentError(f"got {path}, which has no known home folder: write the path out") from error
 
 
 def _attach(folder: Path, max_wait: float) -> LocalServer:
@@ -116,8 +114,8 @@ def _attach(folder: Path, max_wait: float) -> LocalServer:
                 return server
             if time.monotonic() > deadline:
                 raise APIConnectionError(
-                    f"base_url: another process holds {folder}, and its server was not ready within {max_wait:g} s. If "
-                    "it is `reka serve`, use its address as base_url; else choose another folder: base_url='local:PATH'"
+                    f"another process holds {folder}, and its server was not ready within {max_wait:g} s. If it is "
+                    "`reka serve`, use its address as base_url; else choose another folder: 'local:PATH'"
                 )
             time.sleep(_POLL_SECONDS)
 
@@ -132,7 +130,7 @@ def _start(folder: Path) -> LocalServer | None:
     except Timeout:
         return None
     except (OSError, ValueError) as error:
-        raise InvalidArgumentError(f"base_url: the local server cannot keep its data in {folder}: {error}") from error
+        raise InvalidArgumentError(f"the local server cannot keep its data in {folder}: {error}") from error
 
 
 def _start_server(folder: Path) -> LocalServer | None:
@@ -144,7 +142,7 @@ def _start_server(folder: Path) -> LocalServer | None:
         from reka.server.settings import Settings
     except ImportError as error:
         raise InvalidArgumentError(
-            f"base_url: 'local' starts a server in this process, which needs more packages ({error.name} is missing): "
+            f"'local' starts a server in this process, which needs more packages ({error.name} is missing): "
             "pip install 'reka[server]'"
         ) from error
     settings = Settings(host="127.0.0.1", port=0, data_dir=folder, database_url=None)
@@ -154,11 +152,11 @@ def _start_server(folder: Path) -> LocalServer | None:
     except DataFolderInUseError:
         return None
     except StartError as error:
-        raise InvalidArgumentError(f"base_url: the local server cannot start: {error}") from error
+        raise InvalidArgumentError(f"the local server cannot start: {error}") from error
     except SQLAlchemyError as error:
         raise InvalidArgumentError(
-            f"base_url: the local server cannot open {folder / 'reka.sqlite'}: move that file and the datasets away, "
-            "or choose another folder: base_url='local:PATH'"
+            f"the local server cannot open {folder / 'reka.sqlite'}: move that file and the datasets away, "
+            "or choose another folder: 'local:PATH'"
         ) from error
     server = LocalServer(running.url, key)
     _servers.own[folder] = running, server

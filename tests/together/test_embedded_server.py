@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import reka
 from tests.support.clients import Connect
 from tests.support.fake_reka import FakeReka
 
@@ -20,3 +21,12 @@ def test_no_proxy_stands_between_a_client_and_its_embedded_server(
         assert ambient.get_models() == explicit.get_models()
 
     assert fake.requests == []
+
+
+def test_a_folder_that_cannot_be_one_is_refused_under_the_arguments_name(connect: Connect, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("text")
+
+    with connect(base_url=f"local:{tmp_path / 'file'}") as client, pytest.raises(reka.InvalidArgumentError) as caught:
+        client.get_models()
+
+    assert caught.value.message.startswith(f"base_url: the local server cannot keep its data in {tmp_path / 'file'}")
