@@ -15,15 +15,15 @@ from typing_extensions import Unpack
 from reka import config, endpoint
 from reka._calls import flows
 from reka._calls.async_dataset_methods import AsyncDatasetMethods
-from reka._calls.call import Call, StreamCall
 from reka._calls.capabilities import ServerCapabilities
-from reka._calls.driver import Step, drive_async
-from reka._calls.flow import Flow, Sleep
+from reka._calls.driver import drive_async
+from reka._calls.flow import Flow
 from reka._calls.model_flows import list_models
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._transport.aio import AsyncTransport
 from reka._transport.retry import Limits
+from reka._transport.steps import perform_async
 from reka._wire.completions import ChatEvents, as_chat_event, as_events
 from reka._wire.documented import as_turn
 from reka.base_client import BaseClient
@@ -55,6 +55,7 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
         timeout: As in `Reka`.
         max_retries: As in `Reka`.
         api: As in `Reka`.
+        datasets: As in `Reka`.
         max_media_bytes: As in `Reka`.
         headers: As in `Reka`.
         proxies: As in `Reka`.
@@ -75,6 +76,7 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
         timeout: float | Timeout | None = None,
         max_retries: int = config.MAX_RETRIES,
         api: Api = "auto",
+        datasets: str | None = None,
         max_media_bytes: int = config.MAX_MEDIA_BYTES,
         headers: Mapping[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
@@ -84,7 +86,18 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         super().__init__(
-            api_key, base_url, timeout, max_retries, api, max_media_bytes, headers, proxies, ca_bundle, on_event, form
+            api_key,
+            base_url,
+            timeout,
+            max_retries,
+            api,
+            datasets,
+            max_media_bytes,
+            headers,
+            proxies,
+            ca_bundle,
+            on_event,
+            form,
         )
         session = validation.session(session, "session", "request", "an aiohttp.ClientSession")
         self._transport = AsyncTransport(self._transport_settings, session)
@@ -142,7 +155,7 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
             },
             max_media_bytes=self._max_media_bytes,
         )
-        return as_turn(await self._run(partial(flows.chat, request, self._api)))
+        return as_turn(await self._run(self._answer_flow(flows.chat, request)))
 
     def stream(
         self,
@@ -198,7 +211,7 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
     ) -> ChatCompletion:
         """Async twin of `Reka.complete`."""
         request = messages_request(messages, options)
-        return await self._run(partial(flows.complete, request, self._api), self._limits.changed(timeout))
+        return await self._run(self._answer_flow(flows.complete, request), self._limits.changed(timeout))
 
     def stream_messages(
         self,
@@ -223,7 +236,7 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
         return other
 
     async def _chat_events(self, request: ChatRequest, limits: Limits) -> AsyncGenerator[ChatEvent, None]:
-        answer = await self._run(partial(flows.stream, request, self._api), limits)
+        answer = await self._run(self._answer_flow(flows.stream, request), limits)
         if isinstance(answer, ChatCompletion):
             yield as_chat_event(answer)
             return
@@ -234,7 +247,7 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
                     yield chat_event
 
     async def _events(self, request: ChatRequest, limits: Limits) -> AsyncGenerator[StreamEvent, None]:
-        answer = await self._run(partial(flows.stream, request, self._api), limits)
+        answer = await self._run(self._answer_flow(flows.stream, request), limits)
         if isinstance(answer, ChatCompletion):
             for event in as_events(answer):
                 yield event
@@ -243,8 +256,11 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
             async for event in answer:
                 yield event
 
-    async def _send(self, call: Call[T]) -> T:
-        return await self._run(lambda _: flows.single(call))
+    async def _run_for_dataset(self, flow: Callable[[ServerCapabilities], Flow[T]]) -> T:
+        place = self._place()
+        if endpoint.is_local(place):
+            return await self._drive(flow, await asyncio.to_thread(endpoint.dataset_server, place), self._limits)
+        return await self._run(self._host_flow(place, flow))
 
     async def _run(self, flow: Callable[[ServerCapabilities], Flow[T]], limits: Limits | None = None) -> T:
         if endpoint.is_local(self._base_url):
@@ -252,12 +268,10 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
             server = await asyncio.to_thread(endpoint.current_server, self._api_key, self._base_url)
         else:
             server = endpoint.current_server(self._api_key, self._base_url)
-        perform = partial(self._perform, server, limits or self._limits)
-        return await drive_async(flow(self._capabilities_of(server)), perform)
+        return await self._drive(flow, server, limits or self._limits)
 
-    def _perform(self, server: endpoint.Server, limits: Limits, step: Step) -> Awaitable[object]:
-        if isinstance(step, Sleep):
-            return asyncio.sleep(step.seconds)
-        if isinstance(step, StreamCall):
-            return self._transport.stream(step, server, limits)
-        return self._transport.send(step, server, limits)
+    def _drive(
+        self, flow: Callable[[ServerCapabilities], Flow[T]], server: endpoint.Server, limits: Limits
+    ) -> Awaitable[T]:
+        perform = partial(perform_async, self._transport, server, limits)
+        return drive_async(flow(self._capabilities_of(server)), perform)

@@ -1,12 +1,17 @@
 """`BaseClient`, what both clients share: their settings, and the capabilities of the servers they have called."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from os import PathLike
-from typing import cast
+from typing import TypeVar, cast
 
-from reka import config
+from reka import config, endpoint
+from reka._calls import local_datasets
 from reka._calls.capabilities import ServerCapabilities
+from reka._calls.flow import Flow
+from reka._calls.local_datasets import AnswerFlow
 from reka._inputs import validation
+from reka._inputs.chat_request import ChatRequest
 from reka._protocol.forms import FORMS
 from reka._protocol.retries import RetryPolicy
 from reka._transport.retry import Limits
@@ -15,6 +20,8 @@ from reka._wire.dialect import APIS
 from reka.config import Timeout
 from reka.endpoint import Server, environment
 from reka.types import Api, FormChoice, OnEvent
+
+T = TypeVar("T")
 
 
 class BaseClient:
@@ -27,6 +34,7 @@ class BaseClient:
         timeout: float | Timeout | None,
         max_retries: int,
         api: Api,
+        datasets: str | None,
         max_media_bytes: int,
         headers: Mapping[str, str] | None,
         proxies: Mapping[str, str] | None,
@@ -38,6 +46,7 @@ class BaseClient:
         self._base_url = base_url
         self._api: Api = validation.one_of(api, "api", APIS)
         self._form: FormChoice | None = None if form is None else validation.one_of(form, "form", FORMS)
+        self._datasets = None if datasets is None else endpoint.checked_place(datasets, "datasets")
         self._max_media_bytes = max_media_bytes
         self._limits = Limits(config.as_timeout(timeout), RetryPolicy(max_retries))
         self._transport_settings = TransportSettings(
@@ -56,8 +65,29 @@ class BaseClient:
         """Return what this client has learned of a server; later calls add to the same object."""
         capabilities = self._capabilities.get(server.url)
         if capabilities is None:
-            capabilities = self._capabilities.setdefault(server.url, ServerCapabilities(self._form or _form()))
+            capabilities = ServerCapabilities(server.url, self._form or _form())
+            capabilities = self._capabilities.setdefault(server.url, capabilities)
         return capabilities
+
+    def _place(self) -> str:
+        """Where the datasets of a call live, now."""
+        return endpoint.current_place(self._datasets, self._base_url)
+
+    def _answer_flow(self, answer: AnswerFlow[T], request: ChatRequest) -> Callable[[ServerCapabilities], Flow[T]]:
+        """Make the flow that answers a request, from its dataset if it names one."""
+        flow = partial(answer, request, self._api)
+        if request.dataset is None:
+            return flow
+        place = self._place()
+        if endpoint.is_local(place):
+            return partial(local_datasets.answer_over_passages, answer, request, self._api, place)
+        return self._host_flow(place, flow)
+
+    def _host_flow(
+        self, place: str, flow: Callable[[ServerCapabilities], Flow[T]]
+    ) -> Callable[[ServerCapabilities], Flow[T]]:
+        """Make the flow that uses the host's datasets out of one for a host that has some."""
+        return partial(local_datasets.on_host, flow) if place == endpoint.AUTO else flow
 
 
 def _form() -> FormChoice:

@@ -1,6 +1,5 @@
 """`Reka`, the synchronous client: each method builds a request and runs it."""
 
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from copy import copy
@@ -14,15 +13,15 @@ from typing_extensions import Unpack
 
 from reka import config, endpoint
 from reka._calls import flows
-from reka._calls.call import Call, StreamCall
 from reka._calls.capabilities import ServerCapabilities
 from reka._calls.dataset_methods import DatasetMethods
-from reka._calls.driver import Step, drive
-from reka._calls.flow import Flow, Sleep
+from reka._calls.driver import drive
+from reka._calls.flow import Flow
 from reka._calls.model_flows import list_models
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._transport.retry import Limits
+from reka._transport.steps import perform
 from reka._transport.sync import SyncTransport
 from reka._wire.completions import ChatEvents, as_chat_event, as_events
 from reka._wire.documented import as_turn
@@ -59,6 +58,9 @@ class Reka(DatasetMethods, BaseClient):
             never.
         api: Family of endpoints: `v0`, the documented endpoint; `v1`, the completions endpoint; `auto`, the documented
             endpoint for each request that it can answer, else the completions endpoint.
+        datasets: Where retrieval datasets live: `host`; `local` or `local:PATH`, the embedded server, while the host
+            answers over the chunks that it retrieves (needs `reka[server]`); `auto`, the host, with an
+            `UnsupportedRequestError` if it has none. None reads REKA_DATASETS, else it is `auto`.
         max_media_bytes: Maximum size of a `media_filename` in bytes.
         headers: Headers of each request, added to the client's own.
         proxies: URL of a proxy by scheme (`http`, `https`, `all`); None reads the environment, `{}` uses none.
@@ -85,6 +87,7 @@ class Reka(DatasetMethods, BaseClient):
         timeout: float | Timeout | None = None,
         max_retries: int = config.MAX_RETRIES,
         api: Api = "auto",
+        datasets: str | None = None,
         max_media_bytes: int = config.MAX_MEDIA_BYTES,
         headers: Mapping[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
@@ -94,7 +97,18 @@ class Reka(DatasetMethods, BaseClient):
         session: requests.Session | None = None,
     ) -> None:
         super().__init__(
-            api_key, base_url, timeout, max_retries, api, max_media_bytes, headers, proxies, ca_bundle, on_event, form
+            api_key,
+            base_url,
+            timeout,
+            max_retries,
+            api,
+            datasets,
+            max_media_bytes,
+            headers,
+            proxies,
+            ca_bundle,
+            on_event,
+            form,
         )
         session = validation.session(session, "session", "prepare_request", "a requests.Session")
         self._transport = SyncTransport(self._transport_settings, session)
@@ -187,7 +201,7 @@ class Reka(DatasetMethods, BaseClient):
             },
             max_media_bytes=self._max_media_bytes,
         )
-        return as_turn(self._run(partial(flows.chat, request, self._api)))
+        return as_turn(self._run(self._answer_flow(flows.chat, request)))
 
     def stream(
         self,
@@ -303,7 +317,7 @@ class Reka(DatasetMethods, BaseClient):
             RekaError: Any other failure; see `reka.errors`.
         """
         request = messages_request(messages, options)
-        return self._run(partial(flows.complete, request, self._api), self._limits.changed(timeout))
+        return self._run(self._answer_flow(flows.complete, request), self._limits.changed(timeout))
 
     def stream_messages(
         self,
@@ -354,7 +368,7 @@ class Reka(DatasetMethods, BaseClient):
         return other
 
     def _chat_events(self, request: ChatRequest, limits: Limits) -> Generator[ChatEvent, None, None]:
-        answer = self._run(partial(flows.stream, request, self._api), limits)
+        answer = self._run(self._answer_flow(flows.stream, request), limits)
         if isinstance(answer, ChatCompletion):
             yield as_chat_event(answer)
             return
@@ -365,21 +379,17 @@ class Reka(DatasetMethods, BaseClient):
                     yield chat_event
 
     def _events(self, request: ChatRequest, limits: Limits) -> Generator[StreamEvent, None, None]:
-        answer = self._run(partial(flows.stream, request, self._api), limits)
+        answer = self._run(self._answer_flow(flows.stream, request), limits)
         yield from as_events(answer) if isinstance(answer, ChatCompletion) else answer
 
-    def _send(self, call: Call[T]) -> T:
-        return self._run(lambda _: flows.single(call))
+    def _run_for_dataset(self, flow: Callable[[ServerCapabilities], Flow[T]]) -> T:
+        place = self._place()
+        if endpoint.is_local(place):
+            return self._drive(flow, endpoint.dataset_server(place), self._limits)
+        return self._run(self._host_flow(place, flow))
 
     def _run(self, flow: Callable[[ServerCapabilities], Flow[T]], limits: Limits | None = None) -> T:
-        server = endpoint.current_server(self._api_key, self._base_url)
-        perform = partial(self._perform, server, limits or self._limits)
-        return drive(flow(self._capabilities_of(server)), perform)
+        return self._drive(flow, endpoint.current_server(self._api_key, self._base_url), limits or self._limits)
 
-    def _perform(self, server: endpoint.Server, limits: Limits, step: Step) -> object:
-        if isinstance(step, Sleep):
-            time.sleep(step.seconds)
-            return None
-        if isinstance(step, StreamCall):
-            return self._transport.stream(step, server, limits)
-        return self._transport.send(step, server, limits)
+    def _drive(self, flow: Callable[[ServerCapabilities], Flow[T]], server: endpoint.Server, limits: Limits) -> T:
+        return drive(flow(self._capabilities_of(server)), partial(perform, self._transport, server, limits))

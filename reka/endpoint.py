@@ -3,11 +3,18 @@
 import os
 import sys
 from dataclasses import dataclass
+from typing import Final
 
 from reka._protocol.addresses import checked_key, normalised_url
 from reka._protocol.constants import API_URL
 from reka.config import LOCAL
 from reka.errors import APIConnectionError, AuthError, InvalidArgumentError
+
+AUTO: Final = "auto"
+"""Place of datasets: the host, with one clear error if it turns out to have none."""
+
+HOST: Final = "host"
+"""Place of datasets: the host. The other places are those of an embedded server: `local`, `local:PATH`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,44 @@ def is_local(base_url: str | None) -> bool:
     """Whether a call with this `base_url` goes to the server embedded in this process."""
     address = _address(base_url)
     return isinstance(address, str) and (address == LOCAL or address.startswith(f"{LOCAL}:"))
+
+
+def current_place(datasets: str | None = None, base_url: str | None = None) -> str:
+    """Find where the datasets of a call live, now.
+
+    Args:
+        datasets: The place if the caller gave one; else the environment's REKA_DATASETS, else `auto`.
+        base_url: As in `current_server`.
+
+    Returns:
+        `auto`, `host`, or the address of an embedded server; `host` if this is the host itself.
+
+    Raises:
+        InvalidArgumentError: The environment names no place.
+    """
+    place = datasets or checked_place(_environment("REKA_DATASETS") or AUTO, "REKA_DATASETS")
+    return HOST if is_local(base_url) and place in (LOCAL, _address(base_url)) else place
+
+
+def checked_place(place: str, argument: str) -> str:
+    """Validate a place of datasets.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    if not isinstance(place, str) or not (place in (AUTO, HOST) or (place and is_local(place))):
+        raise InvalidArgumentError(f"{argument}: got {place!r}, want 'auto', 'host', 'local' or 'local:PATH'")
+    return place
+
+
+def dataset_server(place: str) -> Server:
+    """Find the embedded server of a place that is one; start it if needed.
+
+    Raises:
+        InvalidArgumentError: It cannot be started.
+        APIConnectionError: Another process holds its folder.
+    """
+    return _local_server(place, "datasets")
 
 
 def _address(base_url: str | None) -> str:

@@ -31,7 +31,7 @@ class AsyncDatasetMethods(ABC):
     ) -> DatasetResult:
         """Async twin of `Reka.add_dataset`."""
         source = await asyncio.to_thread(uploads.file_source, filepath)
-        return await self._send(endpoints.add_dataset(source, name, description, on_progress))
+        return await self._send_for_dataset(endpoints.add_dataset(source, name, description, on_progress))
 
     async def add_folder(
         self,
@@ -43,33 +43,33 @@ class AsyncDatasetMethods(ABC):
     ) -> DatasetResult:
         """Async twin of `Reka.add_folder`."""
         source = await asyncio.to_thread(uploads.folder_source, folder)
-        return await self._send(endpoints.add_dataset(source, name, description, on_progress))
+        return await self._send_for_dataset(endpoints.add_dataset(source, name, description, on_progress))
 
     async def list_datasets(self) -> list[str]:
         """Async twin of `Reka.list_datasets`."""
-        return await self._send(endpoints.list_datasets())
+        return await self._run_for_dataset(flows.list_datasets)
 
     async def delete_dataset(self, name: str) -> DatasetResult:
         """Async twin of `Reka.delete_dataset`."""
-        return await self._send(endpoints.delete_dataset(name))
+        return await self._send_for_dataset(endpoints.delete_dataset(name))
 
     async def prepare_retrieval(self, dataset_name: str) -> str:
         """Async twin of `Reka.prepare_retrieval`."""
-        return await self._send(endpoints.prepare_retrieval(dataset_name))
+        return await self._send_for_dataset(endpoints.prepare_retrieval(dataset_name))
 
     async def retrieval_job_status(self, job_id: str) -> PrepareRetrievalStatusResponse:
         """Async twin of `Reka.retrieval_job_status`."""
-        return await self._send(endpoints.retrieval_job_status(job_id))
+        return await self._send_for_dataset(endpoints.retrieval_job_status(job_id))
 
     async def wait_for_retrieval(
         self, job_id: str, *, timeout: float | None = None, on_update: OnUpdate | None = None
     ) -> PrepareRetrievalStatusResponse:
         """Async twin of `Reka.wait_for_retrieval`."""
-        return await self._run(lambda _: flows.wait_for_retrieval(job_id, timeout, on_update))
+        return await self._run_for_dataset(lambda _: flows.wait_for_retrieval(job_id, timeout, on_update))
 
     async def retrieve(self, query: str, dataset: str, k: int = config.RETRIEVED_CHUNKS) -> list[RetrievedChunk]:
         """Async twin of `Reka.retrieve`."""
-        return await self._run(partial(flows.retrieve, query, dataset, k))
+        return await self._run_for_dataset(partial(flows.retrieve, query, dataset, k))
 
     async def ensure_dataset(
         self,
@@ -82,12 +82,11 @@ class AsyncDatasetMethods(ABC):
         """Async twin of `Reka.ensure_dataset`."""
         source = uploads.dataset_source(files, texts)
         digest = await asyncio.to_thread(source.digest, validation.non_empty_string(name, "name"))
-        return await self._run(lambda _: flows.ensure_dataset(name, source, digest, on_update))
+        return await self._run_for_dataset(partial(flows.ensure_dataset, name, source, digest, on_update))
+
+    async def _send_for_dataset(self, call: Call[T]) -> T:
+        return await self._run_for_dataset(lambda _: flows.single(call))
 
     @abstractmethod
-    async def _send(self, call: Call[T]) -> T:
-        """Send one call."""
-
-    @abstractmethod
-    async def _run(self, flow: Callable[[ServerCapabilities], Flow[T]]) -> T:
-        """Run a flow with what is known of the server."""
+    async def _run_for_dataset(self, flow: Callable[[ServerCapabilities], Flow[T]]) -> T:
+        """Run a flow on the server that has the datasets."""

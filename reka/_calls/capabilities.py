@@ -13,6 +13,8 @@ _LOG: Final = logging.getLogger("reka")
 class ServerCapabilities:
     """What a client has learned of one server; calls add to it."""
 
+    url: str
+
     form: FormChoice = "auto"
     """The caller's choice of the form of completions."""
 
@@ -24,6 +26,9 @@ class ServerCapabilities:
 
     lacks_v1: bool = False
     """Whether it has no completions endpoint; the documented one answered in its place."""
+
+    has_datasets: bool | None = None
+    """Whether it has endpoints for datasets; None until it was asked."""
 
     forms: dict[str, Form] = field(default_factory=dict)
     """Forms that requests with tools or media were accepted in, by model."""

@@ -48,7 +48,9 @@ class DatasetMethods(ABC):
 
         Source: documented; `on_progress` is an extension.
         """
-        return self._send(endpoints.add_dataset(uploads.file_source(filepath), name, description, on_progress))
+        return self._send_for_dataset(
+            endpoints.add_dataset(uploads.file_source(filepath), name, description, on_progress)
+        )
 
     def add_folder(
         self,
@@ -74,14 +76,16 @@ class DatasetMethods(ABC):
             DatasetError: The server refused the dataset, and stored nothing.
             RekaError: Any other failure; see `reka.errors`.
         """
-        return self._send(endpoints.add_dataset(uploads.folder_source(folder), name, description, on_progress))
+        return self._send_for_dataset(
+            endpoints.add_dataset(uploads.folder_source(folder), name, description, on_progress)
+        )
 
     def list_datasets(self) -> list[str]:
         """List the names of this key's datasets.
 
         Source: documented.
         """
-        return self._send(endpoints.list_datasets())
+        return self._run_for_dataset(flows.list_datasets)
 
     def delete_dataset(self, name: str) -> DatasetResult:
         """Delete a dataset; a job that prepares it is stopped first.
@@ -99,7 +103,7 @@ class DatasetMethods(ABC):
 
         Source: documented.
         """
-        return self._send(endpoints.delete_dataset(name))
+        return self._send_for_dataset(endpoints.delete_dataset(name))
 
     def prepare_retrieval(self, dataset_name: str) -> str:
         """Start a job that prepares a dataset for retrieval; it runs on the server after this returns.
@@ -117,7 +121,7 @@ class DatasetMethods(ABC):
 
         Source: documented.
         """
-        return self._send(endpoints.prepare_retrieval(dataset_name))
+        return self._send_for_dataset(endpoints.prepare_retrieval(dataset_name))
 
     def retrieval_job_status(self, job_id: str) -> PrepareRetrievalStatusResponse:
         """Get the status of a prepare-retrieval job.
@@ -131,7 +135,7 @@ class DatasetMethods(ABC):
 
         Source: documented.
         """
-        return self._send(endpoints.retrieval_job_status(job_id))
+        return self._send_for_dataset(endpoints.retrieval_job_status(job_id))
 
     def wait_for_retrieval(
         self, job_id: str, *, timeout: float | None = None, on_update: OnUpdate | None = None
@@ -153,7 +157,7 @@ class DatasetMethods(ABC):
             WaitTimeoutError: `timeout` passed; the error's `last_status` is the last status received.
             RekaError: Any other failure; see `reka.errors`.
         """
-        return self._run(lambda _: flows.wait_for_retrieval(job_id, timeout, on_update))
+        return self._run_for_dataset(lambda _: flows.wait_for_retrieval(job_id, timeout, on_update))
 
     def retrieve(self, query: str, dataset: str, k: int = config.RETRIEVED_CHUNKS) -> list[RetrievedChunk]:
         """Retrieve the chunks of a dataset that match a query, without an answer.
@@ -173,7 +177,7 @@ class DatasetMethods(ABC):
             RetrievalError: The dataset does not exist, or is not prepared.
             RekaError: Any other failure; see `reka.errors`.
         """
-        return self._run(partial(flows.retrieve, query, dataset, k))
+        return self._run_for_dataset(partial(flows.retrieve, query, dataset, k))
 
     def ensure_dataset(
         self,
@@ -205,12 +209,11 @@ class DatasetMethods(ABC):
         """
         source = uploads.dataset_source(files, texts)
         digest = source.digest(validation.non_empty_string(name, "name"))
-        return self._run(lambda _: flows.ensure_dataset(name, source, digest, on_update))
+        return self._run_for_dataset(partial(flows.ensure_dataset, name, source, digest, on_update))
+
+    def _send_for_dataset(self, call: Call[T]) -> T:
+        return self._run_for_dataset(lambda _: flows.single(call))
 
     @abstractmethod
-    def _send(self, call: Call[T]) -> T:
-        """Send one call."""
-
-    @abstractmethod
-    def _run(self, flow: Callable[[ServerCapabilities], Flow[T]]) -> T:
-        """Run a flow with what is known of the server."""
+    def _run_for_dataset(self, flow: Callable[[ServerCapabilities], Flow[T]]) -> T:
+        """Run a flow on the server that has the datasets."""

@@ -1,6 +1,7 @@
 """Every endpoint once, as data: method, path, body, how to read the answer, which errors it has of its own."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Final
 
 from reka._calls.call import Call, Decoder, OwnErrors, StreamCall, Upload, default_errors
@@ -24,13 +25,13 @@ _COMPLETIONS: Final = "/v1/chat/completions"
 def chat(request: ChatRequest) -> Call[ChatCompletion]:
     """`POST /chat`, the documented endpoint."""
     body = documented.chat_body(request.turns, request.model, request.stop, request.options, request.extra)
-    return Call("POST", "/chat", documented.read_chat, body, _chat_errors(request))
+    return Call("POST", "/chat", _with_chunks(request, documented.read_chat), body, _chat_errors(request))
 
 
 def complete(request: ChatRequest, form: Form) -> Call[ChatCompletion]:
     """`POST /v1/chat/completions`."""
-    body = _body(request, form, stream=False)
-    return Call("POST", _COMPLETIONS, completions.read_completion, body, _chat_errors(request), form=form)
+    read = _with_chunks(request, completions.read_completion)
+    return Call("POST", _COMPLETIONS, read, _body(request, form, stream=False), _chat_errors(request), form=form)
 
 
 def stream_completion(request: ChatRequest, form: Form, *, refuse_empty: bool = False) -> StreamCall:
@@ -41,15 +42,16 @@ def stream_completion(request: ChatRequest, form: Form, *, refuse_empty: bool = 
         form: How to write it.
         refuse_empty: Whether a stream without content raises `EmptyStreamError`.
     """
+    read = _with_chunks(request, completions.read_completion)
 
     def decoder(reply: Reply) -> Decoder:
-        completion = CompletionDecoder(reply.request_id, reply.request_line)
+        completion = CompletionDecoder(reply.request_id, reply.request_line, request.retrieved_chunks)
         return NonEmptyDecoder(completion) if refuse_empty else completion
 
     return StreamCall(
         "POST",
         _COMPLETIONS,
-        lambda reply: completions.as_events(completions.read_completion(reply)),
+        lambda reply: completions.as_events(read(reply)),
         _body(request, form, stream=True),
         _chat_errors(request),
         form=form,
@@ -123,6 +125,13 @@ def _body(request: ChatRequest, form: Form, *, stream: bool) -> bytes:
     if stream and form == "openai":
         options[STREAM_OPTIONS] = {"include_usage": True}
     return completions.completion_body(messages, request.model, request.stop, options, request.extra, stream=stream)
+
+
+def _with_chunks(request: ChatRequest, read: Callable[[Reply], ChatCompletion]) -> Callable[[Reply], ChatCompletion]:
+    """Have an answer repeat the chunks that the client has retrieved for its request, if it has."""
+    if request.retrieved_chunks is None:
+        return read
+    return lambda reply: replace(read(reply), retrieved_chunks=request.retrieved_chunks)
 
 
 def _errors(kind: type[RekaError], statuses: Collection[int]) -> OwnErrors:

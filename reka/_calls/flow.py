@@ -1,6 +1,6 @@
 """Flows: operations of several calls as I/O-free generators.
 
-A flow yields a `Call` and is sent its value (or thrown its error), or yields a `Sleep`.
+A flow yields a `Call`, or one in a `Local`, and is sent its value (or thrown its error), or yields a `Sleep`.
 """
 
 from collections.abc import Generator
@@ -20,7 +20,16 @@ class Sleep:
     seconds: float
 
 
-Flow: TypeAlias = Generator[Call[Any] | Sleep, Any, T]
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Send a call to an embedded server, wherever the others of the flow go."""
+
+    call: Call[Any]
+    address: str
+    """`local` or `local:PATH`."""
+
+
+Flow: TypeAlias = Generator[Call[Any] | Sleep | Local, Any, T]
 
 
 def at_most(calls: int, flow: Flow[T]) -> Flow[T]:

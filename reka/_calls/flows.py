@@ -34,7 +34,9 @@ from reka.types import Api, ChatCompletion, ChatOptions, OnUpdate, PrepareRetrie
 
 T = TypeVar("T")
 
-_MISSING: Final = frozenset({404, 405, 410})
+MISSING: Final = frozenset({404, 405, 410})
+"""Statuses of an endpoint that a server does not have."""
+
 _MAX_CALLS: Final = 4
 """Requests of a call with all its fallbacks, retries apart."""
 
@@ -178,7 +180,7 @@ def _may_fall_back(error: APIStatusError, request: ChatRequest, api: Api) -> boo
 
 
 def _is_missing(error: APIStatusError) -> bool:
-    return error.status_code in _MISSING
+    return error.status_code in MISSING
 
 
 def _dialect(request: ChatRequest, api: Api, capabilities: ServerCapabilities, preferred: Dialect) -> Flow[Dialect]:
@@ -199,16 +201,34 @@ def retrieve(query: str, dataset: str, k: int, capabilities: ServerCapabilities)
             raise InvalidArgumentError(f"{argument}: got {value!r}, want a text that is not empty")
     PARAMETERS[RETRIEVAL_TOP_K].check(k, "k")
     features = yield from fetch_features(capabilities)
-    extra = {RETRIEVAL_TOP_K: k} if RETRIEVAL_TOP_K in features else None
-    options: ChatOptions = {"retrieval_dataset": dataset, "request_output_len": 1, "extra_request_args": extra}
-    request = chat_request(query, options=options)
-    completion: ChatCompletion = yield endpoints.chat(request)
+    completion: ChatCompletion = yield retrieval(query, dataset, k if RETRIEVAL_TOP_K in features else None)
     return (completion.retrieved_chunks or [])[:k]
 
 
-def ensure_dataset(name: str, source: ArchiveSource, digest: str, on_update: OnUpdate | None) -> Flow[str]:
+def retrieval(query: str, dataset: str, k: int | None) -> Call[ChatCompletion]:
+    """Make the call for chunks alone: a chat with the fewest output tokens; None leaves their number to the server."""
+    extra = None if k is None else {RETRIEVAL_TOP_K: k}
+    options: ChatOptions = {"retrieval_dataset": dataset, "request_output_len": 1, "extra_request_args": extra}
+    return endpoints.chat(chat_request(query, options=options))
+
+
+def list_datasets(capabilities: ServerCapabilities) -> Flow[list[str]]:
+    """List the datasets of a server, which shows whether it has endpoints for them."""
+    try:
+        names: list[str] = yield endpoints.list_datasets()
+    except APIStatusError as error:
+        if _is_missing(error):
+            capabilities.has_datasets = False
+        raise
+    capabilities.has_datasets = True
+    return names
+
+
+def ensure_dataset(
+    name: str, source: ArchiveSource, digest: str, on_update: OnUpdate | None, capabilities: ServerCapabilities
+) -> Flow[str]:
     """Upload and prepare what is not there yet; see `Reka.ensure_dataset`."""
-    stored = _stored((yield endpoints.list_datasets()), digest)
+    stored = _stored((yield from list_datasets(capabilities)), digest)
     if stored is None:
         try:
             result = yield endpoints.add_dataset(source, name_with_digest(name, digest), None, None)

@@ -12,11 +12,12 @@ from reka._inputs.conversation import conversation
 from reka._protocol.constants import V0_ONLY
 from reka._protocol.media import part_of_url
 from reka._protocol.messages import beyond_turns, fold, normalize_messages, text_of
+from reka._protocol.prompt import Passage, question_with_passages, with_passages
 from reka._protocol.sampling import ARGUMENTS, PARAMETERS
 from reka._protocol.tools import flat_tools, normalized_choice
 from reka.errors import InvalidArgumentError, InvalidConversationError
 from reka.media import media_url_of_file
-from reka.types import ChatOptions, CompletionOptions, Message, Turn
+from reka.types import ChatOptions, CompletionOptions, Message, RetrievedChunk, Turn
 
 _NEEDED_FIELDS: Final = ("tools", "response_format", "research")
 _LIST_OPTIONS: Final = frozenset({"stop", "stop_words"})
@@ -45,6 +46,9 @@ class ChatRequest:
 
     names_model: bool = True
     """Whether the caller named the model; a default that the server lacks is replaced."""
+
+    retrieved_chunks: list[RetrievedChunk] | None = None
+    """Chunks that the client has retrieved for this request, for the answer to repeat; None if it has not."""
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -91,12 +95,27 @@ class TurnHistory:
         """Name no feature: every endpoint family takes turns."""
         return frozenset()
 
+    def query(self) -> str:
+        """Return what to retrieve passages for: the text of the last human turn."""
+        return self.history[self._last_human()]["text"]
+
+    def with_passages(self, passages: Sequence[Passage]) -> "TurnHistory":
+        """Quote retrieved passages, best first, in the last human turn."""
+        last = self._last_human()
+        turn = self.history[last]
+        quoting = turn | {"text": question_with_passages(turn["text"], passages)}
+        return TurnHistory([*self.history[:last], quoting, *self.history[last + 1 :]])
+
+    def _last_human(self) -> int:
+        return max(index for index, turn in enumerate(self.history) if turn["type"] == "human")
+
 
 @dataclass(frozen=True, slots=True)
 class MessageHistory:
     """A conversation as messages of the messages API."""
 
     history: list[dict[str, Any]]
+    """Normalized messages."""
 
     def turns(self) -> list[dict[str, str]]:
         """Convert each message to a turn: the inverse of `TurnHistory.messages`."""
@@ -113,6 +132,21 @@ class MessageHistory:
     def required_features(self) -> set[str]:
         """Name the features of the messages that turns do not have."""
         return {beyond.feature for beyond in beyond_turns(self.history)}
+
+    def query(self) -> str:
+        """Return what to retrieve passages for: the text of the last user message.
+
+        Raises:
+            InvalidConversationError: There is no such message.
+        """
+        texts = [text_of(message["content"], "\n") for message in self.history if message["role"] == "user"]
+        if not texts:
+            raise InvalidConversationError("messages: none is the user's, so there is nothing to retrieve passages for")
+        return texts[-1]
+
+    def with_passages(self, passages: Sequence[Passage]) -> "MessageHistory":
+        """Quote retrieved passages, best first, in the last user message."""
+        return MessageHistory([dict(message) for message in with_passages(self.history, passages)])
 
 
 def chat_request(

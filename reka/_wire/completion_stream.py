@@ -24,9 +24,12 @@ class CompletionDecoder:
     Args:
         request_id: What the server calls the request.
         request_line: What is being answered, for errors.
+        retrieved_chunks: Chunks that the client has retrieved for the request; None if it has not.
     """
 
-    def __init__(self, request_id: str | None, request_line: str) -> None:
+    def __init__(
+        self, request_id: str | None, request_line: str, retrieved_chunks: list[RetrievedChunk] | None = None
+    ) -> None:
         self._request_id = request_id
         self._asked = request_line
         self._sse = SseDecoder()
@@ -39,7 +42,7 @@ class CompletionDecoder:
         self._model: str | None = None
         self._id: str | None = None
         self._usage: Usage | None = None
-        self._chunks: list[RetrievedChunk] | None = None
+        self._chunks = retrieved_chunks
 
     @property
     def is_done(self) -> bool:

@@ -35,7 +35,7 @@ def dialect(api: Api, preferred: Dialect, needs: Iterable[str], features: frozen
     if of_v0 and of_v1:
         raise UnsupportedRequestError(
             f"{', '.join(of_v1)} and {', '.join(of_v0)}: this server takes them at different endpoints, so not in one "
-            "request; `reka serve` takes them together"
+            'request; `reka serve` takes them together, and a retrieval_dataset goes with anything if datasets="local"'
         )
     if api != "auto":
         return api

@@ -39,6 +39,7 @@ class ClientSettings:
     max_retries: int | None = None
     api: Api = "auto"
     form: FormChoice | None = None
+    datasets: str | None = None
 
     def __post_init__(self) -> None:
         if self.max_retries is not None:
@@ -55,6 +56,7 @@ class ClientSettings:
             "max_retries": config.MAX_RETRIES if self.max_retries is None else self.max_retries,
             "api": self.api,
             "form": self.form,
+            "datasets": self.datasets,
         }
 
 

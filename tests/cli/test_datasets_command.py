@@ -188,6 +188,7 @@ def test_delete_takes_several_names(server: FakeReka, command: Command) -> None:
 
 def test_a_name_that_is_not_there_does_not_keep_the_others(server: FakeReka, command: Command) -> None:
     server.will_answer(404, {"detail": "no dataset 'a'"})
+    server.will_answer(200, ["b"])  # so it is the dataset that is missing, and not the endpoint
     server.will_answer(200, {"name": "b", "ok": True, "info": "deleted"})
 
     outcome = command("datasets", "delete", "a", "b", "--json")
@@ -213,3 +214,13 @@ def test_delete_wants_a_name(server: FakeReka, command: Command) -> None:
     assert "NAME..." in outcome.err
     assert "(reka datasets delete --help" in outcome.err
     assert server.requests == []
+
+
+def test_a_host_without_datasets_is_told_with_the_ways_out(server: FakeReka, command: Command) -> None:
+    server.will_answer(404, {"detail": "Not Found"})
+
+    outcome = command("datasets", "list")
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert f"error: {server.url} has no datasets" in outcome.err
+    assert 'datasets="local"' in outcome.err

@@ -10,6 +10,7 @@ from tests.support.fake_reka import FakeReka
 _VARIABLES = (
     "REKA_API_KEY",
     "REKA_BASE_URL",
+    "REKA_DATASETS",
     "REKA_SERVER",
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",

@@ -12,7 +12,7 @@ from langchain_core.prompts import ChatPromptTemplate
 import reka
 from langchain_reka import ChatReka
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka, answer
+from tests.support.fake_reka import Answer, FakeReka, answer
 
 from .langchain_support import IMAGE, TOOL, MakeModel, ask
 
@@ -101,7 +101,12 @@ def test_a_tool_whose_schema_is_no_object_is_refused(fake: FakeReka, make_model:
 def test_a_dataset_that_is_not_there_is_an_error_with_the_commands_that_prepare_it(
     fake: FakeReka, make_model: MakeModel, call: str
 ) -> None:
-    fake.otherwise = answer(404, {"detail": "There is no dataset 'manual'."})
+    def has_another_one(handler: Any) -> None:
+        missing = answer(404, {"detail": "There is no dataset 'manual'."})
+        handler.send(answer(200, ["another"]) if handler.path == "/datasets" else missing)
+        handler.close_connection = False
+
+    fake.otherwise = Answer(misbehave=has_another_one)
 
     with pytest.raises(
         reka.RetrievalError, match=r"no dataset 'manual'.*`reka retrieval prepare manual --wait`"

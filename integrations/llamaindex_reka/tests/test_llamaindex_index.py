@@ -189,10 +189,12 @@ def test_a_question_that_is_asked_while_the_dataset_is_replaced_is_asked_again(f
         handler.wfile.write(b"{}")
 
     fake.will_misbehave(replace)
+    fake.will_answer(200, ["new"])
     fake.will_answer(200, {"type": "model", "text": "", "retrieved_chunks": [{"text": "found"}]})
 
     assert [node.text for node in retriever.retrieve("Hi")] == ["found"]
-    assert [request.json["retrieval_dataset"] for request in fake.requests[1:]] == ["old", "new"]
+    chats = [request for request in fake.requests if request.method == "POST"]
+    assert [request.json["retrieval_dataset"] for request in chats] == ["old", "new"]
     retriever.close()
 
 

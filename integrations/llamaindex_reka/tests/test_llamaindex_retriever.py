@@ -141,6 +141,7 @@ async def test_a_dataset_that_is_not_there_is_an_error_that_names_it_and_what_pr
     for _ in range(2):
         fake.will_answer(200, {"features": []})
         fake.will_answer(404, {"detail": "no dataset 'manual'"}, headers={"x-request-id": "r-7"})
+        fake.will_answer(200, ["another"])
 
     with pytest.raises(reka.RetrievalError, match=r"no dataset 'manual'\. .*RekaIndex\.from_documents .*r-7"):
         one.retrieve("Hi")

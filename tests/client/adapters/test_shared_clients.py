@@ -126,3 +126,14 @@ def test_closing_on_the_background_loop_is_no_deadlock(fake: FakeReka, settings:
     background_loop.run(ask_and_close())
 
     assert fake.all_connections_closed()
+
+
+def test_where_datasets_live_is_a_setting(fake: FakeReka) -> None:
+    clients = SharedClients()
+    fake.otherwise = answer(404)
+
+    with pytest.raises(reka.NotFoundError):
+        clients.sync(ClientSettings(KEY, fake.url, datasets="host")).list_datasets()
+    with pytest.raises(reka.UnsupportedRequestError):
+        clients.sync(ClientSettings(KEY, fake.url)).list_datasets()
+    clients.close()

@@ -226,23 +226,29 @@ def test_if_the_other_endpoint_refuses_its_error_counts_and_nothing_is_remembere
 
 
 @pytest.mark.parametrize(
-    ("arguments", "api", "error"),
+    ("arguments", "api", "error", "paths"),
     [
-        ({"retrieval_dataset": "alice"}, "auto", reka.RetrievalError),
-        ({"length_penalty": 1.0}, "auto", reka.NotFoundError),
-        ({}, "v0", reka.NotFoundError),
-        ({}, "v1", reka.NotFoundError),
+        ({"retrieval_dataset": "alice"}, "auto", reka.RetrievalError, [V0, "GET /datasets"]),
+        ({"length_penalty": 1.0}, "auto", reka.NotFoundError, [V0]),
+        ({}, "v0", reka.NotFoundError, [V0]),
+        ({}, "v1", reka.NotFoundError, [V1]),
     ],
 )
 def test_there_is_no_falling_back_where_the_other_endpoint_would_not_do(
-    connect: Connect, fake: FakeReka, arguments: dict[str, Any], api: str, error: type[Exception]
+    connect: Connect,
+    fake: FakeReka,
+    arguments: dict[str, Any],
+    api: str,
+    error: type[Exception],
+    paths: list[str],
 ) -> None:
     fake.will_answer(404, {"detail": "Not Found"})
+    fake.will_answer(200, [])
 
     with connect(KEY, fake.url, api=api) as client, pytest.raises(error):
         client.chat("Hi", **arguments)
 
-    assert fake.paths == [V1 if api == "v1" else V0]
+    assert fake.paths == paths
 
 
 @pytest.mark.parametrize(("arguments", "named"), NEED_V1)

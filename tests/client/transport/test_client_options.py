@@ -93,6 +93,7 @@ def test_each_request_is_one_event(connect: Connect, fake: FakeReka) -> None:
     fake.will_misbehave(reset)
     fake.will_stream(texts("Hello"))
     fake.will_answer(404, {"detail": "no"}, {"x-request-id": "r-2"})
+    fake.will_answer(200, [])
 
     with connect(KEY, fake.url, on_event=seen.append) as client:
         client.chat("Hi")
@@ -106,6 +107,7 @@ def test_each_request_is_one_event(connect: Connect, fake: FakeReka) -> None:
         ("POST", "/v1/chat/completions", None, None, "APIConnectionError"),
         ("POST", "/v1/chat/completions", 200, None, None),
         ("DELETE", "/datasets/a", 404, "r-2", None),
+        ("GET", "/datasets", 200, None, None),
     ]
     assert all(0 <= event.seconds < 5 for event in seen)
     assert KEY not in repr(seen)

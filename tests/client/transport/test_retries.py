@@ -43,7 +43,7 @@ def test_a_request_the_server_calls_wrong_is_sent_once(client: reka.Reka, fake: 
     fake.will_answer(status, {"detail": "wrong"}, NOW)
 
     with pytest.raises(reka.RekaError, match="wrong"):
-        client.list_datasets()
+        client.get_models()
 
     assert len(fake.requests) == 1
 

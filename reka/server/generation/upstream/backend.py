@@ -21,7 +21,7 @@ from reka.server.generation.types import (
     GenerationResult,
     stream_result,
 )
-from reka.server.generation.upstream.http import DONE, UpstreamHttp, sse_events
+from reka.server.generation.upstream.http import UpstreamHttp, sse_events
 from reka.server.generation.upstream.lenient_json import read_chunk
 from reka.server.generation.upstream.models import ModelList
 from reka.server.generation.upstream.payloads import Form, chat_request

@@ -32,13 +32,10 @@ from reka.server.generation.upstream.errors import (
 from reka.server.generation.upstream.lenient_json import read_json
 from reka.server.metrics import Metrics
 
-__all__ = ["DONE", "MAX_RESPONSE_BYTES", "UpstreamHttp", "key_headers", "sse_events", "upstream_url"]
+__all__ = ["MAX_RESPONSE_BYTES", "UpstreamHttp", "key_headers", "sse_events", "upstream_url"]
 
 MAX_RESPONSE_BYTES: Final = 32 * 1024 * 1024
 """Maximum size of an upstream's response in bytes (ours)."""
-
-DONE: Final = "[DONE]"
-"""Data of the event that ends a stream."""
 
 _DRAIN_SECONDS: Final = 0.1
 """Seconds within which a stream must end after its last event for its connection to be reused (ours)."""
