@@ -14,7 +14,7 @@ from reka.cli.chat import chat
 from reka.cli.demo import demo
 from reka.cli.errors import EXIT_CODES, ExitCode, report
 from reka.cli.serve import serve
-from reka.cli.session import AsJson, BaseUrl, Debug, Session, command
+from reka.cli.session import AsJson, BaseUrl, Datasets, Debug, Session, command
 
 _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
@@ -74,6 +74,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     base_url: BaseUrl = None,
+    datasets: Datasets = None,
     as_json: AsJson = False,
     debug: Debug = False,
     version: Annotated[
@@ -81,7 +82,7 @@ def _options(
     ] = False,
 ) -> None:
     # Global options may also stand before the command's name; `command` picks them up.
-    del base_url, as_json, debug, version
+    del base_url, datasets, as_json, debug, version
 
 
 def run(arguments: Sequence[str]) -> int:

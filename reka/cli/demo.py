@@ -1,5 +1,6 @@
 """`reka demo`: the documented job from the first byte to the last, on the server embedded in this process."""
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -181,7 +182,9 @@ class _Tour:
 
 @contextmanager
 def _embedded_server(folder: Path) -> Iterator[str]:
-    """Point the module-level functions at a server whose data lies in a folder; stop it at the end.
+    """Point the module-level functions at a server whose data lies in a folder, and let it keep the datasets.
+
+    At the end it is stopped, and the settings are as before.
 
     Raises:
         UsageError: The server's packages are not installed.
@@ -191,11 +194,14 @@ def _embedded_server(folder: Path) -> Iterator[str]:
     except ModuleNotFoundError as error:
         raise UsageError(f"the demo needs more packages ({error.name} is missing): pip install 'reka[all]'") from error
     address, before = f"local:{folder / 'server'}", reka.BASE_URL
+    place = os.environ.pop("REKA_DATASETS", None)
     reka.BASE_URL = address
     try:
         yield address
     finally:
         reka.BASE_URL = before
+        if place is not None:
+            os.environ["REKA_DATASETS"] = place
         stop_local_servers()
 
 

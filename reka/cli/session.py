@@ -25,6 +25,17 @@ BaseUrl = Annotated[
         rich_help_panel="Global options",
     ),
 ]
+Datasets = Annotated[
+    str | None,
+    typer.Option(
+        "--datasets",
+        metavar="PLACE",
+        help="Where datasets live: host, local (a server embedded in this process; the host answers over what it "
+        "retrieves), local:PATH, or auto, the host with a clear error if it has none. "
+        "Default: REKA_DATASETS, else auto.",
+        rich_help_panel="Global options",
+    ),
+]
 AsJson = Annotated[
     bool,
     typer.Option("--json", help="Print the result as one JSON document.", rich_help_panel="Global options"),
@@ -41,17 +52,19 @@ class Session:
     Attributes:
         base_url: Address of the server; None leaves it to the environment. The key is never an option, because
             process lists show command lines: the client reads it from the environment.
+        datasets: Where datasets live; None leaves it to the environment.
         as_json: Whether to print the result as one JSON document on standard output.
         debug: Whether to print the traceback of an error.
     """
 
     base_url: str | None
+    datasets: str | None
     as_json: bool
     debug: bool
 
     def client(self) -> reka.Reka:
         """Create a client; the caller closes it."""
-        return reka.Reka(base_url=self.base_url)
+        return reka.Reka(base_url=self.base_url, datasets=self.datasets)
 
     def write_json(self, value: object) -> None:
         """Print a result as ASCII JSON: valid in any locale and free of terminal control characters."""
@@ -73,6 +86,7 @@ def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., 
     def run(
         context: typer.Context,
         base_url: BaseUrl = None,
+        datasets: Datasets = None,
         as_json: AsJson = False,
         debug: Debug = False,
         **arguments: object,
@@ -80,6 +94,7 @@ def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., 
         before = context.find_root().params
         session = Session(
             base_url=base_url or before.get("base_url"),
+            datasets=datasets or before.get("datasets"),
             as_json=as_json or bool(before.get("as_json")),
             debug=debug or bool(before.get("debug")),
         )

@@ -216,6 +216,22 @@ def test_delete_wants_a_name(server: FakeReka, command: Command) -> None:
     assert server.requests == []
 
 
+def test_datasets_may_be_kept_on_this_machine_while_the_host_answers(
+    server: FakeReka, command: Command, text_file: Path, tmp_path: Path
+) -> None:
+    place = f"local:{tmp_path / 'data'}"
+    server.will_answer(200, {"type": "model", "text": "You know something."})
+
+    added = command("--datasets", place, "datasets", "add", str(text_file), "--prepare")
+    listed = command("datasets", "list", "--datasets", place)
+    answer = command("chat", "What do I know?", "--dataset", "notes", "--datasets", place, "--json")
+
+    assert (added.code, added.out, listed.out) == (0, "notes\n", "notes\n")
+    assert answer.json["retrieved_chunks"][0]["text"] == "Something to know."
+    (request,) = server.requests
+    assert "Something to know." in request.json["conversation_history"][0]["text"]
+
+
 def test_a_host_without_datasets_is_told_with_the_ways_out(server: FakeReka, command: Command) -> None:
     server.will_answer(404, {"detail": "Not Found"})
 

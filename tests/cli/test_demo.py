@@ -47,11 +47,12 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run_in_a_pipe(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The whole demo, in this process, where LlamaIndex is not installed."""
+    """The whole demo, in this process, where LlamaIndex is not installed and datasets are kept somewhere else."""
     folder = tmp_path_factory.mktemp("demo")
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(tempfile, "tempdir", str(folder))
+        patch.setenv("REKA_DATASETS", f"local:{folder / 'elsewhere'}")
         patch.setitem(sys.modules, "llamaindex_reka", None)
         code = run(["demo"])
     return Run(code, out.getvalue(), err.getvalue(), list(folder.iterdir()))

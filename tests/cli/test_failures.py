@@ -113,6 +113,7 @@ def test_there_is_no_traceback_unless_asked_for(server: FakeReka, command: Comma
         (("models", "--jason"), "--json"),
         (("datasets", "show"), "'show'"),
         (("models", "--base-url", "ftp://example.com"), "base_url"),
+        (("models", "--datasets", "nowhere"), "datasets: got 'nowhere'"),
     ],
 )
 def test_a_wrong_command_line_says_what_is_wrong_and_sends_nothing(
