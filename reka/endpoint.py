@@ -77,7 +77,7 @@ def current_place(datasets: str | None = None, base_url: str | None = None) -> s
     Raises:
         InvalidArgumentError: The environment names no place.
     """
-    place = datasets or checked_place(_environment("REKA_DATASETS") or AUTO, "REKA_DATASETS")
+    place = datasets or checked_place(environment("REKA_DATASETS") or AUTO, "REKA_DATASETS")
     return HOST if is_local(base_url) and place in (LOCAL, _address(base_url)) else place
 
 

@@ -76,7 +76,7 @@ def test_the_form_of_requests_reaches_the_client_and_a_wrong_one_is_named(
 
     assert [request.json["messages"][0]["role"] for request in fake.requests] == ["system", "user"]
     with pytest.raises(reka.InvalidArgumentError, match="form: got 'x', want one of 'auto'"):
-        replace(settings, form="x")
+        replace(settings, form="x")  # type: ignore[arg-type]
 
 
 def test_close_ends_the_connections_of_this_side_and_of_the_background_loop(

@@ -8,7 +8,8 @@ import pytest
 import reka
 from reka._calls import flows
 from reka._calls.call import Call, StreamCall
-from reka._calls.flows import Flow, Local, ServerCapabilities
+from reka._calls.capabilities import ServerCapabilities
+from reka._calls.flow import Flow, Local
 from reka._calls.local_datasets import AnswerFlow, answer_over_passages
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._protocol.prompt import Passage, question_with_passages
