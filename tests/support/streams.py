@@ -21,6 +21,13 @@ def chunk(finish_reason: str | None = None, **delta: Any) -> dict[str, Any]:
     }
 
 
+def call_pieces(index: int, call_id: str, name: str, *arguments: str) -> list[dict[str, Any]]:
+    """Chunks of a streamed tool call: its id and name first, then its arguments, piece by piece."""
+    start = {"index": index, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
+    further = [{"index": index, "function": {"arguments": piece}} for piece in arguments]
+    return [chunk(tool_calls=[each]) for each in (start, *further)]
+
+
 def texts(*contents: str) -> bytes:
     """A whole streamed answer, one chunk a text."""
     return events(*(chunk(content=content) for content in contents), chunk("stop")) + DONE

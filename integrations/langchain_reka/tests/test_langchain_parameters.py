@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import Field, SecretStr, ValidationError
 
 import reka
@@ -146,6 +147,20 @@ def test_an_unknown_parameter_of_a_call_is_refused(answers_ok: FakeReka, make_mo
     with pytest.raises(reka.InvalidArgumentError, match="temprature: not a parameter of a call; did you mean temperat"):
         make_model().invoke("Hi", temprature=1)
     assert answers_ok.requests == []
+
+
+def test_the_form_of_requests_is_set_by_the_model_or_the_environment_and_a_wrong_one_is_named(
+    answers_ok: FakeReka, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [SystemMessage("Be brief."), HumanMessage("Hi")]
+    monkeypatch.setenv("REKA_FORM", "reka")
+
+    make_model().invoke(asked)
+    make_model(form="openai").invoke(asked)
+
+    assert [request.json["messages"][0]["role"] for request in answers_ok.requests] == ["user", "system"]
+    with pytest.raises(ValidationError, match=r"form\n.*'auto', 'openai' or 'reka'"):
+        make_model(form="claude")
 
 
 def test_a_key_given_as_something_else_does_not_show_in_the_error() -> None:

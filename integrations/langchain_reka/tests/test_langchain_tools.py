@@ -13,8 +13,9 @@ from typing_extensions import TypedDict
 import reka
 from tests.support.fake_reka import FakeReka
 from tests.support.rule_model import RuleModel
+from tests.support.streams import DONE, call_pieces, chunk, events
 
-from .langchain_support import MakeModel
+from .langchain_support import MakeModel, ask
 
 
 def add(a: int, b: int) -> int:
@@ -165,6 +166,41 @@ def test_with_streaming_a_call_comes_whole_and_once(rule_model: MakeModel) -> No
         [{"type": "tool_call_chunk", "name": "add", "args": '{"a": 3, "b": 4}', "id": "call_rule-1_0", "index": None}]
     ]
     assert chunks[-1].chunk_position == "last"
+
+
+@pytest.mark.parametrize("call", ["stream", "astream"])
+def test_calls_that_come_in_pieces_add_up(fake: FakeReka, make_model: MakeModel, call: str) -> None:
+    first, second = (
+        call_pieces(0, "c1", "add", '{"a": 1', ', "b": 2}'),
+        call_pieces(1, "c2", "add", '{"a"', ': 3, "b": 4}'),
+    )
+    in_turn = [each for pair in zip(first, second, strict=True) for each in pair]
+    fake.will_stream(events(chunk(content="Let me add."), *in_turn, chunk("tool_calls")), DONE)
+
+    message = ask(make_model().bind_tools([add]), call, "Hi")
+
+    assert message.text == "Let me add."
+    assert [(call["id"], call["name"], call["args"]) for call in message.tool_calls] == [
+        ("c1", "add", {"a": 1, "b": 2}),
+        ("c2", "add", {"a": 3, "b": 4}),
+    ]
+    assert message.invalid_tool_calls == []
+    assert message.response_metadata["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize("call", ["stream", "astream"])
+@pytest.mark.parametrize("arguments", [(), ('{"a": 1',), ('{"a": 1', ', "b"'), ('{"a": 1, "b": 2',)])
+def test_a_streamed_call_that_the_token_limit_cuts_off_is_not_valid(
+    fake: FakeReka, make_model: MakeModel, call: str, arguments: tuple[str, ...]
+) -> None:
+    whole = call_pieces(0, "c1", "add", '{"a": 1, "b": 2}')
+    fake.will_stream(events(*whole, *call_pieces(1, "c2", "add", *arguments), chunk("length")), DONE)
+
+    message = ask(make_model().bind_tools([add]), call, "Hi")
+
+    assert [call["id"] for call in message.tool_calls] == ["c1"]
+    assert [(call["id"], call["name"]) for call in message.invalid_tool_calls] == [("c2", "add")]
+    assert message.response_metadata["finish_reason"] == "length"
 
 
 def test_a_text_and_a_call_keep_apart_in_standard_output(fake: FakeReka, make_model: MakeModel) -> None:

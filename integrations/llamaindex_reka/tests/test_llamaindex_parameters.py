@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from llama_index.core.llms import ChatMessage, MessageRole
 from pydantic import ValidationError
 
 import reka
@@ -140,6 +141,21 @@ def test_a_key_given_under_a_wrong_name_does_not_show_in_the_error(name: str) ->
     with pytest.raises(ValueError, match=name) as caught:
         RekaLLM(**{name: KEY})  # type: ignore[arg-type]  # it is wrong on purpose
     assert KEY not in str(caught.value)
+
+
+def test_the_form_of_requests_is_set_by_the_model_or_the_environment_and_a_wrong_one_is_named(
+    fake: FakeReka, llm: MakeLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [ChatMessage(role=MessageRole.SYSTEM, content="Be brief."), *HI]
+    monkeypatch.setenv("REKA_FORM", "reka")
+
+    for model in (llm(), llm(form="openai")):
+        fake.will_answer(200, completion())
+        model.chat(asked)
+
+    assert [sent(fake, index)["messages"][0]["role"] for index in (0, 1)] == ["user", "system"]
+    with pytest.raises(ValidationError, match=r"form\n.*'auto', 'openai' or 'reka'"):
+        llm(form="claude")
 
 
 @pytest.mark.parametrize(

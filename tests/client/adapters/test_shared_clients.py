@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -70,13 +71,15 @@ def test_the_form_of_requests_reaches_the_client_and_a_wrong_one_is_named(
     fake.otherwise = answer(200, {"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]})
     messages: list[reka.Message] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
 
-    for form in ("openai", "reka"):
+    forms: list[reka.FormChoice] = ["openai", "reka"]
+    wrong: Any = "x"
+    for form in forms:
         clients.sync(replace(settings, api="v1", form=form)).complete(messages)
     clients.close()
 
     assert [request.json["messages"][0]["role"] for request in fake.requests] == ["system", "user"]
     with pytest.raises(reka.InvalidArgumentError, match="form: got 'x', want one of 'auto'"):
-        replace(settings, form="x")  # type: ignore[arg-type]
+        replace(settings, form=wrong)
 
 
 def test_close_ends_the_connections_of_this_side_and_of_the_background_loop(

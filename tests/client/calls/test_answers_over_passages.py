@@ -39,7 +39,7 @@ def _messages(*messages: Message, **extra: Any) -> ChatRequest:
 
 def _start(request: ChatRequest, answer: AnswerFlow[Any] = flows.chat) -> tuple[Flow[Any], dict[str, Any]]:
     """Start the flow; give it, with the body of what it sends to the embedded server."""
-    flow = answer_over_passages(answer, request, "auto", ADDRESS, ServerCapabilities("https://host.example"))
+    flow = answer_over_passages(answer, request, "auto", ADDRESS, ServerCapabilities("https://host.example", "reka"))
     step = next(flow)
     assert isinstance(step, Local)
     assert (step.address, step.call.method, step.call.path) == (ADDRESS, "POST", "/chat")

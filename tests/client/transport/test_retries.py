@@ -7,7 +7,7 @@ from reka._calls import endpoints
 from reka._calls.call import Call
 from reka._protocol.retries import RETRY_STATUSES, RetryPolicy, backoff
 from reka._transport.retry import NotConnectedError, may_retry
-from tests.support.clients import Connect
+from tests.support.clients import KEY, Connect
 from tests.support.fake_reka import FakeReka, reset, say_nothing, stop_inside_the_body
 
 TURN = {"type": "model", "text": "Hello"}
@@ -39,11 +39,11 @@ def test_a_server_that_stays_busy_is_asked_three_times(client: reka.Reka, fake: 
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 501])
-def test_a_request_the_server_calls_wrong_is_sent_once(client: reka.Reka, fake: FakeReka, status: int) -> None:
+def test_a_request_the_server_calls_wrong_is_sent_once(connect: Connect, fake: FakeReka, status: int) -> None:
     fake.will_answer(status, {"detail": "wrong"}, NOW)
 
-    with pytest.raises(reka.RekaError, match="wrong"):
-        client.get_models()
+    with connect(KEY, fake.url, api="v0") as client, pytest.raises(reka.RekaError, match="wrong"):
+        client.chat("Hi")
 
     assert len(fake.requests) == 1
 

@@ -26,7 +26,7 @@ CLASSES = [
 
 @pytest.fixture
 def once(connect: Connect, fake: FakeReka) -> reka.Reka:
-    return connect(KEY, fake.url, timeout=5, max_retries=0)
+    return connect(KEY, fake.url, timeout=5, max_retries=0, api="v0")
 
 
 @pytest.mark.parametrize(("status", "kind"), CLASSES)
@@ -36,7 +36,7 @@ def test_each_status_has_its_class_and_carries_what_the_server_said(
     fake.will_answer(status, {"detail": "what happened"}, {"x-request-id": "r-7", "Retry-After": "3"})
 
     with once, pytest.raises(reka.RekaError) as caught:
-        once.list_datasets()
+        once.chat("Hi")
 
     error = caught.value
     assert type(error) is kind

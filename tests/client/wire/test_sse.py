@@ -133,27 +133,3 @@ def test_a_long_line_in_many_pieces_takes_time_in_proportion_to_its_length() -> 
 
     (event,) = decoder.feed(b"\n\n")
     assert len(event.data) == 2**22
-
-
-@pytest.mark.parametrize(
-    ("received", "last"),
-    [
-        (b"data: a\n\ndata: b", "b"),
-        (b"data: a\n\ndata: b\n", "b"),
-        (b"data: b\r", "b"),
-        (b"data: b\r\n", "b"),
-        (b"data: a\ndata: b", "a\nb"),
-        (b"data: a\n\n", None),
-        (b"data: a\n\nevent: x", None),
-        (b"\xef\xbb", None),
-        (b"", None),
-    ],
-)
-def test_the_end_of_the_bytes_gives_the_event_that_no_empty_line_ended(received: bytes, last: str | None) -> None:
-    decoder = SseDecoder()
-    decoder.feed(received)
-
-    event = decoder.finish()
-
-    assert (event.data if event else None) == last
-    assert decoder.finish() is None

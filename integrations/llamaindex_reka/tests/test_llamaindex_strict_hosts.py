@@ -1,0 +1,176 @@
+"""The same few programs on hosts that take one form of the completions endpoint, and nothing else."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.base.llms.types import ImageBlock, TextBlock
+from llama_index.core.llms import ChatMessage, MessageRole
+from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel
+
+import reka
+from llamaindex_reka import RekaLLM
+from tests.support.fake_reka import FakeReka
+from tests.support.streams import call_pieces, chunk
+from tests.support.strict_host import StrictHost
+from tests.support.strict_openai import StrictOpenAI
+from tests.support.strict_reka import StrictReka
+
+from .llamaindex_support import HI, MakeLLM, events, items
+
+# LlamaIndex's agents and structured LLMs use what pydantic and its own workflows have deprecated.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:is_running called:DeprecationWarning"),
+]
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def multiply(a: int, b: int) -> int:
+    """Multiply two numbers."""
+    return a * b
+
+
+class Song(BaseModel):
+    """A song."""
+
+    title: str
+    seconds: int
+
+
+TOOLS = [FunctionTool.from_defaults(add), FunctionTool.from_defaults(multiply)]
+SONG = Song(title="Carey", seconds=180)
+AS_JSON = json.dumps(SONG.model_dump())
+
+
+@dataclass(frozen=True)
+class Host:
+    """A running host, with a model of it that has tools and sees."""
+
+    url: str
+    model: str
+
+
+@pytest.fixture(scope="module", params=[StrictOpenAI, StrictReka])
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    start: Callable[[], StrictHost] = request.param
+    with start() as running:
+        yield Host(running.url, "reka-edge-2603" if start is StrictOpenAI else "reka-flash")
+
+
+@pytest.fixture(params=["auto", "v1"])
+def model(request: pytest.FixtureRequest, host: Host, llm: MakeLLM) -> RekaLLM:
+    return llm(base_url=host.url, model=host.model, api=request.param)
+
+
+@pytest.mark.parametrize("way", ["chat_with_tools", "achat_with_tools", "stream_chat_with_tools"])
+async def test_a_tool_is_called_and_its_result_answered(model: RekaLLM, way: str) -> None:
+    asked = ChatMessage(content="Add 3 and 4.")
+    system = ChatMessage(role=MessageRole.SYSTEM, content="Be brief.")
+
+    *_, called = await items(getattr(model, way)(TOOLS, asked, [system]))
+    (selection,) = model.get_tool_calls_from_response(called)
+    result = ChatMessage(role=MessageRole.TOOL, content="7", additional_kwargs={"tool_call_id": selection.tool_id})
+    answer = await model.achat([system, asked, called.message, result])
+    await model.aclose()
+
+    assert (selection.tool_name, selection.tool_kwargs) == ("add", {"a": 3, "b": 4})
+    assert answer.message.content == "The result is 7."
+
+
+async def test_parallel_calls_keep_apart_and_a_named_tool_is_the_one_called(model: RekaLLM) -> None:
+    asked = "At once: add 3 and 4, and multiply 5 and 6."
+
+    *_, parallel = await items(model.stream_chat_with_tools(TOOLS, asked, allow_parallel_tool_calls=True))
+    named = model.chat_with_tools(TOOLS, "Hello.", tool_choice="multiply")
+
+    selections = model.get_tool_calls_from_response(parallel)
+    assert [call.tool_name for call in selections[:2]] == ["add", "multiply"]
+    assert len({call.tool_id for call in selections}) == len(selections)
+    assert [call.tool_name for call in model.get_tool_calls_from_response(named)] == ["multiply"]
+
+
+async def test_structured_output_is_an_object_whole_and_streamed(model: RekaLLM) -> None:
+    prompt = PromptTemplate("{text}")
+
+    whole = model.structured_predict(Song, prompt, text=AS_JSON)
+    *_, streamed = await items(model.stream_structured_predict(Song, prompt, text=AS_JSON))
+
+    assert whole == streamed == SONG
+
+
+@pytest.mark.parametrize("way", ["chat", "astream_chat"])
+async def test_a_picture_is_seen_after_a_system_message(model: RekaLLM, way: str) -> None:
+    asked = [
+        ChatMessage(role=MessageRole.SYSTEM, content="Be brief."),
+        ChatMessage(role=MessageRole.USER, blocks=[TextBlock(text="What is it?"), ImageBlock(image=PNG)]),
+    ]
+
+    *_, answer = await items(getattr(model, way)(asked))
+    await model.aclose()
+
+    assert "I see 1 image" in answer.message.content
+
+
+async def test_a_stream_brings_text_and_token_counts(model: RekaLLM) -> None:
+    streamed = await items(await model.astream_chat([ChatMessage(content="Count to 5")]))
+    await model.aclose()
+
+    assert "".join(item.delta for item in streamed) == "1 2 3 4 5"
+    assert streamed[-1].additional_kwargs["completion_tokens"] == 5
+    assert streamed[-1].additional_kwargs["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_an_agent_calls_tools_until_it_can_answer(model: RekaLLM, streaming: bool) -> None:
+    agent = FunctionAgent(tools=[*TOOLS], llm=model, streaming=streaming, system_prompt="Be brief.")
+    memory = ChatMemoryBuffer.from_defaults(token_limit=8000)
+
+    answer = await agent.run("Add 3 and 4, then multiply the result by 5.", memory=memory)
+    await model.aclose()
+
+    assert "35" in str(answer)
+
+
+@pytest.mark.parametrize("way", ["stream_chat_with_tools", "astream_chat_with_tools"])
+async def test_calls_that_come_in_pieces_add_up(fake: FakeReka, llm: MakeLLM, way: str) -> None:
+    first, second = (
+        call_pieces(0, "c1", "add", '{"a": 1', ', "b": 2}'),
+        call_pieces(1, "c2", "add", '{"a"', ': 3, "b": 4}'),
+    )
+    in_turn = [each for pair in zip(first, second, strict=True) for each in pair]
+    fake.will_stream(events(*in_turn, chunk("tool_calls")))
+    model = llm()
+
+    streamed = await items(getattr(model, way)(TOOLS, HI[0], allow_parallel_tool_calls=True))
+    await model.aclose()
+
+    selections = model.get_tool_calls_from_response(streamed[-1])
+    assert [(call.tool_id, call.tool_name, call.tool_kwargs) for call in selections] == [
+        ("c1", "add", {"a": 1, "b": 2}),
+        ("c2", "add", {"a": 3, "b": 4}),
+    ]
+
+
+@pytest.mark.parametrize("arguments", [(), ('{"a": 1',), ('{"a": 1', ', "b"')])
+def test_a_streamed_call_that_the_token_limit_cuts_off_is_an_error(
+    fake: FakeReka, llm: MakeLLM, arguments: tuple[str, ...]
+) -> None:
+    fake.will_stream(events(*call_pieces(0, "c1", "add", *arguments), chunk("length")))
+    model = llm()
+
+    *_, last = model.stream_chat_with_tools(TOOLS, HI[0])
+
+    with pytest.raises(reka.UnexpectedResponseError, match="tool call 'add'"):
+        model.get_tool_calls_from_response(last)
