@@ -1,7 +1,6 @@
 """Decisions that make the adapters cheap, against the ways of LangChain and LlamaIndex themselves."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -82,17 +81,6 @@ class ItemsFromAllEvents:
         return chat_item(answer, event)
 
 
-@contextmanager
-def without_signature(method: Any) -> Iterator[None]:
-    """Remove the signature that a method keeps."""
-    kept = method.__signature__
-    del method.__signature__
-    try:
-        yield
-    finally:
-        method.__signature__ = kept
-
-
 async def decisions() -> AsyncGenerator[Decision, None]:
     """Yield the decisions about both adapters."""
     with constant_server(CHUNKS) as url:
@@ -145,9 +133,6 @@ def _of_langchain(model: ChatReka) -> Iterator[Decision]:
 
 def _of_llamaindex(model: RekaLLM) -> Iterator[Decision]:
     messages = [ChatMessage(role="user", content=QUESTION)]
-    chat = calls(lambda: model.achat(messages))
-    signature = partial(without_signature, RekaLLM.achat)
-    yield Decision("methods keep their signatures", "a call of achat", inside(signature, chat), chat)
     stream = chunks(lambda: model.stream_chat(messages))
     yield Decision(
         "a stream keeps one Answer",

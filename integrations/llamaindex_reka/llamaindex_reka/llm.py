@@ -1,7 +1,6 @@
 """The LlamaIndex LLM for Reka's API."""
 
 import asyncio
-import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -50,12 +49,6 @@ Request = tuple[dict[str, Any], bool]
 
 _PARALLEL = "allow_parallel_tool_calls"
 """LlamaIndex's argument for the latter."""
-
-
-def _cache_signature(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Store a function's signature on it: LlamaIndex's instrumentation inspects it at each call, which is slow."""
-    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # functions take any attribute
-    return function
 
 
 class RekaLLM(SamplingFields, FunctionCallingLLM):
@@ -180,49 +173,41 @@ class RekaLLM(SamplingFields, FunctionCallingLLM):
         """Close the same connections as `close`, and those of the running event loop."""
         await self._clients.aclose()
 
-    @_cache_signature
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Request the answer to a conversation."""
         return self._complete(self._request(media.read(messages), kwargs)).chat()
 
-    @_cache_signature
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Request the answer to a prompt; `formatted` means that `completion_to_prompt` is already applied."""
         return self._complete(self._request(self._messages(prompt, formatted), kwargs)).completion()
 
-    @_cache_signature
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """Request a streamed answer to a conversation; the last item has the token counts and other metadata."""
         return self._stream(self._request(media.read(messages), kwargs), chat_item)
 
-    @_cache_signature
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """Request a streamed answer to a prompt; see `stream_chat`."""
         return self._stream(self._request(self._messages(prompt, formatted), kwargs), completion_item)
 
-    @_cache_signature
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Async version of `chat`."""
         return (await self._acomplete(self._request(await _read_media(messages), kwargs))).chat()
 
-    @_cache_signature
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Async version of `complete`."""
         return (await self._acomplete(self._request(self._messages(prompt, formatted), kwargs))).completion()
 
-    @_cache_signature
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """Async version of `stream_chat`."""
         return self._astream(self._request(await _read_media(messages), kwargs), chat_item)
 
-    @_cache_signature
     @llm_completion_callback()
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """Async version of `stream_complete`."""
