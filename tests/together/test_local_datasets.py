@@ -105,32 +105,34 @@ def test_a_stream_and_messages_answer_from_the_dataset_too(
 
 
 def test_tools_and_retrieval_go_together_in_one_streamed_call(
-    connect: Connect, reka_host: StrictHost, place: str, alice: Path
+    connect: Connect, host: StrictHost, place: str, alice: Path
 ) -> None:
     messages: list[reka.Message] = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": f"{QUESTION} And the weather in 'Bern'?"},
     ]
-    options: reka.CompletionOptions = {"tools": [WEATHER]}
+    model = next(name for name in ("reka-flash", "reka-edge-2603") if name in host.models)
+    options: reka.CompletionOptions = {"tools": [WEATHER], "model": model}
 
-    with connect(KEY, reka_host.url, datasets=place) as client:
+    with connect(KEY, host.url, datasets=place) as client:
         options["extra_request_args"] = {"retrieval_dataset": client.ensure_dataset("alice", files=[alice])}
         *events, finish = client.stream_messages(messages, **options)
-        (call,) = [event for event in events if isinstance(event, reka.ToolCallDelta)]
+        deltas = [event for event in events if isinstance(event, reka.ToolCallDelta)]
+        call = {"id": deltas[0].id, "name": deltas[0].name, "arguments": "".join(one.arguments for one in deltas)}
         messages += [
-            {"role": "assistant", "tool_calls": [{"id": call.id, "name": call.name, "arguments": call.arguments}]},
-            {"role": "tool", "tool_call_id": call.id, "content": "4 °C"},
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": call["id"], "content": "4 °C"},
         ]
         *_, last = client.stream_messages(messages, **options)
 
-    assert (call.name, call.arguments) == ("weather", '{"city": "Bern"}')
+    assert (call["name"], json.loads(call["arguments"])) == ("weather", {"city": "Bern"})
     for end in (finish, last):
         assert isinstance(end, reka.Finish)
         assert end.retrieved_chunks is not None
         assert "golden key" in end.retrieved_chunks[0]["text"]
-    first, second = (request.json for request in reka_host.requests)
-    assert first["messages"][0] == second["messages"][0]
-    assert "golden key" in first["messages"][0]["content"]
+    first, second = (request.json for request in host.requests[-2:])
+    assert "golden key" in str(first["messages"])
+    assert str(first["messages"][-1])[:-1] in str(second["messages"])
     assert "retrieval_dataset" not in first
 
 
