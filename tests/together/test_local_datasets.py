@@ -1,6 +1,7 @@
 """Datasets in the embedded server, answers by a host that has none: the strict hosts have no datasets."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
