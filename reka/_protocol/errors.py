@@ -24,6 +24,14 @@ STATUS_OF_TYPE: Final[Mapping[str, int]] = {
 }
 """Error types of the live host and OpenAI's API, with the status of each."""
 
+_STATUS_OF_CODE: Final[Mapping[str, int]] = {
+    "context_length_exceeded": 400,
+    "invalid_api_key": 401,
+    "model_not_found": 404,
+    "rate_limit_exceeded": 429,
+}
+"""Codes of OpenAI's API, with the status of each: its types do not always say as much."""
+
 _TYPE_OF_STATUS: Final = {status: kind for kind, status in reversed(tuple(STATUS_OF_TYPE.items()))}
 _LONGEST_DETAIL: Final = 1000
 
@@ -34,15 +42,13 @@ def type_of_status(status: int) -> str:
 
 
 def status_in_stream(event: Mapping[str, Any]) -> int:
-    """Status of an error in a body with a success status: its code if numeric, else by its type or its code."""
+    """Status of an error in a response with a success status: its code if numeric, else what code or type stand for."""
     error = event.get("error")
-    fields = error if isinstance(error, Mapping) else {}
-    code = fields.get("code")
-    if isinstance(code, str) and len(code) == 3 and code.isdecimal():
-        code = int(code)
-    if isinstance(code, int) and 400 <= code < 600:
-        return code
-    return STATUS_OF_TYPE.get(str(fields.get("type"))) or STATUS_OF_TYPE.get(str(code), 500)
+    fields = error if isinstance(error, Mapping) else event
+    code, kind = str(fields.get("code")), str(fields.get("type"))
+    if len(code) == 3 and code.isdecimal() and 400 <= int(code) < 600:
+        return int(code)
+    return _STATUS_OF_CODE.get(code) or STATUS_OF_TYPE.get(kind, 500)
 
 
 def is_no_balance(code: str | None, message: str) -> bool:
@@ -111,7 +117,8 @@ def _error_text(document: object) -> str:
     if isinstance(document, list):
         return "; ".join(_error_text(item) for item in document)
     if isinstance(document, dict) and isinstance(message := document.get("msg") or document.get("message"), str):
-        place = ".".join(str(part) for part in document.get("loc") or () if part != "body")
+        location = document.get("loc")
+        place = ".".join(str(part) for part in location if part != "body") if isinstance(location, list) else ""
         code = document.get("code")
         prefix = f"{place}: " if place else f"{code}: " if code and str(code) not in message else ""
         return prefix + message

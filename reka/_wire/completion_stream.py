@@ -7,10 +7,11 @@ from typing import Any, Final
 from reka._protocol.messages import text_of
 from reka._protocol.sse import SseDecoder
 from reka._protocol.usage import read_usage
-from reka._wire.completions import objects, read_citations, read_tool_call
+from reka._wire.choices import answer_choice, objects
+from reka._wire.completions import read_citations, read_tool_call
 from reka._wire.cumulative import DeltaExtractor
 from reka._wire.documented import read_chunks
-from reka._wire.failures import error_in_stream
+from reka._wire.failures import error_in_choice, error_in_document, reported_error
 from reka.errors import RekaError, StreamInterruptedError, UnexpectedResponseError
 from reka.types import Finish, ReasoningDelta, RetrievedChunk, StreamEvent, TextDelta, ToolCallDelta, Usage
 
@@ -103,9 +104,12 @@ class CompletionDecoder:
             document = None
         if not isinstance(document, dict):
             raise UnexpectedResponseError(f"{self._asked}: cannot read the event {data[:80]!r}", None, self._request_id)
-        if kind == "error" or document.get("error") or ("detail" in document and "choices" not in document):
-            error: RekaError = error_in_stream(document, self._request_id)
-            raise error
+        if kind == "error":
+            raise reported_error(document, self._request_id)
+        if "choices" not in document or document.get("error"):
+            error = error_in_document(document, self._request_id)
+            if error is not None:
+                raise error
         return document
 
     def _chunk(self, chunk: Mapping[str, Any], events: list[StreamEvent]) -> None:
@@ -116,12 +120,21 @@ class CompletionDecoder:
             self._usage = read_usage(usage) or self._usage
         if chunks := chunk.get("retrieved_chunks"):
             self._chunks = read_chunks(chunks) or self._chunks
-        for choice in objects(chunk.get("choices") or chunk.get("responses"))[:1]:
-            self._finish_reason = choice.get("finish_reason") or self._finish_reason
-            delta = choice.get("delta")
-            if not isinstance(delta, dict):
-                delta = self._cumulative_delta(choice, events)
-            self._delta(delta, events)
+        choice = answer_choice(chunk.get("choices") or chunk.get("responses"))
+        if choice is None:
+            return
+        delta = choice.get("delta")
+        if not isinstance(delta, dict):
+            delta = self._cumulative_delta(choice, events)
+        self._delta(delta, events)
+        if choice.get("finish_reason") or choice.get("error"):
+            self._end(choice)
+
+    def _end(self, choice: Mapping[str, Any]) -> None:
+        error = error_in_choice(choice, self._request_id)
+        if error is not None:
+            raise error
+        self._finish_reason = choice.get("finish_reason") or self._finish_reason
 
     def _cumulative_delta(self, choice: Mapping[str, Any], events: list[StreamEvent]) -> Mapping[str, Any]:
         """Text so far rather than new text: the generation before's `chunk`, or a whole `message`."""

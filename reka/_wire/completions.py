@@ -11,8 +11,11 @@ from typing_extensions import NotRequired, TypedDict
 
 from reka._protocol.messages import text_of
 from reka._protocol.usage import read_usage
+from reka._wire.choices import answer_choice, objects
 from reka._wire.documented import json_body, other_fields, read_chunks
-from reka._wire.reply import Reply, read_json, unexpected
+from reka._wire.failures import error_in_document
+from reka._wire.json_reply import read_json
+from reka._wire.reply import Reply, unexpected
 from reka.types import (
     ChatCompletion,
     ChatEvent,
@@ -26,24 +29,22 @@ from reka.types import (
     Usage,
 )
 
-_KNOWN: Final = frozenset({"choices", "created", "id", "model", "object", "responses", "retrieved_chunks", "usage"})
-_KNOWN_IN_MESSAGE: Final = frozenset(
+KNOWN: Final = frozenset(
+    {"choices", "created", "error", "id", "model", "object", "responses", "retrieved_chunks", "usage"}
+)
+"""Fields of an answer, and of a chunk, that have a place of their own or are of no use."""
+
+KNOWN_IN_CHOICE: Final = frozenset({"chunk", "delta", "error", "finish_reason", "index", "logprobs", "message"})
+KNOWN_IN_MESSAGE: Final = frozenset(
     {"annotations", "content", "reasoning_content", "retrieved_chunks", "role", "tool_calls"}
 )
 
 
-class _Choice(TypedDict):
+class _Completion(TypedDict):
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # how pydantic configures a TypedDict
 
-    message: dict[str, Any]
-    finish_reason: NotRequired[str | None]
-
-
-class _Completion(TypedDict):
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # as above
-
-    choices: NotRequired[list[_Choice]]
-    responses: NotRequired[list[_Choice]]
+    choices: NotRequired[list[Any] | None]
+    responses: NotRequired[list[Any] | None]
     """What the generation before calls its choices."""
 
 
@@ -69,29 +70,40 @@ def completion_body(
 
 
 def read_completion(reply: Reply) -> ChatCompletion:
-    """Read a whole answer; fields without a place in `ChatCompletion` go into its `extra`."""
+    """Read a whole answer; fields without a place in `ChatCompletion` go into its `extra`.
+
+    Raises:
+        RekaError: The server reports an error in place of an answer.
+        UnexpectedResponseError: It is no completion.
+    """
     answer = cast("Mapping[str, Any]", read_json(reply, _COMPLETION, "a chat completion"))
-    choices: list[Mapping[str, Any]] = answer.get("choices") or answer.get("responses") or []
-    if not choices:
-        raise unexpected(reply, "a chat completion", "it has no choices")
-    choice = choices[0]
-    message = choice["message"]
+    error = error_in_document(answer, reply.request_id)
+    if error is not None:
+        raise error
+    choices = objects(answer.get("choices") or answer.get("responses"))
+    choice = answer_choice(choices) or next(iter(choices), {})
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise unexpected(reply, "a chat completion", "it has no choice with a message")
     usage = read_usage(answer.get("usage"))
-    extra = other_fields(answer, _KNOWN, usage)
-    extra |= {name: value for name, value in message.items() if name not in _KNOWN_IN_MESSAGE}
     chunks = answer.get("retrieved_chunks", message.get("retrieved_chunks"))
     return ChatCompletion(
         text=text_of(message.get("content")),
         tool_calls=[read_tool_call(call) for call in objects(message.get("tool_calls"))],
-        finish_reason=choice.get("finish_reason"),
+        finish_reason=text_or_none(choice.get("finish_reason")),
         usage=usage,
-        model=_text_or_none(answer.get("model")),
-        id=_text_or_none(answer.get("id")),
+        model=text_or_none(answer.get("model")),
+        id=text_or_none(answer.get("id")),
         request_id=reply.request_id,
         reasoning=text_of(message.get("reasoning_content")),
         citations=read_citations(message.get("annotations")),
         retrieved_chunks=read_chunks(chunks),
-        extra=extra,
+        extra={
+            **other_fields(answer, KNOWN, usage),
+            **{name: value for name, value in choice.items() if name not in KNOWN_IN_CHOICE},
+            **{name: value for name, value in message.items() if name not in KNOWN_IN_MESSAGE},
+            **({"choices": [other for other in choices if other is not choice]} if len(choices) > 1 else {}),
+        },
     )
 
 
@@ -174,10 +186,5 @@ def as_chat_event(completion: ChatCompletion) -> ChatEvent:
     )
 
 
-def objects(items: object) -> list[Mapping[str, Any]]:
-    """The JSON objects of a list; whatever is none is left out, for a server may add to what is known."""
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-
-
-def _text_or_none(value: object) -> str | None:
+def text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None

@@ -11,7 +11,8 @@ from typing_extensions import NotRequired, TypedDict
 
 from reka._protocol.sampling import V0_NAMES
 from reka._protocol.usage import read_turn_usage
-from reka._wire.reply import Reply, read_json, unexpected
+from reka._wire.json_reply import read_json
+from reka._wire.reply import Reply, unexpected
 from reka.errors import InvalidArgumentError
 from reka.types import (
     ChatCompletion,
@@ -33,8 +34,6 @@ class _Chat(TypedDict):
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # how pydantic configures a TypedDict
 
     text: str
-    retrieved_chunks: NotRequired[list[Any] | None]
-    finish_reason: NotRequired[str | None]
 
 
 class _Status(TypedDict):
@@ -84,10 +83,11 @@ def chat_body(
 def read_chat(reply: Reply) -> ChatCompletion:
     """Read the answer of `POST /chat`, with what servers send beyond the documented turn."""
     answer = cast("Mapping[str, Any]", read_json(reply, _CHAT, "a model turn"))
+    reason = answer.get("finish_reason")
     usage = read_turn_usage(answer)
     return ChatCompletion(
         text=answer["text"],
-        finish_reason=answer.get("finish_reason"),
+        finish_reason=reason if isinstance(reason, str) else None,
         usage=usage,
         request_id=reply.request_id,
         retrieved_chunks=read_chunks(answer.get("retrieved_chunks")),

@@ -1,9 +1,9 @@
-"""An error status and its body -> one typed error."""
+"""An error status and its body, or an error in a successful answer -> one typed error."""
 
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from reka._protocol.errors import (
     LIMIT_HEADERS,
@@ -14,7 +14,8 @@ from reka._protocol.errors import (
     retry_after,
     status_in_stream,
 )
-from reka._wire.reply import Reply
+from reka._wire.choices import answer_choice
+from reka._wire.reply import Reply, readable_text
 from reka.errors import (
     APIStatusError,
     AuthError,
@@ -28,6 +29,7 @@ from reka.errors import (
 )
 
 _LONGEST_BODY: Final = 10_000
+_NO_REASON: Final = "the server ended the answer with an error, and gives no reason"
 _BY_STATUS: Final[Mapping[int, type[RekaError]]] = {
     401: AuthError,
     403: PermissionDeniedError,
@@ -38,7 +40,10 @@ _BY_STATUS: Final[Mapping[int, type[RekaError]]] = {
 
 def error_for(reply: Reply, own: Callable[[int, str], type[RekaError] | None]) -> RekaError:
     """The error that a reply stands for: the call's own, else the status's."""
-    message = detail(reply.body) or f"{reply.request_line} was answered with status {reply.status} and nothing more"
+    message = (
+        readable_text(detail(reply.body))
+        or f"{reply.request_line} was answered with status {reply.status} and nothing more"
+    )
     code = error_code(reply.body)
     kind = own(reply.status, message) or _kind(reply.status, code, message)
     wait = retry_after(reply.headers, time.time())
@@ -55,10 +60,43 @@ def error_for(reply: Reply, own: Callable[[int, str], type[RekaError] | None]) -
     return kind(message, reply.status, reply.request_id, wait, code, body, _whole(limit), _whole(remaining), reset)
 
 
-def error_in_stream(document: Mapping[str, object], request_id: str | None) -> RekaError:
-    """The error that an event of a stream stands for; the answer's own status was a success."""
+def error_in_answer(reply: Reply) -> RekaError | None:
+    """The error that a successful reply reports in place of an answer; None if it reports none."""
+    try:
+        document = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return None
+    return error_in_document(document, reply.request_id) if isinstance(document, dict) else None
+
+
+def error_in_document(document: Mapping[str, Any], request_id: str | None) -> RekaError | None:
+    """The error that a whole answer, or an event of a stream, reports; None if it reports none.
+
+    It is under `error`, there or in the answer's choice, or is the document itself: `{"detail": ...}`, or
+    `{"object": "error", "message": ...}`.
+    """
+    if document.get("error"):
+        return reported_error(document, request_id)
+    choice = answer_choice(document.get("choices"))
+    if choice is not None:
+        return error_in_choice(choice, request_id)
+    if "detail" in document or document.get("object") == "error":
+        return reported_error(document, request_id)
+    return None
+
+
+def error_in_choice(choice: Mapping[str, Any], request_id: str | None) -> RekaError | None:
+    """The error that a choice reports; None if it reports none."""
+    error = choice.get("error")
+    if not error and choice.get("finish_reason") != "error":
+        return None
+    return reported_error({"error": error or {"message": _NO_REASON}}, request_id)
+
+
+def reported_error(document: Mapping[str, Any], request_id: str | None) -> RekaError:
+    """The error that a document is; the answer's own status was a success."""
     body = json.dumps(document)
-    message = detail(body.encode()) or "the server reports an error and does not say which"
+    message = readable_text(detail(body.encode())) or "the server reports an error and does not say which"
     code = error_code(body.encode())
     if is_no_balance(code, message):
         return InsufficientBalanceError(message, None, request_id, None, code, body)

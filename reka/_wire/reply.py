@@ -1,13 +1,9 @@
-"""A complete HTTP answer, and how its JSON is read."""
+"""A complete HTTP answer, and the JSON text in it."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from typing import NamedTuple
 
 from reka.errors import UnexpectedResponseError
-
-T = TypeVar("T")
 
 
 class Reply(NamedTuple):
@@ -37,24 +33,9 @@ def is_event_stream(head: Reply) -> bool:
     return "json" not in content_type and "html" not in content_type
 
 
-def read_json(reply: Reply, adapter: TypeAdapter[T], wanted: str) -> T:
-    """Read the body as JSON of one shape.
-
-    Args:
-        reply: A successful answer.
-        adapter: The shape.
-        wanted: The shape in words, for the error.
-
-    Raises:
-        UnexpectedResponseError: It is no JSON, or of another shape.
-    """
-    try:
-        return adapter.validate_json(reply.body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        reason = f"{place}: {first['msg']}" if place else first["msg"]
-        raise unexpected(reply, wanted, reason) from None
+def readable_text(text: str) -> str:
+    """Replace lone surrogates, which JSON can hold and UTF-8 cannot, by U+FFFD; those that pair up are joined."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def unexpected(reply: Reply, wanted: str, reason: str) -> UnexpectedResponseError:
