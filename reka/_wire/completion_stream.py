@@ -12,6 +12,7 @@ from reka._wire.completions import read_citations, read_tool_call
 from reka._wire.cumulative import DeltaExtractor
 from reka._wire.documented import read_chunks
 from reka._wire.failures import error_in_choice, error_in_document, reported_error
+from reka._wire.reply import readable_json
 from reka.errors import RekaError, StreamInterruptedError, UnexpectedResponseError
 from reka.types import Finish, ReasoningDelta, RetrievedChunk, StreamEvent, TextDelta, ToolCallDelta, Usage
 
@@ -99,7 +100,7 @@ class CompletionDecoder:
 
     def _read(self, data: str, kind: str) -> Mapping[str, Any]:
         try:
-            document = _JSON.decode(data)
+            document = readable_json(data) if "\\u" in data else _JSON.decode(data)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):

@@ -1,7 +1,8 @@
 """A complete HTTP answer, and the JSON text in it."""
 
+import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reka.errors import UnexpectedResponseError
 
@@ -36,6 +37,19 @@ def is_event_stream(head: Reply) -> bool:
 def readable_text(text: str) -> str:
     """Replace lone surrogates, which JSON can hold and UTF-8 cannot, by U+FFFD; those that pair up are joined."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def readable_json(text: str) -> Any:
+    """Parse JSON, with lone surrogates replaced.
+
+    Raises:
+        ValueError: It is no JSON.
+        RecursionError: It is nested too deep.
+    """
+    document = json.loads(text)
+    if "\\ud" in text or "\\uD" in text:
+        document = json.loads(readable_text(json.dumps(document, ensure_ascii=False)))
+    return document
 
 
 def unexpected(reply: Reply, wanted: str, reason: str) -> UnexpectedResponseError:
