@@ -1,4 +1,4 @@
-"""Choices of a completion, of which one is the answer."""
+"""Choices of a completion: which one is the answer, and what is new in one that repeats its text."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,3 +16,13 @@ def answer_choice(choices: object) -> Mapping[str, Any] | None:
             if isinstance(choice, dict) and not choice.get("index"):
                 return choice
     return None
+
+
+def new_part(text: str, so_far: str) -> str:
+    """Give what is new in a text that repeats all before it; one that does not is new as a whole.
+
+    For `chunk` and `message` of a choice only: a `delta` is new text by the protocol, whatever it begins with.
+    """
+    if so_far.startswith(text):
+        return ""
+    return text[len(so_far) :] if text.startswith(so_far) else text

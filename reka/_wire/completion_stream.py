@@ -5,19 +5,20 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reka._protocol.messages import text_of
-from reka._protocol.sse import SseDecoder
+from reka._protocol.sse import DONE, ServerSentEvent, SseDecoder
 from reka._protocol.usage import read_usage
-from reka._wire.choices import answer_choice, objects
-from reka._wire.completions import read_citations, read_tool_call
-from reka._wire.cumulative import DeltaExtractor
+from reka._wire.choices import answer_choice, new_part
+from reka._wire.completions import KNOWN, KNOWN_IN_CHOICE, KNOWN_IN_MESSAGE, read_citations, text_or_none
 from reka._wire.documented import read_chunks
 from reka._wire.failures import error_in_choice, error_in_document, reported_error
 from reka._wire.reply import readable_json
+from reka._wire.tool_calls import ToolCallStream
 from reka.errors import RekaError, StreamInterruptedError, UnexpectedResponseError
-from reka.types import Finish, ReasoningDelta, RetrievedChunk, StreamEvent, TextDelta, ToolCallDelta, Usage
+from reka.types import Citation, Finish, ReasoningDelta, RetrievedChunk, StreamEvent, TextDelta
 
-_DONE: Final = "[DONE]"
 _JSON: Final = json.JSONDecoder()
+_TEXTS: Final = frozenset({"content", "reasoning", "reasoning_content", "role"})
+"""Fields of a delta that `_delta` has read, or that say nothing new."""
 
 
 class CompletionDecoder:
@@ -33,18 +34,20 @@ class CompletionDecoder:
         self, request_id: str | None, request_line: str, retrieved_chunks: list[RetrievedChunk] | None = None
     ) -> None:
         self._request_id = request_id
-        self._asked = request_line
+        self._request_line = request_line
         self._sse = SseDecoder()
-        self._new_text = DeltaExtractor()
         self._texts: list[str] = []
+        self._reasoning: list[str] = []
+        self._citations: list[Citation] = []
+        self._tool_calls = ToolCallStream()
         self._is_done = False
-        self._is_cumulative = False
         self._failure: RekaError | None = None
         self._finish_reason: str | None = None
-        self._model: str | None = None
-        self._id: str | None = None
-        self._usage: Usage | None = None
+        self._model: object = None
+        self._id: object = None
+        self._usage: dict[str, Any] = {}
         self._chunks = retrieved_chunks
+        self._extra: dict[str, Any] = {}
 
     @property
     def is_done(self) -> bool:
@@ -66,13 +69,7 @@ class CompletionDecoder:
         for event in self._sse.feed(received):
             if self._is_done:
                 break
-            if event.data.strip() == _DONE:
-                self._is_done = True
-            elif event.data:
-                try:
-                    self._chunk(self._read(event.data, event.event), events)
-                except RekaError as error:
-                    self._failure, self._is_done = error, True
+            self._take(event, events)
         return events
 
     def finish(self) -> list[StreamEvent]:
@@ -83,20 +80,38 @@ class CompletionDecoder:
             UnexpectedResponseError: An event could not be read.
             StreamInterruptedError: The answer was not whole: it had neither a finish reason nor a last event.
         """
+        events: list[StreamEvent] = []
+        last = None if self._is_done else self._sse.finish()
+        if last is not None:
+            self._take(last, events)
         if self._failure is not None:
             raise self._failure
         if not self._is_done and self._finish_reason is None:
             raise self.interrupted("the stream ended before the answer did")
-        events: list[StreamEvent] = []
-        self._add_text(self._new_text.finish(), events)
-        if self._usage is not None:
-            events.append(self._usage)
-        return [*events, Finish(self._finish_reason, self._model, self._id, self._request_id, self._chunks)]
+        usage = read_usage(self._usage)
+        if usage is not None:
+            events.append(usage)
+        elif self._usage:
+            self._extra["usage"] = self._usage
+        model, answer_id = text_or_none(self._model), text_or_none(self._id)
+        logprobs = self._extra.pop("logprobs", None)
+        end = Finish(self._finish_reason, model, answer_id, self._request_id, self._chunks, logprobs, self._extra)
+        return [*events, end]
 
     def interrupted(self, reason: str) -> StreamInterruptedError:
         """Make the error for a stream that broke off."""
-        self._add_text(self._new_text.finish(), [])
-        return StreamInterruptedError(f"{self._asked}: {reason}", None, self._request_id, None, self.partial_text)
+        return StreamInterruptedError(
+            f"{self._request_line}: {reason}", None, self._request_id, None, self.partial_text
+        )
+
+    def _take(self, event: ServerSentEvent, events: list[StreamEvent]) -> None:
+        if event.data.strip() == DONE:
+            self._is_done = True
+        elif event.data:
+            try:
+                self._chunk(self._read(event.data, event.event), events)
+            except RekaError as error:
+                self._failure, self._is_done = error, True
 
     def _read(self, data: str, kind: str) -> Mapping[str, Any]:
         try:
@@ -104,7 +119,9 @@ class CompletionDecoder:
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
-            raise UnexpectedResponseError(f"{self._asked}: cannot read the event {data[:80]!r}", None, self._request_id)
+            raise UnexpectedResponseError(
+                f"{self._request_line}: cannot read the event {data[:80]!r}", None, self._request_id
+            )
         if kind == "error":
             raise reported_error(document, self._request_id)
         if "choices" not in document or document.get("error"):
@@ -114,53 +131,99 @@ class CompletionDecoder:
         return document
 
     def _chunk(self, chunk: Mapping[str, Any], events: list[StreamEvent]) -> None:
-        self._model = chunk.get("model") or self._model
-        self._id = chunk.get("id") or self._id
-        # The last one counts: servers that send it with every chunk send the sum so far.
+        if self._model is None:
+            self._model = chunk.get("model") or None
+        if self._id is None:
+            self._id = chunk.get("id") or None
         if usage := chunk.get("usage"):
-            self._usage = read_usage(usage) or self._usage
+            # Servers that send it with every chunk send the sum so far; others send input and output apart.
+            self._usage |= usage if isinstance(usage, dict) else {}
         if chunks := chunk.get("retrieved_chunks"):
             self._chunks = read_chunks(chunks) or self._chunks
         choice = answer_choice(chunk.get("choices") or chunk.get("responses"))
         if choice is None:
+            self._keep(chunk, KNOWN)
             return
         delta = choice.get("delta")
-        if not isinstance(delta, dict):
-            delta = self._cumulative_delta(choice, events)
-        self._delta(delta, events)
+        if isinstance(delta, dict):
+            self._delta(delta, events)
+        else:
+            self._text_so_far(choice.get("chunk") or choice.get("message"), events)
+        if logprobs := choice.get("logprobs"):
+            _merge(self._extra, {"logprobs": logprobs})
         if choice.get("finish_reason") or choice.get("error"):
-            self._end(choice)
+            self._end(chunk, choice)
 
-    def _end(self, choice: Mapping[str, Any]) -> None:
+    def _delta(self, delta: Mapping[str, Any], events: list[StreamEvent]) -> None:
+        if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
+            self._add_reasoning(text_of(reasoning), events)
+        if content := delta.get("content"):
+            self._add_text(text_of(content), events)
+        if len(delta) == 1 and (content or reasoning):  # as nearly all are
+            return
+        for name, value in delta.items():
+            if value and name not in _TEXTS:
+                self._more(name, value, events)
+
+    def _more(self, name: str, value: object, events: list[StreamEvent]) -> None:
+        """Read a field of a delta that is neither text nor reasoning."""
+        if name == "tool_calls":
+            events += self._tool_calls.read(value)
+        elif name == "annotations":
+            self._add_citations(read_citations(value), events)
+        elif name == "retrieved_chunks":
+            self._chunks = read_chunks(value) or self._chunks
+        else:
+            _merge(self._extra, {name: value})
+
+    def _text_so_far(self, message: object, events: list[StreamEvent]) -> None:
+        """Read the `chunk` of the older API family, or a whole `message`: both repeat what has come before."""
+        if not isinstance(message, dict):
+            return
+        reasoning = text_of(message.get("reasoning_content")) or text_of(message.get("reasoning"))
+        self._add_reasoning(new_part(reasoning, "".join(self._reasoning)), events)
+        self._add_text(new_part(text_of(message.get("content")), self.partial_text), events)
+        events += self._tool_calls.read_so_far(message.get("tool_calls"))
+        citations = read_citations(message.get("annotations"))
+        self._add_citations([citation for citation in citations if citation not in self._citations], events)
+        self._keep(message, KNOWN_IN_MESSAGE)
+
+    def _end(self, chunk: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
         error = error_in_choice(choice, self._request_id)
         if error is not None:
             raise error
-        self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        self._finish_reason = text_or_none(choice.get("finish_reason")) or self._finish_reason
+        self._keep(chunk, KNOWN)
+        self._keep(choice, KNOWN_IN_CHOICE)
 
-    def _cumulative_delta(self, choice: Mapping[str, Any], events: list[StreamEvent]) -> Mapping[str, Any]:
-        """Text so far rather than new text: the generation before's `chunk`, or a whole `message`."""
-        delta = choice.get("chunk") or choice.get("message")
-        if not isinstance(delta, Mapping):
-            return {}
-        if not self._is_cumulative:
-            self._is_cumulative = True
-            self._add_text(self._new_text.finish(), events)
-            self._new_text = DeltaExtractor(self.partial_text)
-        return delta
-
-    def _delta(self, delta: Mapping[str, Any], events: list[StreamEvent]) -> None:
-        if reasoning := delta.get("reasoning_content"):
-            events.append(ReasoningDelta(text_of(reasoning)))
-        if content := delta.get("content"):
-            self._add_text(self._new_text.of(text_of(content)), events)
-        if calls := delta.get("tool_calls"):
-            for position, call in enumerate(objects(calls)):
-                read = read_tool_call(call)
-                events.append(ToolCallDelta(call.get("index", position), read.id, read.name, read.arguments))
-        if annotations := delta.get("annotations"):
-            events += read_citations(annotations)
+    def _keep(self, fields: Mapping[str, Any], known: frozenset[str]) -> None:
+        """Keep the fields that have no place of their own; of equal names the last one counts."""
+        self._extra |= {name: value for name, value in fields.items() if name not in known and value is not None}
 
     def _add_text(self, text: str, events: list[StreamEvent]) -> None:
         if text:
             self._texts.append(text)
             events.append(TextDelta(text))
+
+    def _add_reasoning(self, text: str, events: list[StreamEvent]) -> None:
+        if text:
+            self._reasoning.append(text)
+            events.append(ReasoningDelta(text))
+
+    def _add_citations(self, citations: list[Citation], events: list[StreamEvent]) -> None:
+        self._citations += citations
+        events += citations
+
+
+def _merge(into: dict[str, Any], fields: Mapping[str, Any]) -> None:
+    """Add a delta's fields to those before it, as the protocol has it: texts and lists grow, objects are merged."""
+    for name, value in fields.items():
+        old = into.get(name)
+        if isinstance(old, list) and isinstance(value, list):
+            old += value
+        elif isinstance(old, dict) and isinstance(value, dict):
+            _merge(old, value)
+        elif isinstance(old, str) and isinstance(value, str) and name != "type":
+            into[name] = old + value
+        elif value is not None:
+            into[name] = value

@@ -1,6 +1,5 @@
 """Generation C of the API, `/v1/chat/completions`: what its bodies look like, both ways."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -16,6 +15,7 @@ from reka._wire.documented import json_body, other_fields, read_chunks
 from reka._wire.failures import error_in_document
 from reka._wire.json_reply import read_json
 from reka._wire.reply import Reply, unexpected
+from reka._wire.tool_calls import read_tool_call
 from reka.types import (
     ChatCompletion,
     ChatEvent,
@@ -24,7 +24,6 @@ from reka.types import (
     ReasoningDelta,
     StreamEvent,
     TextDelta,
-    ToolCall,
     ToolCallDelta,
     Usage,
 )
@@ -36,7 +35,7 @@ KNOWN: Final = frozenset(
 
 KNOWN_IN_CHOICE: Final = frozenset({"chunk", "delta", "error", "finish_reason", "index", "logprobs", "message"})
 KNOWN_IN_MESSAGE: Final = frozenset(
-    {"annotations", "content", "reasoning_content", "retrieved_chunks", "role", "tool_calls"}
+    {"annotations", "content", "reasoning", "reasoning_content", "retrieved_chunks", "role", "tool_calls"}
 )
 
 
@@ -95,7 +94,7 @@ def read_completion(reply: Reply) -> ChatCompletion:
         model=text_or_none(answer.get("model")),
         id=text_or_none(answer.get("id")),
         request_id=reply.request_id,
-        reasoning=text_of(message.get("reasoning_content")),
+        reasoning=text_of(message.get("reasoning_content")) or text_of(message.get("reasoning")),
         citations=read_citations(message.get("annotations")),
         retrieved_chunks=read_chunks(chunks),
         extra={
@@ -104,17 +103,8 @@ def read_completion(reply: Reply) -> ChatCompletion:
             **{name: value for name, value in message.items() if name not in KNOWN_IN_MESSAGE},
             **({"choices": [other for other in choices if other is not choice]} if len(choices) > 1 else {}),
         },
+        logprobs=choice.get("logprobs"),
     )
-
-
-def read_tool_call(call: Mapping[str, Any]) -> ToolCall:
-    """Read a tool call in the nested form, or in the flat one with `parameters`."""
-    function = call.get("function")
-    function = function if isinstance(function, Mapping) else call
-    arguments = function.get("arguments", function.get("parameters"))
-    if not isinstance(arguments, str):
-        arguments = "" if arguments is None else json.dumps(arguments, ensure_ascii=False)
-    return ToolCall(str(call.get("id") or ""), str(function.get("name") or ""), arguments)
 
 
 def read_citations(annotations: object) -> list[Citation]:
@@ -152,6 +142,8 @@ def as_events(completion: ChatCompletion) -> list[StreamEvent]:
             completion.id,
             completion.request_id,
             completion.retrieved_chunks,
+            completion.logprobs,
+            completion.extra,
         ),
     ]
 

@@ -105,7 +105,10 @@ class ChatCompletion:
     """Retrieved chunks, best first; None if no dataset was named."""
 
     extra: dict[str, Any] = field(default_factory=dict)
-    """All other fields of the response, unchanged."""
+    """All other fields of the response, unchanged; `choices` has the other choices if there are several."""
+
+    logprobs: object = None
+    """Log probabilities of the tokens, as the server sent them; None if it sent none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,8 @@ class ToolCallDelta:
     """Part of a tool call; deltas with the same index form one call."""
 
     index: int
+    """Number of the call in the answer, even where the server leaves it out."""
+
     id: str
     """Set in the first delta only."""
 
@@ -148,6 +153,11 @@ class Finish:
     id: str | None = None
     request_id: str | None = None
     retrieved_chunks: list[RetrievedChunk] | None = None
+    logprobs: object = None
+    """As `ChatCompletion.logprobs`, of the whole answer."""
+
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Other fields of the stream: those of its deltas put together, and those of its last chunks."""
 
 
 StreamEvent: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta | Citation | Usage | Finish

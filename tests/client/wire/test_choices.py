@@ -1,11 +1,13 @@
-"""Which choice of a completion is the answer."""
+"""Which choice is the answer, and what is new in a choice that repeats its text."""
 
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import reka
-from reka._wire.choices import answer_choice
+from reka._wire.choices import answer_choice, new_part
 from tests.support.completions import HI, completion
 from tests.support.fake_reka import FakeReka
 from tests.support.streams import DONE, chunk, events
@@ -68,7 +70,7 @@ def test_choices_of_a_stream_are_not_mixed(client: reka.Reka, fake: FakeReka) ->
     both["choices"] = [*at(1, content="y")["choices"], *both["choices"]]
     fake.will_stream(
         events(at(1, content="B"), at(0, content="Hel"), at(1, "length", content="e"), both, at(0, content="o")),
-        events(at(1, reasoning_content="?"), at(0, "stop")),
+        events(at(1, reasoning="?"), at(0, "stop")),
         DONE,
     )
 
@@ -78,3 +80,29 @@ def test_choices_of_a_stream_are_not_mixed(client: reka.Reka, fake: FakeReka) ->
         reka.TextDelta("o"),
         reka.Finish("stop", "reka-flash", "c-1"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "so_far", "new"),
+    [
+        ("Hello", "", "Hello"),
+        ("Hello", "Hel", "lo"),
+        ("Hello", "Hello", ""),
+        ("Hello", "Hello\n", ""),
+        ("", "Hello", ""),
+        ("Bye", "Hello", "Bye"),
+    ],
+)
+def test_a_text_that_repeats_what_was_before_it_brings_only_the_rest(text: str, so_far: str, new: str) -> None:
+    assert new_part(text, so_far) == new
+
+
+@given(st.text(min_size=1), st.data())
+def test_texts_so_far_add_up_to_the_last_one(whole: str, data: st.DataObject) -> None:
+    lengths = data.draw(st.lists(st.integers(0, len(whole)), min_size=1).map(sorted))
+
+    added = ""
+    for length in lengths:
+        added += new_part(whole[:length], added)
+
+    assert added == whole[: lengths[-1]]

@@ -19,7 +19,9 @@ NOW = {"Retry-After": "0"}
     [
         pytest.param([], id="ends-early"),
         pytest.param([b"data: {"], id="ends-inside-an-event"),
-        pytest.param([events(chunk(content="!"))[:-1]], id="no-empty-line-after-the-last-event"),
+        pytest.param([events(chunk("stop", content="!"))[:-3]], id="ends-before-the-last-brace"),
+        pytest.param([b"data: [DO"], id="ends-inside-the-last-event"),
+        pytest.param([b"data"], id="ends-inside-a-field"),
     ],
 )
 def test_a_stream_that_ends_before_the_answer_says_so_and_keeps_the_text(
@@ -36,14 +38,15 @@ def test_a_stream_that_ends_before_the_answer_says_so_and_keeps_the_text(
     assert len(fake.requests) == 1
 
 
-def test_the_text_of_an_interrupted_stream_has_what_was_still_held(client: reka.Reka, fake: FakeReka) -> None:
-    # The second text begins with the first: whether it is text so far, the third one would have told.
-    fake.will_stream(events(chunk(content="ha"), chunk(content="haha")))
+def test_the_text_of_an_interrupted_stream_has_the_event_without_an_empty_line(
+    client: reka.Reka, fake: FakeReka
+) -> None:
+    fake.will_stream(events(chunk(content="Hel"), chunk(content="lo"))[:-2])
 
     with pytest.raises(reka.StreamInterruptedError) as caught:
         list(client.stream("Hi"))
 
-    assert caught.value.partial_text == "hahaha"
+    assert caught.value.partial_text == "Hello"
 
 
 def test_a_stream_that_breaks_says_so_and_keeps_the_text(client: reka.Reka, fake: FakeReka) -> None:

@@ -226,11 +226,6 @@ def test_a_server_that_answers_in_whole_all_the_same_is_read(client: reka.Reka, 
     ("documents", "parts"),
     [
         pytest.param(
-            [chunk(content="Hel"), chunk(content="Hello"), chunk(content="Hello!"), chunk("stop")],
-            ["Hel", "lo!"],
-            id="deltas-that-are-none",
-        ),
-        pytest.param(
             [
                 {"responses": [{"chunk": {"content": "Hel"}}]},
                 {"responses": [{"chunk": {"content": "Hello"}, "finish_reason": "stop"}]},
@@ -248,6 +243,11 @@ def test_a_server_that_answers_in_whole_all_the_same_is_read(client: reka.Reka, 
             id="the-whole-message-at-the-end",
         ),
         pytest.param(
+            [chunk(content="Hello\n"), {"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}],
+            ["Hello\n"],
+            id="a-whole-message-without-the-last-line-end",
+        ),
+        pytest.param(
             [{"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}], ["Hello"], id="only-a-message"
         ),
     ],
@@ -260,6 +260,24 @@ def test_text_that_comes_again_is_given_once(
     stream = list(client.stream_messages(HI))
 
     assert [event.text for event in stream if isinstance(event, reka.TextDelta)] == parts
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["1", "12", "123", " done"],
+        ["\n", "\n\n", "\n\n\n", "x"],
+        ["-", "--", "---", ">"],
+        [" ", "  ", "    return"],
+        ["ha", "haha"],
+    ],
+)
+def test_a_delta_is_new_text_even_if_it_begins_with_the_one_before(
+    sync_client: reka.Reka, fake: FakeReka, parts: list[str]
+) -> None:
+    fake.will_stream(texts(*parts))
+
+    assert [event.text for event in sync_client.stream("Hi")] == [*parts, ""]
 
 
 @pytest.mark.parametrize(

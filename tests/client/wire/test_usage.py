@@ -120,7 +120,25 @@ def test_the_metadata_of_an_older_servers_turn_is_its_usage(connect: Connect, fa
 
 def test_usage_that_cannot_be_read_is_kept(client: reka.Reka, fake: FakeReka) -> None:
     fake.will_answer(200, completion(content="Hello") | {"usage": {"tokens": 8}})
+    fake.will_stream(events(chunk("stop", content="Hello"), {"choices": [], "usage": {"tokens": 8}}), DONE)
 
     answer = client.complete(HI)
+    *_, finish = client.stream_messages(HI)
 
     assert (answer.usage, answer.extra) == (None, {"usage": {"tokens": 8}})
+    assert finish == reka.Finish("stop", "reka-flash", "c-1", extra={"usage": {"tokens": 8}})
+
+
+def test_of_a_streams_usage_the_last_counts_and_what_comes_apart_is_put_together(
+    client: reka.Reka, fake: FakeReka
+) -> None:
+    fake.will_stream(
+        events(
+            chunk(content="Hel") | {"usage": {"input_tokens": 3, "output_tokens": 1}},
+            chunk("stop", content="lo") | {"usage": {"output_tokens": 2}},
+        )
+    )
+
+    *_, usage, _ = client.stream_messages(HI)
+
+    assert usage == reka.Usage(3, 2)
