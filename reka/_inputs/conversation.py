@@ -8,9 +8,7 @@ from reka.errors import InvalidConversationError
 from reka.types import Turn
 
 _SPEAKERS: Final = ("human", "model")
-_NOT_SENT: Final = frozenset({"retrieved_chunks"})
-_FIRST_KEYS: Final = frozenset({"type", "text", "media_url"})
-_KEYS: Final = {"human": frozenset({"type", "text"}), "model": frozenset({"type", "text"}) | _NOT_SENT}
+_SENT: Final = frozenset({"type", "text", "media_url"})
 
 
 def conversation(history: Sequence[Turn] | None, human: str | None, media_url: str | None) -> list[dict[str, str]]:
@@ -52,11 +50,11 @@ def _check_turn(index: int, turn: object) -> dict[str, str]:
         )
     if "media_url" in turn and index > 0:
         raise _turn_error(index, "has a media_url; media goes into the first turn, and this API takes one")
-    allowed = _FIRST_KEYS if index == 0 else _KEYS[speaker]
-    if not turn.keys() <= allowed:
-        unknown = sorted(str(key) for key in turn.keys() - allowed)
-        raise _turn_error(index, f"has unknown keys {', '.join(unknown)}; a {speaker} turn has 'type' and 'text'")
-    sent = {key: value for key, value in turn.items() if key not in _NOT_SENT}
+    # A model turn may be an answer, which has whatever the server sent.
+    if speaker == "human" and not turn.keys() <= _SENT:
+        unknown = sorted(str(key) for key in turn.keys() - _SENT)
+        raise _turn_error(index, f"has unknown keys {', '.join(unknown)}; a human turn has 'type' and 'text'")
+    sent = {key: value for key, value in turn.items() if key in _SENT}
     for key in ("text", "media_url") if "media_url" in sent else ("text",):
         if not isinstance(sent.get(key), str):
             got = f"got {type(sent[key]).__name__}" if key in sent else "is missing"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final, cast
 
 from pydantic import ConfigDict, TypeAdapter
@@ -104,11 +105,25 @@ def other_fields(answer: Mapping[str, Any], known: frozenset[str], usage: Usage 
 
 
 def as_turn(completion: ChatCompletion) -> ModelTurn:
-    """The documented turn of an answer: it has no key for anything else."""
-    turn: ModelTurn = {"type": "model", "text": completion.text}
+    """The turn of an answer: `type`, `text`, and every other field that the server sent.
+
+    What only answers of the completions endpoint have stands under its name in `ChatCompletion`.
+    """
+    turn: dict[str, Any] = {"type": "model", "text": completion.text}
     if completion.retrieved_chunks is not None:
         turn["retrieved_chunks"] = completion.retrieved_chunks
-    return turn
+    if completion.finish_reason is not None:
+        turn["finish_reason"] = completion.finish_reason
+    usage = completion.usage
+    if usage is not None and usage.raw:
+        turn["usage"] = {**usage.raw, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    for name in ("model", "id", "reasoning", "logprobs"):
+        if value := getattr(completion, name):
+            turn[name] = value
+    for name in ("tool_calls", "citations"):
+        if values := getattr(completion, name):
+            turn[name] = [asdict(value) for value in values]
+    return cast("ModelTurn", {**turn, **completion.extra, **turn})
 
 
 def read_chunks(chunks: object) -> list[RetrievedChunk] | None:

@@ -37,7 +37,7 @@ def test_the_chat_example_runs_as_written() -> None:
         exec(EXAMPLE, names)
 
     response = names["response"]
-    assert set(response) == {"type", "text"}
+    assert set(response) == {"type", "text", "finish_reason", "usage"}  # the last two are this server's
     assert response["type"] == "model"
     assert "Hi, my name is John." in response["text"]
     assert printed.getvalue() == f"{response}\n"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import reka
+from tests.support.completions import completion, tool_call
 from tests.support.fake_reka import FakeReka
 
 TURN = {"type": "model", "text": "Your name is John.\n\n"}
@@ -126,6 +127,79 @@ def test_retrieved_chunks_have_our_names_beside_the_servers_own(
     chunks = sync_client.chat("Hi", retrieval_dataset="alice").get("retrieved_chunks")
 
     assert chunks == [(sent if isinstance(sent, dict) else {}) | read]
+
+
+def test_a_turn_has_every_field_that_the_server_sent(client: reka.Reka, fake: FakeReka) -> None:
+    sent = TURN | {
+        "finish_reason": "length",
+        "usage": {"input_tokens": 5, "output_tokens": 7, "billed": 12},
+        "metadata": {"input_tokens": 5, "generated_tokens": 7},
+        "retrieved_chunks": [{"text": "t"}],
+        "seed": 3,
+    }
+    fake.will_answer(200, sent)
+
+    turn = client.chat("What was my name?")
+
+    assert turn == sent
+    assert list(turn)[:2] == ["type", "text"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "usage"),
+    [
+        pytest.param({}, None, id="none"),
+        pytest.param({"usage": None}, None, id="null"),
+        pytest.param({"usage": {"tokens": 12}}, {"tokens": 12}, id="unreadable"),
+        pytest.param(
+            {"usage": {"prompt_tokens": 5, "completion_tokens": 7}},
+            {"prompt_tokens": 5, "completion_tokens": 7, "input_tokens": 5, "output_tokens": 7},
+            id="other-names",
+        ),
+        pytest.param({"metadata": {"input_tokens": 5, "generated_tokens": 7}}, None, id="metadata-alone"),
+    ],
+)
+def test_the_usage_of_a_turn_has_our_names_beside_the_servers_own(
+    sync_client: reka.Reka, fake: FakeReka, sent: dict[str, Any], usage: object
+) -> None:
+    fake.will_answer(200, TURN | sent)
+
+    assert sync_client.chat("What was my name?").get("usage") == usage
+
+
+def test_a_turn_of_the_completions_endpoint_has_what_it_sent_beside_the_text(client: reka.Reka, fake: FakeReka) -> None:
+    citation = {"url": "https://x", "title": "X", "start_index": 1, "end_index": 4}
+    fake.will_answer(404)
+    fake.will_answer(
+        200,
+        completion(
+            "tool_calls",
+            content="Cold.",
+            reasoning="It is winter.",
+            annotations=[{"type": "url_citation", "url_citation": citation}],
+            tool_calls=[tool_call("t-1", "weather")],
+            reasoning_steps=[{"step": 1}],
+        ),
+    )
+
+    assert client.chat("Hi") == {
+        "type": "model",
+        "text": "Cold.",
+        "finish_reason": "tool_calls",
+        "usage": {
+            "prompt_tokens": 3,
+            "completion_tokens": 5,
+            "total_tokens": 8,
+            "input_tokens": 3,
+            "output_tokens": 5,
+        },
+        "model": "reka-flash",
+        "id": "c-1",
+        "reasoning": "It is winter.",
+        "tool_calls": [{"id": "t-1", "name": "weather", "arguments": "{}"}],
+        "citations": [citation],
+        "reasoning_steps": [{"step": 1}],
+    }
 
 
 @pytest.mark.parametrize(("status", "raised"), [(404, "RetrievalError"), (400, "RetrievalError")])

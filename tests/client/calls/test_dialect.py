@@ -163,7 +163,7 @@ def test_a_server_without_the_documented_endpoint_is_asked_at_the_other_and_that
     fake.will_answer(200, completion(content="Hello"))
     fake.will_answer(200, completion(content="again"))
 
-    assert client.chat("Hi") == TURN
+    assert client.chat("Hi")["text"] == "Hello"
     assert client.chat("Hi")["text"] == "again"
     assert fake.paths == [V0, V1, V1]
 

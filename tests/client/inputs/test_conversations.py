@@ -29,6 +29,8 @@ MODEL = {"type": "model", "text": "Hello"}
         pytest.param(
             [HUMAN, MODEL, HUMAN | {"media_url": "https://x/a.png"}], None, "turn 2 has a media_url", id="late-media"
         ),
+        pytest.param([HUMAN, MODEL | {"media_url": "x"}], None, "turn 1 has a media_url", id="media-of-a-model"),
+        pytest.param([HUMAN, {"type": "model", "txt": "x"}], None, "turn 1 text is missing", id="a-model-without-text"),
         pytest.param([HUMAN | {"media_url": None}], None, "turn 0 media_url got NoneType", id="media-is-none"),
         pytest.param([HUMAN | {"media_url": "cat.png"}], None, "media_filename", id="media-is-a-path"),
         pytest.param(["Hi"], None, "turn 0 got str, want a dict", id="turn-is-a-string"),
@@ -54,11 +56,12 @@ def test_media_after_the_first_turn_is_refused(client: reka.Reka, fake: FakeReka
     assert fake.requests == []
 
 
-def test_an_answer_goes_back_into_the_history_as_it_is_and_its_chunks_are_not_sent(
+def test_an_answer_goes_back_into_the_history_as_it_is_and_only_its_type_and_text_are_sent(
     client: reka.Reka, fake: FakeReka
 ) -> None:
     chunks = [{"text": "a chunk", "score": 0.5, "source": "a.txt"}]
-    fake.will_answer(200, {"type": "model", "text": "Hello", "retrieved_chunks": chunks, "usage": {"input_tokens": 1}})
+    sent = MODEL | {"retrieved_chunks": chunks, "usage": {"input_tokens": 1}, "finish_reason": "stop", "new": [1]}
+    fake.will_answer(200, sent)
     fake.will_answer(200, {"type": "model", "text": "Bye"})
 
     answer = client.chat("Hi", retrieval_dataset="alice")
@@ -66,7 +69,7 @@ def test_an_answer_goes_back_into_the_history_as_it_is_and_its_chunks_are_not_se
     kept = copy.deepcopy(history)
     client.chat("Bye", conversation_history=history)
 
-    assert answer == {"type": "model", "text": "Hello", "retrieved_chunks": chunks}
+    assert answer == sent
     assert fake.requests[1].json["conversation_history"] == [HUMAN, MODEL, {"type": "human", "text": "Bye"}]
     assert history == kept
 
