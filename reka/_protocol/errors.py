@@ -48,7 +48,7 @@ def status_in_stream(event: Mapping[str, Any]) -> int:
     code, kind = str(fields.get("code")), str(fields.get("type"))
     if len(code) == 3 and code.isdecimal() and 400 <= int(code) < 600:
         return int(code)
-    return _STATUS_OF_CODE.get(code) or STATUS_OF_TYPE.get(kind, 500)
+    return _STATUS_OF_CODE.get(code) or STATUS_OF_TYPE.get(kind) or STATUS_OF_TYPE.get(code, 500)
 
 
 def is_no_balance(code: str | None, message: str) -> bool:

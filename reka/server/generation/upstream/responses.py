@@ -93,7 +93,7 @@ def usage_fields(usage: object) -> dict[str, Any]:
         return {}
     fields = _further(usage, _TOKEN_COUNTS)
     counts, total = read_usage(usage), usage.get("total_tokens")
-    if counts is not None and total is not None and total != counts.total_tokens:
+    if counts is not None and total is not None and total != counts.input_tokens + counts.output_tokens:
         fields["total_tokens"] = total
     return fields
 
