@@ -22,16 +22,19 @@ CHUNKS: Final = 20
 REQUESTS, IN_FLIGHT = 256, 64
 """Requests of a round, and how many of them are in flight."""
 
+STREAMS: Final = 10
+"""Streams of a round, one after the other: a busy server comes to read the end of one only once it is there."""
+
 CHAT: Final = f"a request to /chat, {IN_FLIGHT} in flight"
-STREAM: Final = f"a stream of {CHUNKS} chunks from a model behind TLS"
+STREAM: Final = f"a stream of {CHUNKS} chunks from a model behind TLS, one at a time"
 
 
-def requests_to(path: str, body: object, server: Server) -> Round:
-    """Make a round of concurrent requests."""
+def requests_to(path: str, body: object, requests: int, in_flight: int, server: Server) -> Round:
+    """Make a round of requests."""
     data = json.dumps(body).encode()
 
     async def work() -> None:
-        left = iter(range(REQUESTS))
+        left = iter(range(requests))
         async with aiohttp.ClientSession(server.url, connector=aiohttp.TCPConnector(limit=0)) as session:
 
             async def request_on() -> None:
@@ -40,9 +43,9 @@ def requests_to(path: str, body: object, server: Server) -> Round:
                         assert response.status == 200
                         await response.read()
 
-            await asyncio.gather(*(request_on() for _ in range(IN_FLIGHT)))
+            await asyncio.gather(*(request_on() for _ in range(in_flight)))
 
-    return timed(work, REQUESTS, partial(cpu_seconds, server.pid))
+    return timed(work, requests, partial(cpu_seconds, server.pid))
 
 
 def cpu_seconds(pid: int) -> float:
@@ -57,7 +60,8 @@ def variant(name: str, model: str) -> AbstractContextManager[Server]:
 
 async def decisions() -> AsyncGenerator[Decision, None]:
     """Yield the decisions about the server."""
-    chat, stream = partial(requests_to, "/chat", turns()), partial(requests_to, COMPLETIONS, messages())
+    chat = partial(requests_to, "/chat", turns(), REQUESTS, IN_FLIGHT)
+    stream = partial(requests_to, COMPLETIONS, messages(), STREAMS, 1)
     with constant_server(CHUNKS) as model, constant_server(CHUNKS, tls=True, late_end=True) as far_model:
         for name, without, operation, round_of, upstream in (
             ("API keys are looked up past SQLAlchemy", variant_server.keys_by_sqlalchemy, CHAT, chat, model),
