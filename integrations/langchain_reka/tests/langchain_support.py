@@ -15,12 +15,13 @@ IMAGE: Final[dict[str, Any]] = {"type": "image", "url": "https://example.com/cat
 TOOL: Final[dict[str, Any]] = {"name": "look", "description": "", "parameters": {"type": "object", "properties": {}}}
 
 
-def ask(model: ChatReka, call: str, question: Any, **parameters: Any) -> AIMessage:
-    """Call a model in one of its four ways; the chunks of a stream are added up."""
+def ask(model: Any, call: str, question: Any, **parameters: Any) -> AIMessage:
+    """Call a model, bound or not, in one of its four ways; the chunks of a stream are added up."""
 
     async def streamed() -> AIMessage:
         chunks = [chunk async for chunk in model.astream(question, **parameters)]
-        return chunks[0] + chunks[1:]
+        message: AIMessage = chunks[0] + chunks[1:]
+        return message
 
     ways: dict[str, Callable[[], AIMessage]] = {
         "invoke": lambda: model.invoke(question, **parameters),

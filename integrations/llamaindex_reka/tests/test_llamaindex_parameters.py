@@ -37,7 +37,7 @@ PARAMETERS: dict[str, Any] = {
 def test_each_parameter_is_sent_however_it_is_given(fake: FakeReka, llm: MakeLLM, how: str) -> None:
     fake.will_answer(200, completion())
 
-    given = {"additional_kwargs": PARAMETERS} if how.startswith("additional") else PARAMETERS
+    given: Any = {"additional_kwargs": PARAMETERS} if how.startswith("additional") else PARAMETERS
     if how in ("constructor", "additional_kwargs"):
         llm(**given).chat(HI)
     else:
