@@ -12,11 +12,11 @@ import reka
 from bench.constant_server import constant_server
 from bench.contestants import KEY, QUESTION
 from bench.decisions.measure import Cost, Decision, Round, inside, replaced, timed
-from reka._transport import aio, sync
+from reka._transport import aio, connector, sync
 from reka.config import Timeout
 
 CHUNKS: Final = 1000
-STREAMS: Final = 3
+STREAMS: Final = 5
 """Streams of a round in which the first event is timed."""
 
 CHUNK: Final = "a chunk of Reka.stream"
@@ -66,8 +66,8 @@ async def decisions() -> AsyncGenerator[Decision, None]:
         with reka.Reka(KEY, url) as client:
             for decision in _of_sync_streams(client):
                 yield decision
-        async with reka.AsyncReka(KEY, url) as async_client:
-            for decision in _of_async_streams(async_client):
+        async with reka.AsyncReka(KEY, url) as async_client, reka.AsyncReka(KEY, url) as other:
+            for decision in _of_async_streams(async_client, other):
                 yield decision
 
 
@@ -77,7 +77,9 @@ def _of_sync_streams(client: reka.Reka) -> Iterator[Decision]:
     yield Decision("a chunked body is read chunk by chunk", CHUNK, inside(read1, once), once)
 
 
-def _of_async_streams(client: reka.AsyncReka) -> Iterator[Decision]:
+def _of_async_streams(client: reka.AsyncReka, other: reka.AsyncReka) -> Iterator[Decision]:
     first = first_events(client)
     one_size = partial(replaced, aio, _FIRST_BYTES=aio._READ_BYTES)
     yield Decision("a stream's first bytes are decoded alone", FIRST, inside(one_size, first), first)
+    large_reads = partial(replaced, connector, _RECEIVED_BYTES=256 * 1024)
+    yield Decision("16 KiB are read from a socket at a time", FIRST, inside(large_reads, first_events(other)), first)

@@ -1,12 +1,15 @@
-"""The aiohttp session of an event loop, and aborting of failed uploads."""
+"""The aiohttp session of an event loop: size of reads, and aborting of failed uploads."""
 
 import asyncio
 from collections.abc import Coroutine
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
+# Bytes that are read from a socket at a time; asyncio reads 256 KiB. aiohttp parses all of them before it wakes the
+# reader, which delays the first event of a fast stream.
+_RECEIVED_BYTES: Final = 16 * 1024
 # Records the connection of the current task's upload.
 _ABORT: "ContextVar[AbortOnError | None]" = ContextVar("_ABORT", default=None)
 
@@ -47,7 +50,14 @@ class AbortOnError:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Records the connection of an upload for its `AbortOnError`."""
+    """Limits the size of reads; records the connection of an upload for its `AbortOnError`."""
+
+    async def _create_connection(self, *arguments: Any, **options: Any) -> Any:
+        protocol = await super()._create_connection(*arguments, **options)
+        transport: Any = protocol.transport
+        if hasattr(transport, "max_size"):  # asyncio's transport of a plain socket
+            transport.max_size = _RECEIVED_BYTES
+        return protocol
 
     def connect(self, *arguments: Any, **options: Any) -> Any:
         connecting = super().connect(*arguments, **options)
