@@ -252,7 +252,8 @@ FAULTS: Final = [
         "404",
         _answers(404, {"detail": "x"}),
         reka.NotFoundError,
-        {**_OF_JOBS, "delete_dataset": reka.DatasetError},
+        # Its list of datasets is missing too, so it has none at all.
+        dict.fromkeys([*_OF_DATASETS, *_OF_JOBS], reka.UnsupportedRequestError),
     ),
     Fault("413", _answers(413, b""), reka.InvalidRequestError, {"add_dataset": reka.DatasetError}, 1),
     Fault("422", _answers(422, {"detail": "x"}), reka.InvalidRequestError, {**_OF_DATASETS, **_OF_JOBS}, 1),
