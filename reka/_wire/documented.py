@@ -12,6 +12,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from reka._protocol.sampling import V0_NAMES
 from reka._protocol.usage import read_turn_usage
+from reka._wire.failures import error_in_answer
 from reka._wire.json_reply import read_json
 from reka._wire.reply import Reply, unexpected
 from reka.errors import InvalidArgumentError
@@ -156,7 +157,7 @@ def read_model_names(reply: Reply) -> list[str]:
     models = read_json(reply, _MODELS, "a list of models")
     listed = models.get("data") if isinstance(models, dict) else models
     if not isinstance(listed, list):
-        raise unexpected(reply, "a list of models", "it has no list")
+        raise error_in_answer(reply) or unexpected(reply, "a list of models", "it has no list")
     names = [model.get("id") if isinstance(model, dict) else model for model in listed]
     return [name for name in names if isinstance(name, str)]
 

@@ -98,6 +98,13 @@ def test_models_are_listed_in_every_shape(client: reka.Reka, fake: FakeReka, bod
     assert client.list_models() == ["a", "b"]
 
 
+def test_an_error_in_place_of_the_models_is_raised_as_the_server_reports_it(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(200, {"error": {"message": "the store is down", "type": "server_error"}})
+
+    with pytest.raises(reka.ServerError, match="the store is down"):
+        client.list_models()
+
+
 def test_models_are_listed_at_the_address_that_the_server_has(client: reka.Reka, fake: FakeReka) -> None:
     fake.will_answer(404, {"detail": "Not Found"})
     fake.will_answer(200, MODELS)
