@@ -2,8 +2,9 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
+from reka._wire.dialect import Dialect
 from reka.types import Form, FormChoice
 
 _LOG: Final = logging.getLogger("reka")
@@ -21,11 +22,8 @@ class ServerCapabilities:
     features: frozenset[str] | None = None
     """What it can do beyond the documented API; None until it was asked."""
 
-    lacks_v0: bool = False
-    """Whether it has no documented endpoint; the completions endpoint answered in its place."""
-
-    lacks_v1: bool = False
-    """Whether it has no completions endpoint; the documented one answered in its place."""
+    lacking: set[Dialect] = field(default_factory=set)
+    """Generations of the API whose endpoint for chats it does not have; the other one answered in its place."""
 
     has_datasets: bool | None = None
     """Whether it has endpoints for datasets; None until it was asked."""
@@ -42,13 +40,6 @@ class ServerCapabilities:
     def form_of(self, model: str) -> Form:
         """The form to send a request to a model in."""
         return self.forms.get(model, "openai") if self.form == "auto" else self.form
-
-    def lack(self, endpoint: Literal["v0", "v1"]) -> None:
-        """Remember that the server lacks an endpoint."""
-        if endpoint == "v0":
-            self.lacks_v0 = True
-        else:
-            self.lacks_v1 = True
 
     def learn_form(self, model: str, form: Form) -> None:
         """Remember the form that a model's host accepts."""

@@ -16,8 +16,7 @@ from reka.types import ChatCompletion, Form
 
 def complete_at_v1(request: ChatRequest, capabilities: ServerCapabilities) -> Flow[ChatCompletion]:
     """Complete at the completions endpoint."""
-    completion: ChatCompletion = yield from _in_either_form(request, capabilities, endpoints.complete)
-    return completion
+    return _in_either_form(request, capabilities, endpoints.complete)
 
 
 def stream_at_v1(request: ChatRequest, capabilities: ServerCapabilities) -> Flow[Any]:

@@ -1,7 +1,7 @@
 """Multi-call operations as I/O-free generators; both clients drive the same flows."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import chain, repeat
 from typing import Any, Final, TypeVar
@@ -17,6 +17,7 @@ from reka._inputs.chat_request import ChatRequest, chat_request
 from reka._inputs.uploads import ArchiveSource
 from reka._protocol.constants import RETRIEVAL_TOP_K, V0_ONLY
 from reka._protocol.datasets import ALREADY_PREPARED, BEING_PREPARED, has_digest, name_with_digest, refusal_code
+from reka._protocol.errors import ENDPOINT_MISSING
 from reka._protocol.sampling import PARAMETERS
 from reka._wire.dialect import Dialect, dialect
 from reka.errors import (
@@ -34,11 +35,10 @@ from reka.types import Api, ChatCompletion, ChatOptions, OnUpdate, PrepareRetrie
 
 T = TypeVar("T")
 
-MISSING: Final = frozenset({404, 405, 410})
-"""Statuses of an endpoint that a server does not have."""
-
 _MAX_CALLS: Final = 4
 """Requests of a call with all its fallbacks, retries apart."""
+
+_OTHER: Final[Mapping[Dialect, Dialect]] = {"v0": "v1", "v1": "v0"}
 
 
 def single(call: Call[T]) -> Flow[T]:
@@ -90,24 +90,12 @@ def fetch_features(capabilities: ServerCapabilities) -> Flow[frozenset[str]]:
 
 def chat(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[ChatCompletion]:
     """Complete a chat: at the documented endpoint if the request fits it; see `dialect`."""
-
-    def send(request: ChatRequest) -> Flow[ChatCompletion]:
-        where = yield from _dialect(request, api, capabilities, "v1" if capabilities.lacks_v0 else "v0")
-        return (yield from _complete(request, api, capabilities, where))
-
-    completion: ChatCompletion = yield from at_most(_MAX_CALLS, with_existing_model(request, capabilities, send))
-    return completion
+    return _with_fallbacks(partial(_complete, "v0"), request, api, capabilities)
 
 
 def complete(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[ChatCompletion]:
     """Complete messages: at the completions endpoint if the server has it, or the request needs it."""
-
-    def send(request: ChatRequest) -> Flow[ChatCompletion]:
-        where = yield from _dialect(request, api, capabilities, "v0" if capabilities.lacks_v1 else "v1")
-        return (yield from _complete(request, api, capabilities, where))
-
-    completion: ChatCompletion = yield from at_most(_MAX_CALLS, with_existing_model(request, capabilities, send))
-    return completion
+    return _with_fallbacks(partial(_complete, "v1"), request, api, capabilities)
 
 
 def stream(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[Any]:
@@ -117,56 +105,61 @@ def stream(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> 
         An open stream of the client that drives the flow, or a `ChatCompletion` where the answer arrives as a whole:
         from the documented endpoint, which does not stream, and from hosts that do not stream tool calls.
     """
-
-    def send(request: ChatRequest) -> Flow[Any]:
-        where = yield from _dialect(request, api, capabilities, "v0" if capabilities.lacks_v1 else "v1")
-        if where == "v0":
-            return (yield endpoints.chat(request))
-        try:
-            return (yield from stream_at_v1(request, capabilities))
-        except APIStatusError as error:
-            if not _may_fall_back(error, request, api):
-                raise
-            missing = error
-        return (yield from _fallback(_chat_at_v0(request), missing, capabilities, request, "v1"))
-
-    return (yield from at_most(_MAX_CALLS, with_existing_model(request, capabilities, send)))
+    return _with_fallbacks(_stream, request, api, capabilities)
 
 
-def _complete(request: ChatRequest, api: Api, capabilities: ServerCapabilities, where: Dialect) -> Flow[ChatCompletion]:
-    at_v1: Callable[[], Flow[ChatCompletion]] = partial(complete_at_v1, request, capabilities)
-    at_v0: Callable[[], Flow[ChatCompletion]] = partial(_chat_at_v0, request)
-    first, other = (at_v1, at_v0) if where == "v1" else (at_v0, at_v1)
+def _with_fallbacks(
+    send: Callable[[ChatRequest, Api, ServerCapabilities], Flow[T]],
+    request: ChatRequest,
+    api: Api,
+    capabilities: ServerCapabilities,
+) -> Flow[T]:
+    flow = with_existing_model(request, capabilities, lambda request: send(request, api, capabilities))
+    return at_most(_MAX_CALLS, flow)
+
+
+def _complete(
+    preferred: Dialect, request: ChatRequest, api: Api, capabilities: ServerCapabilities
+) -> Flow[ChatCompletion]:
+    where = yield from _dialect(request, api, capabilities, preferred)
     try:
-        return (yield from first())
+        return (yield from _complete_at(where, request, capabilities))
     except APIStatusError as error:
         if not _may_fall_back(error, request, api):
             raise
         missing = error
-    return (yield from _fallback(other(), missing, capabilities, request, where))
+    return (yield from _fallback(missing, where, request, capabilities))
 
 
-def _chat_at_v0(request: ChatRequest) -> Flow[ChatCompletion]:
-    completion: ChatCompletion = yield endpoints.chat(request)
-    return completion
+def _stream(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[Any]:
+    where = yield from _dialect(request, api, capabilities, "v1")
+    if where == "v0":
+        return (yield endpoints.chat(request))
+    try:
+        return (yield from stream_at_v1(request, capabilities))
+    except APIStatusError as error:
+        if not _may_fall_back(error, request, api):
+            raise
+        missing = error
+    return (yield from _fallback(missing, where, request, capabilities))
+
+
+def _complete_at(where: Dialect, request: ChatRequest, capabilities: ServerCapabilities) -> Flow[ChatCompletion]:
+    return complete_at_v1(request, capabilities) if where == "v1" else single(endpoints.chat(request))
 
 
 def _fallback(
-    other: Flow[ChatCompletion],
-    missing: APIStatusError,
-    capabilities: ServerCapabilities,
-    request: ChatRequest,
-    where: Dialect,
+    missing: APIStatusError, where: Dialect, request: ChatRequest, capabilities: ServerCapabilities
 ) -> Flow[ChatCompletion]:
     """Use the other endpoint, and remember that one is missing; if both are, raise the error of the first."""
     try:
-        completion = yield from other
+        completion = yield from _complete_at(_OTHER[where], request, capabilities)
     except APIStatusError as error:
         if not lacks_model(error, request.model):
             raise (missing if _is_missing(error) else error) from None
-        capabilities.lack(where)
+        capabilities.lacking.add(where)
         raise
-    capabilities.lack(where)
+    capabilities.lacking.add(where)
     return completion
 
 
@@ -180,10 +173,12 @@ def _may_fall_back(error: APIStatusError, request: ChatRequest, api: Api) -> boo
 
 
 def _is_missing(error: APIStatusError) -> bool:
-    return error.status_code in MISSING
+    return error.status_code in ENDPOINT_MISSING
 
 
 def _dialect(request: ChatRequest, api: Api, capabilities: ServerCapabilities, preferred: Dialect) -> Flow[Dialect]:
+    if preferred in capabilities.lacking:
+        preferred = _OTHER[preferred]
     needs = request.required_features()
     if not needs and api == "auto":
         return preferred

@@ -10,6 +10,7 @@ from reka._calls.capabilities import ServerCapabilities
 from reka._calls.flow import Flow, Local
 from reka._inputs.chat_request import ChatRequest
 from reka._protocol.constants import RETRIEVAL_TOP_K, RETRIEVED_CHUNKS
+from reka._protocol.errors import ENDPOINT_MISSING
 from reka._protocol.prompt import Passage
 from reka._protocol.sampling import PARAMETERS
 from reka.errors import RekaError, UnsupportedRequestError
@@ -37,7 +38,7 @@ def on_host(flow: Callable[[ServerCapabilities], Flow[T]], capabilities: ServerC
         try:
             return (yield from flow(capabilities))
         except RekaError as error:
-            if error.status_code not in flows.MISSING:
+            if error.status_code not in ENDPOINT_MISSING:
                 raise
             missing = error
         if (yield from _may_have_datasets(capabilities)):

@@ -11,11 +11,11 @@ from reka._calls import endpoints
 from reka._calls.capabilities import ServerCapabilities
 from reka._calls.flow import Flow
 from reka._inputs.chat_request import ChatRequest
+from reka._protocol.errors import ENDPOINT_MISSING
 from reka.errors import APIStatusError, RekaError
 from reka.types import ChatCompletion
 
 _LOG: Final = logging.getLogger("reka")
-_MISSING: Final = frozenset({404, 405, 410})
 _STATUSES: Final = frozenset({400, 404, 422})
 _NO_SUCH_MODEL: Final = re.compile(
     r"(no|unknown|invalid|unsupported)\b.{0,20}\bmodel\b"
@@ -24,6 +24,8 @@ _NO_SUCH_MODEL: Final = re.compile(
 )
 _MODEL_CODES: Final = frozenset({"model_not_found", "model_not_available"})
 _NAMES_SHOWN: Final = 10
+_LIKE: Final = 0.6
+"""Likeness of two names above which one may be meant for the other."""
 
 
 def lacks_model(error: APIStatusError, model: str | None) -> bool:
@@ -48,7 +50,7 @@ def list_models(*, v1_first: bool = False) -> Flow[list[str]]:
     try:
         names: list[str] = yield first()
     except APIStatusError as error:
-        if error.status_code not in _MISSING:
+        if error.status_code not in ENDPOINT_MISSING:
             raise
         missing = error
     else:
@@ -91,18 +93,14 @@ def with_existing_model(
 def nearest_first(model: str, names: list[str]) -> list[str]:
     """Sort names by their likeness to a model's: its family first."""
 
-    def distance(name: str) -> tuple[bool, float]:
-        return not name.startswith(model), -SequenceMatcher(None, model, name).ratio()
+    def likeness(name: str) -> float:
+        return SequenceMatcher(None, model, name).ratio()
 
     family = [name for name in names if name.startswith(model)]
     others = [name for name in names if not name.startswith(model)]
-    likeness = sorted(others, key=distance)
-    is_like = likeness and SequenceMatcher(None, model, likeness[0]).ratio() > _LIKE
-    return family + (likeness if is_like else others)
-
-
-_LIKE: Final = 0.6
-"""Likeness of two names above which one may be meant for the other."""
+    if any(likeness(name) > _LIKE for name in others):
+        others.sort(key=likeness, reverse=True)
+    return family + others
 
 
 def _named(send: Callable[[ChatRequest], Flow[Any]], request: ChatRequest, model: str) -> Flow[Any]:

@@ -13,6 +13,9 @@ NO_BALANCE: Final = "P001"
 LIMIT_HEADERS: Final = "x-ratelimit-"
 """Prefix of rate limit headers; hosts differ in the rest of the name."""
 
+ENDPOINT_MISSING: Final = frozenset({404, 405, 410})
+"""Statuses of an endpoint that a server does not have."""
+
 STATUS_OF_TYPE: Final[Mapping[str, int]] = {
     "invalid_request_error": 400,
     "validation_error": 400,
