@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from itertools import chain, repeat
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from reka import config
 from reka._calls import endpoints
@@ -34,6 +33,9 @@ from reka.errors import (
 from reka.types import Api, ChatCompletion, ChatOptions, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
 
 T = TypeVar("T")
+
+_AtV1: TypeAlias = Callable[[ChatRequest, ServerCapabilities], Flow[Any]]
+"""A flow that sends a request to the completions endpoint."""
 
 _MAX_CALLS: Final = 4
 """Requests of a call with all its fallbacks, retries apart."""
@@ -90,12 +92,12 @@ def fetch_features(capabilities: ServerCapabilities) -> Flow[frozenset[str]]:
 
 def chat(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[ChatCompletion]:
     """Complete a chat: at the documented endpoint if the request fits it; see `dialect`."""
-    return _with_fallbacks(partial(_complete, "v0"), request, api, capabilities)
+    return _with_fallbacks(complete_at_v1, "v0", request, api, capabilities)
 
 
 def complete(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[ChatCompletion]:
     """Complete messages: at the completions endpoint if the server has it, or the request needs it."""
-    return _with_fallbacks(partial(_complete, "v1"), request, api, capabilities)
+    return _with_fallbacks(complete_at_v1, "v1", request, api, capabilities)
 
 
 def stream(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[Any]:
@@ -105,62 +107,43 @@ def stream(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> 
         An open stream of the client that drives the flow, or a `ChatCompletion` where the answer arrives as a whole:
         from the documented endpoint, which does not stream, and from hosts that do not stream tool calls.
     """
-    return _with_fallbacks(_stream, request, api, capabilities)
+    return _with_fallbacks(stream_at_v1, "v1", request, api, capabilities)
 
 
 def _with_fallbacks(
-    send: Callable[[ChatRequest, Api, ServerCapabilities], Flow[T]],
-    request: ChatRequest,
-    api: Api,
-    capabilities: ServerCapabilities,
-) -> Flow[T]:
-    flow = with_existing_model(request, capabilities, lambda request: send(request, api, capabilities))
+    at_v1: _AtV1, preferred: Dialect, request: ChatRequest, api: Api, capabilities: ServerCapabilities
+) -> Flow[Any]:
+    """Send a request with another model, or to the other endpoint, if the server lacks one."""
+    flow = with_existing_model(
+        request, capabilities, lambda request: _to_existing_endpoint(at_v1, preferred, request, api, capabilities)
+    )
     return at_most(_MAX_CALLS, flow)
 
 
-def _complete(
-    preferred: Dialect, request: ChatRequest, api: Api, capabilities: ServerCapabilities
-) -> Flow[ChatCompletion]:
+def _to_existing_endpoint(
+    at_v1: _AtV1, preferred: Dialect, request: ChatRequest, api: Api, capabilities: ServerCapabilities
+) -> Flow[Any]:
+    """Use one endpoint; if it is missing, the other, and remember that; if both are, raise the error of the first."""
     where = yield from _dialect(request, api, capabilities, preferred)
     try:
-        return (yield from _complete_at(where, request, capabilities))
+        return (yield from _at(where, at_v1, request, capabilities))
     except APIStatusError as error:
         if not _may_fall_back(error, request, api):
             raise
         missing = error
-    return (yield from _fallback(missing, where, request, capabilities))
-
-
-def _stream(request: ChatRequest, api: Api, capabilities: ServerCapabilities) -> Flow[Any]:
-    where = yield from _dialect(request, api, capabilities, "v1")
-    if where == "v0":
-        return (yield endpoints.chat(request))
     try:
-        return (yield from stream_at_v1(request, capabilities))
-    except APIStatusError as error:
-        if not _may_fall_back(error, request, api):
-            raise
-        missing = error
-    return (yield from _fallback(missing, where, request, capabilities))
-
-
-def _complete_at(where: Dialect, request: ChatRequest, capabilities: ServerCapabilities) -> Flow[ChatCompletion]:
-    return complete_at_v1(request, capabilities) if where == "v1" else single(endpoints.chat(request))
-
-
-def _fallback(
-    missing: APIStatusError, where: Dialect, request: ChatRequest, capabilities: ServerCapabilities
-) -> Flow[ChatCompletion]:
-    """Use the other endpoint, and remember that one is missing; if both are, raise the error of the first."""
-    try:
-        completion = yield from _complete_at(_OTHER[where], request, capabilities)
+        answer = yield from _at(_OTHER[where], at_v1, request, capabilities)
     except APIStatusError as error:
         if not lacks_model(error, request.model):
             raise (missing if _is_missing(error) else error) from None
         capabilities.lacking.add(where)
         raise
     capabilities.lacking.add(where)
-    return completion
+    return answer
+
+
+def _at(where: Dialect, at_v1: _AtV1, request: ChatRequest, capabilities: ServerCapabilities) -> Flow[Any]:
+    return at_v1(request, capabilities) if where == "v1" else single(endpoints.chat(request))
 
 
 def _may_fall_back(error: APIStatusError, request: ChatRequest, api: Api) -> bool:
