@@ -12,47 +12,17 @@ from tests.support.caller import Caller
 from tests.support.fake_reka import FakeReka, reset, say_nothing, stop_inside_the_body
 from tests.support.protocols import deltas, event_data, post_completion, post_v1_chat, v1_chat_events
 from tests.support.servers import open_caller, run_server
+from tests.support.upstream_scripts import COMPLETION, DONE, END, EVERY_WAY, HELLO, STREAMED, WAYS, chunk, dies
 
 KEY = "upstream-key-5c1d"
-WAYS: dict[str, Callable[[Caller], requests.Response]] = {
-    "v0": lambda api: api.chat("hi"),
-    "v1_chat": lambda api: post_v1_chat(api, "hi"),
-    "v1_chat streamed": lambda api: post_v1_chat(api, "hi", stream=True),
-    "v1_completions": lambda api: post_completion(api, "hi"),
-    "v1_completions streamed": lambda api: post_completion(api, "hi", stream=True),
-}
-EVERY_WAY = pytest.mark.parametrize("way", WAYS)
-STREAMED = pytest.mark.parametrize("way", [way for way in WAYS if way.endswith("streamed")])
-COMPLETION = {
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 1, "completion_tokens": 1},
-}
-
-
-def chunk(delta: dict[str, Any] | None = None, finish_reason: str | None = None, **more: Any) -> bytes:
-    """A chunk of an upstream's stream."""
-    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish_reason}]
-    return f"data: {json.dumps({'choices': choices, **more})}\n\n".encode()
-
-
-HELLO = chunk({"content": "hello "})
-END = chunk({}, "stop")
-DONE = b"data: [DONE]\n\n"
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeReka]:
-    fake = FakeReka()
-    yield fake
-    fake.close()
-
-
-@pytest.fixture(scope="module")
-def url(upstream: FakeReka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(scripted_upstream: FakeReka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server that asks its upstream once, and waits half a second for it."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("THE_KEY", KEY)
-        given = {"upstream": upstream.url, "upstream_model": "m", "upstream_key_env": "THE_KEY"}
+        given = {"upstream": scripted_upstream.url, "upstream_model": "m", "upstream_key_env": "THE_KEY"}
         with run_server(tmp_path_factory.mktemp("t"), **given, upstream_retries=0, upstream_silence=0.5) as server:
             yield server.url
 
@@ -215,18 +185,6 @@ def test_an_event_of_the_type_error_is_one_in_json_or_in_words(api: Caller, upst
     assert "burnt" in json.loads(last)["error"]["message"]
 
 
-def _dies(*pieces: bytes) -> Callable[[Any], None]:
-    """Send the start of a stream and cut the connection."""
-
-    def misbehave(handler: Any) -> None:
-        handler.begin("text/event-stream")
-        for piece in pieces:
-            handler.chunk(piece)
-        handler.connection.shutdown(socket.SHUT_RDWR)
-
-    return misbehave
-
-
 def _falls_silent(handler: Any) -> None:
     handler.begin("text/event-stream")
     handler.chunk(HELLO)
@@ -234,8 +192,8 @@ def _falls_silent(handler: Any) -> None:
 
 
 BREAKS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "dies": (_dies(HELLO), "no answer from the upstream"),
-    "dies inside an event": (_dies(HELLO, b'data: {"choi'), "no answer from the upstream"),
+    "dies": (dies(HELLO), "no answer from the upstream"),
+    "dies inside an event": (dies(HELLO, b'data: {"choi'), "no answer from the upstream"),
     "falls silent": (_falls_silent, "did not answer in time"),
     "reports an error": (
         lambda h: h.stream((HELLO, b'data: {"error": {"message": "burnt"}}\n\n'), None, ends=True),
@@ -358,67 +316,3 @@ def test_one_connection_serves_streams_one_after_the_other(api: Caller, upstream
         assert event_data(post_completion(api, "hi", stream=True))[-1] == "[DONE]"
 
     assert upstream.connections <= before + 1
-
-
-@EVERY_WAY
-def test_a_question_is_asked_again_where_that_can_help(retrying: Caller, upstream: FakeReka, way: str) -> None:
-    before = len(upstream.requests)
-    upstream.will_answer(503, b"", {"Retry-After": "0"})
-    if way.endswith("streamed"):
-        upstream.will_stream(HELLO, END, DONE)
-    else:
-        upstream.will_answer(200, COMPLETION)
-
-    assert WAYS[way](retrying).status_code == 200
-    assert len(upstream.requests) == before + 2
-
-
-def test_a_question_is_asked_again_after_an_error_in_a_body_of_status_200(retrying: Caller, upstream: FakeReka) -> None:
-    upstream.will_answer(200, {"error": {"message": "overloaded", "code": 503}})
-    upstream.will_answer(200, COMPLETION)
-
-    assert retrying.chat("hi").json()["text"] == "fine"
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "headers"),
-    [
-        (400, b"", {}),
-        (429, {"error": {"message": "P001: Insufficient Balance"}}, {"Retry-After": "0"}),
-        (429, b"", {"Retry-After": "3600"}),
-        (200, b"<html>", {}),
-    ],
-)
-def test_a_question_is_not_asked_again_where_that_cannot_help(
-    retrying: Caller, upstream: FakeReka, status: int, body: Any, headers: dict[str, str]
-) -> None:
-    before = len(upstream.requests)
-    upstream.will_answer(status, body, headers)
-
-    assert not retrying.chat("hi").ok
-    assert len(upstream.requests) == before + 1
-
-
-def test_a_stream_that_has_begun_is_not_asked_for_again(retrying: Caller, upstream: FakeReka) -> None:
-    before = len(upstream.requests)
-    upstream.will_misbehave(_dies(HELLO))
-
-    assert "error" in json.loads(event_data(post_completion(retrying, "hi", stream=True))[-1])
-    assert len(upstream.requests) == before + 1
-
-
-def test_a_question_is_given_up_after_as_many_tries_as_are_set(retrying: Caller, upstream: FakeReka) -> None:
-    before = len(upstream.requests)
-    for _ in range(2):
-        upstream.will_answer(503, b"", {"Retry-After": "0"})
-
-    assert retrying.chat("hi").status_code == 503
-    assert len(upstream.requests) == before + 2
-
-
-@pytest.fixture(scope="module")
-def retrying(upstream: FakeReka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
-    """A caller of a server that asks its upstream once more."""
-    given = {"upstream": upstream.url, "upstream_model": "m", "upstream_retries": 1}
-    with run_server(tmp_path_factory.mktemp("y"), **given) as server, open_caller(server.url) as caller:
-        yield caller
