@@ -105,7 +105,7 @@ def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., 
     as_keyword = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *shared)]
     functools.update_wrapper(run, function)
     # Typer derives the command's options from these two attributes.
-    run.__signature__ = signature.replace(parameters=[context, *as_keyword])  # type: ignore[attr-defined]
+    run.__signature__ = signature.replace(parameters=[context, *as_keyword])  # type: ignore[attr-defined]  # see above
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *as_keyword)}
-    del run.__wrapped__  # type: ignore[attr-defined]
+    del run.__wrapped__  # type: ignore[attr-defined]  # `update_wrapper` sets it
     return run

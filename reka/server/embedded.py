@@ -100,7 +100,7 @@ def local_server(data_dir: Path | None = None, *, max_wait: float = START_SECOND
 def _absolute(path: Path) -> Path:
     try:
         # Not resolve(), which would access the disk for every part of the path at every request.
-        return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100
+        return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  # see above
     except RuntimeError as error:
         raise InvalidArgumentError(f"got {path}, which has no known home folder: write the path out") from error
 

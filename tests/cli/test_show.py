@@ -90,7 +90,7 @@ def test_a_table_of_chunks_fits_its_width(width: int) -> None:
 
 
 def test_a_chunk_needs_no_score_and_no_source_and_may_have_strange_ones() -> None:
-    strange: RetrievedChunk = {"text": "two", "source": 7, "score": "high"}  # type: ignore[typeddict-item]
+    strange: RetrievedChunk = {"text": "two", "source": 7, "score": "high"}  # type: ignore[typeddict-item]  # wrong on purpose
 
     lines = _drawn([{"text": "one"}, strange], 80)
 

@@ -156,7 +156,7 @@ def _end_async(fault: Fault, operation: Operation, url: str) -> Any:
 
 def _open_sockets() -> int:
     """How many sockets this process has open."""
-    return sum(_target(entry).startswith("socket:") for entry in os.listdir("/proc/self/fd"))  # noqa: PTH208
+    return sum(_target(entry).startswith("socket:") for entry in os.listdir("/proc/self/fd"))  # noqa: PTH208  # names
 
 
 def _target(descriptor: str) -> str:

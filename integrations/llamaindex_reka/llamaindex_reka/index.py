@@ -313,7 +313,7 @@ class RekaIndex(BaseManagedIndex):
         if llm is not None:
             return resolve_llm(llm, callback_manager=self._callback_manager)
         # Reading `Settings.llm` while it is unset would load OpenAI's LLM, and fail if that is not installed.
-        return Settings._llm or self._default_llm()  # noqa: SLF001
+        return Settings._llm or self._default_llm()  # noqa: SLF001  # the public name loads it
 
     def _default_llm(self) -> RekaLLM:
         return RekaLLM(callback_manager=self._callback_manager, **self._connection)

@@ -213,7 +213,7 @@ def _keyword_search(source: Any, query: str, k: int) -> list[int]:
     from lancedb.query import MatchQuery
 
     # pyright does not see which fields of pydantic's dataclasses have defaults.
-    match = MatchQuery(query, "passage")  # pyright: ignore[reportCallIssue]
+    match = MatchQuery(query, "passage")  # pyright: ignore[reportCallIssue]  # see above
 
     def search(limit: int) -> dict[int, float]:
         rows = source.search(match).select(["id", "_score"]).limit(limit).to_arrow()

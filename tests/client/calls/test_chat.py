@@ -47,7 +47,7 @@ def test_each_parameter_is_sent_under_its_own_name(
 ) -> None:
     fake.will_answer(200, TURN)
 
-    sync_client.chat("Hi", **{argument: value})  # type: ignore[arg-type]
+    sync_client.chat("Hi", **{argument: value})  # type: ignore[arg-type]  # by name
 
     assert fake.requests[0].json[argument] == value
 

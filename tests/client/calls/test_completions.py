@@ -146,11 +146,11 @@ def test_an_unknown_keyword_is_a_type_error_that_names_the_nearest_one(
 def test_a_type_checker_finds_a_wrong_option(client: reka.Reka) -> None:
     # `make check` fails if one of these comments is not needed.
     with pytest.raises(reka.InvalidArgumentError):
-        client.complete(HI, temperature="warm")  # type: ignore[arg-type]
+        client.complete(HI, temperature="warm")  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(reka.InvalidArgumentError):
-        client.stream_messages(HI, model=None)  # type: ignore[arg-type]
+        client.stream_messages(HI, model=None)  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(TypeError):
-        client.complete(HI, temprature=1.0)  # type: ignore[call-arg]
+        client.complete(HI, temprature=1.0)  # type: ignore[call-arg]  # wrong on purpose
 
 
 def test_options_may_be_kept_in_a_dict(client: reka.Reka, fake: FakeReka) -> None:

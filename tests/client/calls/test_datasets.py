@@ -128,7 +128,7 @@ def test_a_name_that_cannot_be_one_is_refused_before_anything_is_sent(
 
 def test_a_description_that_is_no_text_is_refused(client: reka.Reka, fake: FakeReka, tmp_path: Path) -> None:
     with pytest.raises(reka.InvalidArgumentError, match="description: got int"):
-        client.add_dataset(_text_file(tmp_path), "alice", 7)  # type: ignore[arg-type]
+        client.add_dataset(_text_file(tmp_path), "alice", 7)  # type: ignore[arg-type]  # wrong on purpose
 
     assert fake.requests == []
 

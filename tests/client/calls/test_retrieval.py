@@ -47,7 +47,7 @@ def test_a_job_is_made_and_looked_at(client: reka.Reka, fake: FakeReka) -> None:
     ],
 )
 def test_a_status_answers_the_four_documented_questions(status: str, claims: set[str]) -> None:
-    response = reka.PrepareRetrievalStatusResponse(status, "", [])  # type: ignore[arg-type]
+    response = reka.PrepareRetrievalStatusResponse(status, "", [])  # type: ignore[arg-type]  # bare
 
     assert {
         name for name in ("is_complete", "is_done", "is_error", "is_running") if getattr(response, name)()
@@ -67,7 +67,7 @@ def test_a_status_class_takes_the_documented_arguments_in_their_order() -> None:
 
 def test_a_status_that_is_no_text_is_refused() -> None:
     with pytest.raises(ValueError, match="7 is not a valid JobStatus"):
-        reka.PrepareRetrievalStatusResponse(7, "", [])  # type: ignore[arg-type]
+        reka.PrepareRetrievalStatusResponse(7, "", [])  # type: ignore[arg-type]  # on purpose
 
 
 def test_new_fields_and_missing_ones_do_not_hurt(client: reka.Reka, fake: FakeReka) -> None:

@@ -8,7 +8,7 @@ from reka._calls.call import Call
 from reka._protocol.retries import RETRY_STATUSES, RetryPolicy, backoff
 from reka._transport.retry import NotConnectedError, may_retry
 from tests.support.clients import KEY, Connect
-from tests.support.fake_reka import FakeReka, reset, say_nothing, stop_inside_the_body
+from tests.support.fake_reka import FakeReka, Misbehave, reset, say_nothing, stop_inside_the_body
 
 TURN = {"type": "model", "text": "Hello"}
 NOW = {"Retry-After": "0"}
@@ -58,8 +58,8 @@ def test_an_empty_account_is_not_asked_for_again(client: reka.Reka, fake: FakeRe
 
 
 @pytest.mark.parametrize("misbehave", [reset, stop_inside_the_body], ids=["reset", "half-an-answer"])
-def test_a_broken_connection_is_tried_again(connect: Connect, fake: FakeReka, misbehave: object) -> None:
-    fake.will_misbehave(misbehave)  # type: ignore[arg-type]
+def test_a_broken_connection_is_tried_again(connect: Connect, fake: FakeReka, misbehave: Misbehave) -> None:
+    fake.will_misbehave(misbehave)
     fake.will_answer(200, TURN)
 
     with connect("key", fake.url, max_retries=1) as client:
