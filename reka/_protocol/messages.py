@@ -42,11 +42,6 @@ def fold(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return user_first(alternating(system_into_user(tool_results_as_text([dict(one) for one in messages]))))
 
 
-def fold_for_reka(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Validate messages and fold them; see `normalize_messages` and `fold`."""
-    return fold(normalize_messages(messages))
-
-
 def to_reka_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Write normalized messages in the form that the live host accepted in 2025."""
     return [sent_message(message) for message in fold(messages)]

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reka._protocol.messages import text_of
+from reka._protocol.responses import answer_choice, further_fields, read_usage
 from reka._protocol.sse import DONE, ServerSentEvent, SseDecoder
-from reka._protocol.usage import read_usage
-from reka._wire.choices import answer_choice, new_part
+from reka._wire.choices import new_part
 from reka._wire.completions import KNOWN, KNOWN_IN_CHOICE, KNOWN_IN_MESSAGE, read_citations, text_or_none
 from reka._wire.documented import read_chunks
 from reka._wire.failures import error_in_choice, error_in_document, reported_error
@@ -198,7 +198,7 @@ class CompletionDecoder:
 
     def _keep(self, fields: Mapping[str, Any], known: frozenset[str]) -> None:
         """Keep the fields that have no place of their own; of equal names the last one counts."""
-        self._extra |= {name: value for name, value in fields.items() if name not in known and value is not None}
+        self._extra |= further_fields(fields, known)
 
     def _add_text(self, text: str, events: list[StreamEvent]) -> None:
         if text:

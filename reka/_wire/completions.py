@@ -9,8 +9,8 @@ from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import NotRequired, TypedDict
 
 from reka._protocol.messages import text_of
-from reka._protocol.usage import read_usage
-from reka._wire.choices import answer_choice, objects
+from reka._protocol.responses import answer_choice, read_usage
+from reka._wire.choices import objects
 from reka._wire.documented import json_body, other_fields, read_chunks
 from reka._wire.failures import error_in_document
 from reka._wire.json_reply import read_json

@@ -10,8 +10,8 @@ from pydantic import ConfigDict, TypeAdapter
 # pydantic refuses typing's own TypedDict before Python 3.12.
 from typing_extensions import NotRequired, TypedDict
 
+from reka._protocol.responses import read_turn_usage
 from reka._protocol.sampling import V0_NAMES
-from reka._protocol.usage import read_turn_usage
 from reka._wire.failures import error_in_answer
 from reka._wire.json_reply import read_json
 from reka._wire.reply import Reply, unexpected

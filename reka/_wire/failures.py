@@ -14,7 +14,7 @@ from reka._protocol.errors import (
     retry_after,
     status_in_stream,
 )
-from reka._wire.choices import answer_choice
+from reka._protocol.responses import answer_choice
 from reka._wire.reply import Reply, readable_text
 from reka.errors import (
     APIStatusError,

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from reka._protocol import tools as protocol
 from reka._protocol.checks import describe, json_kind
 from reka._protocol.media import MEDIA_KINDS, PART_LABELS, is_media_url
+from reka._protocol.responses import further_fields
 from reka.errors import InvalidArgumentError
 
 __all__ = [
@@ -148,14 +149,10 @@ def _calls(place: str, role: str, message: Mapping[str, Any]) -> dict[str, Any]:
 
 def _further(message: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a message that the model may know, such as `reasoning_content`."""
-    fields = _unknown(message, _MESSAGE_FIELDS)
+    fields = further_fields(message, _MESSAGE_FIELDS)
     if "reasoning" in fields and fields.get("reasoning_content") == fields["reasoning"]:
         del fields["reasoning_content"]  # of our making, out of the other one
     return fields
-
-
-def _unknown(fields: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in known and value is not None}
 
 
 def _native_message(place: str, message: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -191,7 +188,7 @@ def _part(place: str, part: Any) -> dict[str, Any]:
     part = _object(place, part)
     kind = part.get("type")
     value = part.get(kind) if isinstance(kind, str) else None
-    further = _unknown(part, frozenset({"type", kind}))  # such as `cache_control`
+    further = further_fields(part, frozenset({"type", kind}))  # such as `cache_control`
     if kind == "text":
         return {"type": "text", "text": _string(f"{place}.text", value), **further}
     if kind in MEDIA_KINDS:
@@ -211,7 +208,7 @@ def _call(place: str, call: Any) -> dict[str, Any]:
     call = _object(place, call)
     call_id = _string(f"{place}.id", call.get("id"))
     function = _function(place, _object(f"{place}.function", call.get("function", call)))
-    return {**_unknown(call, _CALL_FIELDS), "id": call_id, "type": "function", "function": function}
+    return {**further_fields(call, _CALL_FIELDS), "id": call_id, "type": "function", "function": function}
 
 
 def _function(place: str, function: Any) -> dict[str, str]:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reka
-from reka._wire.choices import answer_choice, new_part
+from reka._protocol.responses import answer_choice
+from reka._wire.choices import new_part
 from tests.support.completions import HI, completion
 from tests.support.fake_reka import FakeReka
 from tests.support.streams import DONE, chunk, events

@@ -13,9 +13,10 @@ from reka._protocol.messages import (
     alternating,
     beyond_turns,
     concat_parts,
-    fold_for_reka,
-    sent_message,
+    fold,
+    normalize_messages,
     system_into_user,
+    to_reka_messages,
     tool_results_as_text,
     user_first,
 )
@@ -128,7 +129,7 @@ def test_a_whole_conversation_with_tools_comes_out_as_the_live_host_takes_it() -
         {"role": "user", "content": [{"type": "text", "text": "So?"}, {**LOOK, "image_url": {"url": "https://x/b"}}]},
     ]
 
-    assert [sent_message(message) for message in fold_for_reka(messages)] == [
+    assert to_reka_messages(normalize_messages(messages)) == [
         {"role": "user", "content": "Be brief.\n\nWeather in Ulm and Bonn?"},
         {
             "role": "assistant",
@@ -175,7 +176,7 @@ def test_a_whole_conversation_with_tools_comes_out_as_the_live_host_takes_it() -
 )
 def test_a_wrong_message_is_named_by_its_index(message: Any, what: str) -> None:
     with pytest.raises(reka.InvalidConversationError) as caught:
-        fold_for_reka([{"role": "user", "content": "Hi"}, message])
+        normalize_messages([{"role": "user", "content": "Hi"}, message])
 
     assert str(caught.value).startswith("message 1 ")
     assert what in str(caught.value)
@@ -193,7 +194,7 @@ def test_a_wrong_message_is_named_by_its_index(message: Any, what: str) -> None:
 )
 def test_messages_are_a_list(messages: Any, what: str) -> None:
     with pytest.raises(reka.InvalidConversationError, match=what):
-        fold_for_reka(messages)
+        normalize_messages(messages)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,7 @@ _MESSAGES = st.lists(
 def test_whatever_goes_in_user_and_assistant_alternate_nothing_is_lost_and_the_input_stays(messages: list[Any]) -> None:
     before = deepcopy(messages)
 
-    result = fold_for_reka(messages)
+    result = fold(normalize_messages(messages))
 
     assert messages == before
     assert [message["role"] for message in result] == [("user", "assistant")[n % 2] for n in range(len(result))]

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from reka.server.generation.types import Snippet
-from reka.server.generation.upstream.payloads import Form, chat_request
+from reka.server.generation.upstream.payloads import chat_request
+from reka.types import Form
 from tests.support.generation_requests import Ask
 from tests.support.hostile_texts import HOSTILE
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 import aiohttp
 
 from reka._protocol.addresses import is_reka_host
+from reka._protocol.forms import STREAM_OPTIONS
+from reka._protocol.responses import read_usage
 from reka._protocol.sse import DONE, ServerSentEvent
-from reka._protocol.usage import read_usage
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.types import (
     AnswerStream,
@@ -24,12 +25,13 @@ from reka.server.generation.types import (
 from reka.server.generation.upstream.http import UpstreamHttp, sse_events
 from reka.server.generation.upstream.lenient_json import read_chunk
 from reka.server.generation.upstream.models import ModelList
-from reka.server.generation.upstream.payloads import Form, chat_request
+from reka.server.generation.upstream.payloads import chat_request
 from reka.server.generation.upstream.responses import estimate_usage, generated_texts, read_completion, usage_fields
 from reka.server.generation.upstream.stream import StreamReader
 from reka.server.metrics import Metrics
+from reka.types import Form
 
-__all__ = ["UpstreamBackend", "form_of"]
+__all__ = ["UpstreamBackend"]
 
 CHECK_TIMEOUT: Final = 3.0
 """Seconds within which a ready upstream lists its models (ours)."""
@@ -236,5 +238,5 @@ class UpstreamBackend:
 
 def _stream_body(body: Mapping[str, Any], form: Form) -> dict[str, Any]:
     # Reka's host always reports usage, and may not support this option.
-    options = {} if form == "reka" else {"stream_options": {"include_usage": True}}
+    options = {} if form == "reka" else {STREAM_OPTIONS: {"include_usage": True}}
     return {**body, "stream": True, **options}

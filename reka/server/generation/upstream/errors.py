@@ -16,9 +16,9 @@ from reka._protocol.errors import (
     retry_after,
     status_in_stream,
 )
+from reka._protocol.responses import answer_choice
 from reka._protocol.retries import RETRY_STATUSES
 from reka.server.generation.types import GenerationError
-from reka.server.generation.upstream.responses import first_choice
 
 __all__ = ["TransientError", "error_for", "error_in_body", "error_report", "reason", "redact"]
 
@@ -73,7 +73,7 @@ def error_report(body: Any) -> Mapping[str, Any] | None:
         return None
     if body.get("error") or ("detail" in body and "choices" not in body):
         return body
-    if (choice := first_choice(body.get("choices"))) is None:
+    if (choice := answer_choice(body.get("choices"))) is None:
         return None
     if error := choice.get("error"):
         return {"error": error}

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 __all__ = ["SurrogateJoiner", "read_chunk", "read_json", "without_surrogates"]
 
@@ -33,7 +33,7 @@ def read_chunk(text: str) -> tuple[Any, bool]:
         ValueError: The text is not JSON, or is nested too deep.
     """
     try:
-        value = json.loads(text, parse_constant=_none, parse_float=_finite)
+        value = _JSON.decode(text)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deep") from error
     return value, "\\ud" in text or "\\uD" in text  # as a surrogate's escape begins
@@ -106,3 +106,6 @@ def _none(_: str) -> None:
 def _finite(text: str) -> float | None:
     number = float(text)
     return number if math.isfinite(number) else None
+
+
+_JSON: Final = json.JSONDecoder(parse_constant=_none, parse_float=_finite)

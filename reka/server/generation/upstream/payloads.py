@@ -1,20 +1,18 @@
 """Request bodies for an upstream, in OpenAI's form or in that of Reka's host. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 from reka._protocol.constants import V0_ONLY
-from reka._protocol.messages import fold_for_reka, sent_message
+from reka._protocol.forms import to_openai_tools, to_reka_tools
+from reka._protocol.messages import normalize_messages, to_reka_messages
 from reka._protocol.prompt import Passage, with_passages
 from reka._protocol.sampling import PARAMETERS
-from reka._protocol.tools import NAMED, for_reka
 from reka.errors import InvalidConversationError
 from reka.server.generation.types import GenerationError, GenerationRequest, Message
+from reka.types import Form
 
-__all__ = ["Form", "chat_request"]
-
-Form: TypeAlias = Literal["openai", "reka"]
-"""The form of requests that an upstream accepts: OpenAI's full form, or that of Reka's host."""
+__all__ = ["chat_request"]
 
 # A request's fields that both forms have under the same name. `stop` may be empty, and retrieval is this server's work.
 _APART: Final = V0_ONLY | {"stop", "retrieval_top_k"}
@@ -40,12 +38,7 @@ def chat_request(request: GenerationRequest, model: str, form: Form = "openai") 
             body[name] = value
     if request.stop:
         body["stop"] = list(request.stop)
-    if request.tools:
-        tools, choice = _TOOLS[form](request)
-        body["tools"] = tools
-        if choice is not None:
-            body["tool_choice"] = choice
-    return body
+    return body | _TOOLS[form](request.tools, request.tool_choice)
 
 
 def _openai_messages(messages: Sequence[Message]) -> list[Any]:
@@ -66,28 +59,16 @@ def _openai_part(part: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _reka_messages(messages: Sequence[Message]) -> list[Any]:
     try:
-        return [sent_message(message) for message in fold_for_reka(messages)]
+        return to_reka_messages(normalize_messages(messages))
     except InvalidConversationError as error:
         raise GenerationError(400, f"messages: {error.message}") from error
-
-
-def _openai_tools(request: GenerationRequest) -> tuple[list[Any], Any]:
-    tools = [{"type": "function", "function": dict(tool)} for tool in request.tools]
-    choice = request.tool_choice
-    if choice is not None and choice.startswith(NAMED):
-        return tools, {"type": "function", "function": {"name": choice.removeprefix(NAMED)}}
-    return tools, choice
-
-
-def _reka_tools(request: GenerationRequest) -> tuple[list[Any], Any]:
-    return for_reka(request.tools, request.tool_choice)
 
 
 _MESSAGES: Final[Mapping[Form, Callable[[Sequence[Message]], list[Any]]]] = {
     "openai": _openai_messages,
     "reka": _reka_messages,
 }
-_TOOLS: Final[Mapping[Form, Callable[[GenerationRequest], tuple[list[Any], Any]]]] = {
-    "openai": _openai_tools,
-    "reka": _reka_tools,
+_TOOLS: Final[Mapping[Form, Callable[[Sequence[Mapping[str, Any]], str | None], dict[str, Any]]]] = {
+    "openai": to_openai_tools,
+    "reka": to_reka_tools,
 }

@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from reka._protocol.messages import text_of as content_text
-from reka._protocol.usage import read_usage
+from reka._protocol.responses import answer_choice, further_fields, read_usage
 from reka.server.generation.types import GenerationResult, text_of
 from reka.server.generation.upstream.tool_calls import read_function, read_tool_call
 
 __all__ = [
     "choice_fields",
     "estimate_usage",
-    "first_choice",
     "generated_texts",
     "read_completion",
     "read_text",
@@ -34,9 +33,9 @@ def read_completion(completion: Any) -> GenerationResult:
     Raises:
         LookupError, TypeError, ValueError, AttributeError: The completion has an unexpected shape.
     """
-    choice = first_choice(completion["choices"]) or completion["choices"][0]
+    choice = answer_choice(completion["choices"]) or completion["choices"][0]
     message = choice["message"]
-    message_fields = with_reasoning_content(_further(message, _MESSAGE_FIELDS))
+    message_fields = with_reasoning_content(further_fields(message, _MESSAGE_FIELDS))
     if message.get("function_call") is not None:
         message_fields["function_call"] = read_function(message["function_call"])
     return GenerationResult(
@@ -50,14 +49,6 @@ def read_completion(completion: Any) -> GenerationResult:
         response_fields=response_fields(completion),
         usage_fields=usage_fields(completion.get("usage")),
     )
-
-
-def first_choice(choices: object) -> Mapping[str, Any] | None:
-    """Return the choice of index 0, or without an index; None if there is none. This server reads no other."""
-    for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, dict) and not choice.get("index"):
-            return choice
-    return None
 
 
 def with_reasoning_content(fields: dict[str, Any]) -> dict[str, Any]:
@@ -79,19 +70,19 @@ def generated_texts(fields: Mapping[str, Any]) -> list[str]:
 
 def choice_fields(choice: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a choice that are passed on as they are, such as `logprobs`."""
-    return _further(choice, _CHOICE_FIELDS)
+    return further_fields(choice, _CHOICE_FIELDS)
 
 
 def response_fields(response: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a response, or of a chunk of a stream, that are passed on as they are."""
-    return _further(response, _RESPONSE_FIELDS)
+    return further_fields(response, _RESPONSE_FIELDS)
 
 
 def usage_fields(usage: object) -> dict[str, Any]:
     """Return the fields of a usage besides the two counts. `total_tokens` is one if it is not the sum of them."""
     if not isinstance(usage, Mapping):
         return {}
-    fields = _further(usage, _TOKEN_COUNTS)
+    fields = further_fields(usage, _TOKEN_COUNTS)
     counts, total = read_usage(usage), usage.get("total_tokens")
     if counts is not None and total is not None and total != counts.input_tokens + counts.output_tokens:
         fields["total_tokens"] = total
@@ -116,8 +107,3 @@ def read_text(content: Any) -> str:
     if content is not None and not (isinstance(content, list) and all(isinstance(part, dict) for part in content)):
         raise TypeError("a message's content is neither text nor parts")
     return content_text(content)
-
-
-def _further(fields: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """Select the fields that are not known; null is the same as no field."""
-    return {name: value for name, value in fields.items() if name not in known and value is not None}

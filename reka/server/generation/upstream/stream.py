@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from reka._protocol.responses import answer_choice
 from reka.server.generation.types import Delta
 from reka.server.generation.upstream.lenient_json import SurrogateJoiner, without_surrogates
 from reka.server.generation.upstream.responses import (
     choice_fields,
-    first_choice,
     generated_texts,
     read_text,
     response_fields,
@@ -43,7 +43,7 @@ class StreamReader:
             LookupError, TypeError, ValueError, AttributeError: The chunk has an unexpected shape.
         """
         self.usage = chunk.get("usage") or self.usage
-        choice = first_choice(chunk.get("choices")) or {}
+        choice = answer_choice(chunk.get("choices")) or {}
         delta, of_choice, further = (
             self._delta(choice.get("delta") or {}),
             choice_fields(choice),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import uuid4
 
+from reka._protocol.responses import further_fields
 from reka.server.generation.types import ToolCall
 
 __all__ = ["ToolCallReader", "read_function", "read_function_delta", "read_tool_call"]
@@ -19,7 +20,9 @@ def read_tool_call(call: Mapping[str, Any]) -> ToolCall:
         LookupError, TypeError, ValueError, AttributeError: The call has an unexpected shape.
     """
     function = read_function(call["function"])
-    return ToolCall(_id_of(call) or _new_id(), function["name"], function["arguments"], _further(call))
+    return ToolCall(
+        _id_of(call) or _new_id(), function["name"], function["arguments"], further_fields(call, _CALL_FIELDS)
+    )
 
 
 def read_function(function: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +58,7 @@ class ToolCallReader:
         function = read_function_delta(delta.get("function") or {})
         name = function.get("name") or ""
         index = self._index(delta, name)
-        call: dict[str, Any] = {**_further(delta), "index": index, "function": function}
+        call: dict[str, Any] = {**further_fields(delta, _CALL_FIELDS), "index": index, "function": function}
         if index == len(self._names):
             self._names.append("")
             call |= {"id": self._add(delta, index), "type": delta.get("type") or "function"}
@@ -109,7 +112,3 @@ def _id_of(call: Mapping[str, Any]) -> str:
 
 def _new_id() -> str:
     return f"call_{uuid4().hex}"  # the tool's result refers to it
-
-
-def _further(call: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in call.items() if name not in _CALL_FIELDS and value is not None}

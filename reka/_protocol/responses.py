@@ -1,7 +1,7 @@
-"""Token usage in responses of any API family."""
+"""Parts of responses that all API families share: the answer's choice, token usage, further fields."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from reka.types import Usage
 
@@ -9,6 +9,19 @@ _INPUT: Final = ("prompt_tokens", "input_tokens")
 _OUTPUT: Final = ("completion_tokens", "output_tokens", "generated_tokens")
 _CACHED: Final = ("cached_tokens", "prompt_cache_hit_tokens")
 _REASONING: Final = ("reasoning_tokens",)
+
+
+def answer_choice(choices: object) -> Mapping[str, Any] | None:
+    """Return the choice of index 0, or the first without an index; None if there is none. Others are other answers."""
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and not choice.get("index"):
+            return choice
+    return None
+
+
+def further_fields(fields: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """Select the fields that are not known; null is the same as no field."""
+    return {name: value for name, value in fields.items() if name not in known and value is not None}
 
 
 def read_usage(usage: object) -> Usage | None:

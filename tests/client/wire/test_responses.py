@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import reka
-from reka._protocol.usage import read_usage
+from reka._protocol.responses import read_usage
 from tests.support.clients import KEY, Connect
 from tests.support.completions import HI, completion
 from tests.support.fake_reka import FakeReka
