@@ -227,8 +227,7 @@ def _body(response: requests.Response, request_line: str, timeout: Timeout, dead
     """Give the body as it arrives, so that one that trickles in cannot outlast the deadline."""
     raw = response.raw
     try:
-        # `stream` yields a chunked body chunk by chunk in half the time of `read1`; of any other body it waits for a
-        # full block.
+        # `stream` yields a chunked body chunk by chunk, faster than `read1`; it waits for a full block of any other.
         blocks = raw.stream(_READ_BYTES, True) if raw.chunked else iter(partial(raw.read1, _READ_BYTES, True), b"")
         for block in blocks:
             yield block

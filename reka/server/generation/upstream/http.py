@@ -94,7 +94,7 @@ class UpstreamHttp:
         self._timeout = timeout
         self._metrics = metrics
         self._session: aiohttp.ClientSession | None = None
-        # Looked up once: scanning the environment takes longer than most of the work for a request.
+        # Looked up once: aiohttp would scan environment and netrc at every request.
         self._proxy = Proxies(None, HTTP).of(self.url)
 
     async def request_json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
