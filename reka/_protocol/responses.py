@@ -26,14 +26,10 @@ def further_fields(fields: Mapping[str, Any], known: frozenset[str]) -> dict[str
 
 def read_usage(usage: object) -> Usage | None:
     """Read token counts under any server's names; None if those of input or output are missing."""
-    if not isinstance(usage, dict):
-        return None
-    input_tokens, output_tokens = _count(usage, _INPUT), _count(usage, _OUTPUT)
-    if input_tokens is None or output_tokens is None:
+    if not isinstance(usage, dict) or (totals := _totals(usage)) is None:
         return None
     return Usage(
-        input_tokens,
-        output_tokens,
+        *totals,
         _detail(usage, _CACHED, "prompt_tokens_details", "input_tokens_details"),
         _detail(usage, _REASONING, "completion_tokens_details", "output_tokens_details"),
         _cost(usage.get("cost")),
@@ -46,9 +42,15 @@ def read_turn_usage(turn: Mapping[str, object]) -> Usage | None:
     usage = read_usage(turn.get("usage"))
     if usage is not None:
         return usage
-    counts = read_usage(turn.get("metadata"))
+    metadata = turn.get("metadata")
     # No `raw`: it is not a usage object, and the response keeps it as `metadata`.
-    return None if counts is None else Usage(counts.input_tokens, counts.output_tokens)
+    totals = _totals(metadata) if isinstance(metadata, dict) else None
+    return None if totals is None else Usage(*totals)
+
+
+def _totals(fields: Mapping[str, object]) -> tuple[int, int] | None:
+    input_tokens, output_tokens = _count(fields, _INPUT), _count(fields, _OUTPUT)
+    return None if input_tokens is None or output_tokens is None else (input_tokens, output_tokens)
 
 
 def _detail(usage: Mapping[str, object], names: tuple[str, ...], *groups: str) -> int | None:

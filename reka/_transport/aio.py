@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -235,7 +235,13 @@ def _request_limits(
     if isinstance(call.body, Upload):
         limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
         return _upload_blocks(call.body, headers), limits, AbortOnError()
-    return call.body, aiohttp.ClientTimeout(sock_connect=timeout.connect), _wait_limit(timeout, end)
+    return call.body, _connect_limit(timeout.connect), _wait_limit(timeout, end)
+
+
+@lru_cache(maxsize=16)
+def _connect_limit(seconds: float) -> aiohttp.ClientTimeout:
+    """Limit connecting alone: aiohttp has more timers, and most requests share this object."""
+    return aiohttp.ClientTimeout(sock_connect=seconds)
 
 
 def _wait_limit(timeout: Timeout, end: float) -> AbstractAsyncContextManager[object]:
