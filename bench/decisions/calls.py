@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import aiohttp
 import requests
@@ -16,6 +16,7 @@ from bench.decisions.measure import Decision, Round, inside, replaced, timed
 from reka._calls.call import Call
 from reka._transport import aio, connector
 from reka._transport.connections import BoundedAdapter
+from reka._transport.wait_limits import WaitTimer
 from reka.config import Timeout
 from reka.endpoint import Server
 
@@ -97,7 +98,51 @@ async def read_every_body(
 ) -> T:
     """Stand in for `AsyncTransport._send`: await a body that came with its head, too."""
     response, head = await self._open(call, server, timeout, started)
-    return call.read(await aio._read_all(response, head, timeout, aio._end(call, timeout, started)))
+    return call.read(await aio._read_all(response, head, self._bounds(call, timeout, started)))
+
+
+class TimerOfWait:
+    """Stand in for `WaitLimit`: limit one wait by `asyncio.timeout`, whose coroutines never suspend."""
+
+    def __init__(self, seconds: float) -> None:
+        self._timeout = cast("Any", asyncio).timeout(seconds)  # not on every Python that is supported
+
+    def __enter__(self) -> None:
+        with suppress(StopIteration):
+            self._timeout.__aenter__().send(None)
+
+    def __exit__(self, *error: Any) -> None:
+        with suppress(StopIteration):
+            self._timeout.__aexit__(*error).send(None)
+
+
+class InstantSession:
+    """Stand in for aiohttp's session: a response is there at once, so that only our own work is timed."""
+
+    closed = False
+
+    async def request(self, *_: object, **__: object) -> "InstantSession":
+        """Return a response."""
+        return self
+
+    status = 200
+    headers: Final = {"Content-Type": "application/json"}
+
+    @property
+    def content(self) -> "InstantSession":
+        """The body's reader."""
+        return self
+
+    def is_eof(self) -> bool:
+        """Whether all of it is here."""
+        return True
+
+    def exception(self) -> None:
+        """Return the error that broke it: none."""
+
+    def read_nowait(self) -> bytes:
+        """Return the body."""
+        return b'{"type": "model", "text": "Hello"}'
 
 
 async def decisions() -> AsyncGenerator[Decision, None]:
@@ -110,7 +155,7 @@ async def decisions() -> AsyncGenerator[Decision, None]:
             session = await stack.enter_async_context(async_environment_session())
             for decision in _of_sessions(url, client, reka.AsyncReka(KEY, url, session=session)):
                 yield decision
-            for decision in _of_waits(client):
+            for decision in _of_waits(client, reka.AsyncReka(KEY, url, session=cast("Any", InstantSession()))):
                 yield decision
 
 
@@ -131,10 +176,17 @@ def _of_sessions(url: str, client: reka.AsyncReka, with_environment: reka.AsyncR
     yield Decision("one session per event loop", ASYNC, session_per_call(url), once)
 
 
-def _of_waits(client: reka.AsyncReka) -> Iterator[Decision]:
+def _of_waits(client: reka.AsyncReka, instant: reka.AsyncReka) -> Iterator[Decision]:
     once, many = one_at_a_time_async(client), concurrent(client)
-    for name, context in (
-        ("a body that came with its head is not awaited", partial(replaced, aio.AsyncTransport, _send=read_every_body)),
-    ):
-        yield Decision(name, ASYNC, inside(context, once), once)
-        yield Decision(name, CONCURRENT, inside(context, many), many)
+    name, without = (
+        "a body that came with its head is not awaited",
+        partial(replaced, aio.AsyncTransport, _send=read_every_body),
+    )
+    yield Decision(name, ASYNC, inside(without, once), once)
+    yield Decision(name, CONCURRENT, inside(without, many), many)
+    name, without = (
+        "one timer for the waits of an event loop",
+        partial(replaced, WaitTimer, limit=staticmethod(TimerOfWait)),
+    )
+    alone = concurrent(instant)
+    yield Decision(name, f"{ASYNC}, aiohttp apart", inside(without, alone), alone)

@@ -3,11 +3,10 @@
 import asyncio
 import math
 import ssl
-import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import replace
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -23,6 +22,7 @@ from reka._transport.connector import AbortOnError, new_session
 from reka._transport.multipart import multipart_body
 from reka._transport.retry import Limits, NotConnectedError
 from reka._transport.settings import TransportSettings
+from reka._transport.wait_limits import WaitLimit, WaitTimer
 from reka._transport.watch import UploadWatchdog
 from reka._wire.failures import error_for
 from reka._wire.redirects import redirect_target
@@ -31,11 +31,6 @@ from reka.config import Timeout
 from reka.endpoint import Server
 from reka.errors import APIConnectionError, APITimeoutError, RekaError, StreamInterruptedError, UnexpectedResponseError
 from reka.types import StreamEvent
-
-if sys.version_info >= (3, 11):
-    from asyncio import timeout as time_limit
-else:
-    from async_timeout import timeout as time_limit  # pyright: ignore[reportMissingImports]  # not for this Python
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -93,7 +88,7 @@ class AsyncTransport:
         if response.content.is_eof() and response.content.exception() is None:
             # The whole body arrived with the head, and the connection has been released already.
             return call.read(Reply(head.status, head.headers, response.content.read_nowait(), head.request_line))
-        return call.read(await _read_all(response, head, timeout, _end(call, timeout, started)))
+        return call.read(await _read_all(response, head, self._bounds(call, timeout, started)))
 
     async def _upload(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
         assert isinstance(call.body, Upload)
@@ -105,23 +100,23 @@ class AsyncTransport:
         self, call: StreamCall, server: Server, timeout: Timeout, started: float
     ) -> AsyncGenerator[StreamEvent, None]:
         response, reply = await self._open(call, server, timeout, started)
-        end = started + timeout.total
+        bounds = self._bounds(call, timeout, started)
         if not is_event_stream(reply):
-            return _iterate(call.read(await _read_all(response, reply, timeout, end)))
+            return _iterate(call.read(await _read_all(response, reply, bounds)))
         decoder = call.decoder(reply)
-        block = partial(_block, response, reply, timeout, end)
+        block = partial(_block, response, reply, bounds)
         try:
             events: list[StreamEvent] = []
             while not events and not decoder.is_done and (received := await block(_FIRST_BYTES)):
                 events = decoder.feed(received)
             if not events:
                 events = decoder.finish()
-                await _drain(response)
+                await _drain(response, bounds)
                 return _iterate(events)
         except BaseException:
             response.close()
             raise
-        return _events(response, block, decoder, events)
+        return _events(response, bounds, block, decoder, events)
 
     async def _open(
         self, call: Call[Any], server: Server, timeout: Timeout, started: float
@@ -132,7 +127,7 @@ class AsyncTransport:
             response, head = await self._exchange(call, url, server, timeout, started)
             if 200 <= head.status < 300:
                 return response, head
-            reply = await _read_all(response, head, timeout, _end(call, timeout, started))
+            reply = await _read_all(response, head, self._bounds(call, timeout, started))
             target = redirect_target(reply, call.method, url)
             if target is None:
                 raise error_for(reply, call.errors)
@@ -148,10 +143,10 @@ class AsyncTransport:
         if ours is None or (ours.session.closed and self._given is None):
             ours = await self._open_session()
         headers = self._settings.request_headers(call, server.api_key, _LIBRARY)
-        end = _end(call, timeout, started)
-        body, limits, bound = _request_limits(call, headers, timeout, end)
+        bounds = _Bounds(ours.timer, timeout, _end(call, timeout, started))
+        body, limits, bound = _request_limits(call, headers, bounds)
         try:
-            async with bound:
+            with bound:
                 response = await ours.session.request(
                     call.method,
                     URL(url, encoded=True),
@@ -163,7 +158,7 @@ class AsyncTransport:
                     ssl=self._context() if url.startswith("https:") else True,
                 )
         except _FAILURES as error:
-            known = _connection_error(error, request_line, timeout, end)
+            known = _connection_error(error, request_line, bounds)
             self._settings.observe(call, begun, None, None, type(known).__name__)
             _forget_headers(error)
             raise known from error
@@ -182,6 +177,11 @@ class AsyncTransport:
         opened = self._by_loop[loop] = _LoopSession(self._given, lambda: self._by_loop.pop(loop, None))
         await opened.keep()
         return opened
+
+    def _bounds(self, call: Call[Any], timeout: Timeout, started: float) -> "_Bounds":
+        ours = self._by_loop.get(asyncio.get_running_loop())
+        timer = WaitTimer() if ours is None else ours.timer  # there is none if the client was closed meanwhile
+        return _Bounds(timer, timeout, _end(call, timeout, started))
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
@@ -205,6 +205,7 @@ class _LoopSession:
         self._is_own = given is None
         self._on_close = on_close
         self.session = new_session() if given is None else given
+        self.timer = WaitTimer()
         self._keeper = self._close_at_loop_end()
 
     async def keep(self) -> None:
@@ -228,26 +229,35 @@ class _LoopSession:
                 await asyncio.sleep(0)  # a socket closes in the loop's next iteration, which may be its last
 
 
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """How long the waits of one call may take."""
+
+    timer: WaitTimer
+    timeout: Timeout
+    end: float
+    """Deadline of the call, by `time.monotonic`."""
+
+    def of_wait(self) -> WaitLimit:
+        """Limit one wait for the server: by the longest silence and by the deadline of the call."""
+        return self.timer.limit(min(self.timeout.read, self.end - time.monotonic()))
+
+
 def _request_limits(
-    call: Call[Any], headers: dict[str, str], timeout: Timeout, end: float
-) -> tuple[Any, aiohttp.ClientTimeout, AbstractAsyncContextManager[object]]:
+    call: Call[Any], headers: dict[str, str], bounds: _Bounds
+) -> tuple[Any, aiohttp.ClientTimeout, AbstractContextManager[None]]:
     """Body of a request, the limits left to aiohttp's timers, and the context manager of the other limits."""
+    timeout = bounds.timeout
     if isinstance(call.body, Upload):
         limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
         return _upload_blocks(call.body, headers), limits, AbortOnError()
-    return call.body, _connect_limit(timeout.connect), _wait_limit(timeout, end)
+    return call.body, _connect_limit(timeout.connect), bounds.of_wait()
 
 
 @lru_cache(maxsize=16)
 def _connect_limit(seconds: float) -> aiohttp.ClientTimeout:
     """Limit connecting alone: aiohttp has more timers, and most requests share this object."""
     return aiohttp.ClientTimeout(sock_connect=seconds)
-
-
-def _wait_limit(timeout: Timeout, end: float) -> AbstractAsyncContextManager[object]:
-    """Limit one wait for the server: by the longest silence and by the deadline of the call."""
-    limit: AbstractAsyncContextManager[object] = time_limit(min(timeout.read, end - time.monotonic()))
-    return limit
 
 
 def _end(call: Call[Any], timeout: Timeout, started: float) -> float:
@@ -268,22 +278,22 @@ def _upload_blocks(upload: Upload, headers: dict[str, str]) -> AsyncIterator[byt
     return read()
 
 
-async def _read_all(response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float) -> Reply:
+async def _read_all(response: aiohttp.ClientResponse, head: Reply, bounds: _Bounds) -> Reply:
     """Read the rest of a response and release its connection."""
     blocks = []
     async with response:
-        while block := await _block(response, head, timeout, end, _READ_BYTES):
+        while block := await _block(response, head, bounds, _READ_BYTES):
             blocks.append(block)
     return Reply(head.status, head.headers, b"".join(blocks), head.request_line)
 
 
-async def _block(response: aiohttp.ClientResponse, head: Reply, timeout: Timeout, end: float, most: int) -> bytes:
+async def _block(response: aiohttp.ClientResponse, head: Reply, bounds: _Bounds, most: int) -> bytes:
     """Return the next bytes of the body; none at its end."""
     try:
-        async with _wait_limit(timeout, end):
+        with bounds.of_wait():
             return await response.content.read(most)
     except _FAILURES as error:
-        raise _connection_error(error, head.request_line, timeout, end) from error
+        raise _connection_error(error, head.request_line, bounds) from error
 
 
 async def _iterate(events: list[StreamEvent]) -> AsyncGenerator[StreamEvent, None]:
@@ -293,6 +303,7 @@ async def _iterate(events: list[StreamEvent]) -> AsyncGenerator[StreamEvent, Non
 
 async def _events(
     response: aiohttp.ClientResponse,
+    bounds: _Bounds,
     block: Callable[[int], Awaitable[bytes]],
     decoder: Decoder,
     first: list[StreamEvent],
@@ -312,25 +323,26 @@ async def _events(
             raise interrupted from error
         for event in decoder.finish():
             yield event
-        await _drain(response)
+        await _drain(response, bounds)
     finally:
         response.close()
 
 
-async def _drain(response: aiohttp.ClientResponse) -> None:
+async def _drain(response: aiohttp.ClientResponse, bounds: _Bounds) -> None:
     """Read the end of a stream that is whole, if it comes at once: only then can its connection be used again."""
     with suppress(*_FAILURES):
-        async with time_limit(_DRAIN_SECONDS):
+        with bounds.timer.limit(_DRAIN_SECONDS):
             await response.read()
         response.release()
 
 
-def _connection_error(error: BaseException, request_line: str, timeout: Timeout, end: float) -> RekaError:
+def _connection_error(error: BaseException, request_line: str, bounds: _Bounds) -> RekaError:
     """The error of ours that one of aiohttp's stands for."""
+    timeout = bounds.timeout
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return NotConnectedError(f"{request_line}: no connection within {timeout.connect:g} s")
     if isinstance(error, asyncio.TimeoutError):
-        limit = timeout.read if time.monotonic() < end else timeout.total
+        limit = timeout.read if time.monotonic() < bounds.end else timeout.total
         return APITimeoutError(f"{request_line}: no answer within {limit:g} s")
     if isinstance(error, aiohttp.ClientConnectorSSLError | aiohttp.ClientConnectorCertificateError | ssl.SSLError):
         return NotConnectedError(f"{request_line}: TLS failed ({error}); own CA: set REQUESTS_CA_BUNDLE to its file")

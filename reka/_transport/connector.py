@@ -24,7 +24,7 @@ def new_session() -> aiohttp.ClientSession:
 
 
 class AbortOnError:
-    """Asynchronous context manager that aborts the connection of a failed or cancelled request.
+    """Context manager that aborts the connection of a failed or cancelled request.
 
     aiohttp only closes it: a socket with pending bytes stays open until the server has read them.
     """
@@ -32,10 +32,10 @@ class AbortOnError:
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         _ABORT.set(self)
 
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         _ABORT.set(None)
         if kind is not None and self._transport is not None:
             self._transport.abort()
