@@ -9,6 +9,7 @@ _INPUT: Final = ("prompt_tokens", "input_tokens")
 _OUTPUT: Final = ("completion_tokens", "output_tokens", "generated_tokens")
 _CACHED: Final = ("cached_tokens", "prompt_cache_hit_tokens")
 _REASONING: Final = ("reasoning_tokens",)
+_TOTALS: Final = frozenset({*_INPUT, *_OUTPUT, "total_tokens"})
 
 
 def answer_choice(choices: object) -> Mapping[str, Any] | None:
@@ -28,6 +29,8 @@ def read_usage(usage: object) -> Usage | None:
     """Read token counts under any server's names; None if those of input or output are missing."""
     if not isinstance(usage, dict) or (totals := _totals(usage)) is None:
         return None
+    if usage.keys() <= _TOTALS:  # as most servers send it
+        return Usage(*totals, raw=usage)
     return Usage(
         *totals,
         _detail(usage, _CACHED, "prompt_tokens_details", "input_tokens_details"),
