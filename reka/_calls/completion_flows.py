@@ -10,7 +10,7 @@ from reka._calls.flow import Flow
 from reka._calls.nonempty import EmptyStreamError
 from reka._inputs.chat_request import ChatRequest
 from reka._protocol.forms import may_refuse_form, other_form, refuses_stream_options, reveals_form, written_differently
-from reka.errors import APIStatusError, InsufficientBalanceError, RekaError
+from reka.errors import APIStatusError, RekaError
 from reka.types import ChatCompletion, Form
 
 
@@ -76,8 +76,7 @@ def _in_either_form(
 def _may_help(error: APIStatusError, request: ChatRequest, capabilities: ServerCapabilities) -> bool:
     return (
         capabilities.form == "auto"
-        and not isinstance(error, InsufficientBalanceError)
-        and may_refuse_form(error.status_code, error.code)
+        and may_refuse_form(error.status_code, error.code, error.message, request.model)
         and (
             written_differently(request.messages, request.v1_fields.get("tools") or ())
             or refuses_stream_options(error.message)

@@ -1,7 +1,6 @@
 """Models that a server does not have: another one for the default, a list of names for the caller's."""
 
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -11,18 +10,11 @@ from reka._calls import endpoints
 from reka._calls.capabilities import ServerCapabilities
 from reka._calls.flow import Flow
 from reka._inputs.chat_request import ChatRequest
-from reka._protocol.errors import ENDPOINT_MISSING
+from reka._protocol.errors import ENDPOINT_MISSING, is_missing_model
 from reka.errors import APIStatusError, RekaError
 from reka.types import ChatCompletion
 
 _LOG: Final = logging.getLogger("reka")
-_STATUSES: Final = frozenset({400, 404, 422})
-_NO_SUCH_MODEL: Final = re.compile(
-    r"(no|unknown|invalid|unsupported)\b.{0,20}\bmodel\b"
-    r"|\bmodel\b.{0,200}\b(not found|not exist|unknown|not available|no access)",
-    re.IGNORECASE | re.DOTALL,
-)
-_MODEL_CODES: Final = frozenset({"model_not_found", "model_not_available"})
 _NAMES_SHOWN: Final = 10
 _LIKE: Final = 0.6
 """Likeness of two names above which one may be meant for the other."""
@@ -35,11 +27,7 @@ def lacks_model(error: APIStatusError, model: str | None) -> bool:
         error: The error of a chat.
         model: Name of the model; None for any.
     """
-    if error.status_code not in _STATUSES:
-        return False
-    if error.code in _MODEL_CODES:
-        return True
-    return (model is None or model in error.message) and bool(_NO_SUCH_MODEL.search(error.message))
+    return is_missing_model(error.status_code, error.code, error.message, model)
 
 
 def list_models(*, v1_first: bool = False) -> Flow[list[str]]:

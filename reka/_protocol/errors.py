@@ -35,6 +35,14 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
 }
 """Codes of OpenAI's API, with the status of each: its types do not always say as much."""
 
+_MODEL_STATUSES: Final = frozenset({400, 404, 422})
+_MODEL_CODES: Final = frozenset({"model_not_found", "model_not_available"})
+_NO_SUCH_MODEL: Final = re.compile(
+    r"\b(no|unknown|invalid|unsupported)(\s+(such|value|access|endpoints?|found|for|to|the|chat|language))*\W+model\b"
+    r"|\bmodel\b.{0,200}\b(not found|not exist|unknown|not available|no access)",
+    re.IGNORECASE | re.DOTALL,
+)
+
 _TYPE_OF_STATUS: Final = {status: kind for kind, status in reversed(tuple(STATUS_OF_TYPE.items()))}
 _LONGEST_DETAIL: Final = 1000
 
@@ -57,6 +65,22 @@ def status_in_stream(event: Mapping[str, Any]) -> int:
 def is_no_balance(code: str | None, message: str) -> bool:
     """Whether an error reports an account without balance, where retrying does not help."""
     return code == NO_BALANCE or NO_BALANCE in message
+
+
+def is_missing_model(status: int | None, code: str | None, message: str, model: str | None) -> bool:
+    """Whether the error of a chat says that the server does not have a model.
+
+    Args:
+        status: Status of the response; None if the error came in one with a success status.
+        code: Error code; None if there is none.
+        message: The server's own words.
+        model: Name of the model; None for any.
+    """
+    if status not in _MODEL_STATUSES:
+        return False
+    if code in _MODEL_CODES:
+        return True
+    return (model is None or model in message) and bool(_NO_SUCH_MODEL.search(message))
 
 
 def detail(body: bytes) -> str:

@@ -7,6 +7,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from reka._protocol.errors import is_missing_model, is_no_balance
 from reka._protocol.media import MEDIA_KINDS
 from reka._protocol.messages import sent_message, to_reka_messages
 from reka._protocol.tools import NAMED, for_reka
@@ -49,9 +50,21 @@ def refuses_stream_options(message: str) -> bool:
     return STREAM_OPTIONS in message
 
 
-def may_refuse_form(status: int | None, code: str | None) -> bool:
-    """Whether an error status can mean that the host does not accept the form of the request."""
-    return status in _REFUSALS and code != _TOO_LONG
+def may_refuse_form(status: int | None, code: str | None, message: str, model: str) -> bool:
+    """Whether an error can mean that the host does not accept the form of the request.
+
+    Args:
+        status: Status of the response; None if the error came in one with a success status.
+        code: Error code; None if there is none.
+        message: The host's own words.
+        model: Name of the model that the request was for.
+    """
+    return (
+        status in _REFUSALS
+        and code != _TOO_LONG
+        and not is_no_balance(code, message)
+        and not is_missing_model(status, code, message, model)
+    )
 
 
 def to_openai_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

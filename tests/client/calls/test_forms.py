@@ -48,7 +48,18 @@ def test_what_both_forms_write_alike_is_sent_once(client: reka.Reka, fake: FakeR
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(400, "context_length_exceeded"), (401, None), (403, None), (413, None), (429, "P001"), (404, "model_not_found")],
+    [
+        (400, "context_length_exceeded"),
+        (400, "P001"),
+        (400, "model_not_found"),
+        (401, None),
+        (403, None),
+        (404, "model_not_found"),
+        (413, None),
+        (422, "model_not_available"),
+        (429, None),
+        (429, "P001"),
+    ],
 )
 def test_no_other_error_is_taken_for_a_refused_form(
     connect: Connect, fake: FakeReka, status: int, code: str | None

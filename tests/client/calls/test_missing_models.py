@@ -5,6 +5,7 @@ import logging
 import pytest
 
 import reka
+from reka._protocol.errors import is_missing_model
 from tests.support.clients import KEY, Connect
 from tests.support.completions import HI, completion
 from tests.support.fake_reka import FakeReka
@@ -72,6 +73,42 @@ def test_if_the_models_cannot_be_listed_the_first_error_stays(connect: Connect, 
         pytest.raises(reka.NotFoundError, match="no model reka-flash"),
     ):
         client.complete(HI)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (404, None, "there is no model m-1"),
+        (404, None, "The model `m-1` does not exist or you do not have access to it."),
+        (400, None, "There is no model 'm-1': this server has reka-flash"),
+        (400, None, "m-1: no such model"),
+        (400, None, "Unknown model: m-1"),
+        (400, None, "Invalid value for 'model': m-1"),
+        (422, None, "model m-1 not found, try pulling it first"),
+        (404, None, "You have no access to the model m-1"),
+        (400, "model_not_found", "which?"),
+    ],
+)
+def test_an_error_names_the_model_as_missing_by_its_code_or_its_words(
+    status: int, code: str | None, message: str
+) -> None:
+    assert is_missing_model(status, code, message, "m-1")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (404, None, "Not Found"),
+        (404, None, "there is no model m-2"),
+        (400, None, "Unsupported role system for model m-1"),
+        (400, None, "Unknown tool_choice of model m-1"),
+        (403, "model_not_found", "there is no model m-1"),
+        (500, None, "there is no model m-1"),
+        (None, "model_not_found", "there is no model m-1"),
+    ],
+)
+def test_another_error_does_not_name_the_model_as_missing(status: int | None, code: str | None, message: str) -> None:
+    assert not is_missing_model(status, code, message, "m-1")
 
 
 @pytest.mark.parametrize("by", ["attribute", "environment"])
