@@ -34,7 +34,7 @@ _UpstreamKeyEnv = Annotated[
 ]
 _UpstreamApi = Annotated[
     str | None,
-    typer.Option(metavar="FORM", help="Form of the upstream's requests: openai or reka. Default: by its address."),
+    typer.Option(metavar="FORM", help="Form of the upstream's requests: openai or reka. Default: finds out which."),
 ]
 _UpstreamRetries = Annotated[
     int | None, typer.Option(metavar="TIMES", help="Retries of a failed request to the upstream. Default: 2.")

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     upstream_key_env: str | None = None
     """Name of the environment variable with the upstream's API key; None if it needs none."""
     upstream_api: Literal["auto", "openai", "reka"] = "auto"
-    """Form of requests that the upstream accepts: OpenAI's, or that of Reka's host; `auto` chooses by the address."""
+    """Form of requests that the upstream accepts: OpenAI's, or that of Reka's host in 2025; `auto` finds out which."""
     upstream_retries: int = Field(default=2, ge=0, le=10)
     """Maximum number of retries when the upstream is busy, fails or is unreachable, before any part of a response."""
     upstream_concurrency: int = Field(default=512, ge=1)

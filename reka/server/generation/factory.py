@@ -32,7 +32,7 @@ def make_backend(settings: Settings, embedder: Embedder, limiter: ConcurrencyLim
         settings.upstream,
         model=settings.upstream_model,
         key=settings.upstream_key,
-        form=None if settings.upstream_api == "auto" else settings.upstream_api,
+        form=settings.upstream_api,
         count_tokens=embedder.count_tokens,
         limiter=limiter,
         retries=settings.upstream_retries,

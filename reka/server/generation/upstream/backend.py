@@ -1,17 +1,13 @@
 """The chat backend that forwards requests to an upstream: any server with OpenAI's chat API, or Reka's own."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, nullcontext, suppress
-from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 
 import aiohttp
 
-from reka._protocol.addresses import is_reka_host
 from reka._protocol.forms import STREAM_OPTIONS
-from reka._protocol.responses import read_usage
-from reka._protocol.sse import DONE, ServerSentEvent
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.types import (
     AnswerStream,
@@ -22,32 +18,25 @@ from reka.server.generation.types import (
     GenerationResult,
     stream_result,
 )
-from reka.server.generation.upstream.http import UpstreamHttp, sse_events
-from reka.server.generation.upstream.lenient_json import read_chunk
+from reka.server.generation.upstream.chat import EmptyStreamError, UpstreamChat, has_tokens
+from reka.server.generation.upstream.forms import UpstreamForms
+from reka.server.generation.upstream.http import UpstreamHttp
 from reka.server.generation.upstream.models import ModelList
 from reka.server.generation.upstream.payloads import chat_request
-from reka.server.generation.upstream.responses import estimate_usage, generated_texts, read_completion, usage_fields
-from reka.server.generation.upstream.stream import StreamReader
 from reka.server.metrics import Metrics
-from reka.types import Form
+from reka.types import Form, FormChoice
 
 __all__ = ["UpstreamBackend"]
+
+T = TypeVar("T")
+
+_OpenStream: TypeAlias = tuple[list[Delta | Finish], AnswerStream]
+"""The events that have been read of a stream, and the stream."""
 
 CHECK_TIMEOUT: Final = 3.0
 """Seconds within which a ready upstream lists its models (ours)."""
 
-_CHAT_PATH: Final = "/chat/completions"
 _UNLIMITED: Final = 1_000_000
-_TOKEN_FIELDS: Final = ("content", "tool_calls", "reasoning_content", "function_call", "refusal")
-"""Fields of a delta that contain generated tokens."""
-
-_SHAPE_ERRORS: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-"""Exceptions raised while reading a response of an unexpected shape."""
-
-
-def form_of(url: str) -> Form:
-    """Return the form of requests that an upstream accepts: Reka's own host supports less than OpenAI's API."""
-    return "reka" if is_reka_host(url) else "openai"
 
 
 class UpstreamBackend:
@@ -58,7 +47,7 @@ class UpstreamBackend:
         model: Name of the model at the upstream that answers all requests; None for the one that a request names, or
             the first one that the upstream lists if it lists no model of that name.
         key: API key for the upstream; None if it needs none. It is sent nowhere else and never shown.
-        form: Form of requests that the upstream accepts; None to choose it by the address.
+        form: Form of requests that the upstream accepts; `auto` finds it out.
         count_tokens: Counts tokens if the upstream reports no usage.
         limiter: Limits concurrent requests; None for no limit.
         retries: Maximum number of retries while no part of a response has arrived.
@@ -76,7 +65,7 @@ class UpstreamBackend:
         *,
         model: str | None = None,
         key: str | None = None,
-        form: Form | None = None,
+        form: FormChoice = "auto",
         count_tokens: Callable[[str], int],
         limiter: ConcurrencyLimiter | None = None,
         retries: int = 0,
@@ -91,8 +80,8 @@ class UpstreamBackend:
         self._http = UpstreamHttp(address, key=key, retries=retries, timeout=timeout, metrics=self._metrics)
         self._model = model
         self._models = ModelList(lambda: self._http.request_json("GET", "/models"), self._http.url)
-        self._form: Form = form or form_of(self._http.url)
-        self._count_tokens = count_tokens
+        self._forms = UpstreamForms(form)
+        self._chat = UpstreamChat(self._http, count_tokens)
         self._limiter = limiter or ConcurrencyLimiter(_UNLIMITED, 0, 0)
 
     @property
@@ -130,9 +119,9 @@ class UpstreamBackend:
                 (400), or its response is not a chat completion (502).
         """
         async with self._limiter.slot():
-            body = chat_request(request, await self._model_name(request), self._form)
+            model = await self._model_name(request)
             with self._metrics.time_generation():
-                return await self._to_result(await self._http.request_json("POST", _CHAT_PATH, body), body)
+                return await self._complete(request, model)
 
     async def stream(self, request: GenerationRequest) -> AnswerStream:
         """Request a completion and forward it as it arrives. It is only retried before its first event.
@@ -140,14 +129,19 @@ class UpstreamBackend:
         Raises:
             GenerationError: See `generate`; also if the stream is interrupted (502) or falls silent (504).
         """
-        if self._form == "reka" and request.tools:
-            # Reka's host streams an empty response to a request with tools (observed).
-            stream = stream_result(await self.generate(request))
-        else:
-            stream = self._stream(request)
-        async with aclosing(stream):
-            async for event in stream:
-                yield event
+        async with self._limiter.slot():
+            model = await self._model_name(request)
+            with self._metrics.time_generation() as first_token:
+                first, stream = await self._open(request, model)
+                async with aclosing(stream):
+                    if any(map(has_tokens, first)):
+                        first_token()
+                    for event in first:
+                        yield event
+                    async for event in stream:
+                        if has_tokens(event):
+                            first_token()
+                        yield event
 
     async def check(self) -> None:
         """Check that the upstream lists its models.
@@ -171,69 +165,54 @@ class UpstreamBackend:
         models = self._models.known or await self._models.get()
         return request.model if request.model in models else next(iter(models))
 
-    async def _stream(self, request: GenerationRequest) -> AnswerStream:
-        async with self._limiter.slot():
-            body = chat_request(request, await self._model_name(request), self._form)
-            with self._metrics.time_generation() as first_token:
-                async with (
-                    self._http.stream(_CHAT_PATH, _stream_body(body, self._form)) as response,
-                    aclosing(await self._response_stream(response, body)) as stream,
-                ):
-                    async for event in stream:
-                        if isinstance(event, Delta) and any(event.fields.get(name) for name in _TOKEN_FIELDS):
-                            first_token()
-                        yield event
+    async def _complete(self, request: GenerationRequest, model: str) -> GenerationResult:
+        async def send(form: Form) -> GenerationResult:
+            return await self._chat.complete(chat_request(request, model, form))
 
-    async def _response_stream(self, response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> AnswerStream:
-        if "json" in response.headers.get("Content-Type", ""):  # the upstream does not stream
-            return stream_result(await self._to_result(await self._http.read_json(response), body))
-        return self._read_stream(response, body)
+        return await self._in_either_form(request, model, send)
 
-    async def _read_stream(self, response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> AnswerStream:
-        reader = StreamReader()
-        is_done = False
-        async with aclosing(sse_events(response)) as events:
-            async for event in events:
-                if event.data == DONE:
-                    is_done = True
-                    break
-                if (delta := self._read_event(reader, event)) is not None:
-                    yield delta
-        finish_reason = reader.end() if is_done else reader.finish_reason
-        if finish_reason is None:
-            raise GenerationError(502, f"the upstream {self._http.url} ended its response before it was complete")
-        if (rest := reader.rest()) is not None:
-            yield rest
-        counts = await self._token_counts(reader.usage, body, reader.texts)
-        yield Finish(finish_reason, *counts, usage_fields(reader.usage))
+    async def _open(self, request: GenerationRequest, model: str) -> _OpenStream:
+        async def send(form: Form) -> _OpenStream:
+            if request.tools and not self._forms.streams_tools(form, model):
+                return [], stream_result(await self._chat.complete(chat_request(request, model, form)))
+            body = _stream_body(chat_request(request, model, form), form)
+            return await _begin(self._chat.stream(body, refuse_empty=bool(request.tools)), bool(request.tools))
 
-    def _read_event(self, reader: StreamReader, event: ServerSentEvent) -> Delta | None:
-        if event.event == "error":
-            raise self._http.error_in_event(event.data)
         try:
-            chunk, may_have_surrogates = read_chunk(event.data)
-            self._http.check_for_error(chunk)
-            return reader.read(chunk, may_have_surrogates=may_have_surrogates)
-        except _SHAPE_ERRORS as error:
-            raise self._http.unreadable_response() from error
+            return await self._in_either_form(request, model, send)
+        except EmptyStreamError:
+            result = await self._complete(request, model)
+        if result.text or result.tool_calls:
+            self._forms.learn_empty_stream(model)
+        return [], stream_result(result)
 
-    async def _to_result(self, completion: Any, body: Mapping[str, Any]) -> GenerationResult:
+    async def _in_either_form(self, request: GenerationRequest, model: str, send: Callable[[Form], Awaitable[T]]) -> T:
+        """Send a request in one form and, if the upstream refuses that, once in the other."""
         try:
-            result = read_completion(completion)
-            usage = completion.get("usage")
-        except _SHAPE_ERRORS as error:
-            raise self._http.unreadable_response() from error
-        calls = [call.nested() for call in result.tool_calls]
-        texts = generated_texts({"content": result.text, "tool_calls": calls, **result.message_fields})
-        input_tokens, output_tokens = await self._token_counts(usage, body, texts)
-        return replace(result, input_tokens=input_tokens, output_tokens=output_tokens)
+            return await send(self._forms.of(model))
+        except GenerationError as error:
+            other = self._forms.after(error, request, model)
+            if other is None:
+                raise
+            refusal = error
+        try:
+            answer = await send(other)
+        except EmptyStreamError:
+            raise
+        except GenerationError:
+            raise refusal from None
+        self._forms.learn(other, request, model)
+        return answer
 
-    async def _token_counts(self, usage: Any, body: Mapping[str, Any], texts: Sequence[str]) -> tuple[int, int]:
-        """Return the numbers of input and output tokens: as the upstream reports them, else as counted here."""
-        reported = read_usage(usage)
-        if reported is None:
-            return await asyncio.to_thread(estimate_usage, self._count_tokens, body, texts)  # counting takes a while
-        return reported.input_tokens, reported.output_tokens
+
+async def _begin(stream: AnswerStream, may_be_empty: bool) -> _OpenStream:
+    """Read a stream's first event; of one that may be empty, all until its first token or its end."""
+    first: list[Delta | Finish] = []
+    async for event in stream:
+        first.append(event)
+        if not may_be_empty or has_tokens(event):
+            break
+    return first, stream
 
 
 def _stream_body(body: Mapping[str, Any], form: Form) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from reka._protocol.responses import answer_choice
 from reka._protocol.retries import RETRY_STATUSES
 from reka.server.generation.types import GenerationError
 
-__all__ = ["TransientError", "error_for", "error_in_body", "error_report", "reason", "redact"]
+__all__ = ["RefusedRequestError", "TransientError", "error_for", "error_in_body", "error_report", "reason", "redact"]
 
 LONGEST_DETAIL: Final = 500
 """Characters after which an upstream's error message is truncated."""
@@ -31,6 +31,22 @@ _MODEL_FAILED: Final = {"error": {"message": "the model failed, and its server d
 
 class TransientError(GenerationError):
     """An error that a retry may resolve."""
+
+
+class RefusedRequestError(GenerationError):
+    """The upstream refuses a request for what it contains.
+
+    Args:
+        detail: See `GenerationError`.
+        code: See `GenerationError`.
+        upstream_status: Status of the upstream's response.
+        reason: The upstream's own words.
+    """
+
+    def __init__(self, detail: str, code: str | None, upstream_status: int, reason: str) -> None:
+        super().__init__(400, detail, None, code)
+        self.upstream_status = upstream_status
+        self.reason = reason
 
 
 def error_for(status: int, headers: Mapping[str, str], data: bytes, url: str, key: str | None) -> GenerationError:
@@ -59,7 +75,7 @@ def error_for(status: int, headers: Mapping[str, str], data: bytes, url: str, ke
         case 408 | 504:
             return kind(504, f"the upstream {url} did not answer in time ({cause})", wait, code)
         case _ if status in _REQUEST_ERRORS:
-            return GenerationError(400, f"the upstream {url} refuses the request ({cause})", None, code)
+            return RefusedRequestError(f"the upstream {url} refuses the request ({cause})", code, status, message)
         case _:
             return kind(502, f"the upstream {url} answers with an error ({cause})", wait, code)
 
