@@ -23,7 +23,7 @@ from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._transport.aio import AsyncTransport
 from reka._transport.retry import Limits
-from reka._transport.steps import perform_async
+from reka._transport.steps import FlowClock, perform_async
 from reka._wire.completions import ChatEvents, as_chat_event, as_events
 from reka._wire.documented import as_turn
 from reka.base_client import BaseClient
@@ -273,5 +273,5 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
     def _drive(
         self, flow: Callable[[ServerCapabilities], Flow[T]], server: endpoint.Server, limits: Limits
     ) -> Awaitable[T]:
-        perform = partial(perform_async, self._transport, server, limits)
+        perform = partial(perform_async, self._transport, server, limits, FlowClock())
         return drive_async(flow(self._capabilities_of(server)), perform)

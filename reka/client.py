@@ -21,7 +21,7 @@ from reka._calls.model_flows import list_models
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._transport.retry import Limits
-from reka._transport.steps import perform
+from reka._transport.steps import FlowClock, perform
 from reka._transport.sync import SyncTransport
 from reka._wire.completions import ChatEvents, as_chat_event, as_events
 from reka._wire.documented import as_turn
@@ -392,4 +392,6 @@ class Reka(DatasetMethods, BaseClient):
         return self._drive(flow, endpoint.current_server(self._api_key, self._base_url), limits or self._limits)
 
     def _drive(self, flow: Callable[[ServerCapabilities], Flow[T]], server: endpoint.Server, limits: Limits) -> T:
-        return drive(flow(self._capabilities_of(server)), partial(perform, self._transport, server, limits))
+        return drive(
+            flow(self._capabilities_of(server)), partial(perform, self._transport, server, limits, FlowClock())
+        )

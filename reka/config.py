@@ -44,7 +44,8 @@ class Timeout:
     Attributes:
         connect: Longest wait for a connection.
         read: Longest silence of the server once connected.
-        total: Longest duration of the whole call, retries included. It does not end an upload that makes progress.
+        total: Longest duration of the whole call, retries and fallbacks included. It does not end an upload that makes
+            progress, nor the wait for a retrieval job.
     """
 
     connect: float = CONNECT_TIMEOUT

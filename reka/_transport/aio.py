@@ -60,14 +60,16 @@ class AsyncTransport:
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopSession] = {}
         self._tls: ssl.SSLContext | None = None
 
-    def send(self, call: Call[T], server: Server, limits: Limits) -> Awaitable[T]:
+    def send(self, call: Call[T], server: Server, limits: Limits, started: float) -> Awaitable[T]:
         """Async twin of `SyncTransport.send`; cancelling it frees its connection."""
         once = self._upload if isinstance(call.body, Upload) else self._send
-        return self._with_retries(once, call, server, limits)
+        return self._with_retries(once, call, server, limits, started)
 
-    def stream(self, call: StreamCall, server: Server, limits: Limits) -> Awaitable[AsyncGenerator[StreamEvent, None]]:
+    def stream(
+        self, call: StreamCall, server: Server, limits: Limits, started: float
+    ) -> Awaitable[AsyncGenerator[StreamEvent, None]]:
         """Async twin of `SyncTransport.stream`."""
-        return self._with_retries(self._begin, call, server, limits)
+        return self._with_retries(self._begin, call, server, limits, started)
 
     async def close(self) -> None:
         """Close the connections of the running loop; the next call opens new ones."""
@@ -76,9 +78,8 @@ class AsyncTransport:
             await session.close()
 
     def _with_retries(
-        self, once: Callable[..., Awaitable[V]], call: Call[Any], server: Server, limits: Limits
+        self, once: Callable[..., Awaitable[V]], call: Call[Any], server: Server, limits: Limits, started: float
     ) -> Awaitable[V]:
-        started = time.monotonic()
         return with_retries_async(
             partial(once, call, server, limits.timeout, started), partial(limits.next_wait, call, started)
         )

@@ -19,7 +19,7 @@ class NotConnectedError(APIConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a call may take, and how often it is sent again."""
+    """How long a call may take with all its fallbacks, and how often each of its requests is sent again."""
 
     timeout: Timeout
     retry: RetryPolicy
@@ -36,7 +36,7 @@ class Limits:
 
         Args:
             call: The call.
-            started: When the call began, by `time.monotonic`.
+            started: When the call's `total` began, by `time.monotonic`.
             attempt: Number of attempts so far, from 1.
             error: What the last one ended in.
         """

@@ -3,27 +3,55 @@
 import asyncio
 import time
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reka import endpoint
-from reka._calls.call import StreamCall
+from reka._calls.call import Call, StreamCall, Upload
 from reka._calls.driver import Step
-from reka._calls.flow import Local, Sleep
+from reka._calls.flow import Local
 from reka._transport.retry import Limits
 from reka.endpoint import Server
+from reka.errors import APITimeoutError
 
 if TYPE_CHECKING:  # each client loads the HTTP library of its own transport alone
     from reka._transport.aio import AsyncTransport
     from reka._transport.sync import SyncTransport
 
 
-def perform(transport: "SyncTransport", server: Server, limits: Limits, step: Step) -> object:
+class FlowClock:
+    """Times the consecutive calls of a flow, which share one `total`.
+
+    A sleep, an upload and a call to an embedded server take their own time: the calls after them begin anew.
+    """
+
+    started: float | None = None
+    """When the first of the calls began, by `time.monotonic`."""
+
+    def start(self, call: Call[Any], total: float) -> float:
+        """Return when the calls began that a call shares its `total` with.
+
+        Raises:
+            APITimeoutError: No time is left for the call; it is not sent.
+        """
+        now = time.monotonic()
+        if isinstance(call.body, Upload):
+            self.started = None
+            return now
+        if self.started is None:
+            self.started = now
+        elif now - self.started >= total:
+            raise APITimeoutError(f"{call.method} {call.path} was not sent: the {total:g} s of the whole call are over")
+        return self.started
+
+
+def perform(transport: "SyncTransport", server: Server, limits: Limits, clock: FlowClock, step: Step) -> object:
     """Perform a step.
 
     Args:
         transport: Sends calls.
         server: Where the flow's calls go, but for those that name an embedded server.
-        limits: Limits of each call.
+        limits: Limits of the flow.
+        clock: The flow's clock.
         step: The step.
 
     Returns:
@@ -32,28 +60,32 @@ def perform(transport: "SyncTransport", server: Server, limits: Limits, step: St
     Raises:
         RekaError: The call failed.
     """
-    if isinstance(step, Sleep):
-        time.sleep(step.seconds)
-        return None
-    if isinstance(step, StreamCall):
-        return transport.stream(step, server, limits)
+    if isinstance(step, Call):
+        started = clock.start(step, limits.timeout.total)
+        if isinstance(step, StreamCall):
+            return transport.stream(step, server, limits, started)
+        return transport.send(step, server, limits, started)
+    clock.started = None
     if isinstance(step, Local):
-        return transport.send(step.call, endpoint.dataset_server(step.address), limits)
-    return transport.send(step, server, limits)
+        return transport.send(step.call, endpoint.dataset_server(step.address), limits, time.monotonic())
+    time.sleep(step.seconds)
+    return None
 
 
-def perform_async(transport: "AsyncTransport", server: Server, limits: Limits, step: Step) -> Awaitable[object]:
+def perform_async(
+    transport: "AsyncTransport", server: Server, limits: Limits, clock: FlowClock, step: Step
+) -> Awaitable[object]:
     """Async twin of `perform`."""
-    if isinstance(step, Sleep):
-        return asyncio.sleep(step.seconds)
-    if isinstance(step, StreamCall):
-        return transport.stream(step, server, limits)
-    if isinstance(step, Local):
-        return _send_locally(transport, limits, step)
-    return transport.send(step, server, limits)
+    if isinstance(step, Call):
+        started = clock.start(step, limits.timeout.total)
+        if isinstance(step, StreamCall):
+            return transport.stream(step, server, limits, started)
+        return transport.send(step, server, limits, started)
+    clock.started = None
+    return _send_locally(transport, limits, step) if isinstance(step, Local) else asyncio.sleep(step.seconds)
 
 
 async def _send_locally(transport: "AsyncTransport", limits: Limits, step: Local) -> object:
     # Starting the embedded server takes a moment, during which the loop must serve its other tasks.
     server = await asyncio.to_thread(endpoint.dataset_server, step.address)
-    return await transport.send(step.call, server, limits)
+    return await transport.send(step.call, server, limits, time.monotonic())

@@ -63,25 +63,32 @@ class SyncTransport:
         self._session = session
         self._process = os.getpid()
 
-    def send(self, call: Call[T], server: Server, limits: Limits) -> T:
+    def send(self, call: Call[T], server: Server, limits: Limits, started: float) -> T:
         """Send a call with retries and read its whole response.
+
+        Args:
+            call: The call.
+            server: Where it goes.
+            limits: Its limits.
+            started: When its `total` began, by `time.monotonic`.
 
         Raises:
             RekaError: See `reka.errors`.
         """
-        answer: T = self._with_retries(self._send, call, server, limits)
+        answer: T = self._with_retries(self._send, call, server, limits, started)
         return answer
 
-    def stream(self, call: StreamCall, server: Server, limits: Limits) -> Iterator[StreamEvent]:
-        """Send a call and stream its response; retries only before the first event.
+    def stream(self, call: StreamCall, server: Server, limits: Limits, started: float) -> Iterator[StreamEvent]:
+        """Send a call as `send` does, and stream its response; retries only before the first event.
 
         Returns:
             A generator of events; closing it closes the connection.
         """
-        return self._with_retries(self._begin, call, server, limits)
+        return self._with_retries(self._begin, call, server, limits, started)
 
-    def _with_retries(self, once: Callable[..., V], call: Call[Any], server: Server, limits: Limits) -> V:
-        started = time.monotonic()
+    def _with_retries(
+        self, once: Callable[..., V], call: Call[Any], server: Server, limits: Limits, started: float
+    ) -> V:
         return with_retries(
             partial(once, call, server, limits.timeout, started), partial(limits.next_wait, call, started)
         )

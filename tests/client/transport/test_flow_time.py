@@ -1,0 +1,164 @@
+"""All requests of a call share its `total`; waits for a job and uploads take their own time."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+import reka
+from reka._calls import endpoints
+from reka._calls.call import Call, Upload
+from reka._calls.flow import Sleep
+from reka._inputs.chat_request import messages_request
+from reka._inputs.uploads import dataset_source
+from reka._protocol.retries import RetryPolicy
+from reka._transport.aio import AsyncTransport
+from reka._transport.retry import Limits
+from reka._transport.settings import TransportSettings
+from reka._transport.steps import FlowClock, perform, perform_async
+from reka._transport.sync import SyncTransport
+from reka.endpoint import Server
+from tests.support.clients import KEY, Connect
+from tests.support.completions import HI
+from tests.support.fake_reka import FakeReka, answer, say_nothing
+from tests.support.streams import chunk, events
+
+AGE = 100.0
+"""Seconds that the earlier calls of a flow took."""
+
+CALL = endpoints.get_models()
+STREAM = endpoints.stream_completion(messages_request(HI, {}), "openai")
+Perform = Callable[[FlowClock, float, Call[Any]], object]
+
+
+@pytest.fixture
+def clock() -> FlowClock:
+    """The clock of a flow whose first call began a while ago."""
+    clock = FlowClock()
+    clock.started = time.monotonic() - AGE
+    return clock
+
+
+@pytest.fixture(params=["sync", "async"])
+def send(request: pytest.FixtureRequest, fake: FakeReka) -> Iterator[Perform]:
+    """Performs a call with a clock and a `total`, to its end."""
+    server = Server(fake.url, KEY)
+
+    def limits(total: float) -> Limits:
+        return Limits(reka.Timeout(connect=5, read=60, total=total), RetryPolicy(2))
+
+    async def read(answer: Any) -> object:
+        return [event async for event in answer] if hasattr(answer, "__aiter__") else answer
+
+    async def send_async(clock: FlowClock, total: float, call: Call[Any]) -> object:
+        transport = AsyncTransport(TransportSettings())
+        try:
+            return await read(await perform_async(transport, server, limits(total), clock, call))
+        finally:
+            await transport.close()
+
+    transport = SyncTransport(TransportSettings())
+
+    def send_sync(clock: FlowClock, total: float, call: Call[Any]) -> object:
+        answer = perform(transport, server, limits(total), clock, call)
+        return list(answer) if isinstance(answer, Iterator) else answer
+
+    yield send_sync if request.param == "sync" else lambda *given: asyncio.run(send_async(*given))
+    transport.close()
+
+
+@pytest.mark.parametrize("call", [CALL, STREAM], ids=["whole", "stream"])
+def test_a_later_call_has_the_time_that_the_earlier_ones_left(
+    send: Perform, fake: FakeReka, clock: FlowClock, call: Call[Any]
+) -> None:
+    fake.will_misbehave(say_nothing)
+    began = time.monotonic()
+
+    with pytest.raises(reka.APITimeoutError):
+        send(clock, AGE + 0.2, call)
+
+    assert time.monotonic() - began < AGE / 2
+    assert len(fake.requests) == 1
+
+
+def test_a_stream_has_the_time_that_the_earlier_calls_left(send: Perform, fake: FakeReka, clock: FlowClock) -> None:
+    fake.will_stream(events(chunk(content="Hi")), ends=False)
+    began = time.monotonic()
+
+    with pytest.raises(reka.APITimeoutError):
+        send(clock, AGE + 0.5, STREAM)
+
+    assert time.monotonic() - began < AGE / 2
+
+
+def test_a_retry_waits_no_longer_than_the_earlier_calls_left(send: Perform, fake: FakeReka, clock: FlowClock) -> None:
+    fake.will_answer(503, {"detail": "busy"}, {"Retry-After": "30"})
+
+    with pytest.raises(reka.ServerError, match="busy"):
+        send(clock, AGE + 20, CALL)
+
+    assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize("call", [CALL, STREAM], ids=["whole", "stream"])
+def test_a_call_for_which_no_time_is_left_is_not_sent(
+    send: Perform, fake: FakeReka, clock: FlowClock, call: Call[Any]
+) -> None:
+    with pytest.raises(
+        reka.APITimeoutError, match=f"{call.path} was not sent: the {AGE:g} s of the whole call are over"
+    ):
+        send(clock, AGE, call)
+
+    assert fake.requests == []
+
+
+def test_after_a_sleep_the_time_begins_anew(clock: FlowClock, fake: FakeReka) -> None:
+    fake.will_answer(200, ["reka-flash"])
+    transport, server = SyncTransport(TransportSettings()), Server(fake.url, KEY)
+    step = partial(perform, transport, server, Limits(reka.Timeout(total=AGE / 2), RetryPolicy(0)), clock)
+
+    step(Sleep(0))
+
+    assert step(CALL) == ["reka-flash"]
+    transport.close()
+
+
+async def test_after_a_sleep_the_time_of_an_asynchronous_flow_begins_anew(clock: FlowClock, fake: FakeReka) -> None:
+    fake.will_answer(200, ["reka-flash"])
+    transport, server = AsyncTransport(TransportSettings()), Server(fake.url, KEY)
+    step = partial(perform_async, transport, server, Limits(reka.Timeout(total=AGE / 2), RetryPolicy(0)), clock)
+
+    await step(Sleep(0))
+
+    assert await step(CALL) == ["reka-flash"]
+    await transport.close()
+
+
+def test_an_upload_has_its_own_time_and_so_has_what_follows_it(clock: FlowClock) -> None:
+    upload = endpoints.add_dataset(dataset_source(None, ["a text"]), "alice", None, None)
+    assert isinstance(upload.body, Upload)
+    now = time.monotonic()
+
+    assert clock.start(upload, AGE / 2) >= now
+    assert clock.start(CALL, AGE / 2) >= now
+
+
+def test_a_call_with_its_fallbacks_takes_no_longer_than_its_total(connect: Connect, fake: FakeReka) -> None:
+    def refuse_late(handler: Any) -> None:
+        threading.Event().wait(0.8)
+        handler.send(refusal)
+
+    refusal = answer(400, {"error": {"message": "no role system"}})
+    fake.will_misbehave(refuse_late)
+    fake.will_misbehave(say_nothing)
+    began = time.monotonic()
+
+    with connect(KEY, fake.url, timeout=1.6) as client, pytest.raises(reka.InvalidRequestError, match="no role"):
+        client.complete([{"role": "system", "content": "Be brief."}, *HI])
+
+    assert time.monotonic() - began < 2.3
+    assert len(fake.requests) == 2
