@@ -7,6 +7,8 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 from typing import Any, Final
 
+from reka._protocol.responses import answer_choice
+
 NO_BALANCE: Final = "P001"
 """Code of a 429 for an account without balance (observed on the live host)."""
 
@@ -45,11 +47,41 @@ _NO_SUCH_MODEL: Final = re.compile(
 
 _TYPE_OF_STATUS: Final = {status: kind for kind, status in reversed(tuple(STATUS_OF_TYPE.items()))}
 _LONGEST_DETAIL: Final = 1000
+_NO_REASON: Final = "the server ended the answer with an error, and gives no reason"
 
 
 def type_of_status(status: int) -> str:
     """Error type of a status; others have the type of their class (4xx, 5xx)."""
     return _TYPE_OF_STATUS.get(status, "server_error" if status >= 500 else "invalid_request_error")
+
+
+def error_report(document: object) -> Mapping[str, Any] | None:
+    """Find the error in a document, whole or an event of a stream, that came with a success status; None if none.
+
+    It is under `error`, there or in the answer's choice, or is the document itself: `{"object": "error", "message":
+    ...}`, or `{"detail": ...}` in place of choices. A finish reason `error` reports one too.
+
+    Returns:
+        A document that `status_in_stream`, `detail` and `error_code` read.
+    """
+    if not isinstance(document, dict):
+        return None
+    if document.get("error"):
+        return document
+    choices = document.get("choices")
+    choice = answer_choice(choices or document.get("responses"))
+    if choice is not None:
+        return error_report_of_choice(choice)
+    is_error = document.get("object") == "error" or ("detail" in document and choices is None)
+    return document if is_error else None
+
+
+def error_report_of_choice(choice: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Find the error that a choice reports, as `error_report` does; None if it reports none."""
+    error = choice.get("error")
+    if not error and choice.get("finish_reason") != "error":
+        return None
+    return {"error": error or {"message": _NO_REASON}}
 
 
 def status_in_stream(event: Mapping[str, Any]) -> int:

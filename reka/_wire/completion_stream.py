@@ -124,10 +124,8 @@ class CompletionDecoder:
             )
         if kind == "error":
             raise reported_error(document, self._request_id)
-        if "choices" not in document or document.get("error"):
-            error = error_in_document(document, self._request_id)
-            if error is not None:
-                raise error
+        if document.get("error"):
+            raise reported_error(document, self._request_id)
         return document
 
     def _chunk(self, chunk: Mapping[str, Any], events: list[StreamEvent]) -> None:
@@ -142,6 +140,9 @@ class CompletionDecoder:
             self._chunks = read_chunks(chunks) or self._chunks
         choice = answer_choice(chunk.get("choices") or chunk.get("responses"))
         if choice is None:
+            error = error_in_document(chunk, self._request_id)
+            if error is not None:
+                raise error
             self._keep(chunk, KNOWN)
             return
         delta = choice.get("delta")

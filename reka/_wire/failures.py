@@ -9,12 +9,13 @@ from reka._protocol.errors import (
     LIMIT_HEADERS,
     detail,
     error_code,
+    error_report,
+    error_report_of_choice,
     is_no_balance,
     non_negative,
     retry_after,
     status_in_stream,
 )
-from reka._protocol.responses import answer_choice
 from reka._wire.reply import Reply, readable_text
 from reka.errors import (
     APIStatusError,
@@ -29,7 +30,6 @@ from reka.errors import (
 )
 
 _LONGEST_BODY: Final = 10_000
-_NO_REASON: Final = "the server ended the answer with an error, and gives no reason"
 _BY_STATUS: Final[Mapping[int, type[RekaError]]] = {
     401: AuthError,
     403: PermissionDeniedError,
@@ -70,27 +70,15 @@ def error_in_answer(reply: Reply) -> RekaError | None:
 
 
 def error_in_document(document: Mapping[str, Any], request_id: str | None) -> RekaError | None:
-    """The error that a whole answer, or an event of a stream, reports; None if it reports none.
-
-    It is under `error`, there or in the answer's choice, or is the document itself: `{"detail": ...}`, or
-    `{"object": "error", "message": ...}`.
-    """
-    if document.get("error"):
-        return reported_error(document, request_id)
-    choice = answer_choice(document.get("choices"))
-    if choice is not None:
-        return error_in_choice(choice, request_id)
-    if "detail" in document or document.get("object") == "error":
-        return reported_error(document, request_id)
-    return None
+    """The error that a whole answer, or an event of a stream, reports; None if it reports none."""
+    report = error_report(document)
+    return None if report is None else reported_error(report, request_id)
 
 
 def error_in_choice(choice: Mapping[str, Any], request_id: str | None) -> RekaError | None:
     """The error that a choice reports; None if it reports none."""
-    error = choice.get("error")
-    if not error and choice.get("finish_reason") != "error":
-        return None
-    return reported_error({"error": error or {"message": _NO_REASON}}, request_id)
+    report = error_report_of_choice(choice)
+    return None if report is None else reported_error(report, request_id)
 
 
 def reported_error(document: Mapping[str, Any], request_id: str | None) -> RekaError:

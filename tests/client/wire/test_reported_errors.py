@@ -1,15 +1,48 @@
 """An error that comes with a success status is that error, not an answer that cannot be read."""
 
+import json
 from typing import Any
 
 import pytest
 
 import reka
+from reka._protocol.errors import detail, error_report
 from tests.support.clients import KEY, Connect
 from tests.support.completions import HI, completion
 from tests.support.fake_reka import FakeReka
 from tests.support.streams import chunk, events
 
+REPORTS = [
+    pytest.param({"error": {"message": "no"}}, id="top"),
+    pytest.param({"error": "no"}, id="text"),
+    pytest.param(
+        {"error": {"message": "no"}, "choices": [{"delta": {}, "finish_reason": "error"}]}, id="beside-a-choice"
+    ),
+    pytest.param({"error": {"message": "no"}, "choices": []}, id="beside-no-choice"),
+    pytest.param({"choices": [{"message": {"content": "Hel"}, "error": {"message": "no"}}]}, id="choice"),
+    pytest.param(
+        {"choices": [{"delta": {"content": ""}, "error": "no", "finish_reason": None}]}, id="choice-of-a-chunk"
+    ),
+    pytest.param({"responses": [{"message": {"content": "Hel"}, "error": {"message": "no"}}]}, id="response"),
+    pytest.param({"detail": "no"}, id="detail"),
+    pytest.param({"detail": [{"loc": ["body"], "msg": "no"}]}, id="details"),
+    pytest.param({"detail": "no", "choices": None}, id="detail-and-null"),
+    pytest.param({"object": "error", "message": "no", "type": "BadRequestError", "code": None}, id="object"),
+    pytest.param({"object": "error", "message": "no", "choices": []}, id="object-beside-no-choice"),
+]
+NO_REPORTS = [
+    pytest.param({"error": None, "choices": [{"error": None, "message": {}, "finish_reason": "stop"}]}, id="null"),
+    pytest.param({"error": {}, "choices": [{"error": "", "message": {}}]}, id="empty"),
+    pytest.param({"choices": [{"index": 1, "error": {"message": "no"}}]}, id="another-choice"),
+    pytest.param({"detail": "low", "choices": []}, id="detail-beside-no-choice"),
+    pytest.param({"detail": "low", "choices": [{"message": {}}]}, id="detail-beside-a-choice"),
+    pytest.param({"detail": "low", "responses": [{"chunk": {}}]}, id="detail-beside-a-response"),
+    pytest.param({"data": [{"id": "error"}]}, id="list"),
+    *(
+        pytest.param(document, id=str(document))
+        for document in ({"choices": [5]}, {"choices": 5}, ["error"], "no", None)
+    ),
+]
 ERRORS = [
     pytest.param({"message": "no", "code": 429}, reka.RateLimitError, "429", id="status"),
     pytest.param({"message": "no", "code": "502"}, reka.ServerError, "502", id="status-as-text"),
@@ -31,6 +64,18 @@ ERRORS = [
     pytest.param({"message": "no", "code": "P001"}, reka.InsufficientBalanceError, "P001", id="no-balance"),
     pytest.param("no", reka.ServerError, None, id="text"),
 ]
+
+
+@pytest.mark.parametrize("document", REPORTS)
+def test_an_error_is_found_in_a_document_of_a_success_status(document: dict[str, Any]) -> None:
+    report = error_report(document)
+
+    assert "no" in detail(json.dumps(report).encode()).split(": ")
+
+
+@pytest.mark.parametrize("document", NO_REPORTS)
+def test_no_error_is_found_in_another_document(document: object) -> None:
+    assert error_report(document) is None
 
 
 @pytest.mark.parametrize(("error", "kind", "code"), ERRORS)
@@ -58,6 +103,7 @@ def test_an_error_in_place_of_an_answer_is_raised(
         pytest.param({"choices": [], "error": {"message": "no"}}, "no", id="no-choice"),
         pytest.param({"detail": "no"}, "no", id="detail"),
         pytest.param({"object": "error", "message": "no", "type": "X"}, "no", id="object"),
+        pytest.param({"object": "error", "message": "no", "choices": []}, "no", id="object-beside-no-choice"),
     ],
 )
 def test_an_error_is_found_wherever_it_stands(
@@ -112,6 +158,13 @@ def test_an_error_that_utf_8_cannot_hold_is_readable(client: reka.Reka, fake: Fa
         with pytest.raises(kind) as caught:
             client.complete(HI)
         assert "bad \ufffd".encode() in str(caught.value).encode()
+
+
+def test_a_detail_beside_the_usage_of_a_stream_is_none(client: reka.Reka, fake: FakeReka) -> None:
+    usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 5}, "detail": "low"}
+    fake.will_stream(events(chunk("stop", content="Hello"), usage))
+
+    assert "".join(event.text for event in client.stream("Hi")) == "Hello"
 
 
 def test_an_answer_with_a_detail_is_an_answer(client: reka.Reka, fake: FakeReka) -> None:

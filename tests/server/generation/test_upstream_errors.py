@@ -9,7 +9,7 @@ import pytest
 from multidict import CIMultiDict
 
 from reka.server.generation.types import GenerationError
-from reka.server.generation.upstream.errors import TransientError, error_for, error_in_body, error_report
+from reka.server.generation.upstream.errors import TransientError, error_for, error_in_body
 
 KEY = "upstream-key-91c2"
 URL = "http://127.0.0.1:11434/v1"
@@ -118,45 +118,3 @@ def test_an_error_in_a_body_has_the_status_of_its_code_or_type(error: Any, statu
 
     assert converted.status == status
     assert "bad" in converted.detail
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"error": {"message": "bad"}},
-        {"error": {"message": "bad"}, "choices": [{"delta": {"content": ""}, "finish_reason": "error"}]},
-        {"detail": "bad"},
-        {"choices": [{"message": {"content": "half"}, "error": {"message": "bad"}}]},
-        {"choices": [{"delta": {"content": ""}, "error": "bad", "finish_reason": None}]},
-    ],
-    ids=["at the top", "beside a choice", "as a detail", "in the choice", "in the choice of a chunk"],
-)
-def test_an_error_is_found_in_a_body_of_a_success_status(body: Any) -> None:
-    report = error_report(body)
-
-    assert report is not None
-    assert "bad" in error_in_body(report, URL, KEY).detail
-
-
-def test_a_finish_reason_alone_can_report_an_error() -> None:
-    report = error_report({"choices": [{"message": {"content": "half"}, "finish_reason": "error"}]})
-
-    assert report is not None
-    assert "the model failed" in error_in_body(report, URL, KEY).detail
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"error": None, "choices": [{"error": None, "message": {}, "finish_reason": "stop"}]},
-        {"detail": "low", "choices": []},
-        {"data": [{"id": "error"}]},
-        {"choices": [5]},
-        {"choices": 5},
-        ["error"],
-        None,
-    ],
-    ids=str,
-)
-def test_other_bodies_report_no_error(body: Any) -> None:
-    assert error_report(body) is None

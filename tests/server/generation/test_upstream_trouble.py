@@ -207,7 +207,10 @@ BREAKS: dict[str, tuple[Callable[[Any], Any], str]] = {
         ),
         "burnt",
     ),
-    "finishes with an error": (lambda h: h.stream((HELLO, chunk({}, "error"), DONE), None, ends=True), "model failed"),
+    "finishes with an error": (
+        lambda h: h.stream((HELLO, chunk({}, "error"), DONE), None, ends=True),
+        "ended the answer with an error",
+    ),
     "ends too early": (lambda h: h.stream((HELLO,), None, ends=True), "before it was complete"),
     "becomes garbage": (lambda h: h.stream((HELLO, b"data: {]\n\n"), None, ends=True), "cannot be read"),
 }

@@ -16,17 +16,15 @@ from reka._protocol.errors import (
     retry_after,
     status_in_stream,
 )
-from reka._protocol.responses import answer_choice
 from reka._protocol.retries import RETRY_STATUSES
 from reka.server.generation.types import GenerationError
 
-__all__ = ["RefusedRequestError", "TransientError", "error_for", "error_in_body", "error_report", "reason", "redact"]
+__all__ = ["RefusedRequestError", "TransientError", "error_for", "error_in_body", "reason", "redact"]
 
 LONGEST_DETAIL: Final = 500
 """Characters after which an upstream's error message is truncated."""
 
 _REQUEST_ERRORS: Final = frozenset({400, 413, 422})
-_MODEL_FAILED: Final = {"error": {"message": "the model failed, and its server does not say why"}}
 
 
 class TransientError(GenerationError):
@@ -78,22 +76,6 @@ def error_for(status: int, headers: Mapping[str, str], data: bytes, url: str, ke
             return RefusedRequestError(f"the upstream {url} refuses the request ({cause})", code, status, message)
         case _:
             return kind(502, f"the upstream {url} answers with an error ({cause})", wait, code)
-
-
-def error_report(body: Any) -> Mapping[str, Any] | None:
-    """Find the error in a body, or in a chunk of a stream, that has a success status; None if there is none.
-
-    Servers that forward to others report an error at the top, in the choice, or by the finish reason alone.
-    """
-    if not isinstance(body, dict):
-        return None
-    if body.get("error") or ("detail" in body and "choices" not in body):
-        return body
-    if (choice := answer_choice(body.get("choices"))) is None:
-        return None
-    if error := choice.get("error"):
-        return {"error": error}
-    return _MODEL_FAILED if choice.get("finish_reason") == "error" else None
 
 
 def error_in_body(report: Mapping[str, Any], url: str, key: str | None) -> GenerationError:

@@ -18,6 +18,7 @@ from reka._protocol.addresses import (
     is_reka_host,
     redirect_target,
 )
+from reka._protocol.errors import error_report
 from reka._protocol.retries import LONGEST_WAIT, RetryPolicy, with_retries_async
 from reka._protocol.sse import ServerSentEvent, SseDecoder
 from reka.server.generation.types import GenerationError
@@ -25,7 +26,6 @@ from reka.server.generation.upstream.errors import (
     TransientError,
     error_for,
     error_in_body,
-    error_report,
     reason,
     redact,
 )
