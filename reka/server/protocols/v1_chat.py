@@ -10,6 +10,7 @@ from pydantic import field_validator
 from reka.server.generation.types import AnswerStream, Delta, GenerationRequest, GenerationResult, ToolCall
 from reka.server.protocols.messages_request import MessagesRequest
 from reka.server.protocols.normalize import normalize_v1_chat_messages
+from reka.server.protocols.sse import event
 from reka.server.protocols.v0_chat import retrieved_chunks_field, usage_object
 
 
@@ -53,13 +54,13 @@ async def to_sse(answer: AnswerStream, request: GenerationRequest) -> AsyncItera
             usage = usage_object(item)
             tool_calls = [ToolCall(call["id"], call["name"], call["arguments"]) for call in calls.values()]
             response = {"chunk": _message("".join(text), tool_calls), "finish_reason": item.finish_reason}
-            yield _event({**head, "responses": [response], "usage": usage, **retrieved_chunks_field(request.snippets)})
+            yield event({**head, "responses": [response], "usage": usage, **retrieved_chunks_field(request.snippets)})
             continue
         _merge_tool_call_deltas(calls, item.fields.get("tool_calls") or ())
         if new := item.fields.get("content"):
             text.append(new)
             response = {"chunk": _message("".join(text), ()), "finish_reason": None}
-            yield _event({**head, "responses": [response], "usage": usage})
+            yield event({**head, "responses": [response], "usage": usage})
 
 
 def models_response(models: Iterable[str]) -> list[dict[str, str]]:
@@ -93,7 +94,3 @@ def _merge_tool_call_deltas(calls: dict[int, dict[str, str]], deltas: Sequence[M
         call["id"] = delta.get("id") or call["id"]
         call["name"] += function.get("name") or ""
         call["arguments"] += function.get("arguments") or ""
-
-
-def _event(value: Any) -> bytes:
-    return b"data: " + json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n\n"

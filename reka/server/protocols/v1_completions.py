@@ -1,10 +1,9 @@
 """`POST /v1/chat/completions`, in OpenAI's form and the live host's: request body, response and stream."""
 
-import json
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -22,10 +21,8 @@ from reka.server.generation.types import (
 from reka.server.protocols.messages_request import MessagesRequest
 from reka.server.protocols.normalize import body_error
 from reka.server.protocols.sampling import TokenLimit
+from reka.server.protocols.sse import DONE, event
 from reka.server.protocols.v0_chat import retrieved_chunks_field
-
-DONE: Final = b"data: [DONE]\n\n"
-"""Last event of a complete stream."""
 
 
 class StreamOptions(BaseModel):
@@ -119,19 +116,19 @@ async def to_sse(
         async for item in answer:
             if isinstance(item, Delta):
                 choice = {"index": 0, "delta": item.fields, "finish_reason": None, **item.choice_fields}
-                yield _event({**head, **item.response_fields}, [choice])
+                yield event({**head, **item.response_fields, "choices": [choice]})
                 continue
             usage = _usage(item)
             last = [{"index": 0, "delta": {}, "finish_reason": item.finish_reason}]
             if include_usage:
-                yield _event(head, last)
-                yield _event({**head, "usage": usage, **chunks}, [])
+                yield event({**head, "choices": last})
+                yield event({**head, "usage": usage, **chunks, "choices": []})
             else:
                 usage_field = {"usage": usage} if include_usage is None else {}
-                yield _event({**head, **usage_field, **chunks}, last)
+                yield event({**head, **usage_field, **chunks, "choices": last})
     except GenerationError as error:
         # The status is already sent. Without [DONE] no client takes the stream for complete.
-        yield b"data: " + _json(openai_error(error.status, error.detail, error.code)) + b"\n\n"
+        yield event(openai_error(error.status, error.detail, error.code))
         return
     yield DONE
 
@@ -152,12 +149,3 @@ def _usage(item: GenerationResult | Finish) -> dict[str, Any]:
         "total_tokens": item.input_tokens + item.output_tokens,
         **item.usage_fields,
     }
-
-
-def _event(head: Mapping[str, Any], choices: list[Any]) -> bytes:
-    return b"data: " + _json({**head, "choices": choices}) + b"\n\n"
-
-
-def _json(value: Any) -> bytes:
-    # ASCII only: a lone surrogate from a model cannot be encoded as UTF-8.
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
