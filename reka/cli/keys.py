@@ -85,22 +85,19 @@ def _key_ring(data_dir: Path | None, *, make: bool = False) -> "Iterator[KeyRing
 
     Raises:
         UsageError: The folder holds no server's data, or the server's packages are missing.
+        StepError: The folder cannot be created.
     """
     settings = server_settings(data_dir=data_dir)
     from reka.server.errors import StartError
     from reka.server.storage.api_keys import KeyRing
     from reka.server.storage.data_dir import DataFolder
-    from reka.server.storage.database import Database, sqlite_url
+    from reka.server.storage.database import open_database
 
     folder = DataFolder(settings.data_dir)
     if settings.database_url is None and not make and not folder.database.exists():
         raise UsageError(f"{str(settings.data_dir)!r} holds no server's data; pass its folder with --data-dir")
     try:
-        folder.make()
+        with open_database(folder, settings.database_url) as database:
+            yield KeyRing(database, accept_any=False)
     except StartError as error:
         raise StepError(str(error)) from error
-    database = Database(settings.database_url or sqlite_url(folder.database))
-    try:
-        yield KeyRing(database, accept_any=False)
-    finally:
-        database.close()

@@ -6,7 +6,6 @@ that ends, and the next process that needs the server starts it again.
 """
 
 import atexit
-import contextlib
 import json
 import os
 import secrets
@@ -200,9 +199,9 @@ def _get_or_create_key(folder: Path) -> str:
     from reka.server.errors import WrongKeyError
     from reka.server.storage.api_keys import KeyRing
     from reka.server.storage.data_dir import DataFolder
-    from reka.server.storage.database import Database, sqlite_url
+    from reka.server.storage.database import open_database
 
-    with contextlib.closing(Database(sqlite_url(DataFolder(folder).database))) as database:
+    with open_database(DataFolder(folder)) as database:
         keys = KeyRing(database, accept_any=False)
         try:
             key = (folder / "key").read_text(encoding="utf-8")

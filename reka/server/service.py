@@ -16,7 +16,7 @@ from reka.server.retrieval.index import Index
 from reka.server.settings import Settings
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.data_dir import DataFolder
-from reka.server.storage.database import Database, sqlite_url
+from reka.server.storage.database import Database, open_database
 from reka.server.storage.datasets import Datasets
 from reka.server.storage.jobs import Jobs
 
@@ -159,7 +159,7 @@ def run_service(
     Raises:
         ValueError: The settings contradict each other.
     """
-    with open_database(settings) as database:
+    with open_database(DataFolder(settings.data_dir), settings.database_url) as database:
         service = Service(settings, database, backend, embedder)
         service.datasets.sweep()
         service.worker.start()
@@ -167,19 +167,3 @@ def run_service(
             yield service
         finally:
             service.worker.stop()
-
-
-@contextmanager
-def open_database(settings: Settings) -> Iterator[Database]:
-    """Open the database of a server, running or not, and close it when the block ends.
-
-    Raises:
-        StartError: The data folder cannot be created.
-    """
-    folder = DataFolder(settings.data_dir)
-    folder.make()
-    database = Database(settings.database_url or sqlite_url(folder.database))
-    try:
-        yield database
-    finally:
-        database.close()

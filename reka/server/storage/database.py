@@ -13,6 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, rela
 from typing_extensions import Unpack
 
 from reka.server.errors import NotFoundError
+from reka.server.storage.data_dir import DataFolder
 
 BUSY_SECONDS = 30.0
 """Seconds that an SQLite writer waits for another one (ours)."""
@@ -146,6 +147,25 @@ class Database:
         if self._read_connection is not None:
             self._read_connection.close()
         self._engine.dispose()
+
+
+@contextmanager
+def open_database(folder: DataFolder, url: str | None = None) -> Iterator[Database]:
+    """Open the database of a server, running or not, and close it when the block ends.
+
+    Args:
+        folder: The server's data folder; it is created if it does not exist.
+        url: SQLAlchemy URL of the database; None for the SQLite file of the folder.
+
+    Raises:
+        StartError: The data folder cannot be created.
+    """
+    folder.make()
+    database = Database(url or sqlite_url(folder.database))
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def sqlite_url(path: Path) -> str:
