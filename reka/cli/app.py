@@ -14,7 +14,7 @@ from reka.cli.chat import chat
 from reka.cli.demo import demo
 from reka.cli.errors import EXIT_CODES, ExitCode, report
 from reka.cli.serve import serve
-from reka.cli.session import AsJson, BaseUrl, Datasets, Debug, Session, command
+from reka.cli.session import AsJson, BaseUrl, Datasets, Debug, FormOption, Session, command
 
 _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
@@ -75,6 +75,7 @@ def _show_version(wanted: bool) -> None:
 def _options(
     base_url: BaseUrl = None,
     datasets: Datasets = None,
+    form: FormOption = None,
     as_json: AsJson = False,
     debug: Debug = False,
     version: Annotated[
@@ -82,7 +83,7 @@ def _options(
     ] = False,
 ) -> None:
     # Global options may also stand before the command's name; `command` picks them up.
-    del base_url, datasets, as_json, debug, version
+    del base_url, datasets, form, as_json, debug, version
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -6,12 +6,13 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Concatenate, ParamSpec
+from typing import Annotated, Concatenate, ParamSpec, cast
 
 import typer
 
 import reka
 from reka.cli.errors import error_boundary
+from reka.types import FormChoice
 
 P = ParamSpec("P")
 
@@ -36,6 +37,16 @@ Datasets = Annotated[
         rich_help_panel="Global options",
     ),
 ]
+FormOption = Annotated[
+    str | None,
+    typer.Option(
+        "--form",
+        metavar="FORM",
+        help="How /v1/chat/completions is written: openai, reka (the form of Reka's host in 2025), or auto, which "
+        "finds out. Default: REKA_FORM, else auto.",
+        rich_help_panel="Global options",
+    ),
+]
 AsJson = Annotated[
     bool,
     typer.Option("--json", help="Print the result as one JSON document.", rich_help_panel="Global options"),
@@ -53,18 +64,24 @@ class Session:
         base_url: Address of the server; None leaves it to the environment. The key is never an option, because
             process lists show command lines: the client reads it from the environment.
         datasets: Where datasets live; None leaves it to the environment.
+        form: Form of the completions endpoint; None leaves it to the environment.
         as_json: Whether to print the result as one JSON document on standard output.
         debug: Whether to print the traceback of an error.
     """
 
     base_url: str | None
     datasets: str | None
+    form: str | None
     as_json: bool
     debug: bool
 
     def client(self) -> reka.Reka:
-        """Create a client; the caller closes it."""
-        return reka.Reka(base_url=self.base_url, datasets=self.datasets)
+        """Create a client; the caller closes it.
+
+        Raises:
+            InvalidArgumentError: An option has no valid value.
+        """
+        return reka.Reka(base_url=self.base_url, datasets=self.datasets, form=cast("FormChoice | None", self.form))
 
     def write_json(self, value: object) -> None:
         """Print a result as ASCII JSON: valid in any locale and free of terminal control characters."""
@@ -87,6 +104,7 @@ def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., 
         context: typer.Context,
         base_url: BaseUrl = None,
         datasets: Datasets = None,
+        form: FormOption = None,
         as_json: AsJson = False,
         debug: Debug = False,
         **arguments: object,
@@ -95,6 +113,7 @@ def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., 
         session = Session(
             base_url=base_url or before.get("base_url"),
             datasets=datasets or before.get("datasets"),
+            form=form or before.get("form"),
             as_json=as_json or bool(before.get("as_json")),
             debug=debug or bool(before.get("debug")),
         )

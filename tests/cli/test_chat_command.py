@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.clients import KEY
 from tests.support.command_line import Command, Terminal
+from tests.support.completions import completion
 from tests.support.fake_reka import FakeReka, say_nothing
 
 PIXEL = bytes.fromhex(
@@ -130,6 +131,35 @@ def test_a_media_address_is_sent_as_it_is(server: FakeReka, command: Command) ->
     command("chat", "What is this?", "--media", "https://example.com/cat.png")
 
     assert server.requests[0].json["conversation_history"][0]["media_url"] == "https://example.com/cat.png"
+
+
+@pytest.mark.parametrize(
+    ("form", "image"), [("openai", {"url": "https://example.com/cat.png"}), ("reka", "https://example.com/cat.png")]
+)
+@pytest.mark.parametrize("place", ["before", "after", "environment"])
+def test_the_form_of_the_completions_endpoint_can_be_fixed(
+    server: FakeReka, command: Command, monkeypatch: pytest.MonkeyPatch, form: str, image: object, place: str
+) -> None:
+    server.will_answer(404, {"detail": "Not Found"})
+    server.will_answer(200, completion(content="a cat"))
+    asked = ["chat", "What is this?", "--media", "https://example.com/cat.png"]
+    option = ["--form", form]
+    if place == "environment":
+        monkeypatch.setenv("REKA_FORM", form)
+
+    outcome = command(*{"before": [*option, *asked], "after": [*asked, *option], "environment": asked}[place])
+
+    assert outcome.out == "a cat\n"
+    assert server.paths == ["POST /chat", "POST /v1/chat/completions"]
+    assert server.requests[1].json["messages"][0]["content"][0]["image_url"] == image
+
+
+def test_a_form_that_does_not_exist_is_named_and_nothing_is_sent(server: FakeReka, command: Command) -> None:
+    outcome = command("models", "--form", "claude")
+
+    assert outcome.code == 2
+    assert "form: got 'claude'" in outcome.err
+    assert server.requests == []
 
 
 def test_a_missing_media_file_is_named_and_nothing_is_sent(server: FakeReka, command: Command) -> None:

@@ -175,6 +175,26 @@ def test_the_help_documents_every_exit_code(command: Command) -> None:
         assert f"{int(code)} {meaning}" in shown
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("chat",),
+        ("models",),
+        *(("datasets", name) for name in ("add", "list", "delete")),
+        *(("retrieval", name) for name in ("prepare", "status")),
+    ],
+    ids=" ".join,
+)
+def test_every_command_that_talks_to_a_server_has_the_options_of_servers(
+    command: Command, arguments: tuple[str, ...]
+) -> None:
+    shown = command(*arguments, "--help").out
+
+    for option in ("--base-url", "--datasets", "--form"):
+        assert option in shown
+
+
 def test_no_command_at_all_shows_the_help(command: Command) -> None:
     outcome = command()
 
