@@ -22,7 +22,26 @@ IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": "https:
 ADD_UP = [{"role": "user", "content": "add 1 and 2"}]
 
 
-@pytest.mark.parametrize("request_", [{"messages": SYSTEM}, {"messages": HI, "tools": [TOOL]}, {"messages": IMAGE}])
+CALL = {"id": "t-1", "name": "weather", "arguments": "{}"}
+DIFFERENT: dict[str, dict[str, Any]] = {
+    "system": {"messages": SYSTEM},
+    "neighbours": {"messages": [*HI, *HI]},
+    "assistant first": {"messages": [{"role": "assistant", "content": "Hi"}, *HI]},
+    "media": {"messages": IMAGE},
+    "tools": {"messages": HI, "tools": [TOOL]},
+    "named choice": {"messages": HI, "tools": [TOOL], "tool_choice": "weather"},
+    "tool result": {
+        "messages": [
+            *HI,
+            {"role": "assistant", "tool_calls": [CALL]},
+            {"role": "tool", "tool_call_id": "t-1", "content": "rain"},
+        ]
+    },
+}
+"""Requests that the forms write differently, by what makes the difference."""
+
+
+@pytest.mark.parametrize("request_", DIFFERENT.values(), ids=DIFFERENT)
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_refused_form_is_replaced_once_by_the_other(
     client: reka.Reka, fake: FakeReka, request_: dict[str, Any], status: int
@@ -35,6 +54,16 @@ def test_a_refused_form_is_replaced_once_by_the_other(
     assert fake.paths == [V1, V1]
     first, second = (sent.json for sent in fake.requests)
     assert first != second
+
+
+def test_a_refused_stream_is_asked_for_once_in_the_other_form(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(400, REFUSAL)
+    fake.will_stream(events(chunk("stop", content="Hello")), DONE)
+
+    streamed = list(client.stream_messages(SYSTEM))
+
+    assert streamed[0] == reka.TextDelta("Hello")
+    assert [request.json["messages"][0]["role"] for request in fake.requests] == ["system", "user"]
 
 
 def test_what_both_forms_write_alike_is_sent_once(client: reka.Reka, fake: FakeReka) -> None:
@@ -82,6 +111,30 @@ def test_if_both_forms_are_refused_the_first_error_counts(client: reka.Reka, fak
         client.complete(SYSTEM)
 
     assert fake.paths == [V1, V1]
+
+
+def test_a_refusal_of_both_forms_teaches_nothing(client: reka.Reka, fake: FakeReka) -> None:
+    for _ in range(2):
+        fake.will_answer(400, REFUSAL)
+    fake.will_answer(200, ANSWER)
+
+    with pytest.raises(reka.InvalidRequestError):
+        client.complete(HI, tools=[TOOL])
+    client.complete(SYSTEM)
+
+    assert fake.requests[2].json["messages"][0]["role"] == "system"
+
+
+def test_the_form_is_remembered_from_media_and_for_its_model_alone(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(400, REFUSAL)
+    for _ in range(3):
+        fake.will_answer(200, ANSWER)
+
+    client.complete(IMAGE, model="m-1")
+    client.complete(SYSTEM, model="m-1")
+    client.complete(SYSTEM, model="m-2")
+
+    assert [request.json["messages"][0]["role"] for request in fake.requests[2:]] == ["user", "system"]
 
 
 def test_the_form_is_remembered_from_tools_and_not_from_text(
@@ -167,6 +220,31 @@ def test_an_empty_stream_with_tools_is_asked_again_whole_and_that_is_remembered(
     assert ["stream" in request.json for request in fake.requests] == [True, False, False]
 
 
+def test_an_answer_that_is_empty_as_a_whole_too_teaches_nothing(client: reka.Reka, fake: FakeReka) -> None:
+    for _ in range(2):
+        fake.will_stream(events(chunk("stop", role="assistant", content="")), DONE)
+        fake.will_answer(200, completion(content=""))
+
+    for _ in range(2):
+        list(client.stream_messages(HI, tools=[TOOL]))
+
+    assert ["stream" in request.json for request in fake.requests] == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("delta", "tools"), [({"reasoning_content": "Hm."}, [TOOL]), ({"content": ""}, None)], ids=["reasoning", "no tools"]
+)
+def test_another_stream_without_text_is_the_answer(
+    client: reka.Reka, fake: FakeReka, delta: dict[str, str], tools: list[Any] | None
+) -> None:
+    fake.will_stream(events(chunk("stop", **delta)), DONE)
+
+    ended = list(client.stream_messages(HI, tools=tools))
+
+    assert isinstance(ended[-1], reka.Finish)
+    assert fake.paths == [V1]
+
+
 def test_a_stream_that_its_length_ended_is_not_asked_again(client: reka.Reka, fake: FakeReka) -> None:
     fake.will_stream(events(chunk(role="assistant", content=""), chunk("length")), DONE)
 
@@ -193,11 +271,38 @@ def test_a_call_with_all_its_fallbacks_makes_at_most_four_requests(connect: Conn
     fake.will_answer(200, {"data": [{"id": "reka-flash-3"}]})
     fake.will_answer(400, REFUSAL)
     fake.otherwise.status = 400
+    seen: list[reka.RequestEvent] = []
 
-    with connect(KEY, fake.url, max_retries=0) as client, pytest.raises(reka.RekaError):
-        client.chat("Hi")
+    with (
+        connect(KEY, fake.url, max_retries=0, on_event=seen.append) as client,
+        pytest.raises(reka.InvalidRequestError, match="got system"),
+    ):
+        client.chat("Hi", media_url="https://x.example/a.png")
 
     assert fake.paths == ["POST /chat", V1, "GET /v1/models", V1]
+    assert [event.status_code for event in seen] == [404, 404, 200, 400]
+
+
+def test_each_fallback_is_taken_once_in_a_call(connect: Connect, fake: FakeReka) -> None:
+    fake.will_answer(404, {"detail": "Not Found"})
+    fake.will_answer(400, REFUSAL)
+    fake.otherwise.status = 404
+
+    with connect(KEY, fake.url, max_retries=0) as client, pytest.raises(reka.InvalidRequestError, match="got system"):
+        client.chat("Hi", media_url="https://x.example/a.png")
+
+    assert fake.paths == ["POST /chat", V1, V1]
+
+
+def test_a_body_that_names_the_model_as_missing_is_not_a_refused_form(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(400, {"error": {"message": "The model `reka-flash` does not exist"}})
+    fake.will_answer(200, {"data": [{"id": "reka-flash-3"}]})
+    fake.will_answer(200, ANSWER)
+
+    client.complete(SYSTEM)
+
+    assert fake.paths == [V1, "GET /v1/models", V1]
+    assert fake.requests[2].json["messages"][0]["role"] == "system"
 
 
 @pytest.mark.parametrize("host", [StrictOpenAI, StrictReka])

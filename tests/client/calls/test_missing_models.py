@@ -1,6 +1,7 @@
 """A model that the server does not have: the default is replaced, a named one is told with what there is."""
 
 import logging
+from contextlib import closing
 
 import pytest
 
@@ -9,6 +10,7 @@ from reka._protocol.errors import is_missing_model
 from tests.support.clients import KEY, Connect
 from tests.support.completions import HI, completion
 from tests.support.fake_reka import FakeReka
+from tests.support.streams import DONE, chunk, events
 
 MISSING = {"error": {"message": "there is no model reka-flash", "type": "not_found_error", "code": None}}
 MODELS = {"object": "list", "data": [{"id": "glm5.3"}, {"id": "reka-edge-2603"}, {"id": "reka-flash-3"}]}
@@ -52,6 +54,52 @@ def test_a_model_that_the_caller_named_is_never_replaced(client: reka.Reka, fake
 
     assert caught.value.status_code == 404
     assert fake.paths == [V1, "GET /v1/models"]
+
+
+def test_the_default_that_the_caller_named_is_never_replaced(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(404, MISSING)
+    fake.will_answer(200, MODELS)
+
+    with pytest.raises(reka.NotFoundError, match="the server has reka-flash-3, "):
+        client.complete(HI, model="reka-flash")
+
+    assert fake.paths == [V1, "GET /v1/models"]
+
+
+def test_the_models_are_listed_at_the_documented_address_too(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(404, MISSING)
+    fake.will_answer(404, {"detail": "Not Found"})
+    fake.will_answer(200, ["reka-flash-3"])
+    fake.will_answer(200, completion(content="Hello"))
+
+    assert client.complete(HI).text == "Hello"
+    assert fake.paths == [V1, "GET /v1/models", "GET /models", V1]
+
+
+def test_a_stream_gets_another_default_too(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(404, MISSING)
+    fake.will_answer(200, MODELS)
+    fake.will_stream(events(chunk("stop", content="Hello")), DONE)
+
+    assert "".join(event.text for event in client.stream("Hi")) == "Hello"
+    assert fake.requests[-1].json["model"] == "reka-flash-3"
+
+
+def test_another_server_gets_the_documented_default(
+    connect: Connect, fake: FakeReka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.will_answer(404, MISSING)
+    fake.will_answer(200, MODELS)
+    fake.will_answer(200, completion(content="Hello"))
+    other = FakeReka()
+    other.will_answer(200, completion(content="Hello"))
+
+    with closing(other), connect(KEY, None) as client:
+        for server in (fake, other):
+            monkeypatch.setenv("REKA_BASE_URL", server.url)
+            client.complete(HI)
+
+    assert other.requests[0].json["model"] == "reka-flash"
 
 
 def test_chat_says_the_same_of_a_model_at_the_endpoint_that_exists(client: reka.Reka, fake: FakeReka) -> None:
