@@ -47,7 +47,8 @@ class WaitTimer:
     def _fire(self) -> None:
         self._handle, self._fires_at = None, math.inf
         now = time.monotonic()
-        for wait in [wait for wait in self._waits if wait.deadline <= now]:
+        over = [wait for wait in self._waits if wait.deadline <= now]
+        for wait in sorted(over, key=lambda wait: wait.deadline):
             self._waits.discard(wait)
             wait.expire()
         if self._waits:
