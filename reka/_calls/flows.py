@@ -177,7 +177,7 @@ def retrieve(query: str, dataset: str, k: int, capabilities: ServerCapabilities)
     for argument, value in (("query", query), ("dataset", dataset)):
         if not isinstance(value, str) or not value.strip():
             raise InvalidArgumentError(f"{argument}: got {value!r}, want a text that is not empty")
-    PARAMETERS[RETRIEVAL_TOP_K].check(k, "k")
+    k = PARAMETERS[RETRIEVAL_TOP_K].check(k, "k")
     features = yield from fetch_features(capabilities)
     completion: ChatCompletion = yield retrieval(query, dataset, k if RETRIEVAL_TOP_K in features else None)
     return (completion.retrieved_chunks or [])[:k]

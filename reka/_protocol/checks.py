@@ -2,20 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from operator import index
+from typing import Any
 
 from reka.errors import InvalidArgumentError
 
 
 def integer(value: object, argument: str, least: int | None = None, most: int | None = None) -> int:
-    """Require an integer."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int)
-        or (least is not None and value < least)
-        or (most is not None and value > most)
-    ):
+    """Require an integer; one of another library, such as NumPy, becomes Python's."""
+    whole = _as_integer(value)
+    if whole is None or (least is not None and whole < least) or (most is not None and whole > most):
         raise InvalidArgumentError(f"{argument}: got {value!r}, want a whole number{_bounds(least, most)}")
-    return value
+    return whole
 
 
 def number(value: object, argument: str, least: int | None = None, most: int | None = None) -> float:
@@ -34,6 +32,16 @@ def strings(value: object, argument: str) -> list[str]:
     if not all(value):
         raise InvalidArgumentError(f"{argument}: got {value!r}, want no empty string in it")
     return list(value)
+
+
+def _as_integer(value: Any) -> int | None:
+    """Convert an integer of any type; None if it is none, or a boolean."""
+    if isinstance(value, int):
+        return None if isinstance(value, bool) else value
+    try:
+        return index(value)
+    except TypeError:
+        return None
 
 
 def _is_finite(value: float) -> bool:

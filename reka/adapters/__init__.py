@@ -1,5 +1,6 @@
 """What adapters to other frameworks are built on: shared clients, a background event loop, facts of the API."""
 
+from reka._protocol import checks
 from reka._protocol.constants import DEFAULT_MODEL, MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS, V0_ONLY
 from reka._protocol.media import MEDIA_KINDS, is_media_url, part_type
 from reka._protocol.messages import BeyondTurns, beyond_turns
@@ -24,6 +25,7 @@ __all__ = [
     "background_loop",
     "beyond_turns",
     "check_parameter",
+    "checks",
     "is_media_url",
     "model_of",
     "part_type",

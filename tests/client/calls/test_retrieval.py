@@ -178,6 +178,8 @@ def test_retrieve_cuts_the_list_itself_where_the_server_cannot_be_told(
         (("Who?", "alice", 0), "k: got 0, want a whole number from 1 to 100"),
         (("Who?", "alice", 101), "k: got 101"),
         (("Who?", "alice", True), "k: got True"),
+        (("Who?", "alice", "3"), "k: got '3'"),
+        (("Who?", "alice", None), "k: got None"),
     ],
 )
 def test_retrieve_names_a_bad_argument(
