@@ -42,6 +42,20 @@ class Dataset:
         return self.documents.get(source)
 
 
+def as_dataset(dataset: object) -> Dataset:
+    """Return the dataset of this name; a dataset is returned as it is.
+
+    Raises:
+        InvalidArgumentError: It is not a name, or a blank one.
+    """
+    if isinstance(dataset, str):
+        dataset = Dataset(dataset, dataset)
+    if not isinstance(dataset, Dataset) or not dataset.name.strip():
+        shown = repr(dataset.name) if isinstance(dataset, Dataset) else type(dataset).__name__
+        raise reka.InvalidArgumentError(f"dataset: got {shown}, want the name of a dataset")
+    return dataset
+
+
 def files_of(documents: Sequence[Document]) -> dict[str, Document]:
     """Map file names to documents. A file is named after the document's id, or its content if the id is generated.
 
@@ -51,9 +65,11 @@ def files_of(documents: Sequence[Document]) -> dict[str, Document]:
     Blank documents, such as empty pages, are skipped with a warning in the log.
 
     Raises:
-        InvalidArgumentError: No document has text, an element is not a document or has media instead of text, or two
-            documents with different texts have the same id.
+        InvalidArgumentError: No document has text, an element is not a document, has media instead of text or a blank
+            id, or two documents with different texts have the same id.
     """
+    if not isinstance(documents, Sequence):
+        raise reka.InvalidArgumentError(f"documents: got {type(documents).__name__}, want a list of documents")
     files: dict[str, Document] = {}
     for index, document in enumerate(documents):
         if not isinstance(document, Document):
@@ -63,6 +79,11 @@ def files_of(documents: Sequence[Document]) -> dict[str, Document]:
         if not text_of(document).strip():
             _require_blank(index, document)
             continue
+        if not document.id_.strip():
+            raise reka.InvalidArgumentError(
+                f"documents: got the id {document.id_!r} at index {index}, want one that is not blank; leave the id "
+                "out to have the document named after its content"
+            )
         name = _file_name(document)
         first = files.setdefault(name, document)
         if text_of(first) != text_of(document):

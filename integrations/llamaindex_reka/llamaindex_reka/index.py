@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from tqdm.auto import tqdm  # type: ignore[import-untyped]  # LlamaIndex's own choice for progress; it has no types
 
 import reka
-from llamaindex_reka.dataset import Dataset, files_of, text_of
+from llamaindex_reka.dataset import Dataset, as_dataset, files_of, text_of
 from llamaindex_reka.llm import RekaLLM
 from llamaindex_reka.query_engine import RekaQueryEngine
 from llamaindex_reka.retriever import RekaRetriever, client_settings
@@ -48,7 +48,7 @@ class RekaIndex(BaseManagedIndex):
         show_progress: Whether `refresh` shows a progress bar.
 
     Raises:
-        InvalidArgumentError: `dataset` is empty.
+        InvalidArgumentError: An argument is invalid; the message says which one.
 
     Example:
         >>> from llamaindex_reka import RekaIndex
@@ -69,10 +69,7 @@ class RekaIndex(BaseManagedIndex):
         callback_manager: CallbackManager | None = None,
         show_progress: bool = False,
     ) -> None:
-        if isinstance(dataset, str):
-            dataset = Dataset(dataset, dataset)
-        if not dataset.name.strip():
-            raise reka.InvalidArgumentError(f"dataset: got {dataset.name!r}, want the name of a prepared dataset")
+        dataset = as_dataset(dataset)
         super().__init__(
             index_struct=IndexDict(summary=dataset.label),
             storage_context=storage_context,
@@ -135,7 +132,7 @@ class RekaIndex(BaseManagedIndex):
                 "the documents first"
             )
         index = cls(
-            Dataset(dataset, dataset),
+            dataset,
             api_key=api_key,
             base_url=base_url,
             timeout=timeout,
@@ -301,6 +298,8 @@ class RekaIndex(BaseManagedIndex):
 
     def _store(self, documents: Sequence[Document], on_update: reka.OnUpdate | None) -> None:
         """Upload and prepare documents unless a dataset with them exists, then switch to it."""
+        if on_update is not None and not callable(on_update):
+            raise reka.InvalidArgumentError(f"on_update: got {on_update!r}, want something to call")
         files = files_of(documents)
         texts = {name: text_of(document) for name, document in files.items()}
         with _progress_bar(self._show_progress, on_update) as callback:

@@ -17,7 +17,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.types import TokenAsyncGen, TokenGen
 
 import reka
-from llamaindex_reka.dataset import Dataset
+from llamaindex_reka.dataset import Dataset, as_dataset
 from llamaindex_reka.llm import RekaLLM
 from llamaindex_reka.retriever import nodes_from_chunks
 
@@ -36,7 +36,7 @@ class RekaQueryEngine(BaseQueryEngine):
         callback_manager: Callback manager of LlamaIndex; None creates an empty one.
 
     Raises:
-        InvalidArgumentError: `dataset` is empty.
+        InvalidArgumentError: An argument is invalid; the message says which one.
     """
 
     def __init__(
@@ -48,10 +48,12 @@ class RekaQueryEngine(BaseQueryEngine):
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(callback_manager)
-        self._dataset = Dataset(dataset, dataset) if isinstance(dataset, str) else dataset
-        if not self._dataset.name.strip():
-            raise reka.InvalidArgumentError(f"dataset: got {self._dataset.name!r}, want the name of a prepared dataset")
-        self._llm = llm or RekaLLM()
+        self._dataset = as_dataset(dataset)
+        self._llm = RekaLLM() if llm is None else llm
+        if not isinstance(self._llm, RekaLLM):
+            raise reka.InvalidArgumentError(
+                f"llm: got {type(llm).__name__}, want a RekaLLM; other models answer through RekaIndex.as_query_engine"
+            )
         self._streaming = streaming
 
     def _get_prompt_modules(self) -> PromptMixinType:

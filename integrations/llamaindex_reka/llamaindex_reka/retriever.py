@@ -10,12 +10,13 @@ from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle
 from pydantic import SecretStr
 
 import reka
-from llamaindex_reka.dataset import PREPARE_HINT, Dataset, document_id
+from llamaindex_reka.dataset import PREPARE_HINT, Dataset, as_dataset, document_id
 from reka.adapters import (
     MAX_RETRIEVED_CHUNKS,
     RETRIEVED_CHUNKS,
     ClientSettings,
     SharedClients,
+    checks,
     with_prepare_hint,
 )
 
@@ -39,7 +40,7 @@ class RekaRetriever(BaseRetriever):
         callback_manager: Callback manager of LlamaIndex; None creates an empty one.
 
     Raises:
-        InvalidArgumentError: `dataset` is empty, or `similarity_top_k` is out of range.
+        InvalidArgumentError: An argument is invalid; the message says which one.
 
     Calls raise:
         AuthError: The API key is missing, or the server rejects it.
@@ -63,18 +64,10 @@ class RekaRetriever(BaseRetriever):
         max_retries: int | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> None:
-        if isinstance(dataset, str):
-            dataset = Dataset(dataset, dataset)
-        if not isinstance(dataset, Dataset) or not dataset.name.strip():
-            raise reka.InvalidArgumentError(f"dataset: got {dataset!r}, want the name of a prepared dataset")
-        if not 1 <= similarity_top_k <= MAX_RETRIEVED_CHUNKS:
-            raise reka.InvalidArgumentError(
-                f"similarity_top_k: got {similarity_top_k!r}, want 1 to {MAX_RETRIEVED_CHUNKS}"
-            )
         super().__init__(callback_manager=callback_manager)
-        self.similarity_top_k = similarity_top_k
-        self.min_score = min_score
-        self._dataset = dataset
+        self._dataset = as_dataset(dataset)
+        self.similarity_top_k = checks.integer(similarity_top_k, "similarity_top_k", 1, MAX_RETRIEVED_CHUNKS)
+        self.min_score = None if min_score is None else checks.number(min_score, "min_score")
         self._settings = client_settings(api_key, base_url, timeout, max_retries)
         self._clients = SharedClients()
 

@@ -116,8 +116,8 @@ def test_a_dataset_that_is_there_can_be_opened(make: MakeIndex, client: reka.Rek
 
 @pytest.mark.parametrize(
     "identity",
-    ["a", "a/b.txt", "/etc/passwd", "../up", "a/../b", "a//b", "a/", "C:\\x", "100 %", "schön", ".hidden", "a/.b", "\n",
-     "__MACOSX/a", "a%2Fb", ".", "x" * 150],
+    ["a", "a/b.txt", "/etc/passwd", "../up", "a/../b", "a//b", "a/", "C:\\x", "100 %", "schön", ".hidden", "a/.b",
+     "a\nb", "__MACOSX/a", "a%2Fb", ".", "x" * 150],
 )  # fmt: skip
 def test_any_id_becomes_a_name_that_leads_out_of_no_folder_and_back_into_the_id(identity: str) -> None:
     (name,) = files_of([Document(text="One.", id_=identity)])
@@ -239,6 +239,10 @@ async def test_the_asynchronous_twins_say_so_too(change: Any) -> None:
         ([], "got none"),
         ([Document(text=" ")], "got none"),
         ([LAMP[0], "text"], "got str at index 1"),
+        (LAMP[0], "got Document, want a list"),
+        (None, "got NoneType, want a list"),
+        ([Document(text="a", id_="")], "the id '' at index 0.*leave the id out"),
+        ([LAMP[0], Document(text="a", id_=" \t")], "the id .* at index 1"),
         ([LAMP[0], ImageDocument(image=b"a", id_="picture")], "without text at index 1 .*'picture'"),
         ([Document(text="a", id_="x"), Document(text="b", id_="x")], "the id 'x' twice"),
     ],
@@ -260,13 +264,28 @@ def test_blank_documents_are_left_out_and_that_is_logged(caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize(
     ("wrong", "error"),
-    [({"transformations": [SentenceSplitter()]}, "transformations"), ({"dataset": " "}, "dataset")],
+    [
+        ({"transformations": [SentenceSplitter()]}, "transformations"),
+        ({"dataset": " "}, "dataset: got ' '"),
+        ({"dataset": None}, "dataset: got NoneType"),
+        ({"on_update": "print"}, "on_update: got 'print'"),
+    ],
 )
 def test_arguments_that_cannot_be_are_refused(fake: FakeReka, wrong: dict[str, Any], error: str) -> None:
     with pytest.raises(reka.InvalidArgumentError, match=error):
         RekaIndex.from_documents(LAMP, base_url=fake.url, api_key=KEY, **wrong)
-    with pytest.raises(reka.InvalidArgumentError, match="dataset"):
-        RekaQueryEngine("", RekaLLM())
+    assert fake.requests == []
+
+
+def test_an_index_and_an_engine_want_the_name_of_a_dataset_and_an_engine_a_model_of_reka() -> None:
+    wrong: Any
+    for wrong in ("", " ", None, 3):
+        with pytest.raises(reka.InvalidArgumentError, match=r"dataset: got .*, want the name"):
+            RekaIndex(wrong)
+        with pytest.raises(reka.InvalidArgumentError, match=r"dataset: got .*, want the name"):
+            RekaQueryEngine(wrong, RekaLLM())
+    with pytest.raises(reka.InvalidArgumentError, match=r"llm: got MockLLM, want a RekaLLM; .*as_query_engine"):
+        RekaQueryEngine("manual", MockLLM())  # type: ignore[arg-type]  # it is wrong on purpose
 
 
 def test_progress_is_shown_and_ends_at_all_of_it(make: MakeIndex, capsys: pytest.CaptureFixture[str]) -> None:

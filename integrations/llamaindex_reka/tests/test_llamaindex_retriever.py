@@ -2,6 +2,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
@@ -125,13 +126,30 @@ def test_callbacks_see_a_retrieval_with_its_nodes(fake: FakeReka, retriever: Mak
     assert list(ended.payload.values()) == [found]
 
 
-@pytest.mark.parametrize("wrong", [{"dataset": ""}, {"dataset": 3}, {"similarity_top_k": 0}, {"similarity_top_k": 101}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"dataset": dataset} for dataset in ("", " ", None, 3)),
+        *({"similarity_top_k": k} for k in (0, 101, -1, "3", None, 3.0, True, np.True_, np.float64(3), [3])),
+        *({"min_score": score} for score in ("0.5", float("nan"), True, [0.5])),
+        {"max_retries": -1},
+    ],
+)
 def test_a_value_that_cannot_be_is_refused_before_anything_is_sent(
     fake: FakeReka, retriever: MakeRetriever, wrong: dict[str, Any]
 ) -> None:
-    with pytest.raises(reka.InvalidArgumentError, match=next(iter(wrong))):
+    with pytest.raises(reka.InvalidArgumentError, match=f"^{next(iter(wrong))}: got .*, want "):
         retriever(**wrong)
     assert fake.requests == []
+
+
+def test_numbers_of_numpy_are_taken(fake: FakeReka, retriever: MakeRetriever) -> None:
+    will_find(fake, CHUNKS)
+
+    found = retriever(similarity_top_k=np.int64(2), min_score=np.float64(0.6)).retrieve("Hi")
+
+    assert [node.text for node in found] == ["Hold the button."]
+    assert sent(fake)["retrieval_top_k"] == 2
 
 
 async def test_a_dataset_that_is_not_there_is_an_error_that_names_it_and_what_prepares_it(
