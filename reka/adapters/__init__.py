@@ -8,6 +8,7 @@ from reka._protocol.models import Model, model_of
 from reka.adapters import background_loop
 from reka.adapters.sampling import SAMPLING_PARAMETERS, MaxRetries, SamplingFields, check_parameter
 from reka.adapters.shared_clients import ClientSettings, SharedClients, with_prepare_hint
+from reka.adapters.tool_calls import add_delta, parse_arguments, parse_calls
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -22,12 +23,15 @@ __all__ = [
     "Model",
     "SamplingFields",
     "SharedClients",
+    "add_delta",
     "background_loop",
     "beyond_turns",
     "check_parameter",
     "checks",
     "is_media_url",
     "model_of",
+    "parse_arguments",
+    "parse_calls",
     "part_type",
     "with_prepare_hint",
 ]
