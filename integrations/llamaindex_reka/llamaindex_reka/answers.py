@@ -1,8 +1,8 @@
 """Convert Reka's answers to LlamaIndex responses: whole answers and streamed ones."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -19,6 +19,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
 
 import reka
+from reka.adapters import add_delta, parse_arguments, parse_calls
 
 
 @dataclass(slots=True)
@@ -43,21 +44,14 @@ class Answer:
         elif isinstance(event, reka.ReasoningDelta):
             self.reasoning += event.text
         elif isinstance(event, reka.ToolCallDelta):
-            self._add_call(event)
+            if self.parallel or not self.calls or event.index in self.calls:
+                add_delta(self.calls, event)
         elif isinstance(event, reka.Citation):
             self.citations.append(event)
         elif isinstance(event, reka.Usage):
             self.usage = event
         else:
             self.finish = event
-
-    def _add_call(self, delta: reka.ToolCallDelta) -> None:
-        if not self.parallel and self.calls and delta.index not in self.calls:
-            return
-        call = self.calls.get(delta.index, reka.ToolCall("", "", ""))
-        self.calls[delta.index] = reka.ToolCall(
-            call.id or delta.id, call.name or delta.name, call.arguments + delta.arguments
-        )
 
     def message(self) -> ChatMessage:
         """Return the assistant's message: blocks of reasoning, text, tool calls and citations."""
@@ -68,11 +62,15 @@ class Answer:
             blocks.append(TextBlock(text=self.text))
         if not self.calls and not self.citations:
             return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks)
-        calls = [(_call_id(index, call), call) for index, call in sorted(self.calls.items())]
-        blocks += [self._tool_call_block(call_id, call) for call_id, call in calls]
+        # The results of parallel calls are matched by id, so a call without one gets one.
+        calls = [replace(call, id=call.id or f"call-{index}") for index, call in sorted(self.calls.items())]
+        blocks += [
+            ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=arguments)
+            for call, arguments in zip(calls, self._arguments(calls), strict=True)
+        ]
         blocks += [_citation_block(citation, self.text) for citation in self.citations]
         # LlamaIndex's streaming of structured output reads this legacy form only.
-        legacy = {"tool_calls": [_legacy_tool_call(call_id, call) for call_id, call in calls]} if calls else {}
+        legacy = {"tool_calls": [_legacy_tool_call(call) for call in calls]} if calls else {}
         return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=legacy)
 
     def chat(self, delta: str | None = None, **further_kwargs: Any) -> ChatResponse:
@@ -95,16 +93,12 @@ class Answer:
             text=self.text, delta=delta, raw=self._raw(), additional_kwargs=self._response_metadata()
         )
 
-    def _tool_call_block(self, call_id: str, call: reka.ToolCall) -> ToolCallBlock:
-        is_cut = self.finish is not None and self.finish.reason == "length"
-        arguments = _parse_arguments(call.arguments, is_cut)
-        if arguments is None and self.finish is None:
-            arguments = _parse_partial_arguments(call.arguments)
-        return ToolCallBlock(
-            tool_call_id=call_id,
-            tool_name=call.name,
-            tool_kwargs=call.arguments if arguments is None else arguments,
-        )
+    def _arguments(self, calls: Sequence[reka.ToolCall]) -> list[dict[str, Any] | str]:
+        """Return the arguments of each call: what can be read of them so far, or their text if they are invalid."""
+        if self.finish is None:
+            return [_parse_partial_arguments(call.arguments) for call in calls]
+        parsed = parse_calls(calls, self.finish.reason)
+        return [call.arguments if arguments is None else arguments for call, arguments in parsed]
 
     def _raw(self) -> dict[str, Any] | None:
         """Return response fields under their names in OpenAI's protocol, which LlamaIndex's token counter reads."""
@@ -167,49 +161,35 @@ def tool_selections(response: ChatResponse) -> list[ToolSelection]:
     """Read the tool calls of a response.
 
     Raises:
-        UnexpectedResponseError: The arguments of a call are not a JSON object, so the tool cannot be called.
+        UnexpectedResponseError: The arguments of a call are not a complete JSON object, so the tool cannot be called.
     """
-    is_cut = response.additional_kwargs.get("finish_reason") == "length"
-    return [_tool_selection(block, is_cut) for block in response.message.blocks if isinstance(block, ToolCallBlock)]
-
-
-def _parse_arguments(text: str, is_cut: bool) -> dict[str, Any] | None:
-    """Parse the arguments of a tool call; None if they are not a JSON object.
-
-    An empty text means no arguments, unless the token limit cut the answer off before them.
-    """
-    try:
-        arguments = json.loads(text or ("" if is_cut else "{}"))
-    except ValueError:
-        return None
-    return arguments if isinstance(arguments, dict) else None
+    reason = response.additional_kwargs.get("finish_reason")
+    return [_tool_selection(block, reason) for block in response.message.blocks if isinstance(block, ToolCallBlock)]
 
 
 def _parse_partial_arguments(text: str) -> dict[str, Any]:
+    """Read the beginning of a call's arguments, as strictly as complete ones; empty if nothing can be read."""
     try:
-        arguments = parse_partial_json(text)
-    except ValueError:
+        return parse_arguments(json.dumps(parse_partial_json(text))) or {}
+    except (ValueError, RecursionError):
         return {}
-    return arguments if isinstance(arguments, dict) else {}
 
 
-def _tool_selection(block: ToolCallBlock, is_cut: bool) -> ToolSelection:
+def _tool_selection(block: ToolCallBlock, finish_reason: str | None) -> ToolSelection:
     kwargs = block.tool_kwargs
-    arguments = _parse_arguments(kwargs, is_cut) if isinstance(kwargs, str) else kwargs
-    if arguments is None:
-        raise reka.UnexpectedResponseError(
-            f"tool call {block.tool_name!r}: got arguments {str(kwargs)[:200]!r}, want a JSON object"
-        )
-    return ToolSelection(tool_id=block.tool_call_id or "", tool_name=block.tool_name, tool_kwargs=arguments)
+    if isinstance(kwargs, str):  # invalid, or from another LLM
+        ((_, arguments),) = parse_calls([reka.ToolCall("", block.tool_name, kwargs)], finish_reason)
+        if arguments is None:
+            raise reka.UnexpectedResponseError(
+                f"tool call {block.tool_name!r}: got arguments {kwargs[:200]!r} (finish reason: {finish_reason}), want "
+                "a complete JSON object"
+            )
+        kwargs = arguments
+    return ToolSelection(tool_id=block.tool_call_id or "", tool_name=block.tool_name, tool_kwargs=kwargs)
 
 
-def _call_id(index: int, call: reka.ToolCall) -> str:
-    """Return a call's id, or make one up from its index: the results of parallel calls are matched by id."""
-    return call.id or f"call-{index}"
-
-
-def _legacy_tool_call(call_id: str, call: reka.ToolCall) -> dict[str, Any]:
-    return {"id": call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+def _legacy_tool_call(call: reka.ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def _citation_block(citation: reka.Citation, text: str) -> CitationBlock:

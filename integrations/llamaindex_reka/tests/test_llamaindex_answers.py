@@ -100,23 +100,59 @@ def test_a_tool_call_that_is_being_written_shows_its_arguments_so_far() -> None:
     assert tool_selections(half[-1])[0].tool_kwargs == {"a": 1}
 
 
-@pytest.mark.parametrize("written", ["", "[", "[1]", "no"])
+@pytest.mark.parametrize(
+    "written",
+    ["", "[", "[1]", "no", '{"a": NaN', '{"a": NaN}', '{"a":' * 900, '{"a":' * 9_000],
+    ids=lambda text: text[:9],
+)
 def test_arguments_of_which_nothing_can_be_read_yet_are_shown_as_none(written: str) -> None:
     half = items([reka.ToolCallDelta(0, "c-1", "add", written)])
 
     assert tool_selections(half[-1])[0].tool_kwargs == {}
 
 
-@pytest.mark.parametrize("written", ['{"a": 1', "[1]", "no"])
-def test_a_whole_tool_call_whose_arguments_are_no_object_is_an_error_that_shows_them(written: str) -> None:
-    completion = reka.ChatCompletion("", [reka.ToolCall("c-1", "add", written)])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{"a": 1',
+        "[1]",
+        "no",
+        '{"a": NaN}',
+        '{"a": [-Infinity]}',
+        '{"a": 1e999}',
+        '{"a":' * 900 + "1" + "}" * 900,
+        "[" * 9_000,
+    ],
+    ids=lambda text: text[:9],
+)
+def test_a_whole_tool_call_whose_arguments_are_no_object_is_an_error_that_shows_them(
+    written: str, streamed: bool
+) -> None:
+    called: list[reka.StreamEvent] = [reka.ToolCallDelta(0, "c-1", "add", written), reka.Finish("tool_calls")]
+    whole = answer_from_completion(reka.ChatCompletion("", [reka.ToolCall("c-1", "add", written)], "tool_calls"))
 
-    response = answer_from_completion(completion).chat()
+    response = items(called)[-1] if streamed else whole.chat()
 
     assert response.message.blocks == [ToolCallBlock(tool_call_id="c-1", tool_name="add", tool_kwargs=written)]
-    with pytest.raises(reka.UnexpectedResponseError, match=r"'add'.*want a JSON object") as caught:
+    with pytest.raises(reka.UnexpectedResponseError, match=r"'add'.*want a complete JSON object") as caught:
         tool_selections(response)
-    assert repr(written) in str(caught.value)
+    assert repr(written[:200]) in str(caught.value)
+    assert response.model_dump_json()
+
+
+@pytest.mark.parametrize("reason", ["length", "context"])
+def test_the_last_call_of_an_answer_that_a_limit_cut_off_is_an_error_even_if_it_looks_whole(reason: str) -> None:
+    first, last = (reka.ToolCall(f"c-{number}", "add", f'{{"a": {number}}}') for number in (1, 2))
+
+    response = answer_from_completion(reka.ChatCompletion("", [first, last], reason)).chat()
+
+    assert [block.tool_kwargs for block in response.message.blocks if isinstance(block, ToolCallBlock)] == [
+        {"a": 1},
+        '{"a": 2}',
+    ]
+    with pytest.raises(reka.UnexpectedResponseError, match=f"'add': got arguments .*finish reason: {reason}"):
+        tool_selections(response)
 
 
 def test_a_tool_call_that_is_cut_off_before_its_arguments_is_an_error_in_a_stream_too() -> None:
