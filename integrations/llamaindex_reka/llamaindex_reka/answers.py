@@ -1,6 +1,5 @@
 """Convert Reka's answers to LlamaIndex responses: whole answers and streamed ones."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,10 +15,10 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 from llama_index.core.llms.llm import ToolSelection
-from llama_index.core.llms.utils import parse_partial_json
+from pydantic_core import from_json
 
 import reka
-from reka.adapters import add_delta, parse_arguments, parse_calls
+from reka.adapters import add_delta, parse_calls
 
 
 @dataclass(slots=True)
@@ -96,7 +95,7 @@ class Answer:
     def _arguments(self, calls: Sequence[reka.ToolCall]) -> list[dict[str, Any] | str]:
         """Return the arguments of each call: what can be read of them so far, or their text if they are invalid."""
         if self.finish is None:
-            return [_parse_partial_arguments(call.arguments) for call in calls]
+            return [partial_arguments(call.arguments) for call in calls]
         parsed = parse_calls(calls, self.finish.reason)
         return [call.arguments if arguments is None else arguments for call, arguments in parsed]
 
@@ -167,12 +166,13 @@ def tool_selections(response: ChatResponse) -> list[ToolSelection]:
     return [_tool_selection(block, reason) for block in response.message.blocks if isinstance(block, ToolCallBlock)]
 
 
-def _parse_partial_arguments(text: str) -> dict[str, Any]:
-    """Read the beginning of a call's arguments, as strictly as complete ones; empty if nothing can be read."""
+def partial_arguments(text: str) -> dict[str, Any]:
+    """Read the beginning of a JSON object, with what is there of a string; empty if nothing can be read."""
     try:
-        return parse_arguments(json.dumps(parse_partial_json(text))) or {}
-    except (ValueError, RecursionError):
+        arguments = from_json(text, allow_partial="trailing-strings", allow_inf_nan=False)
+    except ValueError:
         return {}
+    return arguments if isinstance(arguments, dict) else {}
 
 
 def _tool_selection(block: ToolCallBlock, finish_reason: str | None) -> ToolSelection:

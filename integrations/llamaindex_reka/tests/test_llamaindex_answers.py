@@ -95,9 +95,9 @@ def test_the_deltas_of_a_stream_are_new_text_and_add_up() -> None:
 
 
 def test_a_tool_call_that_is_being_written_shows_its_arguments_so_far() -> None:
-    half = items([reka.ToolCallDelta(0, "c-1", "add", '{"a": 1, "b')])
+    half = items([reka.ToolCallDelta(0, "c-1", "add", '{"a": 1, "b'), reka.ToolCallDelta(0, "", "", '": "wor')])
 
-    assert tool_selections(half[-1])[0].tool_kwargs == {"a": 1}
+    assert [tool_selections(item)[0].tool_kwargs for item in half] == [{"a": 1}, {"a": 1, "b": "wor"}]
 
 
 @pytest.mark.parametrize(
