@@ -18,10 +18,8 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
-from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
-from llama_index.core.program.utils import get_program_for_llm
-from llama_index.core.prompts import PromptTemplate
+from llama_index.core.types import PydanticProgramMode
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
 import reka
@@ -31,6 +29,8 @@ from llamaindex_reka.dataset import PREPARE_HINT
 from llamaindex_reka.messages import messages_for
 from llamaindex_reka.models import DEFAULT_OUTPUT, model_of
 from llamaindex_reka.parameters import IN_EXTRA, OF_MODEL, arguments, refuse_unknown
+from llamaindex_reka.structured import StructuredOutput, structured_output
+from llamaindex_reka.structured_llm import StructuredOutputLLM
 from reka.adapters import (
     DEFAULT_MODEL,
     ClientSettings,
@@ -51,7 +51,7 @@ _PARALLEL = "allow_parallel_tool_calls"
 """LlamaIndex's argument for the latter."""
 
 
-class RekaLLM(SamplingFields, FunctionCallingLLM):
+class RekaLLM(SamplingFields, StructuredOutputLLM):
     """LLM for Reka's API, or any server with the same API.
 
     A parameter that is None is not sent, and the server applies its default. Every parameter except those of the client
@@ -252,29 +252,14 @@ class RekaLLM(SamplingFields, FunctionCallingLLM):
             **kwargs,
         }
 
-    def _structured_stream_call(
-        self,
-        output_cls: type[Any],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
-    ) -> Generator[Any, None, None]:
-        program = get_program_for_llm(output_cls, prompt, self, self.pydantic_program_mode, **self._require_tool())
-        return program.stream_call(llm_kwargs=llm_kwargs, **prompt_args)
-
-    async def _structured_astream_call(
-        self,
-        output_cls: type[Any],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
-    ) -> AsyncGenerator[Any, None]:
-        program = get_program_for_llm(output_cls, prompt, self, self.pydantic_program_mode, **self._require_tool())
-        return await program.astream_call(llm_kwargs=llm_kwargs, **prompt_args)
-
-    def _require_tool(self) -> dict[str, Any]:
-        """Return program arguments that require the tool: by default, LlamaIndex's streaming programs do not."""
-        return {"tool_choice": "tool"} if self.metadata.is_function_calling_model else {}
+    def _structured_output(self, output_cls: type[Any], llm_kwargs: dict[str, Any]) -> StructuredOutput | None:
+        """Describe a structured output by what the model supports; None if it has neither schemas nor tools."""
+        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT or self.api == "v0":
+            return None
+        by_schema = "json_schema" in model_of(llm_kwargs.get("model") or self.model).response_formats
+        if not by_schema and not self.metadata.is_function_calling_model:
+            return None
+        return structured_output(output_cls, by_schema=by_schema)
 
     def _messages(self, prompt: str, formatted: bool) -> list[ChatMessage]:
         if not formatted and self.completion_to_prompt is not None:

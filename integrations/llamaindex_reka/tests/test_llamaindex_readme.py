@@ -53,6 +53,6 @@ def test_the_examples_that_need_a_language_model_run(
     assert "To reset the lamp, hold the button for ten seconds.\nThe lamp needs 5 watts.\n" in printed
     assert "multiply {'a': 3, 'b': 4} 12\n" in printed
     assert "The result is 12." in printed
-    assert printed.count("item='soap' amount=3") == 2
+    assert printed.count("item='soap' amount=3") == 3
     assert "I see 1 image and 1 video and 1 audio and 1 pdf." in printed
     assert printed.splitlines()[-1] == "Lima is the capital of Peru."
