@@ -205,12 +205,19 @@ def _citation_block(citation: reka.Citation, text: str) -> CitationBlock:
     )
 
 
-def _token_counts(usage: reka.Usage | None) -> dict[str, int]:
-    """Return token counts under the names that other LLMs of LlamaIndex use; empty if the server sends none."""
+def _token_counts(usage: reka.Usage | None) -> dict[str, Any]:
+    """Return token counts under their names in OpenAI's protocol; empty if the server sends none."""
     if usage is None:
         return {}
-    return {
+    counts: dict[str, Any] = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.total_tokens,
     }
+    if usage.cached_input_tokens is not None:
+        cached = {"cached_tokens": usage.cached_input_tokens}
+        counts["prompt_tokens_details"] = {**usage.prompt_tokens_details, **cached}
+    if usage.reasoning_tokens is not None:
+        reasoning = {"reasoning_tokens": usage.reasoning_tokens}
+        counts["completion_tokens_details"] = {**usage.completion_tokens_details, **reasoning}
+    return counts if usage.cost is None else {**counts, "cost": usage.cost}

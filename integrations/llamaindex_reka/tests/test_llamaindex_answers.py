@@ -94,6 +94,31 @@ def test_the_deltas_of_a_stream_are_new_text_and_add_up() -> None:
     assert [item.additional_kwargs.get("thinking_delta") for item in streamed[:3]] == ["Let me ", "think.", None]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_token_counts_have_what_the_server_tells_of_cache_reasoning_and_price(streamed: bool) -> None:
+    sent = {
+        "prompt_tokens": 5,
+        "completion_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 1},
+    }
+    usage = reka.Usage(5, 7, 4, 3, 0.25, {**sent, "reasoning_tokens": 3})
+    whole = answer_from_completion(reka.ChatCompletion("A.", finish_reason="stop", usage=usage))
+
+    response = items([reka.TextDelta("A."), usage, reka.Finish("stop")])[-1] if streamed else whole.chat()
+
+    counts = {
+        "prompt_tokens": 5,
+        "completion_tokens": 7,
+        "total_tokens": 12,
+        "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 1},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+        "cost": 0.25,
+    }
+    assert response.raw is not None
+    assert response.raw["usage"] == counts
+    assert response.additional_kwargs == {**counts, "finish_reason": "stop"}
+
+
 def test_a_tool_call_that_is_being_written_shows_its_arguments_so_far() -> None:
     half = items([reka.ToolCallDelta(0, "c-1", "add", '{"a": 1, "b'), reka.ToolCallDelta(0, "", "", '": "wor')])
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 from llama_index.core.agent.workflow import FunctionAgent
-from llama_index.core.base.llms.types import ImageBlock, TextBlock
+from llama_index.core.base.llms.types import ImageBlock, TextBlock, ThinkingBlock
+from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.llms import ChatMessage, MessageRole
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.prompts import PromptTemplate
@@ -21,7 +22,7 @@ from tests.support.strict_host import StrictHost
 from tests.support.strict_openai import StrictOpenAI
 from tests.support.strict_reka import StrictReka
 
-from .llamaindex_support import HI, MakeLLM, events, items
+from .llamaindex_support import HI, WAYS, MakeLLM, ask, events, items
 
 # LlamaIndex's agents and structured LLMs use what pydantic and its own workflows have deprecated.
 pytestmark = [
@@ -130,6 +131,26 @@ async def test_a_stream_brings_text_and_token_counts(model: RekaLLM) -> None:
     assert "".join(item.delta for item in streamed) == "1 2 3 4 5"
     assert streamed[-1].additional_kwargs["completion_tokens"] == 5
     assert streamed[-1].additional_kwargs["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_llamaindexs_counter_has_the_hosts_counts_and_thoughts_are_a_block(llm: MakeLLM, way: str) -> None:
+    counter = TokenCountingHandler(tokenizer=lambda text: [])
+    with StrictOpenAI() as host:
+        model = llm(base_url=host.url, model="reka-flash-3", callback_manager=CallbackManager([counter]))
+        *_, last = await ask(model, way)
+        await model.aclose()
+
+    (counted,) = counter.llm_token_counts
+    counts = last.additional_kwargs
+    assert (counted.prompt_token_count, counted.completion_token_count) == (
+        counts["prompt_tokens"],
+        counts["completion_tokens"],
+    )
+    assert 0 < counts["completion_tokens_details"]["reasoning_tokens"] < counts["completion_tokens"]
+    assert counts["prompt_tokens_details"] == {"cached_tokens": 0}
+    if "chat" in way:
+        assert last.message.blocks[0] == ThinkingBlock(content="The user says: Hi")
 
 
 @pytest.mark.parametrize("streaming", [False, True])
