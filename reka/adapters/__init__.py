@@ -8,7 +8,7 @@ from reka._protocol.models import Model, model_of
 from reka.adapters import background_loop
 from reka.adapters.sampling import SAMPLING_PARAMETERS, MaxRetries, SamplingFields, check_parameter
 from reka.adapters.shared_clients import ClientSettings, SharedClients, with_prepare_hint
-from reka.adapters.tool_calls import add_delta, parse_arguments, parse_calls
+from reka.adapters.tool_calls import add_delta, parse_arguments, parse_calls, write_arguments
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -34,4 +34,5 @@ __all__ = [
     "parse_calls",
     "part_type",
     "with_prepare_hint",
+    "write_arguments",
 ]

@@ -11,11 +11,15 @@ from math import isfinite
 from typing import Any, Final
 
 from reka._wire.reply import readable_text
+from reka.errors import InvalidConversationError
 from reka.types import ToolCall, ToolCallDelta
 
 MAX_DEPTH: Final = 64
 """Levels of arrays and objects in arguments. Frameworks copy and serialize arguments recursively, so they fail on
 deeper ones; the schema of a tool needs fewer."""
+
+INVALID: Final = "invalid_arguments"
+"""Property that holds invalid arguments, as the model wrote them, in a later request."""
 
 _CUT: Final = frozenset({"length", "context"})
 """Finish reasons of an answer that a limit of tokens ended."""
@@ -75,6 +79,28 @@ def parse_arguments(arguments: str) -> dict[str, Any] | None:
     if not isinstance(value, dict) or (arguments.count("[") + arguments.count("{") > MAX_DEPTH and _is_deep(value)):
         return None
     return value
+
+
+def write_arguments(arguments: object) -> str:
+    """Write the arguments of a call of an earlier answer as the JSON text of an object, which servers require.
+
+    Args:
+        arguments: Arguments, or the text that the model wrote. What `parse_arguments` does not accept is written as the
+            property `INVALID` of an object, so that the model sees it. A value that JSON does not have is written as
+            its `str`.
+
+    Raises:
+        InvalidConversationError: The arguments contain themselves, or are nested too deeply.
+    """
+    try:
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidConversationError(f"the arguments of a tool call cannot be written as JSON: {error}") from error
+    if not text.strip():
+        return "{}"
+    if parse_arguments(text) is None:
+        return json.dumps({INVALID: text}, ensure_ascii=False)
+    return readable_text(text)
 
 
 def _decode(text: str) -> Any:

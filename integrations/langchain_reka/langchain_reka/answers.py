@@ -4,7 +4,6 @@ The content stays a plain string, so that chunks can be added. Reasoning and cit
 `content_blocks` presents all of it in LangChain's standard form.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, cast
@@ -14,9 +13,10 @@ from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, 
 from langchain_core.messages.block_translators import register_translator
 from langchain_core.messages.content import ContentBlock
 from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
-from langchain_core.utils.json import parse_partial_json
 
 import reka
+from langchain_reka.tool_history import INVALID_PREFIX
+from reka.adapters import add_delta, parse_calls
 
 PROVIDER: Final = "reka"
 
@@ -38,7 +38,7 @@ def to_ai_message(completion: reka.ChatCompletion, model: str) -> AIMessage:
         kwargs[_REASONING] = completion.reasoning
     if completion.citations:
         kwargs[_CITATIONS] = [_citation(citation) for citation in completion.citations]
-    valid_calls, invalid_calls = _parse_tool_calls(completion.tool_calls, completion.finish_reason)
+    valid_calls, invalid_calls = _separate_calls(completion.tool_calls, completion.finish_reason)
     return AIMessage(
         content=completion.text,
         additional_kwargs=kwargs,
@@ -79,16 +79,15 @@ class Chunks:
             case reka.Usage():
                 self._usage = event
             case reka.ToolCallDelta():
-                call = self._calls.get(event.index, reka.ToolCall("", "", ""))
-                self._calls[event.index] = reka.ToolCall(
-                    call.id or event.id, call.name or event.name, call.arguments + event.arguments
-                )
+                add_delta(self._calls, event)
             case reka.Finish():
                 return self._last_chunks(event)
         return []
 
     def _last_chunks(self, finish: reka.Finish) -> list[AIMessageChunk]:
-        calls = [_tool_call_chunk(call, finish.reason) for call in self._calls.values()]
+        calls = [
+            _tool_call_chunk(call, arguments) for call, arguments in parse_calls(self._calls.values(), finish.reason)
+        ]
         last = AIMessageChunk(
             content="",
             usage_metadata=_usage(self._usage) if self._with_usage else None,
@@ -129,14 +128,13 @@ def _citation(citation: reka.Citation) -> dict[str, Any]:
     return {"type": "citation", **{name: value for name, value in asdict(citation).items() if value not in (None, "")}}
 
 
-def _parse_tool_calls(
+def _separate_calls(
     calls: list[reka.ToolCall], finish_reason: str | None
 ) -> tuple[list[ToolCall], list[InvalidToolCall]]:
-    """Separate calls whose arguments are a JSON object from all others."""
+    """Separate calls that can be run from all others."""
     valid: list[ToolCall] = []
     invalid: list[InvalidToolCall] = []
-    for call in calls:
-        arguments = _parse_arguments(call, finish_reason)
+    for call, arguments in parse_calls(calls, finish_reason):
         call_id = call.id or _new_call_id()
         if arguments is None:
             invalid.append(invalid_tool_call(name=call.name, args=call.arguments, id=call_id, error=None))
@@ -145,37 +143,9 @@ def _parse_tool_calls(
     return valid, invalid
 
 
-def _tool_call_chunk(call: reka.ToolCall, finish_reason: str | None) -> ToolCallChunk:
-    arguments = call.arguments
-    if _parse_arguments(call, finish_reason) is None:
-        # LangChain completes truncated JSON in chunks, so an agent would run the tool with partial arguments. An
-        # unmatched closing bracket, outside of any string, keeps the call invalid, as it is in a whole answer.
-        endings = ("", "]", "}", '"]', '"}', '""]', '""}')
-        arguments += next(
-            ending
-            for ending in endings
-            if arguments + ending and not isinstance(_parse_partial(arguments + ending), dict)
-        )
-    return tool_call_chunk(name=call.name, args=arguments, id=call.id or _new_call_id(), index=None)
-
-
-def _parse_arguments(call: reka.ToolCall, finish_reason: str | None) -> dict[str, Any] | None:
-    """Parse arguments as a JSON object; None if they are not one.
-
-    A call without arguments may have an empty string, unless the token limit ended the answer before its arguments.
-    """
-    try:
-        value = json.loads(call.arguments or ("" if finish_reason == "length" else "{}"))
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _parse_partial(arguments: str) -> object:
-    try:
-        return parse_partial_json(arguments)
-    except (ValueError, RecursionError):
-        return None
+def _tool_call_chunk(call: reka.ToolCall, arguments: dict[str, Any] | None) -> ToolCallChunk:
+    text = INVALID_PREFIX + call.arguments if arguments is None else call.arguments
+    return tool_call_chunk(name=call.name, args=text, id=call.id or _new_call_id(), index=None)
 
 
 def _new_call_id() -> str:

@@ -119,7 +119,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
     ) -> AIMessage:
         converted, arguments = self._prepare_call(messages, stop, call_kwargs)
-        with translate_errors(_dataset_of(arguments), messages):
+        with translate_errors(_dataset_of(arguments)):
             completion = self._clients.sync(self._settings()).complete(converted, **arguments)
         return to_ai_message(completion, arguments["model"])
 
@@ -127,7 +127,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
     ) -> AIMessage:
         converted, arguments = self._prepare_call(messages, stop, call_kwargs)
-        with translate_errors(_dataset_of(arguments), messages):
+        with translate_errors(_dataset_of(arguments)):
             completion = await self._clients.aio(self._settings()).complete(converted, **arguments)
         return to_ai_message(completion, arguments["model"])
 
@@ -137,7 +137,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         converted, arguments = self._prepare_call(messages, stop, call_kwargs)
         chunks = self._chunk_builder(arguments, call_kwargs)
         with (
-            translate_errors(_dataset_of(arguments), messages),
+            translate_errors(_dataset_of(arguments)),
             closing(self._clients.sync(self._settings()).stream_messages(converted, **arguments)) as events,
         ):
             for event in events:
@@ -148,7 +148,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     ) -> AsyncGenerator[AIMessageChunk, None]:
         converted, arguments = self._prepare_call(messages, stop, call_kwargs)
         chunks = self._chunk_builder(arguments, call_kwargs)
-        with translate_errors(_dataset_of(arguments), messages):
+        with translate_errors(_dataset_of(arguments)):
             async with aclosing(self._clients.aio(self._settings()).stream_messages(converted, **arguments)) as events:
                 async for event in events:
                     for chunk in chunks.of(event):

@@ -7,14 +7,12 @@ LangChain's class sets `is_retryable`, by which LangChain's agents decide whethe
     all others                                                                  False
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from langchain_core import exceptions as langchain
-from langchain_core.messages import BaseMessage
 
 import reka
-from langchain_reka.messages import first_v1_only_block
 from reka.adapters import with_prepare_hint
 
 
@@ -90,20 +88,18 @@ _ADAPTER_CLASSES: Final[Mapping[type[reka.RekaError], type[reka.RekaError]]] = {
 
 
 class translate_errors:  # noqa: N801  # used like a function, as context managers are
-    """Context manager that re-raises a `reka` error as the class of this module, with context the client lacks.
+    """Context manager that re-raises a `reka` error as the class of this module.
 
-    The context is the message that needs an unsupported feature, or the commands that prepare a dataset.
+    The error of a dataset also has the commands that prepare it.
 
     Args:
         dataset: Name of the retrieval dataset of the call, if any.
-        messages: Messages of the call.
     """
 
-    __slots__ = ("_dataset", "_messages")
+    __slots__ = ("_dataset",)
 
-    def __init__(self, dataset: str | None = None, messages: Sequence[BaseMessage] = ()) -> None:
+    def __init__(self, dataset: str | None = None) -> None:
         self._dataset = dataset
-        self._messages = messages
 
     def __enter__(self) -> None:
         """Do nothing."""
@@ -121,9 +117,6 @@ class translate_errors:  # noqa: N801  # used like a function, as context manage
             raise translated from error
 
     def _message(self, error: reka.RekaError) -> str:
-        if isinstance(error, reka.UnsupportedRequestError):
-            block = first_v1_only_block(self._messages)
-            return error.message if block is None else f"{error.message} ({block})"
         if isinstance(error, reka.RetrievalError) and self._dataset is not None:
             return with_prepare_hint(error, self._dataset, "RekaRetriever.from_files").message
         return error.message

@@ -6,15 +6,17 @@ the three, only OpenAI's has system messages, tool results, consecutive messages
 start with the assistant.
 
 Not sent, because the API has no field for it: a message's `name`, reasoning and citations of earlier answers, and a
-tool's `artifact`.
+tool's `artifact`. What else other providers' answers contain, such as tools that their servers ran or generated images,
+is left out with a line in the log.
 """
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import singledispatch
-from itertools import groupby
-from typing import Any, Final, Literal, TypeAlias
+from logging import getLogger
+from typing import Any, Final, TypeAlias
 
 from langchain_core.messages import (
     AIMessage,
@@ -27,7 +29,8 @@ from langchain_core.messages import (
 )
 
 import reka
-from reka.adapters import MEDIA_KINDS, beyond_turns, is_media_url, part_type
+from langchain_reka import tool_history
+from reka.adapters import MEDIA_KINDS, is_media_url, part_type
 
 Block: TypeAlias = Mapping[str, Any]
 Part: TypeAlias = dict[str, str]
@@ -41,14 +44,20 @@ _ROLES: Final[Mapping[str, str]] = {
     "ai": "assistant",
     "model": "assistant",
 }
-_TOOL_BLOCKS: Final = frozenset({"tool_call", "tool_use"})
-_SKIPPED_IN_ANSWERS: Final = frozenset(
+_NOT_SENT: Final = frozenset(
     {
-        *("reasoning", "thinking", "redacted_thinking", "citation", "non_standard_annotation"),
+        *("reasoning", "reasoning_content", "thinking", "redacted_thinking", "citation", "non_standard_annotation"),
         # Sent as `tool_calls` of the message, not as content.
-        *("tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "function_call", "input_json_delta"),
+        *("tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "function_call", "custom_tool_call"),
+        "input_json_delta",
     }
 )
+"""Blocks of answers that need no note when they are left out."""
+
+_TEXT_KEYS: Final[Mapping[str, str]] = {"text": "text", "output_text": "text", "refusal": "refusal"}
+"""The key of the text in blocks of answers, by type, of any provider."""
+
+_LOG: Final = getLogger("langchain_reka")
 
 
 def reka_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
@@ -61,12 +70,13 @@ def reka_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
         One message for each; a human message that contains tool results, as in Anthropic's format, becomes several.
 
     Raises:
-        InvalidConversationError: A message cannot be converted: it has a block of an unknown type, media that is
-            neither a URL nor base64, or a tool result without an earlier call. The error names the message's index and
-            the block's type.
+        InvalidConversationError: A message cannot be converted: a human or system message has a block of an unknown
+            type, media is neither a URL nor base64, or a tool result has no earlier call. The error names the message's
+            index and the block's type.
     """
     indexed = _convert_with_indices(messages)
-    _check_tool_results(indexed)
+    if foreign := {kind for message in messages for kind in _foreign_blocks(message)}:
+        _LOG.warning("left out of earlier answers, as Reka's API has no such blocks: %s", ", ".join(sorted(foreign)))
     return [converted for _, converted in indexed]
 
 
@@ -86,45 +96,11 @@ def media_in(messages: Iterable[Mapping[str, Any]]) -> list[tuple[int, str]]:
     ]
 
 
-def first_v1_only_block(messages: Sequence[BaseMessage]) -> str | None:
-    """Name the first block that the documented API (v0) does not support; None if it supports all of them.
-
-    Its turns take one piece of media, in the first turn, and no tool calls.
-    """
-    converted = reka_messages(messages)
-    for beyond in beyond_turns(converted):
-        content = converted[beyond.message]["content"]
-        block = "tool_call" if beyond.part is None else content[beyond.part]["type"]
-        return f"message {source_indices(messages)[beyond.message]}: {block} block"
-    return None
-
-
 def _convert_with_indices(messages: Sequence[BaseMessage]) -> list[tuple[int, dict[str, Any]]]:
-    return [
-        (index, _convert(part, index))
-        for index, message in enumerate(messages)
-        for part in _split_tool_results(message)
-    ]
-
-
-def _split_tool_results(message: BaseMessage) -> Sequence[BaseMessage]:
-    """Move tool results that are blocks of a human message, as in Anthropic's format, into tool messages."""
-    if isinstance(message.content, str) or not isinstance(message, HumanMessage):
-        return (message,)
-    parts: list[BaseMessage] = []
-    for are_results, group in groupby(message.content, _is_tool_result):
-        blocks = list(group)
-        parts += map(_to_tool_message, blocks) if are_results else [HumanMessage(blocks)]
-    return parts or (message,)
-
-
-def _is_tool_result(block: str | Block) -> bool:
-    return isinstance(block, Mapping) and block.get("type") == "tool_result"
-
-
-def _to_tool_message(block: Any) -> ToolMessage:
-    status: Literal["success", "error"] = "error" if block.get("is_error") else "success"
-    return ToolMessage(block.get("content") or "", tool_call_id=str(block.get("tool_use_id")), status=status)
+    parts = tool_history.with_results_in_place(messages)
+    indexed = [(index, _convert(message, index)) for index, message in parts]
+    tool_history.check_results(indexed)
+    return indexed
 
 
 @singledispatch
@@ -149,14 +125,17 @@ def _(message: ChatMessage, index: int) -> dict[str, Any]:
         raise _invalid(index, f"got a chat message of role {message.role!r}, want one of {', '.join(_ROLES)}")
     return {
         "role": role,
-        "content": _assistant_content(message, index) if role == "assistant" else _content(message, index),
+        "content": _assistant_content(message) if role == "assistant" else _content(message, index),
     }
 
 
 @_convert.register
 def _(message: AIMessage, index: int) -> dict[str, Any]:
-    converted: dict[str, Any] = {"role": "assistant", "content": _assistant_content(message, index)}
-    calls = _tool_calls(message)
+    converted: dict[str, Any] = {"role": "assistant", "content": _assistant_content(message)}
+    try:
+        calls = tool_history.tool_calls(message)
+    except reka.InvalidConversationError as error:
+        raise _invalid(index, error.message) from error
     return {**converted, "tool_calls": calls} if calls else converted
 
 
@@ -174,20 +153,45 @@ def _(message: FunctionMessage, index: int) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": message.name, "content": _content(message, index)}
 
 
-def _assistant_content(message: BaseMessage, index: int) -> str | list[Part]:
-    content = _content(message, index, _SKIPPED_IN_ANSWERS)
-    media = [] if isinstance(content, str) else [part["type"] for part in content if part["type"] != "text"]
-    if media:
-        raise _invalid(index, f"got type {media[0]!r} from the assistant, want media in human or tool messages only")
-    return content
+def _assistant_content(message: BaseMessage) -> str | list[Part]:
+    """Convert what an answer says. Its other blocks are those of a provider, which no other can be sent."""
+    if isinstance(message.content, str):
+        return message.content or str(message.additional_kwargs.get("refusal") or "")
+    texts = [text for block in message.content if (text := _answer_text(block)) is not None]
+    return [_text_part("".join(texts))] if texts else ""
 
 
-def _content(message: BaseMessage, index: int, skipped: frozenset[str] = frozenset()) -> str | list[Part]:
+def _answer_text(block: str | Block) -> str | None:
+    """Return the text of a block of an answer; None if it has none."""
+    if isinstance(block, str):
+        return block
+    text = block.get(_TEXT_KEYS.get(str(block.get("type")), ""))
+    return text if isinstance(text, str) else None
+
+
+def _foreign_blocks(message: BaseMessage) -> Iterator[str]:
+    """List the types of an answer's blocks that are lost by sending it."""
+    if isinstance(message.content, str) or not _is_assistants(message):
+        return
+    for block in message.content:
+        if _answer_text(block) is None and isinstance(block, Mapping):
+            kind = (block["value"] if block.get("type") == "non_standard" else block).get("type")
+            if kind not in _NOT_SENT:
+                yield repr(kind)
+
+
+def _is_assistants(message: BaseMessage) -> bool:
+    return isinstance(message, AIMessage) or (
+        isinstance(message, ChatMessage) and _ROLES.get(message.role) == "assistant"
+    )
+
+
+def _content(message: BaseMessage, index: int) -> str | list[Part]:
     if isinstance(message.content, str):
         return message.content
     parts: list[Part] = []
     for number, block in enumerate(_standard_blocks(message, index)):
-        part = _convert_block(index, number, block, skipped)
+        part = _convert_block(message, index, number, block)
         if part is None:
             continue
         if parts and part["type"] == parts[-1]["type"] == "text":
@@ -219,15 +223,17 @@ def _from_legacy(block: dict[str, Any]) -> dict[str, Any]:
     return block
 
 
-def _convert_block(index: int, number: int, block: Block, skipped: frozenset[str]) -> Part | None:
-    """Convert a content block to a part; None if blocks of its type are skipped."""
+def _convert_block(message: BaseMessage, index: int, number: int, block: Block) -> Part | None:
+    """Convert a content block to a part; None for one that only marks a position, for the cache of another provider."""
     if block["type"] == "non_standard":  # a type that LangChain does not have, such as Reka's image_url with a string
         block = block["value"]
-    kind = block.get("type")
-    if kind in skipped:
+    if "cachePoint" in block:
         return None
+    kind = block.get("type")
     convert = _PARTS.get(str(kind))
     if convert is None:
+        if isinstance(message, ToolMessage | FunctionMessage):
+            return _text_part(json.dumps(block, ensure_ascii=False, default=str))
         raise _invalid(index, f"got type {kind!r}, want one of {', '.join(_PARTS)}", number)
     try:
         return convert(block)
@@ -253,6 +259,14 @@ def _convert_plain_text(block: Block) -> Part:
         raise _BlockError("with neither text nor base64; text cannot be sent as a URL or file id")
     fields = {**block.get("extras", {}), **block}  # LangChain keeps the title of Anthropic's documents in `extras`
     return _text_part("\n".join(str(each) for each in (fields.get("title"), fields.get("context"), text) if each))
+
+
+def _convert_search_result(block: Block) -> Part:
+    """Convert a passage in Anthropic's form: title, source and texts."""
+    content = block.get("content")
+    texts = [_answer_text(each) for each in content] if isinstance(content, list) else [content]
+    lines = [block.get("title"), block.get("source"), *texts]
+    return _text_part("\n".join(str(line) for line in lines if line))
 
 
 def _convert_file(block: Block) -> Part:
@@ -318,43 +332,9 @@ _PARTS: Final[Mapping[str, Callable[[Block], Part]]] = {
     "audio": _media_converter("audio_url"),
     "file": _convert_file,
     "text-plain": _convert_plain_text,
+    "search_result": _convert_search_result,
     **dict.fromkeys(MEDIA_KINDS, _convert_reka_media),
 }
-
-
-def _tool_calls(message: AIMessage) -> list[dict[str, Any]]:
-    """Collect all tool calls of a message: valid ones, invalid ones as the model wrote them, and legacy forms."""
-    calls = [_tool_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
-    calls += [_tool_call(call["id"], call["name"], call["args"] or "") for call in message.invalid_tool_calls]
-    if isinstance(message.content, list):
-        ids = {call["id"] for call in calls}
-        blocks = [block for block in message.content if isinstance(block, dict) and block.get("type") in _TOOL_BLOCKS]
-        calls += [
-            _tool_call(block.get("id"), block.get("name"), block.get("args", block.get("input", {})))
-            for block in blocks
-            if block.get("id") not in ids
-        ]
-    function = message.additional_kwargs.get("function_call")
-    if isinstance(function, Mapping) and not calls:
-        calls = [_tool_call(function.get("name"), function.get("name"), function.get("arguments", "{}"))]
-    return calls
-
-
-def _tool_call(call_id: str | None, name: str | None, arguments: object) -> dict[str, Any]:
-    return {"id": call_id or "", "name": name or "", "arguments": arguments}
-
-
-def _check_tool_results(indexed: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
-    """Reject a tool result that refers to no earlier call: the model could not interpret it."""
-    call_ids: set[str] = set()
-    for index, message in indexed:
-        call_ids.update(call["id"] for call in message.get("tool_calls", ()))
-        if message["role"] == "tool" and message["tool_call_id"] not in call_ids:
-            raise _invalid(
-                index,
-                f"got a tool message for the call {message['tool_call_id']!r}, which no earlier AI message made; "
-                "keep the AI message with its tool_calls before it",
-            )
 
 
 def _invalid(index: int, problem: str, block: int | None = None) -> reka.InvalidConversationError:

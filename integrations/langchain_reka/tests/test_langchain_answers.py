@@ -1,14 +1,18 @@
 """Answers become messages, whole or in chunks that add up to the same."""
 
+import json
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 import reka
 from langchain_reka.answers import Chunks, to_ai_message
+from langchain_reka.messages import reka_messages
+from langchain_reka.tool_history import INVALID_PREFIX
+from reka.adapters.tool_calls import INVALID
 
 CITATION = reka.Citation("https://example.com", "Example", 0, 4)
 CITED = {"type": "citation", "url": "https://example.com", "title": "Example", "start_index": 0, "end_index": 4}
@@ -32,8 +36,12 @@ def streamed(completion: reka.ChatCompletion) -> AIMessageChunk:
 
 
 def fields(message: AIMessage) -> dict[str, Any]:
+    """All that a message tells; the arguments of invalid calls as the model wrote them."""
     told = message.model_dump(exclude={"type", "tool_call_chunks", "chunk_position"})
-    return {**told, "content_blocks": message.content_blocks}
+    blocks = [dict(block) for block in message.content_blocks]
+    for call in [*told["invalid_tool_calls"], *(block for block in blocks if block["type"] == "invalid_tool_call")]:
+        call["args"] = call["args"].removeprefix(INVALID_PREFIX)
+    return {**told, "content_blocks": blocks}
 
 
 ANSWERS = [
@@ -69,7 +77,7 @@ def test_chunks_add_up_to_the_message_that_is_invoked(completion: reka.ChatCompl
             reka.ToolCall,
             st.uuids().map(str),
             st.sampled_from(["add", "now"]),
-            st.one_of(st.just('{"a": 1}'), st.just("{}"), st.just("x"), st.just("")),
+            st.sampled_from(['{"a": 1}', "{}", "x", "", "[]", '{"a": NaN}', '{"a": 1e999}', '{"a": "', "{" * 99]),
         ),
         max_size=3,
     ),
@@ -85,7 +93,6 @@ def test_any_answers_chunks_add_up_to_the_message_that_is_invoked(
     usage: reka.Usage | None,
     reason: str | None,
 ) -> None:
-    assume(reason != "length" or all(call.arguments for call in calls))  # a call that is cut off is not alike
     completion = reka.ChatCompletion(text, calls, reason, usage, reasoning=reasoning, citations=citations)
 
     assert fields(streamed(completion)) == fields(to_ai_message(completion, "asked"))
@@ -129,10 +136,24 @@ def test_reasoning_and_citations_are_standard_blocks() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "arguments", ['{"a": NaN}', '{"a": 1e999}', '{"a": [Infinity', "[1]", "1", '{"a":' * 100_000, "{}" * 2, '{"a": 1}]']
+)
+def test_a_call_whose_arguments_are_no_json_object_is_invalid_and_can_be_sent_back(arguments: str) -> None:
+    completion = reka.ChatCompletion("", [CALL, reka.ToolCall("c2", "add", arguments)], "tool_calls")
+
+    for message in (to_ai_message(completion, "asked"), streamed(completion)):
+        assert [call["id"] for call in message.tool_calls] == ["c1"]
+        assert [call["id"] for call in message.invalid_tool_calls] == ["c2"]
+        sent, result = reka_messages([message])
+        assert [json.loads(call["arguments"]) for call in sent["tool_calls"]] == [{"a": 1}, {INVALID: arguments}]
+        assert (result["role"], result["tool_call_id"]) == ("tool", "c2")
+
+
 def test_a_call_whose_arguments_are_cut_off_is_never_run_with_what_is_left_of_them() -> None:
     complete = '{"a": [1, "b\\\\c \\"d\\" {"], "e": true}'
 
-    for end in range(1, len(complete)):
+    for end in range(1, len(complete) + 1):
         arguments = complete[:end]
         completion = reka.ChatCompletion("", [reka.ToolCall("c1", "delete", arguments)], "length")
         whole, pieces = to_ai_message(completion, "asked"), streamed(completion)

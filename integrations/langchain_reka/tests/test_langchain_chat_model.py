@@ -39,16 +39,16 @@ def test_without_a_key_the_error_tells_how_to_set_one(fake: FakeReka) -> None:
 @pytest.mark.parametrize("call", ["invoke", "ainvoke", "stream", "astream"])
 def test_a_message_that_cannot_be_sent_is_not_sent(fake: FakeReka, make_model: MakeModel, call: str) -> None:
     with pytest.raises(reka.InvalidConversationError, match="message 1, block 0: got type 'hologram'"):
-        ask(make_model(), call, [HumanMessage("Hi"), AIMessage([{"type": "hologram"}])])
+        ask(make_model(), call, [HumanMessage("Hi"), HumanMessage([{"type": "hologram"}])])
     assert fake.requests == []
 
 
 @pytest.mark.parametrize(
-    ("messages", "place"),
+    ("messages", "feature"),
     [
-        pytest.param([HumanMessage([IMAGE, IMAGE])], "message 0: image_url block", id="two media"),
+        pytest.param([HumanMessage([IMAGE, IMAGE])], "several media: not on the documented endpoint", id="two media"),
         pytest.param(
-            [HumanMessage("a"), AIMessage("b"), HumanMessage([IMAGE])], "message 2: image_url block", id="later media"
+            [HumanMessage("a"), AIMessage("b"), HumanMessage([IMAGE])], "media after the first turn", id="later media"
         ),
         pytest.param(
             [
@@ -56,15 +56,15 @@ def test_a_message_that_cannot_be_sent_is_not_sent(fake: FakeReka, make_model: M
                 AIMessage("", tool_calls=[{"name": "f", "args": {}, "id": "1"}]),
                 ToolMessage("3", tool_call_id="1"),
             ],
-            "message 1: tool_call block",
+            "tool calls: not on",
             id="a tool call",
         ),
     ],
 )
 def test_what_the_documented_api_cannot_take_is_named_before_anything_is_sent(
-    fake: FakeReka, make_model: MakeModel, messages: list[Any], place: str
+    fake: FakeReka, make_model: MakeModel, messages: list[Any], feature: str
 ) -> None:
-    with pytest.raises(reka.UnsupportedRequestError, match=place):
+    with pytest.raises(reka.UnsupportedRequestError, match=feature):
         make_model(api="v0").invoke(messages)
     assert fake.requests == []
 

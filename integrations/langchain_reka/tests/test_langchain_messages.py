@@ -17,14 +17,15 @@ from langchain_core.messages import (
 )
 
 import reka
-from langchain_reka.messages import first_v1_only_block, media_in, reka_messages, source_indices
+from langchain_reka.messages import media_in, reka_messages, source_indices
+from langchain_reka.tool_history import NOT_RUN
 
 URL = "https://example.com/cat.png"
 PNG = "data:image/png;base64,iVBORw0KGgo="
 IMAGE = {"type": "image", "url": URL}
 LOOK = {"type": "image_url", "image_url": URL}
 CALL: Any = {"name": "add", "args": {"a": 1}, "id": "c1", "type": "tool_call"}
-SENT_CALL = {"id": "c1", "name": "add", "arguments": {"a": 1}}
+SENT_CALL = {"id": "c1", "name": "add", "arguments": '{"a": 1}'}
 
 
 def text(content: str) -> dict[str, str]:
@@ -54,13 +55,6 @@ def assistant(content: Any, **more: Any) -> dict[str, Any]:
         pytest.param(AIMessage("Ho"), assistant("Ho"), id="ai"),
         pytest.param(AIMessageChunk(content="Ho"), assistant("Ho"), id="an answer's chunk"),
         pytest.param(AIMessage("", tool_calls=[CALL]), assistant("", tool_calls=[SENT_CALL]), id="calls and no text"),
-        pytest.param(
-            AIMessage(
-                "", invalid_tool_calls=[{"type": "invalid_tool_call", "name": "f", "args": "{", "id": "x", "error": ""}]
-            ),
-            assistant("", tool_calls=[{"id": "x", "name": "f", "arguments": "{"}]),
-            id="an invalid call, as the model wrote it",
-        ),
         pytest.param(
             AIMessage(
                 [text("Hm"), {"type": "tool_use", "id": "c1", "name": "add", "input": {"a": 1}}], tool_calls=[CALL]
@@ -118,6 +112,22 @@ def test_a_tools_result_names_its_call(message: ToolMessage, content: Any) -> No
     called = AIMessage("", tool_calls=[CALL])
 
     assert reka_messages([called, message])[1] == {"role": "tool", "tool_call_id": "c1", "content": content}
+
+
+def test_an_invalid_call_is_shown_to_the_model_and_has_a_result() -> None:
+    invalid: Any = {"type": "invalid_tool_call", "name": "add", "args": "{", "id": "c2", "error": None}
+    called = AIMessage("", tool_calls=[CALL], invalid_tool_calls=[invalid])
+    shown = {"id": "c2", "name": "add", "arguments": '{"invalid_arguments": "{"}'}
+    own = [ToolMessage("3", tool_call_id="c1"), ToolMessage("no", tool_call_id="c2")]
+
+    interrupted, answered = reka_messages([called, own[0]]), reka_messages([called, *own])
+
+    assert interrupted[0] == answered[0] == assistant("", tool_calls=[SENT_CALL, shown])
+    assert interrupted[1:] == [
+        {"role": "tool", "tool_call_id": "c2", "content": NOT_RUN},
+        {"role": "tool", "tool_call_id": "c1", "content": "3"},
+    ]
+    assert [message["content"] for message in answered[1:]] == ["3", "no"]
 
 
 def test_results_among_a_humans_blocks_are_messages_of_their_own() -> None:
@@ -271,8 +281,6 @@ def test_a_block_of_every_form_becomes_a_part(block: dict[str, Any], part: dict[
         pytest.param([HumanMessage([{"type": "hologram"}])], "message 0, block 0: got type 'hologram'", id="foreign"),
         pytest.param([HumanMessage([{"x": "a"}])], "message 0, block 0: got type None", id="no type"),
         pytest.param([HumanMessage([{"type": "text"}])], "message 0, block 0: .*want a string", id="text without text"),
-        pytest.param([HumanMessage("a"), AIMessage([IMAGE])], "message 1: got type 'image_url' from", id="AI's image"),
-        pytest.param([ChatMessage(content=[IMAGE], role="ai")], "message 0: got type 'image_url'", id="a role's image"),
         pytest.param([HumanMessage([{"type": "image", "file_id": "f"}])], "block 0: .*'image' .*file id", id="file id"),
         pytest.param(
             [HumanMessage([{"type": "file", "file": {"file_id": "f"}}])], "block 0: .*'file' .*file id", id="OpenAI id"
@@ -309,6 +317,69 @@ def test_what_cannot_be_sent_is_an_error_that_names_message_and_block(messages: 
         reka_messages(messages)
 
 
+ANTHROPICS: list[Any] = [
+    {"type": "thinking", "thinking": "Hm", "signature": "s"},
+    {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "cats"}},
+    {"type": "web_search_tool_result", "tool_use_id": "s1", "content": [{"type": "web_search_result", "url": URL}]},
+    {**text("Cats purr."), "citations": [{"type": "char_location", "cited_text": "purr"}]},
+]
+OPENAIS: list[Any] = [
+    {"type": "reasoning", "id": "r1", "summary": [{"type": "summary_text", "text": "Hm"}]},
+    {"type": "web_search_call", "id": "w1", "status": "completed", "action": {"type": "search", "query": "cats"}},
+    {"type": "refusal", "refusal": "I cannot say."},
+    {"type": "image_generation_call", "id": "i1", "result": "iVBORw0KGgo="},
+]
+GOOGLES: list[Any] = ["Cats ", {"type": "executable_code", "executable_code": "1", "language": 1}, "purr."]
+
+
+@pytest.mark.parametrize(
+    ("provider", "blocks", "says", "left_out"),
+    [
+        ("anthropic", ANTHROPICS, [text("Cats purr.")], "'server_tool_use', 'web_search_tool_result'"),
+        ("openai", OPENAIS, [text("I cannot say.")], "'image_generation_call', 'web_search_call'"),
+        ("google_genai", GOOGLES, [text("Cats purr.")], "'executable_code'"),
+        ("groq", [text("Cats purr.")], [text("Cats purr.")], None),
+        (None, [{"type": "hologram"}, {"x": 1}, {"type": "text"}], "", "'hologram', 'text', None"),
+        (None, [{"type": "image", "file_id": "f"}, text("A cat.")], [text("A cat.")], "'image'"),
+        (None, [{"type": "image", "source_type": "base64"}], "", "'image'"),
+    ],
+)
+def test_an_answer_of_another_provider_is_sent_without_its_own_blocks_which_are_noted(
+    caplog: pytest.LogCaptureFixture, provider: str | None, blocks: list[Any], says: Any, left_out: str | None
+) -> None:
+    answer = AIMessage(blocks, response_metadata={"model_provider": provider} if provider else {})
+
+    assert reka_messages([HumanMessage("Hi"), answer, answer]) == [user("Hi"), assistant(says), assistant(says)]
+
+    notes = [record.getMessage() for record in caplog.records if record.name == "langchain_reka"]
+    assert notes == (
+        [] if left_out is None else [f"left out of earlier answers, as Reka's API has no such blocks: {left_out}"]
+    )
+
+
+def test_an_answer_of_standard_blocks_and_a_refusal_are_sent() -> None:
+    standard = AIMessage(ANTHROPICS, response_metadata={"model_provider": "anthropic"}).content_blocks
+    refused = AIMessage("", additional_kwargs={"refusal": "I cannot say."})
+
+    assert reka_messages([AIMessage(content_blocks=standard), refused]) == [
+        assistant([text("Cats purr.")]),
+        assistant("I cannot say."),
+    ]
+
+
+def test_a_tools_blocks_of_any_type_are_shown_to_the_model() -> None:
+    found = {"type": "search_result", "source": URL, "title": "Cats", "content": [text("Cats purr.")]}
+    result = ToolMessage([{"type": "json", "json": {"a": "ü"}}, found], tool_call_id="c1")
+
+    assert reka_messages([AIMessage("", tool_calls=[CALL]), result])[1]["content"] == [
+        text(f'{{"type": "json", "json": {{"a": "ü"}}}}Cats\n{URL}\nCats purr.')
+    ]
+
+
+def test_a_mark_for_another_providers_cache_is_no_content() -> None:
+    assert reka_messages([HumanMessage([text("a"), {"cachePoint": {"type": "default"}}])]) == [user([text("a")])]
+
+
 def test_the_messages_that_come_in_are_not_changed() -> None:
     called = AIMessage([{"type": "tool_use", "id": "c1", "name": "add", "input": {"a": 1}}], tool_calls=[CALL])
     messages = [SystemMessage("Be brief."), HumanMessage([text("What?"), dict(IMAGE)]), called]
@@ -323,17 +394,3 @@ def test_media_are_found_with_their_message() -> None:
     messages = reka_messages([HumanMessage("a"), HumanMessage([IMAGE, text("b"), {"type": "video", "url": URL}])])
 
     assert media_in(messages) == [(1, "image_url"), (1, "video_url")]
-
-
-@pytest.mark.parametrize(
-    ("messages", "place"),
-    [
-        ([HumanMessage("a")], None),
-        ([SystemMessage("s"), HumanMessage("a"), HumanMessage([IMAGE]), AIMessage("b")], None),
-        ([HumanMessage([IMAGE, IMAGE])], "message 0: image_url block"),
-        ([HumanMessage("a"), AIMessage("b"), HumanMessage([IMAGE])], "message 2: image_url block"),
-        ([HumanMessage("a"), AIMessage("", tool_calls=[CALL])], "message 1: tool_call block"),
-    ],
-)
-def test_the_first_thing_that_turns_have_no_place_for_is_named(messages: list[BaseMessage], place: str | None) -> None:
-    assert first_v1_only_block(messages) == place

@@ -1,11 +1,14 @@
 """A tool is run with arguments that the model wrote completely, and that can be sent again."""
 
 import json
+from datetime import date
+from typing import Any
 
 import pytest
 
-from reka.adapters import add_delta, parse_arguments, parse_calls
+from reka.adapters import add_delta, parse_arguments, parse_calls, write_arguments
 from reka.adapters.tool_calls import MAX_DEPTH
+from reka.errors import InvalidConversationError
 from reka.types import ToolCall, ToolCallDelta
 
 
@@ -66,3 +69,29 @@ def test_deltas_of_one_index_add_up_to_a_call() -> None:
         add_delta(calls, delta)
 
     assert calls == {0: ToolCall("1", "add", '{"a": 1}'), 2: ToolCall("2", "now", "{}")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"a": 1, "b": "ü"}, '{"a": 1, "b": "ü"}'),
+        ('{"a":1}', '{"a":1}'),
+        ("", "{}"),
+        ('{"a": NaN', '{"invalid_arguments": "{\\"a\\": NaN"}'),
+        ({"a": float("nan")}, '{"invalid_arguments": "{\\"a\\": NaN}"}'),
+        ([1], '{"invalid_arguments": "[1]"}'),
+        ({"a": "x\ud800y"}, '{"a": "x�y"}'),
+        ({"a": date(2026, 1, 2)}, '{"a": "2026-01-02"}'),
+    ],
+)
+def test_arguments_of_an_earlier_call_are_sent_as_an_object_whatever_they_are(arguments: object, text: str) -> None:
+    assert write_arguments(arguments) == text
+    assert parse_arguments(text) is not None
+
+
+def test_arguments_without_an_end_are_refused() -> None:
+    endless: dict[str, Any] = {}
+    endless["a"] = endless
+
+    with pytest.raises(InvalidConversationError, match="cannot be written"):
+        write_arguments(endless)
