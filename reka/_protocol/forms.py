@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from reka._protocol.errors import is_missing_model, is_no_balance
 from reka._protocol.media import MEDIA_KINDS
-from reka._protocol.messages import sent_message, to_reka_messages
+from reka._protocol.messages import media_behind_results, sent_message, to_reka_messages
 from reka._protocol.tools import NAMED, for_reka
 from reka.types import Form, FormChoice
 
@@ -69,7 +69,7 @@ def may_refuse_form(status: int | None, code: str | None, message: str, model: s
 
 def to_openai_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Write normalized messages in OpenAI's form."""
-    return [_openai_message(message) for message in messages]
+    return [_openai_message(message) for message in media_behind_results(messages)]
 
 
 def to_openai_tools(tools: Sequence[Mapping[str, Any]], choice: str | None) -> dict[str, Any]:

@@ -19,6 +19,9 @@ Part: TypeAlias = dict[str, Any]
 OPENING: Final = "(The assistant speaks first.)"
 """Text of the user message inserted before an assistant message that would be the first."""
 
+_MEDIA_RESULT: Final = "(The next user message has the result.)"
+"""Text of a tool result that has only media, in OpenAI's form."""
+
 _ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 _BETWEEN: Final = "\n\n"
 _OPENAI_MEDIA: Final = {"input_audio": "data", "file": "file_data"}
@@ -50,6 +53,27 @@ def to_reka_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, An
 def tool_results_as_text(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Convert tool results to user text: the live host refuses the role `tool` and fails on a `tool_call_id`."""
     return [_result_as_text(message) if message["role"] == "tool" else message for message in messages]
+
+
+def media_behind_results(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Move media of tool results to a user message behind them: OpenAI's form has only text in tool results."""
+    moved: list[Mapping[str, Any]] = []
+    waiting: list[Part] = []
+    for message in messages:
+        if message["role"] == "tool":
+            media = [part for part in message["content"] if part["type"] in MEDIA_KINDS]
+            if media:
+                texts = [part for part in message["content"] if part["type"] not in MEDIA_KINDS]
+                message = {**message, "content": texts or [{"type": "text", "text": _MEDIA_RESULT}]}
+                waiting += [
+                    {"type": "text", "text": f"[Media of the tool result for {message['tool_call_id']}]:"},
+                    *media,
+                ]
+        elif waiting:
+            moved.append({"role": "user", "content": waiting})
+            waiting = []
+        moved.append(message)
+    return [*moved, {"role": "user", "content": waiting}] if waiting else moved
 
 
 def system_into_user(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -124,6 +124,25 @@ async def test_a_picture_is_seen_after_a_system_message(model: RekaLLM, way: str
     assert "I see 1 image" in answer.message.content
 
 
+@pytest.mark.parametrize("way", ["chat", "astream_chat"])
+async def test_a_picture_in_a_tools_result_is_seen(model: RekaLLM, way: str) -> None:
+    asked = ChatMessage(content="At once: add 3 and 4, and multiply 5 and 6.")
+    called = model.chat_with_tools(TOOLS, asked, allow_parallel_tool_calls=True)
+    results = [
+        ChatMessage(
+            role=MessageRole.TOOL,
+            blocks=[TextBlock(text="a lamp"), ImageBlock(image=PNG)],
+            additional_kwargs={"tool_call_id": call.tool_id},
+        )
+        for call in model.get_tool_calls_from_response(called)[:3]
+    ]
+
+    *_, answer = await items(getattr(model, way)([asked, called.message, *results]))
+    await model.aclose()
+
+    assert f"I see {len(results)} image" in answer.message.content
+
+
 async def test_a_stream_brings_text_and_token_counts(model: RekaLLM) -> None:
     streamed = await items(await model.astream_chat([ChatMessage(content="Count to 5")]))
     await model.aclose()

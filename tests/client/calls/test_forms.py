@@ -327,5 +327,40 @@ def test_a_host_of_either_form_works_at_the_first_call(connect: Connect, host: t
         assert "".join(event.text for event in client.stream("Hi"))
 
 
+def test_in_openais_form_media_of_tool_results_are_the_users_behind_all_results(
+    connect: Connect, fake: FakeReka
+) -> None:
+    fake.will_answer(200, completion())
+    picture = {"type": "image_url", "image_url": "https://e.com/a.png"}
+    calls = [{"id": call_id, "name": "draw", "arguments": "{}"} for call_id in ("c-1", "c-2", "c-3")]
+    history: list[reka.Message] = [
+        *HI,
+        {"role": "assistant", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "c-1", "content": [{"type": "text", "text": "A cat."}, picture]},
+        {"role": "tool", "tool_call_id": "c-2", "content": "Nothing."},
+        {"role": "tool", "tool_call_id": "c-3", "content": [picture]},
+    ]
+
+    with connect(KEY, fake.url, api="v1") as client:
+        client.complete(history)
+
+    *_, first, second, third, media = fake.requests[0].json["messages"]
+    assert [each["content"] for each in (first, second, third)] == [
+        "A cat.",
+        "Nothing.",
+        "(The next user message has the result.)",
+    ]
+    sent_picture = {"type": "image_url", "image_url": {"url": "https://e.com/a.png"}}
+    assert media == {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "[Media of the tool result for c-1]:"},
+            sent_picture,
+            {"type": "text", "text": "[Media of the tool result for c-3]:"},
+            sent_picture,
+        ],
+    }
+
+
 def _as_dict(call: reka.ToolCall) -> dict[str, str]:
     return {"id": call.id, "name": call.name, "arguments": call.arguments}
