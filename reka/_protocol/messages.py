@@ -6,7 +6,7 @@ live host (third-party integration tests); our own server accepts both forms.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from reka._protocol.constants import LATER_MEDIA, SEVERAL_MEDIA, TOOL_CALLS
@@ -155,6 +155,22 @@ def beyond_turns(messages: Sequence[Mapping[str, Any]]) -> Iterator[BeyondTurns]
             has_media = True
         if message.get("tool_calls"):
             yield BeyondTurns(TOOL_CALLS, index, None)
+
+
+def orphan_results(messages: Iterable[Mapping[str, Any]]) -> Iterator[int]:
+    """Find tool results that refer to no earlier call, which no model could interpret.
+
+    Args:
+        messages: Messages whose tool calls have an `id`.
+
+    Yields:
+        The index of each such message.
+    """
+    call_ids: set[str] = set()
+    for index, message in enumerate(messages):
+        call_ids.update(call["id"] for call in message.get("tool_calls") or ())
+        if message["role"] == "tool" and message.get("tool_call_id") not in call_ids:
+            yield index
 
 
 def text_of(content: object, between: str = "") -> str:

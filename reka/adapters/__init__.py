@@ -3,7 +3,7 @@
 from reka._protocol import checks
 from reka._protocol.constants import DEFAULT_MODEL, MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS, V0_ONLY
 from reka._protocol.media import MEDIA_KINDS, is_media_url, part_type
-from reka._protocol.messages import BeyondTurns, beyond_turns
+from reka._protocol.messages import BeyondTurns, beyond_turns, orphan_results
 from reka._protocol.models import Model, model_of
 from reka.adapters import background_loop
 from reka.adapters.sampling import SAMPLING_PARAMETERS, MaxRetries, SamplingFields, check_parameter
@@ -30,6 +30,7 @@ __all__ = [
     "checks",
     "is_media_url",
     "model_of",
+    "orphan_results",
     "parse_arguments",
     "parse_calls",
     "part_type",

@@ -4,14 +4,14 @@ Servers require that each result follows its call, that each call has a result, 
 invalid call of LangChain's messages has no such arguments, and often no result, because no tool ran.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 import reka
-from reka.adapters import write_arguments
+from reka.adapters import orphan_results, write_arguments
 
 INVALID_PREFIX: Final = "]"
 """Begins the arguments of an invalid call in a stream. LangChain completes what it can of the arguments in chunks, and
@@ -60,7 +60,7 @@ def tool_calls(message: AIMessage) -> list[dict[str, Any]]:
     return calls
 
 
-def check_results(messages: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+def check_results(messages: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
     """Reject a result that refers to no earlier call: the model could not interpret it.
 
     Args:
@@ -69,14 +69,12 @@ def check_results(messages: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     Raises:
         InvalidConversationError: There is such a result.
     """
-    call_ids: set[str] = set()
-    for index, message in messages:
-        call_ids.update(call["id"] for call in message.get("tool_calls", ()))
-        if message["role"] == "tool" and message["tool_call_id"] not in call_ids:
-            raise reka.InvalidConversationError(
-                f"message {index}: got a tool message for the call {message['tool_call_id']!r}, which no earlier AI "
-                "message made; keep the AI message with its tool_calls before it"
-            )
+    indices, converted = zip(*messages, strict=True) if messages else ((), ())
+    for orphan in orphan_results(converted):
+        raise reka.InvalidConversationError(
+            f"message {indices[orphan]}: got a tool message for the call {converted[orphan]['tool_call_id']!r}, which "
+            "no earlier AI message made; keep the AI message with its tool_calls before it"
+        )
 
 
 def _tool_call(call_id: str | None, name: str | None, arguments: object) -> dict[str, Any]:

@@ -6,6 +6,7 @@ of that endpoint are checked here too.
 """
 
 import base64
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -27,7 +28,7 @@ from llama_index.core.base.llms.types import (
 
 import reka
 import reka.media
-from reka.adapters import beyond_turns
+from reka.adapters import beyond_turns, orphan_results, write_arguments
 
 Part: TypeAlias = dict[str, Any]
 MakePart: TypeAlias = Callable[[str | bytes], dict[str, str]]
@@ -46,6 +47,8 @@ _UNTITLED: Final = "input_document"
 """Title that LlamaIndex gives a document block without one."""
 
 _PDF: Final = "application/pdf"
+
+_LOG: Final = logging.getLogger("llamaindex_reka")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,9 @@ class _MessageBuilder:
 
     call_positions: list[_BlockPosition] = field(default_factory=list)
 
+    left_out: list[str] = field(default_factory=list)
+    """Types of what is not sent, for a line in the log."""
+
     def add_text(self, text: str) -> None:
         """Append text; adjacent texts are joined with a newline, as in `ChatMessage.content`."""
         if self.parts and self.parts[-1]["type"] == "text":
@@ -82,8 +88,9 @@ class _MessageBuilder:
             self.parts.append({"type": "text", "text": text})
 
     def add_media(self, position: _BlockPosition, part: Part) -> None:
-        if self.role == "assistant":
-            raise position.error("got media in an assistant message, want it in a user message")
+        if self.role == "assistant":  # a provider's own, such as a generated image
+            self.left_out.append(position.kind)
+            return
         self.media[len(self.parts)] = position
         self.parts.append(part)
 
@@ -92,7 +99,8 @@ def messages_for(messages: Sequence[ChatMessage], *, documented_only: bool = Fal
     """Convert messages to the form that `reka.complete` takes; the input is not modified.
 
     Reasoning of earlier answers is not sent, because reasoning models are trained without it; cache points are not
-    sent, because the API has none. Everything else is sent.
+    sent, because the API has none. What else other providers' answers have and Reka's API has not, such as generated
+    media and tools that their servers ran, is left out with a line in the log.
 
     Args:
         messages: Messages without paths and open files; see `llamaindex_reka.media.read`.
@@ -103,8 +111,10 @@ def messages_for(messages: Sequence[ChatMessage], *, documented_only: bool = Fal
         InvalidConversationError: A message cannot be converted; the error names its index and the block's type.
     """
     builders = [_build(index, message) for index, message in enumerate(messages)]
-    _check_tool_results(messages, builders)
     converted = [_to_dict(message, builder) for message, builder in zip(messages, builders, strict=True)]
+    _check_tool_results(converted)
+    if left_out := sorted({kind for builder in builders for kind in builder.left_out}):
+        _LOG.warning("left out of earlier messages, as Reka's API has no such blocks there: %s", ", ".join(left_out))
     if documented_only:
         _check_v0_limits(builders, converted)
     return converted
@@ -120,7 +130,8 @@ def _build(index: int, message: ChatMessage) -> _MessageBuilder:
     for number, block in enumerate(message.blocks):
         _add_block(builder, _BlockPosition(index, number, block.block_type), block)
     if not builder.calls and role == "assistant":
-        builder.calls = [_legacy_tool_call(index, call) for call in message.additional_kwargs.get("tool_calls") or ()]
+        for call in message.additional_kwargs.get("tool_calls") or ():
+            _add_legacy_tool_call(builder, index, call)
         builder.call_positions = [_BlockPosition(index, len(message.blocks), "tool_call")] * len(builder.calls)
     return builder
 
@@ -181,15 +192,15 @@ def _add_document(builder: _MessageBuilder, position: _BlockPosition, block: Doc
 
 
 def _add_thinking(builder: _MessageBuilder, position: _BlockPosition, block: ThinkingBlock) -> None:
-    """Skip the reasoning of an earlier answer; other messages must not have any."""
+    """Skip the reasoning of an earlier answer."""
     if builder.role != "assistant":
-        raise position.error(f"got reasoning in a {builder.role} message, want it in assistant messages only")
+        builder.left_out.append(position.kind)
 
 
 def _add_tool_call(builder: _MessageBuilder, position: _BlockPosition, block: ToolCallBlock) -> None:
     if builder.role != "assistant":
         raise position.error(f"got a tool call in a {builder.role} message, want it in assistant messages only")
-    builder.calls.append({"id": block.tool_call_id or "", "name": block.tool_name, "arguments": block.tool_kwargs})
+    builder.calls.append(_call(block.tool_call_id, block.tool_name, block.tool_kwargs))
     builder.call_positions.append(position)
 
 
@@ -246,36 +257,43 @@ def _media_part(
     raise position.error("got neither content nor a URL")
 
 
-def _legacy_tool_call(index: int, call: Any) -> dict[str, Any]:
-    """Convert a tool call of `additional_kwargs`, from before tool call blocks: OpenAI's dict, or its SDK's object."""
+def _call(call_id: object, name: str, arguments: object) -> dict[str, Any]:
+    return {"id": str(call_id or ""), "name": name, "arguments": write_arguments(arguments)}
+
+
+def _add_legacy_tool_call(builder: _MessageBuilder, index: int, call: Any) -> None:
+    """Add a tool call of `additional_kwargs`, from before tool call blocks: a dict, or an object of a provider's SDK.
+
+    OpenAI has `function`, or `name` beside `arguments` and `call_id`, and Anthropic `name` beside `input`. A call of
+    another type without a name is of a tool that the provider ran.
+    """
     fields = call.model_dump() if hasattr(call, "model_dump") else call
     function = fields.get("function", fields) if isinstance(fields, Mapping) else None
     if not isinstance(fields, Mapping) or not isinstance(function, Mapping) or not function.get("name"):
+        kind = fields.get("type") if isinstance(fields, Mapping) else None
+        if isinstance(kind, str) and kind not in ("function", "function_call", "tool_use"):
+            builder.left_out.append(kind)
+            return
         raise reka.InvalidConversationError(
             f"message {index}: got {type(call).__name__} without a function name in additional_kwargs['tool_calls'], "
             'want {"id", "function": {"name", "arguments"}}'
         )
-    arguments = function.get("arguments", {})
-    return {"id": str(fields.get("id") or ""), "name": function["name"], "arguments": arguments}
+    arguments = function.get("arguments", function.get("input", {}))
+    builder.calls.append(_call(fields.get("call_id") or fields.get("id"), function["name"], arguments))
 
 
-def _check_tool_results(messages: Sequence[ChatMessage], builders: Sequence[_MessageBuilder]) -> None:
-    """Check that each tool result has the id of an earlier call: the model could not interpret any other."""
-    call_ids: set[str] = set()
-    for index, (message, builder) in enumerate(zip(messages, builders, strict=True)):
-        call_ids.update(call["id"] for call in builder.calls)
-        if builder.role != "tool":
-            continue
-        call_id = _call_id(message)
+def _check_tool_results(converted: Sequence[Mapping[str, Any]]) -> None:
+    """Check that each tool result has the id of an earlier call."""
+    for index in orphan_results(converted):
+        call_id = converted[index]["tool_call_id"]
         if call_id is None:
             raise reka.InvalidConversationError(
                 f"message {index}: got a tool result without additional_kwargs['tool_call_id'], want the id of its call"
             )
-        if call_id not in call_ids:
-            raise reka.InvalidConversationError(
-                f"message {index}: got a tool result for the call {call_id!r}, which no earlier message made; keep the "
-                "assistant message with its tool calls before it"
-            )
+        raise reka.InvalidConversationError(
+            f"message {index}: got a tool result for the call {call_id!r}, which no earlier message made; keep the "
+            "assistant message with its tool calls before it"
+        )
 
 
 def _check_v0_limits(builders: Sequence[_MessageBuilder], converted: Sequence[Mapping[str, Any]]) -> None:
@@ -299,5 +317,5 @@ def _to_dict(message: ChatMessage, builder: _MessageBuilder) -> dict[str, Any]:
 
 
 def _call_id(message: ChatMessage) -> str | None:
-    call_id = message.additional_kwargs.get("tool_call_id")
+    call_id = message.additional_kwargs.get("tool_call_id", message.additional_kwargs.get("call_id"))
     return call_id if isinstance(call_id, str) else None
