@@ -44,9 +44,7 @@ def current_server(api_key: str | None = None, base_url: str | None = None) -> S
         AuthError: There is no key.
         InvalidArgumentError: The key or the address cannot be one.
     """
-    address = _address(base_url)
-    if not isinstance(address, str):
-        raise InvalidArgumentError(f"base_url: got {type(address).__name__}, want a string")
+    address = checked_address(_address(base_url))
     if is_local(address):
         return _local_server(address, "base_url")
     key = api_key or _attribute("API_KEY") or environment("REKA_API_KEY")
@@ -55,7 +53,7 @@ def current_server(api_key: str | None = None, base_url: str | None = None) -> S
             'no API key: set it in code, `reka.API_KEY = "..."`, or in the environment, `export REKA_API_KEY=...` '
             '(with `reka.BASE_URL = "local"` none is needed)'
         )
-    return Server(normalised_url(address), checked_key(key, "api_key"))
+    return Server(address, checked_key(key, "api_key"))
 
 
 def is_local(base_url: str | None) -> bool:
@@ -79,6 +77,17 @@ def current_place(datasets: str | None = None, base_url: str | None = None) -> s
     """
     place = datasets or checked_place(environment("REKA_DATASETS") or AUTO, "REKA_DATASETS")
     return HOST if is_local(base_url) and place in (LOCAL, _address(base_url)) else place
+
+
+def checked_address(address: object) -> str:
+    """Validate a `base_url` argument, without looking up or starting a server.
+
+    Raises:
+        InvalidArgumentError: It is neither an http(s) URL nor `local`. The message shows no password.
+    """
+    if not isinstance(address, str):
+        raise InvalidArgumentError(f"base_url: got {type(address).__name__}, want a string")
+    return address if is_local(address) else normalised_url(address)
 
 
 def checked_place(place: str, argument: str) -> str:

@@ -4,15 +4,17 @@ Such objects are copied, pickled and shared between threads and event loops; soc
 pickled, so a copy creates its own clients.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from os import PathLike
 from threading import Lock
 from typing import Any, TypeVar
 from weakref import finalize
 
-from reka import config
+from reka import config, endpoint
 from reka._inputs import validation
+from reka._protocol.addresses import checked_key
 from reka._protocol.forms import FORMS
 from reka._protocol.retries import checked_retries
 from reka.adapters import background_loop
@@ -30,7 +32,7 @@ class ClientSettings:
     """Settings of a client; see `Reka`. None means the client's default.
 
     Raises:
-        InvalidArgumentError: `max_retries` is not a number of retries, or `form` not the name of a form.
+        InvalidArgumentError: A setting is invalid; the message says which one.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -40,15 +42,44 @@ class ClientSettings:
     api: Api = "auto"
     form: FormChoice | None = None
     datasets: str | None = None
+    headers: Mapping[str, str] | None = field(default=None, hash=False, repr=False)
+    proxies: Mapping[str, str] | None = field(default=None, hash=False, repr=False)
+    ca_bundle: str | PathLike[str] | None = None
+    session: Any = field(default=None, repr=False)
+    """`requests.Session` of the sync client."""
+
+    async_session: Any = field(default=None, repr=False)
+    """`aiohttp.ClientSession` of the async client."""
 
     def __post_init__(self) -> None:
+        # Adapters make settings at each call, so what is not set costs a comparison.
+        if self.api_key:
+            checked_key(self.api_key, "api_key")
+        if self.base_url:
+            endpoint.checked_address(self.base_url)
+        if self.timeout is not None:
+            config.as_timeout(self.timeout)
         if self.max_retries is not None:
             checked_retries(self.max_retries)
         if self.form is not None:
             validation.one_of(self.form, "form", FORMS)
+        if self.datasets is not None:
+            endpoint.checked_place(self.datasets, "datasets")
+        validation.headers(self.headers, "headers")
+        validation.proxies(self.proxies, "proxies")
+        validation.path(self.ca_bundle, "ca_bundle")
+        validation.session(self.session, "session", "prepare_request", "a requests.Session")
+        validation.session(self.async_session, "async_session", "request", "an aiohttp.ClientSession")
 
-    def arguments(self) -> dict[str, Any]:
-        """The settings as arguments of `Reka` and `AsyncReka`."""
+    def sync_client(self) -> Reka:
+        """Make a synchronous client."""
+        return Reka(**self._arguments(), session=self.session)
+
+    def async_client(self) -> AsyncReka:
+        """Make an asynchronous client."""
+        return AsyncReka(**self._arguments(), session=self.async_session)
+
+    def _arguments(self) -> dict[str, Any]:
         return {
             "api_key": self.api_key,
             "base_url": self.base_url,
@@ -57,6 +88,9 @@ class ClientSettings:
             "api": self.api,
             "form": self.form,
             "datasets": self.datasets,
+            "headers": self.headers,
+            "proxies": self.proxies,
+            "ca_bundle": self.ca_bundle,
         }
 
 
@@ -87,11 +121,13 @@ class SharedClients:
 
     def sync(self, settings: ClientSettings) -> Reka:
         """Return the synchronous client."""
-        return self._sync_clients.get(settings) or self._get_or_create(self._sync_clients, settings, Reka)
+        clients = self._sync_clients
+        return clients.get(settings) or self._get_or_create(clients, settings, ClientSettings.sync_client)
 
     def aio(self, settings: ClientSettings) -> AsyncReka:
         """Return the asynchronous client, usable on any event loop."""
-        return self._async_clients.get(settings) or self._get_or_create(self._async_clients, settings, AsyncReka)
+        clients = self._async_clients
+        return clients.get(settings) or self._get_or_create(clients, settings, ClientSettings.async_client)
 
     def close(self) -> None:
         """Close the synchronous connections and those of the background loop; a later call opens new ones.
@@ -107,10 +143,12 @@ class SharedClients:
         self.close()
         await _close_here(self._async_clients)
 
-    def _get_or_create(self, clients: dict[ClientSettings, C], settings: ClientSettings, make: Callable[..., C]) -> C:
+    def _get_or_create(
+        self, clients: dict[ClientSettings, C], settings: ClientSettings, make: Callable[[ClientSettings], C]
+    ) -> C:
         with self._lock:
             if settings not in clients:
-                clients[settings] = make(**settings.arguments())
+                clients[settings] = make(settings)
             return clients[settings]
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import requests
 
 import reka
 from reka.adapters import ClientSettings, SharedClients, background_loop
@@ -140,3 +141,39 @@ def test_where_datasets_live_is_a_setting(fake: FakeReka) -> None:
     with pytest.raises(reka.UnsupportedRequestError):
         clients.sync(ClientSettings(KEY, fake.url)).list_datasets()
     clients.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *(("api_key", key) for key in ("käse", " key", 3)),
+        *(("base_url", url) for url in ("reka.ai", "ftp://e.com", "http://user@e.com", 3)),
+        *(("timeout", timeout) for timeout in (0, -1, "5", True, float("nan"))),
+        *(("max_retries", number) for number in (-1, "2", True)),
+        *(("form", form) for form in ("claude", 3)),
+        *(("datasets", place) for place in ("", "cloud", 3)),
+        *(("headers", headers) for headers in ({"a b": "c"}, {"a": "b\n"}, ["a"])),
+        *(("proxies", proxies) for proxies in ({"https": 3}, "http://proxy")),
+        *(("ca_bundle", path) for path in (3, ["a"])),
+        *(("session", session) for session in ("a", 3)),
+        *(("async_session", session) for session in ("a", 3)),
+    ],
+)
+def test_a_wrong_setting_is_refused_when_it_is_given(name: str, wrong: Any) -> None:
+    with pytest.raises(reka.InvalidArgumentError, match=f"^{name}: got "):
+        ClientSettings(**{name: wrong})
+
+
+def test_headers_and_sessions_are_those_of_the_client_and_show_in_no_text(fake: FakeReka) -> None:
+    fake.otherwise = answer(200, [])
+    with requests.Session() as session:
+        settings = ClientSettings(KEY, fake.url, headers={"x-team": "secret"}, proxies={}, session=session)
+        clients = SharedClients()
+        clients.sync(settings).get_models()
+        clients.close()
+
+        assert clients.sync(replace(settings, headers={"x-team": "secret"})) is clients.sync(settings)
+        assert clients.sync(replace(settings, headers=None)) is not clients.sync(settings)
+        assert session.get(fake.url).status_code == 200
+    assert fake.requests[0].headers["x-team"] == "secret"
+    assert "secret" not in repr(settings)
