@@ -16,12 +16,14 @@ from llama_index.core.schema import BaseNode, Document, TransformComponent
 from llama_index.core.storage.docstore.types import RefDocInfo
 from pydantic import SecretStr
 from tqdm.auto import tqdm  # type: ignore[import-untyped]  # LlamaIndex's own choice for progress; it has no types
+from typing_extensions import Unpack
 
 import reka
+from llamaindex_reka.connection import Connection, client_settings
 from llamaindex_reka.dataset import Dataset, as_dataset, files_of, text_of
 from llamaindex_reka.llm import RekaLLM
 from llamaindex_reka.query_engine import RekaQueryEngine
-from llamaindex_reka.retriever import RekaRetriever, client_settings
+from llamaindex_reka.retriever import RekaRetriever
 from reka.adapters import RETRIEVED_CHUNKS, SharedClients
 
 
@@ -38,14 +40,11 @@ class RekaIndex(BaseManagedIndex):
 
     Args:
         dataset: Stored name of the dataset.
-        api_key: The API key; None reads `reka.API_KEY`, then the environment's REKA_API_KEY, at each call.
-        base_url: Address of the server, or `local`; None reads `reka.BASE_URL`, then REKA_BASE_URL, else it is Reka's
-            host.
-        timeout: Limit on a call in seconds, or a `reka.Timeout`; None is the client's default.
-        max_retries: Number of retries of a failed call; None is the client's default, 0 disables retries.
         storage_context: Storage context of LlamaIndex; None creates an empty one. The texts are not stored there.
         callback_manager: Callback manager of LlamaIndex; None uses that of `Settings`.
         show_progress: Whether `refresh` shows a progress bar.
+        **connection: `api_key`, `base_url`, `timeout`, `max_retries`, `datasets`, `headers`, `proxies`, `ca_bundle`,
+            `session` and `async_session`, as `llamaindex_reka.connection.Connection` describes them.
 
     Raises:
         InvalidArgumentError: An argument is invalid; the message says which one.
@@ -61,13 +60,10 @@ class RekaIndex(BaseManagedIndex):
         self,
         dataset: str | Dataset,
         *,
-        api_key: str | SecretStr | None = None,
-        base_url: str | None = None,
-        timeout: float | reka.Timeout | None = None,
-        max_retries: int | None = None,
         storage_context: StorageContext | None = None,
         callback_manager: CallbackManager | None = None,
         show_progress: bool = False,
+        **connection: Unpack[Connection],
     ) -> None:
         dataset = as_dataset(dataset)
         super().__init__(
@@ -77,13 +73,10 @@ class RekaIndex(BaseManagedIndex):
             show_progress=show_progress,
         )
         self._dataset = dataset
-        self._connection: dict[str, Any] = {
-            "api_key": SecretStr(api_key) if isinstance(api_key, str) else api_key,
-            "base_url": base_url,
-            "timeout": timeout,
-            "max_retries": max_retries,
-        }
-        self._settings = client_settings(api_key, base_url, timeout, max_retries)
+        # The key as a secret, so that no text form shows it.
+        key = connection.get("api_key")
+        self._connection: Connection = {**connection, "api_key": SecretStr(key) if isinstance(key, str) else key}
+        self._settings = client_settings(connection, "RekaIndex")
         self._clients = SharedClients()
 
     @classmethod
@@ -97,10 +90,7 @@ class RekaIndex(BaseManagedIndex):
         *,
         dataset: str = "documents",
         on_update: reka.OnUpdate | None = None,
-        api_key: str | SecretStr | None = None,
-        base_url: str | None = None,
-        timeout: float | reka.Timeout | None = None,
-        max_retries: int | None = None,
+        **connection: Unpack[Connection],
     ) -> "RekaIndex":
         """Upload documents as a dataset, prepare it, and wait until it is searchable.
 
@@ -115,10 +105,7 @@ class RekaIndex(BaseManagedIndex):
             transformations: Must be None or empty: the server splits the texts.
             dataset: Label of the dataset; the stored name starts with it.
             on_update: Called with each status of the preparation job.
-            api_key: See `RekaIndex`.
-            base_url: See `RekaIndex`.
-            timeout: See `RekaIndex`; it does not limit the wait for the preparation.
-            max_retries: See `RekaIndex`.
+            **connection: See `RekaIndex`; `timeout` does not limit the wait for the preparation.
 
         Raises:
             InvalidArgumentError: There are no documents, or one cannot be stored; nothing was sent.
@@ -133,13 +120,10 @@ class RekaIndex(BaseManagedIndex):
             )
         index = cls(
             dataset,
-            api_key=api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
             storage_context=storage_context,
             callback_manager=callback_manager,
             show_progress=show_progress,
+            **connection,
         )
         with index._callback_manager.as_trace("index_construction"):
             index._store(documents, on_update)

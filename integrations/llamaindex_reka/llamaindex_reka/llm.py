@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing
+from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llama_index.core.base.llms.types import (
@@ -20,7 +21,16 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.types import PydanticProgramMode
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import (
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from typing_extensions import Self
 
 import reka
 from llamaindex_reka import media
@@ -55,8 +65,8 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     """LLM for Reka's API, or any server with the same API.
 
     A parameter that is None is not sent, and the server applies its default. Every parameter except those of the client
-    (`api_key`, `base_url`, `api`, `form`, `max_retries`) may also be passed to a single call:
-    `llm.chat(messages, temperature=0)`.
+    (`api_key`, `base_url`, `api`, `form`, `max_retries`, `datasets`, `headers`, `proxies`, `ca_bundle`, `session`,
+    `async_session`) may also be passed to a single call: `llm.chat(messages, temperature=0)`.
 
     One sync and one async client, each with a connection pool, serve all calls of an object, from any thread and any
     event loop. Shallow copies share them; deep copies and unpickled objects open their own.
@@ -87,7 +97,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     base_url: str | None = None
     """Address of the server, or `local`; None reads `reka.BASE_URL`, then REKA_BASE_URL, else it is Reka's host."""
 
-    api: str = Field(default="auto", pattern="^(auto|v0|v1)$")
+    api: reka.Api = "auto"
     """API version: `v0` is the documented endpoint, `v1` the current API; `auto` picks one that fits the request."""
 
     form: reka.FormChoice | None = None
@@ -102,6 +112,27 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
 
     max_retries: MaxRetries = None
     """Number of retries of a failed call; None is the client's default, 0 disables retries."""
+
+    datasets: str | None = None
+    """Where datasets live: `host`; `local` or `local:PATH`, the embedded server, over whose passages the host answers;
+    or `auto`. None reads REKA_DATASETS, else it is `auto`."""
+
+    # Headers and proxies may have secrets; these are excluded like the key.
+    headers: dict[str, str] | None = Field(default=None, exclude=True, repr=False)
+    """Headers of each request, added to the client's own."""
+
+    proxies: dict[str, str] | None = Field(default=None, exclude=True, repr=False)
+    """URL of a proxy by scheme (`http`, `https`, `all`); None reads the environment, `{}` uses none."""
+
+    ca_bundle: str | PathLike[str] | None = None
+    """File with the certificates to trust; None reads the environment, else it is certifi's."""
+
+    session: Any = Field(default=None, exclude=True, repr=False)
+    """`requests.Session` of synchronous calls, used as it is and not closed; None makes one."""
+
+    async_session: Any = Field(default=None, exclude=True, repr=False)
+    """`aiohttp.ClientSession` of asynchronous calls, of their event loop, used as it is and not closed; None makes
+    one."""
 
     retrieval_dataset: str | None = None
     """Prepared dataset to answer from; a response has the chunks in `additional_kwargs["retrieved_chunks"]`."""
@@ -139,6 +170,18 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
         refuse_unknown(parameters, type(self).model_fields, "an argument of RekaLLM")
         super().__init__(**{name: value for name, value in fields.items() if value is not None}, **parameters)
 
+    @model_validator(mode="after")
+    def _check_client_settings(self) -> Self:
+        _ = self.client_settings
+        return self
+
+    @field_validator("model", "retrieval_dataset")
+    @classmethod
+    def _require_name(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is not None and not name.strip():
+            raise reka.InvalidArgumentError(f"{info.field_name}: got {name!r}, want a name")
+        return name
+
     @classmethod
     def class_name(cls) -> str:
         """Class name in LlamaIndex's serialized form."""
@@ -163,7 +206,20 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     def client_settings(self) -> ClientSettings:
         """Settings of this object's clients."""
         key = None if self.api_key is None else self.api_key.get_secret_value()
-        return ClientSettings(key, self.base_url, self.timeout, self.max_retries, self.api, self.form)  # type: ignore[arg-type]  # the field's pattern allows no other values
+        return ClientSettings(
+            key,
+            self.base_url,
+            self.timeout,
+            self.max_retries,
+            self.api,
+            self.form,
+            self.datasets,
+            self.headers,
+            self.proxies,
+            self.ca_bundle,
+            self.session,
+            self.async_session,
+        )
 
     def close(self) -> None:
         """Close the connections of the sync client. The next call opens new ones."""

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
-from pydantic import SecretStr
+from typing_extensions import Unpack
 
 import reka
+from llamaindex_reka.connection import Connection, client_settings
 from llamaindex_reka.dataset import PREPARE_HINT, Dataset, as_dataset, document_id
 from reka.adapters import (
     MAX_RETRIEVED_CHUNKS,
     RETRIEVED_CHUNKS,
-    ClientSettings,
     SharedClients,
     checks,
     with_prepare_hint,
@@ -32,12 +32,9 @@ class RekaRetriever(BaseRetriever):
         dataset: Stored name of the dataset.
         similarity_top_k: Maximum number of nodes per call, 1 to 100.
         min_score: Minimum score; nodes with a lower score, or without one, are dropped. None keeps all nodes.
-        api_key: The API key; None reads `reka.API_KEY`, then the environment's REKA_API_KEY, at each call.
-        base_url: Address of the server, or `local`; None reads `reka.BASE_URL`, then REKA_BASE_URL, else it is Reka's
-            host.
-        timeout: Limit on a call in seconds, or a `reka.Timeout`; None is the client's default.
-        max_retries: Number of retries of a failed call; None is the client's default, 0 disables retries.
         callback_manager: Callback manager of LlamaIndex; None creates an empty one.
+        **connection: `api_key`, `base_url`, `timeout`, `max_retries`, `datasets`, `headers`, `proxies`, `ca_bundle`,
+            `session` and `async_session`, as `llamaindex_reka.connection.Connection` describes them.
 
     Raises:
         InvalidArgumentError: An argument is invalid; the message says which one.
@@ -58,17 +55,14 @@ class RekaRetriever(BaseRetriever):
         similarity_top_k: int = RETRIEVED_CHUNKS,
         *,
         min_score: float | None = None,
-        api_key: str | SecretStr | None = None,
-        base_url: str | None = None,
-        timeout: float | reka.Timeout | None = None,
-        max_retries: int | None = None,
         callback_manager: CallbackManager | None = None,
+        **connection: Unpack[Connection],
     ) -> None:
         super().__init__(callback_manager=callback_manager)
         self._dataset = as_dataset(dataset)
         self.similarity_top_k = checks.integer(similarity_top_k, "similarity_top_k", 1, MAX_RETRIEVED_CHUNKS)
         self.min_score = None if min_score is None else checks.number(min_score, "min_score")
-        self._settings = client_settings(api_key, base_url, timeout, max_retries)
+        self._settings = client_settings(connection, "RekaRetriever")
         self._clients = SharedClients()
 
     @property
@@ -111,17 +105,6 @@ class RekaRetriever(BaseRetriever):
         if self.min_score is None:
             return nodes
         return [node for node in nodes if node.score is not None and node.score >= self.min_score]
-
-
-def client_settings(
-    api_key: str | SecretStr | None,
-    base_url: str | None,
-    timeout: float | reka.Timeout | None,
-    max_retries: int | None,
-) -> ClientSettings:
-    """Return the client settings of a retriever or an index."""
-    key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
-    return ClientSettings(key, base_url, timeout, max_retries)
 
 
 def nodes_from_chunks(chunks: Sequence[reka.RetrievedChunk], dataset: Dataset) -> list[NodeWithScore]:
