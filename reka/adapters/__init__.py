@@ -7,7 +7,7 @@ from reka._protocol.messages import BeyondTurns, beyond_turns, orphan_results
 from reka._protocol.models import Model, model_of
 from reka.adapters import background_loop
 from reka.adapters.sampling import SAMPLING_PARAMETERS, MaxRetries, SamplingFields, check_parameter
-from reka.adapters.shared_clients import ClientSettings, SharedClients, with_prepare_hint
+from reka.adapters.shared_clients import ClientSettings, SharedClients, prepare_hint, with_prepare_hint
 from reka.adapters.tool_calls import add_delta, parse_arguments, parse_calls, write_arguments
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "parse_arguments",
     "parse_calls",
     "part_type",
+    "prepare_hint",
     "with_prepare_hint",
     "write_arguments",
 ]

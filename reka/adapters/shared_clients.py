@@ -152,17 +152,24 @@ class SharedClients:
             return clients[settings]
 
 
-def with_prepare_hint(error: RetrievalError, dataset: str, maker: str) -> RetrievalError:
-    """Add to a retrieval error how to make the dataset available.
+def prepare_hint(message: str, dataset: str, maker: str) -> str:
+    """Add to the message of a retrieval error how to make the dataset available.
 
     Args:
-        error: The server's error.
+        message: The server's message.
         dataset: Name of the dataset.
         maker: The adapter's function that uploads and prepares a dataset.
     """
+    return (
+        f"{message.rstrip('.')}. To upload and prepare it: `reka datasets add FILES --name {dataset}` and "
+        f"`reka retrieval prepare {dataset} --wait`, or {maker}"
+    )
+
+
+def with_prepare_hint(error: RetrievalError, dataset: str, maker: str) -> RetrievalError:
+    """Add to a retrieval error how to make the dataset available; see `prepare_hint`."""
     return RetrievalError(
-        f"{error.message.rstrip('.')}. To upload and prepare it: `reka datasets add FILES --name {dataset}` and "
-        f"`reka retrieval prepare {dataset} --wait`, or {maker}",
+        prepare_hint(error.message, dataset, maker),
         error.status_code,
         error.request_id,
         error.retry_after,
