@@ -118,9 +118,14 @@ def _metadata(
 def _usage(usage: reka.Usage | None) -> UsageMetadata | None:
     if usage is None:
         return None
-    return UsageMetadata(
+    counts = UsageMetadata(
         input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
     )
+    if usage.cached_input_tokens is not None:
+        counts["input_token_details"] = {"cache_read": usage.cached_input_tokens}
+    if usage.reasoning_tokens is not None:
+        counts["output_token_details"] = {"reasoning": usage.reasoning_tokens}
+    return counts
 
 
 def _citation(citation: reka.Citation) -> dict[str, Any]:

@@ -150,6 +150,20 @@ def test_a_call_whose_arguments_are_no_json_object_is_invalid_and_can_be_sent_ba
         assert (result["role"], result["tool_call_id"]) == ("tool", "c2")
 
 
+def test_tokens_read_from_a_cache_and_tokens_of_reasoning_are_counted_where_the_server_tells() -> None:
+    usage = reka.Usage(10, 5, cached_input_tokens=4, reasoning_tokens=0)
+    completion = reka.ChatCompletion("Hi", usage=usage)
+
+    for message in (to_ai_message(completion, "asked"), streamed(completion)):
+        assert message.usage_metadata == {
+            "input_tokens": 10,
+            "output_tokens": 5,
+            "total_tokens": 15,
+            "input_token_details": {"cache_read": 4},
+            "output_token_details": {"reasoning": 0},
+        }
+
+
 def test_a_call_whose_arguments_are_cut_off_is_never_run_with_what_is_left_of_them() -> None:
     complete = '{"a": [1, "b\\\\c \\"d\\" {"], "e": true}'
 
