@@ -2,13 +2,15 @@
 
 LangChain notifies callbacks and tracers of each call, looks into its cache and waits for its rate limiter. Where none
 of them is configured, a call goes straight to the model: the bookkeeping would take as long as the rest of the call.
+Tracers also replace LangChain's methods, and subclasses override them; then no call skips any.
 """
 
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from types import MappingProxyType
-from typing import Any, cast
+from operator import attrgetter
+from types import FunctionType, MappingProxyType
+from typing import Any, Final, cast
 from uuid import uuid4
 
 from langchain_core.callbacks import (
@@ -71,7 +73,7 @@ class DirectChatModel(BaseChatModel):
         config = ensure_config(config)
         if self._has_listeners(config, kwargs):
             return await super().ainvoke(input, config, stop=stop, **kwargs)
-        return await self._ainvoke_fast(input, config, stop, kwargs)
+        return await batches.abortable(self._ainvoke_fast(input, config, stop, kwargs))
 
     async def _ainvoke_fast(
         self,
@@ -131,7 +133,8 @@ class DirectChatModel(BaseChatModel):
     def _has_listeners(self, config: RunnableConfig, call_kwargs: Mapping[str, Any]) -> bool:
         """Whether LangChain has any work of its own in a call.
 
-        It has with callbacks, tracers, a cache, a rate limiter, or settings that change how a call is made.
+        It has with callbacks, tracers, a cache, a rate limiter, settings that change how a call is made, or methods
+        that are not LangChain's and this class's own.
         """
         return bool(
             self.rate_limiter is not None
@@ -141,8 +144,13 @@ class DirectChatModel(BaseChatModel):
             or "stream" in call_kwargs
             or self.cache
             or (self.cache is None and get_llm_cache() is not None)
+            or self._has_replaced_methods()
             or AsyncCallbackManager.configure(config.get("callbacks"), self.callbacks, self.verbose).handlers
         )
+
+    def _has_replaced_methods(self) -> bool:
+        """Whether a subclass overrides a method that the fast path skips, or a tracer replaced one."""
+        return _methods_of(type(self)) != _OWN_METHODS or _methods_of(BaseChatModel) != _LANGCHAIN_METHODS
 
     def _generate(
         self,
@@ -160,6 +168,8 @@ class DirectChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        if self._is_overridden("_generate", unless="_agenerate"):
+            return await super()._agenerate(messages, stop, run_manager, **kwargs)
         return _to_result(await self._acomplete(messages, stop, kwargs))
 
     def _stream(
@@ -180,9 +190,32 @@ class DirectChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
+        if self._is_overridden("_stream", unless="_astream"):
+            async for generation in super()._astream(messages, stop, run_manager, **kwargs):
+                yield generation
+            return
         async with aclosing(self._astream_chunks(messages, stop, kwargs)) as chunks:
             async for chunk in chunks:
                 yield ChatGenerationChunk(message=chunk)
+
+    def _is_overridden(self, method: str, unless: str) -> bool:
+        """Whether a subclass overrides a method and not its async twin, which then has to call it."""
+        kind = type(self)
+        return getattr(kind, method) is not getattr(DirectChatModel, method) and getattr(kind, unless) is getattr(
+            DirectChatModel, unless
+        )
+
+    async def _agenerate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        # All that a call does between its callbacks; see `batches.abortable`.
+        return await batches.abortable(
+            super()._agenerate_with_cache(messages, stop=stop, run_manager=run_manager, **kwargs)
+        )
 
     async def abatch(
         self,
@@ -194,7 +227,7 @@ class DirectChatModel(BaseChatModel):
     ) -> list[AIMessage]:
         """Request answers to many inputs concurrently; see LangChain's `abatch`.
 
-        The first error cancels all other calls, unless `return_exceptions` is set.
+        The first error ends all other calls, unless `return_exceptions` is set.
         """
         configs = get_config_list(config, len(inputs))
         # One config for all inputs is checked once.
@@ -208,7 +241,9 @@ class DirectChatModel(BaseChatModel):
                 return await self._ainvoke_fast(model_input, call_config, stop, kwargs)
             return await self.ainvoke(model_input, call_config, stop=stop, **kwargs)
 
-        return await batches.gather_bounded(call, inputs, configs, return_exceptions=return_exceptions)
+        return await batches.gather_bounded(
+            call, inputs, configs, return_exceptions=return_exceptions, has_runs=not use_fast_path
+        )
 
     def batch(
         self,
@@ -221,13 +256,36 @@ class DirectChatModel(BaseChatModel):
         """Request answers to many inputs concurrently; see LangChain's `batch`.
 
         All calls run on one event loop in a background thread, 64 at a time unless `max_concurrency` is set: threads
-        that each wait for one response contend for the GIL.
+        that each wait for one response contend for the GIL. With methods of a subclass or a tracer, LangChain's threads
+        call `invoke`.
         """
-        if len(inputs) < 2 or background_loop.in_background_loop():
+        if len(inputs) < 2 or background_loop.in_background_loop() or self._has_replaced_methods():
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         return background_loop.run(
             self.abatch(inputs, batches.with_default_concurrency(config), return_exceptions=return_exceptions, **kwargs)
         )
+
+
+_methods_of: Final = attrgetter(
+    *("invoke", "ainvoke", "stream", "astream", "batch", "abatch", "generate", "agenerate", "generate_prompt"),
+    *("agenerate_prompt", "_generate_with_cache", "_agenerate_with_cache"),
+    *("_generate", "_agenerate", "_stream", "_astream"),
+)
+"""The methods by which LangChain, a subclass or a tracer may see a call."""
+
+_OWN_METHODS: Final = _methods_of(DirectChatModel)
+
+
+def _is_langchains(method: object) -> bool:
+    return (
+        isinstance(method, FunctionType)
+        and method.__module__.startswith("langchain_core.")
+        and not hasattr(method, "__wrapped__")
+    )
+
+
+_LANGCHAIN_METHODS: Final = _methods_of(BaseChatModel) if all(map(_is_langchains, _methods_of(BaseChatModel))) else None
+"""The methods as LangChain has them; None if one was replaced before this module was imported."""
 
 
 def _to_result(message: AIMessage) -> ChatResult:
