@@ -7,6 +7,7 @@ LangChain's class sets `is_retryable`, by which LangChain's agents decide whethe
     all others                                                                  False
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -38,6 +39,12 @@ class RetrievalError(reka.RetrievalError, langchain.ModelInvalidRequestError):
 
 class InvalidRequestError(reka.InvalidRequestError, langchain.ModelInvalidRequestError):
     """See `reka.InvalidRequestError`."""
+
+
+class ContextOverflowError(
+    reka.InvalidRequestError, langchain.ContextOverflowError, langchain.ModelInvalidRequestError
+):
+    """The messages are longer than the model's context window; LangChain's middleware summarizes them then."""
 
 
 class PermissionDeniedError(reka.PermissionDeniedError, langchain.ModelPermissionDeniedError):
@@ -76,6 +83,14 @@ class APITimeoutError(reka.APITimeoutError, langchain.ModelTimeoutError):
     """See `reka.APITimeoutError`."""
 
 
+_OVERFLOW_CODE: Final = "context_length_exceeded"
+_OVERFLOW: Final = re.compile(
+    r"(?i)context_length_exceeded|exceed_context_size|context (length|window|size)|prompt is too long"
+    r"|longer than the model"
+)
+"""What hosts of the OpenAI protocol write about a prompt that is too long, most without the code (observed of vLLM,
+SGLang, llama.cpp and OpenRouter)."""
+
 _ADAPTER_CLASSES: Final[Mapping[type[reka.RekaError], type[reka.RekaError]]] = {
     adapter_class.__bases__[0]: adapter_class
     for adapter_class in (
@@ -108,7 +123,7 @@ class translate_errors:  # noqa: N801  # used like a function, as context manage
         """Raise the translated error, if `error` is one of `reka` that is not translated yet."""
         if not isinstance(error, reka.RekaError) or isinstance(error, langchain.ModelError):
             return
-        adapter_class = next((_ADAPTER_CLASSES[base] for base in type(error).__mro__ if base in _ADAPTER_CLASSES), None)
+        adapter_class = _adapter_class(error)
         if adapter_class is not None:
             # Further attributes, such as the reset time of a rate limit, are in `__dict__`, and for pickling in `args`.
             translated = adapter_class(self._message(error), error.status_code, error.request_id, error.retry_after)
@@ -120,3 +135,11 @@ class translate_errors:  # noqa: N801  # used like a function, as context manage
         if isinstance(error, reka.RetrievalError) and self._dataset is not None:
             return with_prepare_hint(error, self._dataset, "RekaRetriever.from_files").message
         return error.message
+
+
+def _adapter_class(error: reka.RekaError) -> type[reka.RekaError] | None:
+    if isinstance(error, reka.InvalidRequestError) and (
+        error.code == _OVERFLOW_CODE or _OVERFLOW.search(error.message)
+    ):
+        return ContextOverflowError
+    return next((_ADAPTER_CLASSES[base] for base in type(error).__mro__ if base in _ADAPTER_CLASSES), None)

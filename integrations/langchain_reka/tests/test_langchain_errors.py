@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import ModelRetryMiddleware
+from langchain.agents.middleware import ModelRetryMiddleware, SummarizationMiddleware
 from langchain_core.exceptions import (
+    ContextOverflowError,
     ModelAPIError,
     ModelAuthenticationError,
     ModelConnectionError,
@@ -62,6 +63,48 @@ def test_an_error_is_of_rekas_class_and_of_langchains(
     assert (caught.value.status_code, caught.value.request_id, caught.value.retry_after) == (status, "r-7", 7)
     copied = pickle.loads(pickle.dumps(caught.value))
     assert (type(copied), str(copied), vars(copied)) == (type(caught.value), str(caught.value), vars(caught.value))
+
+
+TOO_LONG = [
+    {"error": {"message": "too long", "type": "invalid_request_error", "code": "context_length_exceeded"}},
+    {"error": {"message": "This model's maximum context length is 4096 tokens. However, ...", "code": 400}},
+    {"error": {"message": "the request exceeds the available context size", "type": "exceed_context_size_error"}},
+    {"detail": "The input (5000 tokens) is longer than the model's context length (4096 tokens)."},
+]
+
+
+@pytest.mark.parametrize("body", TOO_LONG)
+@pytest.mark.parametrize("call", [lambda model: model.invoke("Hi"), as_stream], ids=["invoke", "stream"])
+def test_a_prompt_that_is_too_long_is_langchains_overflow_of_the_context(
+    fake: FakeReka, make_model: MakeModel, call: Callable[[ChatReka], Any], body: object
+) -> None:
+    fake.otherwise = answer(400, body)
+
+    with pytest.raises(ContextOverflowError) as caught:
+        call(make_model(max_retries=0))
+
+    assert isinstance(caught.value, reka.InvalidRequestError)
+    assert isinstance(caught.value, ModelInvalidRequestError)
+    assert caught.value.status_code == 400
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_an_agents_summary_of_messages_that_are_too_many_is_made_of_fewer(
+    fake: FakeReka, make_model: MakeModel
+) -> None:
+    said = [{"choices": [{"message": {"content": text}, "finish_reason": "stop"}]} for text in ("a summary", "done")]
+    fake.will_answer(400, TOO_LONG[1])
+    for body in said:
+        fake.will_answer(200, body)
+    model = make_model(max_retries=0, api="v1")
+    summarize = SummarizationMiddleware(model, trigger=("messages", 3), keep=("messages", 1))
+    agent: Any = create_agent(model, [], middleware=[summarize])
+    conversation = [("human", "Hi " * 2000), ("ai", "Ho"), ("human", "Hey"), ("ai", "Ha"), ("human", "So?")]
+
+    answered = agent.invoke({"messages": conversation})
+
+    assert answered["messages"][-1].text == "done"
+    assert "a summary" in str(fake.requests[2].json["messages"])
 
 
 def test_an_account_without_balance_is_not_asked_again(fake: FakeReka, make_model: MakeModel) -> None:
