@@ -33,13 +33,15 @@ def normalized_choice(choice: object, tools: Sequence[Mapping[str, Any]]) -> str
     """Normalize a tool choice to `auto`, `none`, `required`, or `named:` with a name; None if not set.
 
     Args:
-        choice: `auto`, `none`; `required`, `any` or `tool` to force a call; or the name of the tool to call, alone or
-            in the forms of OpenAI and Anthropic.
+        choice: `auto`, `none`; `required`, `any` or `tool` to force a call; or the name of the tool to call. Each alone
+            or in the forms of OpenAI and Anthropic, such as `{"type": "any"}`.
         tools: The tools, in the flat form.
 
     Raises:
         InvalidArgumentError: The choice is none of these, or there is no such tool.
     """
+    if isinstance(choice, Mapping) and choice.keys().isdisjoint(("name", "function")):
+        choice = choice.get("type", choice)
     if choice is None or choice in ("auto", "none"):
         return None if choice is None else str(choice)
     if not tools:

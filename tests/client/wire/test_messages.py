@@ -246,6 +246,10 @@ def test_a_wrong_tool_is_named(tools: Any, what: str) -> None:
         ("weather", [FLAT], "tool"),
         ({"type": "function", "function": {"name": "time"}}, [OTHER], "tool"),
         ({"type": "tool", "name": "time"}, [OTHER], "tool"),
+        ({"type": "auto"}, [FLAT, OTHER], "auto"),
+        ({"type": "none"}, [FLAT, OTHER], "none"),
+        ({"type": "any", "disable_parallel_tool_use": True}, [FLAT, OTHER], "tool"),
+        ({"type": "tool"}, [FLAT, OTHER], "tool"),
     ],
 )
 def test_a_tool_choice_becomes_one_of_three_and_a_named_tool_is_sent_alone(
@@ -254,7 +258,10 @@ def test_a_tool_choice_becomes_one_of_three_and_a_named_tool_is_sent_alone(
     assert for_reka([FLAT | {"strict": True}, OTHER], normalized_choice(choice, [FLAT, OTHER])) == (tools, sent)
 
 
-@pytest.mark.parametrize("choice", ["news", {"function": {"name": "news"}}, {}, {"function": "news"}, 7, ["weather"]])
+@pytest.mark.parametrize(
+    "choice",
+    ["news", {"function": {"name": "news"}}, {}, {"function": "news"}, {"type": "news"}, {"type": 7}, 7, ["weather"]],
+)
 def test_a_tool_choice_that_is_none_names_the_choices(choice: Any) -> None:
     with pytest.raises(reka.InvalidArgumentError, match=r"tool_choice: got .*weather, time"):
         normalized_choice(choice, [FLAT, OTHER])
