@@ -34,7 +34,7 @@ class Model:
     calls_tools: bool | None = None
     """Whether it supports tools, at the completions endpoint."""
 
-    response_formats: frozenset[str] = frozenset()
+    response_formats: frozenset[str] | None = None
     """Types of `response_format` that it supports."""
 
     reasons: bool = False
@@ -59,7 +59,7 @@ MODELS: Final[Mapping[str, Model]] = {
     "deepseek-v4-pro": replace(_DEEPSEEK, max_output=393_216),
     "glm5.3": _GLM,
     "glm5.3-flash": _GLM,
-    "qwen3.8-27b": Model(262_144, 131_072, frozenset(), True),
+    "qwen3.8-27b": Model(262_144, 131_072, frozenset(), True, frozenset()),
 }
 """Models by name, the default one first."""
 
@@ -85,8 +85,8 @@ def model_fields(name: str) -> dict[str, Any]:
         return {}
     features = {
         "tools": model.calls_tools,
-        "json_mode": "json_object" in model.response_formats,
-        "structured_outputs": "json_schema" in model.response_formats,
+        "json_mode": "json_object" in (model.response_formats or ()),
+        "structured_outputs": "json_schema" in (model.response_formats or ()),
         "reasoning": model.reasons,
     }
     output = {} if model.max_output is None else {"max_output_length": model.max_output}

@@ -8,7 +8,7 @@ from reka._protocol.models import Model, model_of
 from reka.adapters import background_loop
 from reka.adapters.sampling import SAMPLING_PARAMETERS, MaxRetries, SamplingFields, check_parameter
 from reka.adapters.shared_clients import ClientSettings, SharedClients, prepare_hint, with_prepare_hint
-from reka.adapters.tool_calls import add_delta, parse_arguments, parse_calls, write_arguments
+from reka.adapters.tool_calls import add_delta, is_cut_off, parse_arguments, parse_calls, write_arguments
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -28,6 +28,7 @@ __all__ = [
     "beyond_turns",
     "check_parameter",
     "checks",
+    "is_cut_off",
     "is_media_url",
     "model_of",
     "orphan_results",

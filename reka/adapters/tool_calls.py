@@ -25,6 +25,11 @@ _CUT: Final = frozenset({"length", "context"})
 """Finish reasons of an answer that a limit of tokens ended."""
 
 
+def is_cut_off(finish_reason: str | None) -> bool:
+    """Whether a limit of tokens ended an answer before the model did."""
+    return finish_reason in _CUT
+
+
 def add_delta(calls: dict[int, ToolCall], delta: ToolCallDelta) -> None:
     """Add a delta to the call of its index, which is new if there is none.
 
@@ -52,7 +57,7 @@ def parse_calls(calls: Iterable[ToolCall], finish_reason: str | None) -> list[tu
         one of an answer that the token limit cut off. Even if it looks complete, the server may have completed it.
     """
     parsed = [(call, parse_arguments(call.arguments)) for call in calls]
-    if parsed and finish_reason in _CUT:
+    if parsed and is_cut_off(finish_reason):
         parsed[-1] = (parsed[-1][0], None)
     return parsed
 

@@ -4,7 +4,7 @@ The content stays a plain string, so that chunks can be added. Reasoning and cit
 `content_blocks` presents all of it in LangChain's standard form.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, Final, cast
 from uuid import uuid4
@@ -26,19 +26,21 @@ _REASONING: Final = "reasoning_content"
 _CITATIONS: Final = "citations"
 
 
-def to_ai_message(completion: reka.ChatCompletion, model: str) -> AIMessage:
+def to_ai_message(completion: reka.ChatCompletion, model: str, *, parallel: bool = True) -> AIMessage:
     """Convert an answer to a message.
 
     Args:
         completion: The answer.
         model: Name of the requested model, used if the server does not name the one that answered.
+        parallel: Whether to keep more than one tool call.
     """
     kwargs: dict[str, Any] = {}
     if completion.reasoning:
         kwargs[_REASONING] = completion.reasoning
     if completion.citations:
         kwargs[_CITATIONS] = [_citation(citation) for citation in completion.citations]
-    valid_calls, invalid_calls = _separate_calls(completion.tool_calls, completion.finish_reason)
+    calls = parse_calls(completion.tool_calls, completion.finish_reason)
+    valid_calls, invalid_calls = _separate_calls(calls if parallel else calls[:1])
     return AIMessage(
         content=completion.text,
         additional_kwargs=kwargs,
@@ -59,10 +61,12 @@ class Chunks:
     Args:
         model: As in `to_ai_message`.
         with_usage: Whether the last chunk has token counts.
+        parallel: As in `to_ai_message`.
     """
 
-    def __init__(self, model: str, *, with_usage: bool) -> None:
+    def __init__(self, model: str, *, with_usage: bool, parallel: bool = True) -> None:
         self._model = model
+        self._parallel = parallel
         self._with_usage = with_usage
         self._usage: reka.Usage | None = None
         self._calls: dict[int, reka.ToolCall] = {}
@@ -85,9 +89,8 @@ class Chunks:
         return []
 
     def _last_chunks(self, finish: reka.Finish) -> list[AIMessageChunk]:
-        calls = [
-            _tool_call_chunk(call, arguments) for call, arguments in parse_calls(self._calls.values(), finish.reason)
-        ]
+        parsed = parse_calls(self._calls.values(), finish.reason)
+        calls = [_tool_call_chunk(call, arguments) for call, arguments in (parsed if self._parallel else parsed[:1])]
         last = AIMessageChunk(
             content="",
             usage_metadata=_usage(self._usage) if self._with_usage else None,
@@ -134,12 +137,12 @@ def _citation(citation: reka.Citation) -> dict[str, Any]:
 
 
 def _separate_calls(
-    calls: list[reka.ToolCall], finish_reason: str | None
+    calls: Iterable[tuple[reka.ToolCall, dict[str, Any] | None]],
 ) -> tuple[list[ToolCall], list[InvalidToolCall]]:
     """Separate calls that can be run from all others."""
     valid: list[ToolCall] = []
     invalid: list[InvalidToolCall] = []
-    for call, arguments in parse_calls(calls, finish_reason):
+    for call, arguments in calls:
         call_id = call.id or _new_call_id()
         if arguments is None:
             invalid.append(invalid_tool_call(name=call.name, args=call.arguments, id=call_id, error=None))

@@ -121,7 +121,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         converted, arguments = self._prepare_call(messages, stop, call_kwargs)
         with translate_errors(_dataset_of(arguments)):
             completion = self._clients.sync(self._settings()).complete(converted, **arguments)
-        return to_ai_message(completion, arguments["model"])
+        return to_ai_message(completion, arguments["model"], parallel=_parallel(call_kwargs))
 
     async def _acomplete(
         self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
@@ -129,7 +129,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         converted, arguments = self._prepare_call(messages, stop, call_kwargs)
         with translate_errors(_dataset_of(arguments)):
             completion = await self._clients.aio(self._settings()).complete(converted, **arguments)
-        return to_ai_message(completion, arguments["model"])
+        return to_ai_message(completion, arguments["model"], parallel=_parallel(call_kwargs))
 
     def _stream_chunks(
         self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
@@ -168,14 +168,15 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
             tools: Functions, pydantic classes, TypedDicts, LangChain tools, JSON schemas, or tools in OpenAI's or
                 Anthropic's format.
             tool_choice: `auto` (the model decides), `none`, `any` (it must call one), or the name of the tool that it
-                must call. The form `reka` has no choice of a specific tool: there, a named tool is sent alone.
+                must call, also in OpenAI's and Anthropic's forms. The form `reka` has no choice of a specific tool:
+                there, a named tool is sent alone.
             strict: Whether schemas are closed: no additional properties, and all properties required. None leaves them
                 unchanged.
-            **kwargs: Further parameters of the call.
+            **kwargs: Further parameters of the call, such as `parallel_tool_calls=False` for one call an answer.
         """
         openai_tools = [structured.to_openai_tool(tool, strict) for tool in tools]
         if tool_choice is not None:
-            kwargs["tool_choice"] = structured.normalize_tool_choice(tool_choice)
+            kwargs["tool_choice"] = structured.tool_choice_of(tool_choice, openai_tools)
         return self.bind(tools=openai_tools, **kwargs)
 
     def with_structured_output(
@@ -195,7 +196,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
                 as values instead of exceptions.
             method: `function_calling` makes the model call a tool with that schema. `json_schema` makes the server
                 enforce the schema; if the model's profile lacks `structured_output`, a tool call is used instead.
-                `json_mode` requests any JSON; the prompt has to describe its structure.
+                `json_mode` requests any JSON, if the model supports that; the prompt has to describe its structure.
             strict: As in `bind_tools`.
             **kwargs: Further parameters of the call.
 
@@ -205,9 +206,10 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         structured.check_method(method, schema)
         model: Runnable[LanguageModelInput, AIMessage]
         parser: Any
-        tracing = {"ls_structured_output_format": {"kwargs": {"method": method, "strict": strict}, "schema": schema}}
+        traced = {"kwargs": {"method": method, "strict": strict}, "schema": structured.tracing_schema(schema)}
+        tracing = {"ls_structured_output_format": traced}
         if method == "json_mode":
-            model = self.bind(response_format={"type": "json_object"}, **tracing, **kwargs)
+            model = self.bind(response_format=structured.json_format(schema, self.model), **tracing, **kwargs)
             parser = structured.json_parser(schema)
         elif (
             method == "json_schema"
@@ -275,7 +277,8 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         return {**parameters, "model_kwargs": self.model_kwargs} if self.model_kwargs else parameters
 
     def _chunk_builder(self, arguments: Mapping[str, Any], call_kwargs: Mapping[str, Any]) -> Chunks:
-        return Chunks(arguments["model"], with_usage=call_kwargs.get("stream_usage", self.stream_usage))
+        with_usage = call_kwargs.get("stream_usage", self.stream_usage)
+        return Chunks(arguments["model"], with_usage=with_usage, parallel=_parallel(call_kwargs))
 
     def _settings(self) -> ClientSettings:
         return self._settings_for(self.api, self.form)
@@ -284,3 +287,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
 def _dataset_of(arguments: Mapping[str, Any]) -> str | None:
     dataset: str | None = (arguments.get("extra_request_args") or {}).get("retrieval_dataset")
     return dataset
+
+
+def _parallel(call_kwargs: Mapping[str, Any]) -> bool:
+    return call_kwargs.get("parallel_tool_calls") is not False

@@ -19,8 +19,14 @@ _ALIASES: Final[Mapping[str, str]] = {"model_name": "model", "stop_sequences": "
 _EXTRA: Final = tuple(sorted(V0_ONLY))
 """Parameters sent in `extra_request_args`: Reka's host supports them on its documented endpoint only."""
 
-_NOT_SENT: Final = frozenset({"stream", "stream_usage", "ls_structured_output_format", "structured_output_format"})
-"""Call parameters that LangChain adds for itself or for tracers, and those that this package reads itself."""
+_NOT_SENT: Final = frozenset(
+    {"stream", "stream_usage", "parallel_tool_calls", "ls_structured_output_format", "structured_output_format"}
+)
+"""Call parameters that LangChain adds for itself or for tracers, and those that this package reads itself.
+
+Reka's API documents no `parallel_tool_calls`; where it is False, the first call of an answer is kept, and the model can
+make the others later.
+"""
 
 
 def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def _capabilities(model: Model) -> dict[str, Any]:
         "pdf_tool_message": inputs["pdf_inputs"],
         "tool_calling": model.calls_tools,
         "tool_choice": model.calls_tools,
-        "structured_output": "json_schema" in model.response_formats,
+        "structured_output": "json_schema" in (model.response_formats or ()),
         "reasoning_output": model.reasons,
         "open_weights": model.has_open_weights,
     }

@@ -204,6 +204,22 @@ def test_pieces_of_several_calls_may_come_in_any_order(order: tuple[int, int]) -
     assert {call["id"]: call["args"] for call in made.tool_calls} == {"c0": {"i": 0}, "c1": {"i": 1}}
 
 
+def test_without_parallel_calls_the_first_is_kept() -> None:
+    completion = reka.ChatCompletion("", [CALL, reka.ToolCall("c2", "add", '{"a": 2')], "length")
+    chunks = Chunks("asked", with_usage=True, parallel=False)
+    events: list[reka.StreamEvent] = [
+        *(
+            reka.ToolCallDelta(index, call.id, call.name, call.arguments)
+            for index, call in enumerate(completion.tool_calls)
+        ),
+        reka.Finish("length"),
+    ]
+    (called, _last) = [chunk for event in events for chunk in chunks.of(event)]
+
+    for message in (to_ai_message(completion, "asked", parallel=False), called):
+        assert ([call["id"] for call in message.tool_calls], message.invalid_tool_calls) == (["c1"], [])
+
+
 def test_token_counts_can_be_left_out_of_a_stream() -> None:
     chunks = Chunks("asked", with_usage=False)
 

@@ -1,13 +1,14 @@
-"""Tools in every form that LangChain has, and answers that follow a schema."""
+"""Tools in every form that LangChain has."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import StructuredTool, tool
-from pydantic import BaseModel, Field
+from langgraph.checkpoint.memory import InMemorySaver
+from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 import reka
@@ -220,81 +221,26 @@ def test_a_text_and_a_call_keep_apart_in_standard_output(fake: FakeReka, make_mo
     ] == whole.content_blocks
 
 
-class Joke(BaseModel):
-    """A joke."""
+def test_one_call_at_a_time_can_be_asked_for(fake: FakeReka, make_model: MakeModel) -> None:
+    calls = [{"id": each, "type": "function", "function": {"name": "add", "arguments": "{}"}} for each in ("c1", "c2")]
+    fake.will_answer(200, {"choices": [{"message": {"content": "", "tool_calls": calls}, "finish_reason": "stop"}]})
 
-    setup: str = Field(description="the question")
-    punchline: str = Field(description="the answer")
+    message = make_model().bind_tools([add], parallel_tool_calls=False).invoke("Hi")
 
-
-class JokeDict(TypedDict):
-    """A joke."""
-
-    setup: Annotated[str, ..., "the question"]
-    punchline: Annotated[str, ..., "the answer"]
+    assert [call["id"] for call in message.tool_calls] == ["c1"]
+    assert "parallel_tool_calls" not in fake.requests[0].json
 
 
-@pytest.mark.parametrize("model", ["reka-flash", "reka-flash-research"])
-@pytest.mark.parametrize("method", ["function_calling", "json_schema"])
-@pytest.mark.parametrize("schema", [Joke, JokeDict, Joke.model_json_schema()], ids=["pydantic", "TypedDict", "JSON"])
-def test_an_answer_follows_a_schema_of_every_form(rule_model: MakeModel, model: str, method: Any, schema: Any) -> None:
-    structured = rule_model(model=model).with_structured_output(schema, method=method)
+def test_a_thread_goes_on_after_a_call_that_is_no_json(fake: FakeReka, make_model: MakeModel) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": NaN, "b": 1}'}}
+    said = {"role": "assistant", "content": "", "tool_calls": [call]}
+    fake.will_answer(200, {"choices": [{"message": said, "finish_reason": "tool_calls"}]})
+    fake.will_answer(200, {"choices": [{"message": {"content": "Hello."}, "finish_reason": "stop"}]})
+    agent: Any = create_agent(make_model(), [tool(add)], checkpointer=InMemorySaver())
+    thread = {"configurable": {"thread_id": "1"}}
 
-    whole = structured.invoke("Tell me a joke about cats.")
-    *_, streamed = structured.stream("Tell me a joke about cats.")
+    agent.invoke({"messages": ["Add."]}, thread)
+    answered = agent.invoke({"messages": ["Never mind, say hello."]}, thread)
 
-    assert whole == streamed
-    if schema is Joke:
-        assert isinstance(whole, Joke)
-    else:
-        assert set(whole) == {"setup", "punchline"}
-
-
-@pytest.mark.parametrize(
-    ("model", "sent"), [("reka-flash", "tools"), ("reka-flash-research", "response_format"), ("unknown", "tools")]
-)
-def test_a_schema_is_enforced_by_the_server_where_it_can_be_and_else_by_a_tool(
-    rules: RuleModel, rule_model: MakeModel, model: str, sent: str
-) -> None:
-    rule_model(model=model).with_structured_output(Joke, method="json_schema").invoke("Tell me a joke.")
-
-    assert {"tools", "response_format"} & set(rules.requests[0]) == {sent}
-
-
-def test_json_mode_asks_for_any_json(rules: RuleModel, rule_model: MakeModel) -> None:
-    question = "Tell me a joke. Answer in JSON with 'setup' and 'punchline' keys."
-
-    as_object = rule_model().with_structured_output(Joke, method="json_mode").invoke(question)
-    as_dict = rule_model().with_structured_output(method="json_mode").invoke(question)
-
-    assert isinstance(as_object, Joke)
-    assert set(as_dict) == {"setup", "punchline"}
-    assert rules.requests[0]["response_format"] == {"type": "json_object"}
-
-
-@pytest.mark.parametrize("method", ["function_calling", "json_mode"])
-def test_the_message_can_come_along_and_what_cannot_be_parsed_is_then_a_value(
-    fake: FakeReka, make_model: MakeModel, method: Any
-) -> None:
-    fake.will_answer(200, {"choices": [{"message": {"content": "I do not know any."}, "finish_reason": "stop"}]})
-
-    told = make_model().with_structured_output(Joke, method=method, include_raw=True).invoke("Tell me a joke.")
-
-    assert isinstance(told["raw"], AIMessage)
-    assert told["raw"].text == "I do not know any."
-    assert told["parsed"] is None
-    assert (told["parsing_error"] is not None) == (method == "json_mode")
-
-
-@pytest.mark.parametrize(
-    ("make", "what"),
-    [
-        (lambda model: model.with_structured_output(Joke, method="guessing"), "method: got 'guessing'"),
-        (lambda model: model.with_structured_output(None), "schema: got None"),
-        (lambda model: model.with_structured_output({"title": "All", "type": "array"}), "schema: got type 'array'"),
-        (lambda model: model.bind_tools([{"title": "All", "type": "string"}]), "schema: got type 'string'"),
-    ],
-)
-def test_a_method_that_there_is_not_is_refused(make_model: MakeModel, make: Callable[[Any], object], what: str) -> None:
-    with pytest.raises(reka.InvalidArgumentError, match=what):
-        make(make_model())
+    assert answered["messages"][-1].text == "Hello."
+    assert [message["role"] for message in fake.requests[1].json["messages"]] == ["user", "assistant", "tool", "user"]
