@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -17,7 +17,7 @@ from langchain_reka.connection import ClientMixin
 from langchain_reka.direct import DirectChatModel
 from langchain_reka.errors import translate_errors
 from langchain_reka.messages import media_in, reka_messages, source_indices
-from langchain_reka.parameters import MODEL_PARAMS, call_arguments, refuse_unknown
+from langchain_reka.parameters import MODEL_PARAMS, call_arguments, check_values, refuse_unknown
 from langchain_reka.profiles import MEDIA_INPUTS, is_another_models, profile_of
 from reka.adapters import DEFAULT_MODEL, ClientSettings, SamplingFields
 
@@ -64,10 +64,10 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     retrieval_dataset: str | None = None
     """Prepared dataset to answer from; `response_metadata["retrieved_chunks"]` has the retrieved chunks."""
 
-    api: Literal["auto", "v0", "v1"] = "auto"
+    api: reka.Api = "auto"
     """API version: `v0` is the documented endpoint, `v1` the current API; `auto` picks one that fits the request."""
 
-    form: Literal["auto", "openai", "reka"] | None = None
+    form: reka.FormChoice | None = None
     """Form of requests to the current API: `openai`, or `reka`, which Reka's host accepted in 2025; `auto` finds out
     which one the server accepts. None reads the environment's REKA_FORM, else it is `auto`."""
 
@@ -100,6 +100,11 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     def _match_profile_to_model(self) -> Self:
         self.profile = self._find_profile(self.model)
         return self
+
+    @field_validator("model_kwargs")
+    @classmethod
+    def _check_model_kwargs(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        return check_values(fields)
 
     @property
     def _llm_type(self) -> str:
@@ -153,6 +158,16 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
                 async for event in events:
                     for chunk in chunks.of(event):
                         yield chunk
+
+    def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:  # type: ignore[override]  # LangChain's class is private
+        """Bind parameters of a call; see LangChain's `bind`.
+
+        Raises:
+            InvalidArgumentError: A parameter has an unknown name, or an invalid value.
+        """
+        with translate_errors():
+            check_values(call_arguments({}, kwargs))
+        return super().bind(**kwargs)
 
     def bind_tools(
         self,
@@ -275,6 +290,9 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         """Collect the parameters that are set on this object."""
         parameters = {name: value for name in MODEL_PARAMS if (value := getattr(self, name)) is not None}
         return {**parameters, "model_kwargs": self.model_kwargs} if self.model_kwargs else parameters
+
+    def _is_bound_to_a_loop(self) -> bool:
+        return self.async_session is not None
 
     def _chunk_builder(self, arguments: Mapping[str, Any], call_kwargs: Mapping[str, Any]) -> Chunks:
         with_usage = call_kwargs.get("stream_usage", self.stream_usage)

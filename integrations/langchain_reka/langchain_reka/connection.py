@@ -1,10 +1,12 @@
 """Connection settings of the model and the retriever, and the clients that they share."""
 
 from dataclasses import asdict
+from os import PathLike, fspath
 from typing import Any
 
 from langchain_core.load.serializable import Serializable
-from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
+from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, field_validator, model_validator
+from typing_extensions import Self
 
 import reka
 from reka.adapters import ClientSettings, MaxRetries, SharedClients
@@ -27,7 +29,36 @@ class ClientMixin(Serializable):
     max_retries: MaxRetries = None
     """Number of retries of a failed call; None is the client's default, 0 disables retries."""
 
+    datasets: str | None = None
+    """Where retrieval datasets live: `host`; `local` or `local:PATH`, the embedded server, while the host answers over
+    the passages that it retrieves; `auto`. None reads the environment's REKA_DATASETS, else it is `auto`."""
+
+    headers: dict[str, str] | None = Field(default=None, repr=False, exclude=True)
+    """Headers of each request, added to the client's own. Text forms of the object leave them out."""
+
+    proxies: dict[str, str] | None = Field(default=None, repr=False, exclude=True)
+    """URL of a proxy by scheme (`http`, `https`, `all`); None reads the environment, `{}` uses none."""
+
+    ca_bundle: str | None = None
+    """File with the certificates to trust; None reads the environment, else it is certifi's."""
+
+    session: Any = Field(default=None, repr=False, exclude=True)
+    """A `requests.Session` for synchronous calls, used as it is and not closed; None makes one."""
+
+    async_session: Any = Field(default=None, repr=False, exclude=True)
+    """An `aiohttp.ClientSession` for asynchronous calls in its event loop, not closed; None makes one for each loop."""
+
     _clients: SharedClients = PrivateAttr(default_factory=SharedClients)
+
+    @field_validator("ca_bundle", mode="before")
+    @classmethod
+    def _path_as_text(cls, path: object) -> object:
+        return fspath(path) if isinstance(path, PathLike) else path
+
+    @model_validator(mode="after")
+    def _check_settings(self) -> Self:
+        self._settings()  # which checks them
+        return self
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -56,5 +87,17 @@ class ClientMixin(Serializable):
         return self._settings_for("auto")
 
     def _settings_for(self, api: reka.Api, form: reka.FormChoice | None = None) -> ClientSettings:
-        key = None if self.api_key is None else self.api_key.get_secret_value()
-        return ClientSettings(key, self.base_url, self.timeout, self.max_retries, api, form)
+        return ClientSettings(
+            None if self.api_key is None else self.api_key.get_secret_value(),
+            self.base_url,
+            self.timeout,
+            self.max_retries,
+            api,
+            form,
+            self.datasets,
+            self.headers,
+            self.proxies,
+            self.ca_bundle,
+            self.session,
+            self.async_session,
+        )

@@ -148,6 +148,10 @@ class DirectChatModel(BaseChatModel):
             or AsyncCallbackManager.configure(config.get("callbacks"), self.callbacks, self.verbose).handlers
         )
 
+    def _is_bound_to_a_loop(self) -> bool:
+        """Whether asynchronous calls work on one event loop only, which is not the background loop."""
+        return False
+
     def _has_replaced_methods(self) -> bool:
         """Whether a subclass overrides a method that the fast path skips, or a tracer replaced one."""
         return _methods_of(type(self)) != _OWN_METHODS or _methods_of(BaseChatModel) != _LANGCHAIN_METHODS
@@ -256,10 +260,15 @@ class DirectChatModel(BaseChatModel):
         """Request answers to many inputs concurrently; see LangChain's `batch`.
 
         All calls run on one event loop in a background thread, 64 at a time unless `max_concurrency` is set: threads
-        that each wait for one response contend for the GIL. With methods of a subclass or a tracer, LangChain's threads
-        call `invoke`.
+        that each wait for one response contend for the GIL. With methods of a subclass or a tracer, or a session that
+        is bound to another loop, LangChain's threads call `invoke`.
         """
-        if len(inputs) < 2 or background_loop.in_background_loop() or self._has_replaced_methods():
+        if (
+            len(inputs) < 2
+            or background_loop.in_background_loop()
+            or self._is_bound_to_a_loop()
+            or self._has_replaced_methods()
+        ):
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         return background_loop.run(
             self.abatch(inputs, batches.with_default_concurrency(config), return_exceptions=return_exceptions, **kwargs)

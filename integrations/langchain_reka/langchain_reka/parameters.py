@@ -60,6 +60,17 @@ def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[s
     return {**chosen, "extra_request_args": extra} if extra else chosen
 
 
+def check_values(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Check the sampling parameters among some arguments, and return the arguments.
+
+    Raises:
+        InvalidArgumentError: A value is of another type, or out of range.
+    """
+    for name, value in arguments.items():
+        check_parameter(name, [value] if name == "stop" and isinstance(value, str) else value)
+    return arguments
+
+
 def refuse_unknown(cls: type[BaseModel], given: object) -> None:
     """Check the names of constructor arguments. Errors do not show the value of an unknown one: it may be the API key.
 
