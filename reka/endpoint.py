@@ -47,13 +47,24 @@ def current_server(api_key: str | None = None, base_url: str | None = None) -> S
     address = checked_address(_address(base_url))
     if is_local(address):
         return _local_server(address, "base_url")
-    key = api_key or _attribute("API_KEY") or environment("REKA_API_KEY")
+    key = _key(api_key)
     if not key:
         raise AuthError(
             'no API key: set it in code, `reka.API_KEY = "..."`, or in the environment, `export REKA_API_KEY=...` '
             '(with `reka.BASE_URL = "local"` none is needed)'
         )
     return Server(address, checked_key(key, "api_key"))
+
+
+def address_and_key(api_key: str | None = None, base_url: str | None = None) -> tuple[str, str]:
+    """Find address and key of a call, as in `current_server`, without starting a server or requiring a key.
+
+    Returns:
+        The address, `local` or `local:PATH` for an embedded server, and the key; empty if there is none, or if it is
+        not used.
+    """
+    address = _address(base_url)
+    return (address, "") if is_local(base_url) else (normalised_url(address), _key(api_key) or "")
 
 
 def is_local(base_url: str | None) -> bool:
@@ -113,6 +124,10 @@ def dataset_server(place: str) -> Server:
 
 def _address(base_url: str | None) -> str:
     return base_url or _attribute("BASE_URL") or environment("REKA_BASE_URL", "REKA_SERVER") or API_URL
+
+
+def _key(api_key: str | None) -> str | None:
+    return api_key or _attribute("API_KEY") or environment("REKA_API_KEY")
 
 
 def _attribute(name: str) -> str | None:

@@ -7,6 +7,7 @@ pickled, so a copy creates its own clients.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from os import PathLike
 from threading import Lock
 from typing import Any, TypeVar
@@ -92,6 +93,21 @@ class ClientSettings:
             "proxies": self.proxies,
             "ca_bundle": self.ca_bundle,
         }
+
+    def identity(self, *, with_datasets: bool) -> str:
+        """Name what answers of a server depend on, for a cache: its address and, of datasets, their place and owner.
+
+        Args:
+            with_datasets: Whether an answer depends on datasets.
+
+        Returns:
+            A text that has the key as a hash only.
+        """
+        address, key = endpoint.address_and_key(self.api_key, self.base_url)
+        if not with_datasets:
+            return address
+        owner = sha256(f"{address}\n{key}".encode()).hexdigest()
+        return f"{address} {endpoint.current_place(self.datasets, self.base_url)} {owner}"
 
 
 class SharedClients:

@@ -114,6 +114,13 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return {"base_url": self.base_url, **self._parameters()}
 
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        # LangChain's cache finds answers by this text. Servers have other models of the same name, and each owner of
+        # a key has other datasets of the same name.
+        arguments = call_arguments(self._parameters(), kwargs)
+        server = self._settings().identity(with_datasets=_dataset_of(arguments) is not None)
+        return f"{super()._get_llm_string(stop=stop, **kwargs)}---{server}"
+
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         return super()._get_ls_params(stop=stop or self.stop, **kwargs)
 

@@ -1,4 +1,4 @@
-"""How the server is reached: options as the client has them."""
+"""How the server is reached: options as the client has them, and what LangChain's cache takes for the same call."""
 
 import asyncio
 import pickle
@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 import requests
+from langchain_core.caches import InMemoryCache
 from langchain_core.load import dumps
 from pydantic import ValidationError
 
@@ -128,3 +129,54 @@ def test_a_parameter_is_checked_when_it_is_bound(make_model: MakeModel, paramete
 def test_further_fields_are_checked_where_they_are_parameters(make_model: MakeModel) -> None:
     with pytest.raises(ValidationError, match="temperature: got -1"):
         make_model(model_kwargs={"temperature": -1})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_kept_apart"),
+    [
+        ({}, {}, False),
+        ({"api_key": "key-a"}, {"api_key": "key-b"}, False),
+        ({"api_key": "key-a", "retrieval_dataset": "d"}, {"api_key": "key-b", "retrieval_dataset": "d"}, True),
+        (
+            {"api_key": "key-a", "model_kwargs": {"retrieval_dataset": "d"}},
+            {"api_key": "key-b", "model_kwargs": {"retrieval_dataset": "d"}},
+            True,
+        ),
+        ({"base_url": None}, {"base_url": None}, False),
+        ({"base_url": "{url}"}, {"base_url": "{other}"}, True),
+        ({"base_url": None}, {"base_url": "{other}"}, True),
+        ({"temperature": 0}, {"temperature": 1}, True),
+    ],
+)
+def test_langchains_cache_keeps_apart_what_differs_by_server_and_datasets_by_key(
+    answers_ok: FakeReka,
+    make_model: MakeModel,
+    monkeypatch: pytest.MonkeyPatch,
+    one: dict[str, Any],
+    other: dict[str, Any],
+    *,
+    are_kept_apart: bool,
+) -> None:
+    monkeypatch.setenv("REKA_BASE_URL", answers_ok.url)
+    cache = InMemoryCache()
+    urls = {"{url}": answers_ok.url, "{other}": answers_ok.url.replace("127.0.0.1", "localhost")}
+
+    for options in (one, other):
+        named = {name: urls.get(value, value) if isinstance(value, str) else value for name, value in options.items()}
+        make_model(cache=cache, **named).invoke("Hi")
+
+    asked = [request for request in answers_ok.requests if request.method == "POST"]
+    assert len(asked) == (2 if are_kept_apart else 1)
+    assert not any(options.get("api_key", KEY) in repr(cache._cache) for options in (one, other))
+
+
+def test_what_a_server_elsewhere_in_the_environment_answers_is_kept_apart(
+    answers_ok: FakeReka, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model(base_url=None, cache=InMemoryCache())
+
+    for url in (answers_ok.url, answers_ok.url.replace("127.0.0.1", "localhost"), answers_ok.url):
+        monkeypatch.setenv("REKA_BASE_URL", url)
+        model.invoke("Hi")
+
+    assert len(answers_ok.requests) == 2
