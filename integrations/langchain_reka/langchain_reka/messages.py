@@ -175,7 +175,8 @@ def _foreign_blocks(message: BaseMessage) -> Iterator[str]:
         return
     for block in message.content:
         if _answer_text(block) is None and isinstance(block, Mapping):
-            kind = (block["value"] if block.get("type") == "non_standard" else block).get("type")
+            value = block.get("value") if block.get("type") == "non_standard" else block
+            kind = value.get("type") if isinstance(value, Mapping) else "non_standard"
             if kind not in _NOT_SENT:
                 yield repr(kind)
 

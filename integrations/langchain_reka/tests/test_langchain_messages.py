@@ -342,6 +342,7 @@ GOOGLES: list[Any] = ["Cats ", {"type": "executable_code", "executable_code": "1
         (None, [{"type": "hologram"}, {"x": 1}, {"type": "text"}], "", "'hologram', 'text', None"),
         (None, [{"type": "image", "file_id": "f"}, text("A cat.")], [text("A cat.")], "'image'"),
         (None, [{"type": "image", "source_type": "base64"}], "", "'image'"),
+        (None, [{"type": "non_standard"}, {"type": "non_standard", "value": {"type": "x"}}], "", "'non_standard', 'x'"),
     ],
 )
 def test_an_answer_of_another_provider_is_sent_without_its_own_blocks_which_are_noted(
