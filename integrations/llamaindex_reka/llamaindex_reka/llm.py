@@ -312,7 +312,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
         """Describe a structured output by what the model supports; None if it has neither schemas nor tools."""
         if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT or self.api == "v0":
             return None
-        by_schema = "json_schema" in model_of(llm_kwargs.get("model") or self.model).response_formats
+        by_schema = "json_schema" in (model_of(llm_kwargs.get("model") or self.model).response_formats or ())
         if not by_schema and not self.metadata.is_function_calling_model:
             return None
         return structured_output(output_cls, by_schema=by_schema)
