@@ -15,21 +15,12 @@ from typing import TYPE_CHECKING
 from reka._version import __version__
 from reka.config import Timeout
 from reka.errors import (
-    APIConnectionError,
-    APIStatusError,
-    APITimeoutError,
     AuthError,
     DatasetError,
-    InsufficientBalanceError,
     InvalidArgumentError,
     InvalidConversationError,
-    InvalidRequestError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
     RekaError,
     RetrievalError,
-    ServerError,
     StreamInterruptedError,
     UnexpectedResponseError,
     UnsupportedRequestError,
@@ -69,6 +60,17 @@ if TYPE_CHECKING:
     from reka import adapters, errors, media
     from reka.async_client import AsyncReka
     from reka.client import Reka
+    from reka.errors import (
+        APIConnectionError,
+        APIStatusError,
+        APITimeoutError,
+        InsufficientBalanceError,
+        InvalidRequestError,
+        NotFoundError,
+        PermissionDeniedError,
+        RateLimitError,
+        ServerError,
+    )
     from reka.module_api import (
         add_dataset,
         add_folder,
@@ -187,7 +189,8 @@ if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
 
         if name in _MODULES:
             return import_module(f"reka.{name}")
-        return getattr(import_module(_HOMES.get(name, "reka.module_api")), name)
+        home = "reka.errors" if name.endswith("Error") else _HOMES.get(name, "reka.module_api")
+        return getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:

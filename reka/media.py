@@ -8,6 +8,7 @@ from typing import BinaryIO, TypeAlias
 from reka import config
 from reka._protocol.media import MEDIA_FAMILIES, MEDIA_KINDS, mime_type_of
 from reka.errors import InvalidArgumentError
+from reka.errors.combined import file_error
 
 Media: TypeAlias = str | bytes | PathLike[str] | BinaryIO
 """An http(s) or `data:` URL, or content as a path object, bytes or an open binary file. A string is never a path."""
@@ -92,10 +93,12 @@ def _url_of_file(path: str | PathLike[str], argument: str, families: tuple[str, 
         with Path(path).open("rb") as file:
             content = file.read(max_bytes + 1)
     except FileNotFoundError as error:
-        raise InvalidArgumentError(f"{shown} does not exist; want the path of a media file") from error
+        raise file_error(f"{shown} does not exist; want the path of a media file", error) from error
     except IsADirectoryError as error:
-        raise InvalidArgumentError(f"{shown} is a folder; want the path of a media file") from error
-    except (OSError, ValueError, TypeError) as error:
+        raise file_error(f"{shown} is a folder; want the path of a media file", error) from error
+    except OSError as error:
+        raise file_error(f"{shown} cannot be read ({error})", error) from error
+    except (ValueError, TypeError) as error:
         raise InvalidArgumentError(f"{shown} cannot be read ({error})") from error
     return _url_of_content(content, shown, str(path), families, max_bytes)
 

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from reka._inputs.uploads import Source
+from reka._wire.failures import OwnError
 from reka._wire.reply import Reply
-from reka.errors import RekaError, StreamInterruptedError
+from reka.errors import StreamInterruptedError
 from reka.types import Form, OnProgress, StreamEvent
 
 T = TypeVar("T")
 
-OwnErrors: TypeAlias = Callable[[int, str], type[RekaError] | None]
-"""Maps status and detail to an error class of this endpoint; None for the status's default."""
+OwnErrors: TypeAlias = Callable[[int, str], OwnError | None]
+"""Maps status and detail to what the error is at this endpoint; None for the status's default."""
 
 
 @dataclass(frozen=True, slots=True)

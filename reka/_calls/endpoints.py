@@ -9,16 +9,24 @@ from reka._calls.nonempty import NonEmptyDecoder
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest
 from reka._inputs.uploads import Source
+from reka._protocol.datasets import ALREADY_PREPARED, refusal_code
 from reka._protocol.forms import STREAM_OPTIONS, to_openai_messages, to_openai_tools, to_reka_tools
 from reka._protocol.messages import to_reka_messages
 from reka._wire import completions, documented
 from reka._wire.completion_stream import CompletionDecoder
+from reka._wire.failures import OwnError
 from reka._wire.paths import path_part, refuse_control_characters
 from reka._wire.reply import Reply
 from reka.errors import DatasetError, InvalidArgumentError, RekaError, RetrievalError
 from reka.types import ChatCompletion, DatasetResult, Form, OnProgress, PrepareRetrievalStatusResponse
 
 _BAD_DATASET: Final = frozenset({400, 409, 413, 415, 422})
+_NO_DATASET_TO_DELETE: Final = "Unable to delete missing dataset."
+_NO_DATASET_TO_PREPARE: Final = "Tried to prepare retrieval for non-existent dataset."
+_NO_JOB: Final = "Retrieval job not found."
+_PREPARED_ALREADY: Final = "Retrieval has already been prepared for this dataset."
+"""`reason` of these errors, which programs for `reka-api` 2 may compare."""
+
 _COMPLETIONS: Final = "/v1/chat/completions"
 
 
@@ -91,22 +99,26 @@ def add_dataset(
 def delete_dataset(name: str) -> Call[DatasetResult]:
     """`DELETE /datasets/{name}`."""
     path = f"/datasets/{path_part(name, 'name')}"
-    return Call("DELETE", path, documented.read_dataset_result, errors=_errors(DatasetError, {400, 404, 422}))
+    return Call(
+        "DELETE",
+        path,
+        documented.read_dataset_result,
+        errors=_errors(DatasetError, {400, 404, 422}, _NO_DATASET_TO_DELETE),
+    )
 
 
 def prepare_retrieval(dataset_name: str) -> Call[str]:
     """`POST /datasets/{name}/prepare-retrieval`."""
     path = f"/datasets/{path_part(dataset_name, 'dataset_name')}/prepare-retrieval"
     # Sent twice, the second answer would be "already prepared", without the job's id.
-    return Call(
-        "POST", path, documented.read_job_id, errors=_errors(RetrievalError, {400, 404, 409, 422}), repeatable=False
-    )
+    errors = _errors(RetrievalError, {400, 404, 409, 422}, _NO_DATASET_TO_PREPARE)
+    return Call("POST", path, documented.read_job_id, errors=errors, repeatable=False)
 
 
 def retrieval_job_status(job_id: str) -> Call[PrepareRetrievalStatusResponse]:
     """`GET /jobs/prepare-retrieval/{job_id}/status`."""
     path = f"/jobs/prepare-retrieval/{path_part(job_id, 'job_id')}/status"
-    return Call("GET", path, documented.read_status, errors=_errors(RetrievalError, {400, 404, 422}))
+    return Call("GET", path, documented.read_status, errors=_errors(RetrievalError, {400, 404, 422}, _NO_JOB))
 
 
 def features() -> Call[frozenset[str]]:
@@ -134,8 +146,24 @@ def _with_chunks(request: ChatRequest, read: Callable[[Reply], ChatCompletion]) 
     return lambda reply: replace(read(reply), retrieved_chunks=request.retrieved_chunks)
 
 
-def _errors(kind: type[RekaError], statuses: Collection[int]) -> OwnErrors:
-    return lambda status, _detail: kind if status in statuses else None
+def _errors(kind: type[RekaError], statuses: Collection[int], not_found: str | None = None) -> OwnErrors:
+    """Make these statuses errors of one class.
+
+    Args:
+        kind: The class.
+        statuses: The statuses.
+        not_found: Reason of a 404. If there is one, errors of other statuses are of the class as well, as in
+            `reka-api` 2.
+    """
+
+    def own(status: int, detail: str) -> OwnError | None:
+        if status not in statuses:
+            return None if not_found is None else OwnError(kind, replaces=False)
+        if status == 404:
+            return OwnError(kind, not_found)
+        return OwnError(kind, _PREPARED_ALREADY if refusal_code(None, detail) == ALREADY_PREPARED else None)
+
+    return own
 
 
 def _chat_errors(request: ChatRequest) -> OwnErrors:
@@ -143,4 +171,6 @@ def _chat_errors(request: ChatRequest) -> OwnErrors:
     if dataset is None:
         return default_errors
     # An unknown or unprepared dataset is a 404, or a 400 like any other whose detail names it.
-    return lambda status, detail: RetrievalError if status == 404 or (status == 400 and dataset in detail) else None
+    return lambda status, detail: (
+        OwnError(RetrievalError) if status == 404 or (status == 400 and dataset in detail) else None
+    )

@@ -101,4 +101,6 @@ def _named(send: Callable[[ChatRequest], Flow[Any]], request: ChatRequest, model
 def _with_names(error: APIStatusError, names: list[str]) -> APIStatusError:
     shown = ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
     message = f"{error.message.rstrip('.')}; the server has {shown or 'no models'}"
-    return type(error)(message, *error.args[1:])
+    named = type(error)(message, *error.args[1:])
+    vars(named).update({**vars(error), "message": message})
+    return named

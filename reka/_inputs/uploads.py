@@ -15,6 +15,7 @@ from typing import BinaryIO, Final, Protocol
 
 from reka import config
 from reka.errors import InvalidArgumentError
+from reka.errors.combined import file_error
 
 # The earliest time that a zip can hold. It is the same for all entries, so that equal texts give equal bytes.
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
@@ -127,15 +128,14 @@ def file_source(filepath: str | PathLike[str]) -> FileSource:
         InvalidArgumentError: The file does not exist, is a folder or is empty, or cannot be read.
     """
     path = _existing_path(filepath, "filepath")
-    if path.is_dir():
-        raise InvalidArgumentError(
-            f"filepath: {str(path)!r} is a folder; want a text file or a zip of text files (add_folder sends a folder)"
-        )
     try:
         with path.open("rb") as file:
             size = _size(file)
     except OSError as error:
-        raise InvalidArgumentError(f"filepath: {str(path)!r} cannot be read ({error.strerror})") from error
+        problem = f"cannot be read ({error.strerror})"
+        if path.is_dir():
+            problem = "is a folder; want a text file or a zip of text files (add_folder sends a folder)"
+        raise file_error(f"filepath: {str(path)!r} {problem}", error) from error
     if not size:
         raise InvalidArgumentError(f"filepath: {str(path)!r} is empty")
     return FileSource(path, size)
@@ -220,7 +220,9 @@ def _existing_path(path: object, argument: str) -> Path:
     existing = Path(path).expanduser()
     try:
         existing.stat()
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise file_error(f"{argument}: {str(path)!r} does not exist or cannot be reached", error) from error
+    except ValueError as error:
         raise InvalidArgumentError(f"{argument}: {str(path)!r} does not exist or cannot be reached") from error
     return existing
 

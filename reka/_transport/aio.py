@@ -20,7 +20,7 @@ from reka._protocol.addresses import HTTP, MAX_REDIRECTS, Proxies
 from reka._protocol.retries import with_retries_async
 from reka._transport.connector import AbortOnError, new_session
 from reka._transport.multipart import multipart_body
-from reka._transport.retry import Limits, NotConnectedError
+from reka._transport.retry import Limits, NoConnectionInTimeError, NotConnectedError
 from reka._transport.settings import TransportSettings
 from reka._transport.wait_limits import WaitLimit, WaitTimer
 from reka._transport.watch import UploadWatchdog
@@ -159,6 +159,8 @@ class AsyncTransport:
                     ssl=self._context() if url.startswith("https:") else True,
                 )
         except _FAILURES as error:
+            if isinstance(error, RekaError):
+                raise  # of the body's source; some errors of ours are errors of files, too
             known = _connection_error(error, request_line, bounds)
             self._settings.observe(call, begun, None, None, type(known).__name__)
             _forget_headers(error)
@@ -341,7 +343,7 @@ def _connection_error(error: BaseException, request_line: str, bounds: _Bounds) 
     """The error of ours that one of aiohttp's stands for."""
     timeout = bounds.timeout
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return NotConnectedError(f"{request_line}: no connection within {timeout.connect:g} s")
+        return NoConnectionInTimeError(f"{request_line}: no connection within {timeout.connect:g} s")
     if isinstance(error, asyncio.TimeoutError):
         limit = timeout.read if time.monotonic() < bounds.end else timeout.total
         return APITimeoutError(f"{request_line}: no answer within {limit:g} s")

@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+import requests
+
 from reka._calls.call import Call
 from reka._protocol.retries import RETRY_STATUSES, RetryPolicy
 from reka.config import Timeout, as_timeout
@@ -15,6 +17,10 @@ _LOG: Final = logging.getLogger("reka")
 
 class NotConnectedError(APIConnectionError):
     """No connection came about, so nothing was sent."""
+
+
+class NoConnectionInTimeError(NotConnectedError, requests.ConnectTimeout):
+    """No connection came about in time."""
 
 
 @dataclass(frozen=True, slots=True)

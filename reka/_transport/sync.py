@@ -25,7 +25,7 @@ from reka._protocol.addresses import HTTP, MAX_REDIRECTS, SOCKS, Proxies
 from reka._protocol.retries import with_retries
 from reka._transport.connections import BoundedAdapter, Bounds
 from reka._transport.multipart import multipart_body
-from reka._transport.retry import Limits, NotConnectedError
+from reka._transport.retry import Limits, NoConnectionInTimeError, NotConnectedError
 from reka._transport.settings import TransportSettings
 from reka._wire.failures import error_for
 from reka._wire.redirects import redirect_target
@@ -149,6 +149,8 @@ class SyncTransport:
         try:
             response = self._request(call, url, server, (timeout.connect, silence), bounds)
         except _FAILURES as error:
+            if isinstance(error, RekaError):
+                raise  # of the body's source; some errors of ours are errors of requests or of files, too
             known = _connection_error(error, request_line, timeout, bounds.deadline())
             self._settings.observe(call, begun, None, None, type(known).__name__)
             raise known from error
@@ -288,7 +290,7 @@ def _connection_error(error: Exception, request_line: str, timeout: Timeout, dea
     """The error of ours that one of the HTTP libraries' stands for."""
     reason = getattr(error, "reason", None) or _reason(error)
     if isinstance(error, requests.ConnectTimeout):
-        return NotConnectedError(f"{request_line}: no connection within {timeout.connect:g} s")
+        return NoConnectionInTimeError(f"{request_line}: no connection within {timeout.connect:g} s")
     if isinstance(error, requests.Timeout | ReadTimeoutError | TimeoutError) or _is_stalled(reason):
         limit = timeout.read if time.monotonic() < deadline else timeout.total
         return APITimeoutError(f"{request_line}: no answer within {limit:g} s")

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from reka._protocol.errors import (
     LIMIT_HEADERS,
@@ -28,6 +28,20 @@ from reka.errors import (
     RekaError,
     ServerError,
 )
+from reka.errors.combined import combined
+from reka.errors.http import Received, StatusError
+
+
+class OwnError(NamedTuple):
+    """What an error of a status is at one endpoint."""
+
+    kind: type[RekaError]
+    reason: str | None = None
+    """What went wrong, in the words of `reka-api` 2; None if it has none."""
+
+    replaces: bool = True
+    """Whether the class stands in place of the status's; otherwise the error is of both."""
+
 
 _LONGEST_BODY: Final = 10_000
 _BY_STATUS: Final[Mapping[int, type[RekaError]]] = {
@@ -38,16 +52,29 @@ _BY_STATUS: Final[Mapping[int, type[RekaError]]] = {
 }
 
 
-def error_for(reply: Reply, own: Callable[[int, str], type[RekaError] | None]) -> RekaError:
-    """The error that a reply stands for: the call's own, else the status's."""
+def error_for(reply: Reply, own: Callable[[int, str], OwnError | None]) -> RekaError:
+    """The error that a reply stands for: the call's own, else the status's; it is an HTTP error of requests too."""
     message = (
         readable_text(detail(reply.body))
         or f"{reply.request_line} was answered with status {reply.status} and nothing more"
     )
     code = error_code(reply.body)
-    kind = own(reply.status, message) or _kind(reply.status, code, message)
+    special = own(reply.status, message)
+    if special is not None and special.replaces:
+        kind = combined(special.kind, StatusError)
+    else:
+        own_kinds = () if special is None else (special.kind,)
+        kind = combined(_kind(reply.status, code, message), *own_kinds, StatusError)
+    error = _error_of(kind, message, code, reply)
+    if special is not None:
+        vars(error)["_reason"] = special.reason
+    vars(error)["received"] = Received(reply.status, dict(reply.headers), reply.body, reply.request_line)
+    return error
+
+
+def _error_of(kind: type[RekaError], message: str, code: str | None, reply: Reply) -> RekaError:
     wait = retry_after(reply.headers, time.time())
-    if kind is AuthError:
+    if issubclass(kind, AuthError):
         message = f"the server does not take this key: {message}"
     if not issubclass(kind, APIStatusError):
         return kind(message, reply.status, reply.request_id, wait, code)

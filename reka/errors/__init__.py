@@ -17,8 +17,12 @@
     │   ├── RateLimitError              429: limit, remaining, reset
     │   ├── InsufficientBalanceError    429 with code P001: retrying does not help
     │   └── ServerError                 5xx
-    ├── UnexpectedResponseError         the response cannot be read
+    ├── UnexpectedResponseError (ValueError)    the response cannot be read
     └── StreamInterruptedError          a stream ended early: partial_text
+
+Programs that handle the errors of requests handle these too: every error of a status is a `requests.HTTPError` with
+`response` and `request`, `APIConnectionError` a `requests.ConnectionError`, `APITimeoutError` a `requests.Timeout`. An
+`InvalidArgumentError` for a file that cannot be opened is also the `OSError` for that, such as `FileNotFoundError`.
 
 No message and no attribute holds the key.
 """
@@ -26,7 +30,42 @@ No message and no attribute holds the key.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from reka.errors.api_error import ApiError as ApiError
+    from reka.errors.api_error import UnprocessableEntityError as UnprocessableEntityError
+    from reka.errors.http import (
+        APIConnectionError,
+        APIStatusError,
+        APITimeoutError,
+        InsufficientBalanceError,
+        InvalidRequestError,
+        NotFoundError,
+        PermissionDeniedError,
+        RateLimitError,
+        ServerError,
+    )
     from reka.types import PrepareRetrievalStatusResponse
+
+__all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthError",
+    "DatasetError",
+    "InsufficientBalanceError",
+    "InvalidArgumentError",
+    "InvalidConversationError",
+    "InvalidRequestError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "RekaError",
+    "RetrievalError",
+    "ServerError",
+    "StreamInterruptedError",
+    "UnexpectedResponseError",
+    "UnsupportedRequestError",
+    "WaitTimeoutError",
+]
 
 
 class RekaError(Exception):
@@ -38,6 +77,9 @@ class RekaError(Exception):
         request_id: The server's id of the request (`x-request-id`); None if it sent none.
         retry_after: Seconds to wait before a retry, as the server asked; None if it did not.
         code: The server's error code, such as P001; None if it sent none.
+        reason: What went wrong in the words of `reka-api` 2, where they differ; None is `message`.
+        underlying: The error that caused this one, as in `reka-api` 2; None is this error itself if it is one of
+            requests.
     """
 
     def __init__(
@@ -47,9 +89,17 @@ class RekaError(Exception):
         request_id: str | None = None,
         retry_after: float | None = None,
         code: str | None = None,
+        *,
+        reason: str | None = None,
+        underlying: Exception | None = None,
     ) -> None:
-        # Positional and in `args`, so that pickling (process pools, task queues) works as it is.
-        super().__init__(message, status_code, request_id, retry_after, code)
+        message = message or reason or ""
+        super().__init__(message)
+        # Positional and in `args`, so that pickling (process pools, task queues) works as it is; set here, since an
+        # `OSError` takes more than one argument for its errno.
+        self.args = (message, status_code, request_id, retry_after, code)
+        self._reason = reason
+        self._underlying = underlying
         self.message = message
         self.status_code = status_code
         self.request_id = request_id
@@ -61,6 +111,16 @@ class RekaError(Exception):
         status = f"{self.status_code}: " if self.status_code else ""
         request = f" (request {self.request_id})" if self.request_id else ""
         return f"{status}{self.message}{request}"
+
+    @property
+    def reason(self) -> str:
+        """What went wrong, in the words of `reka-api` 2 where it has some, else `message`."""
+        return self._reason or self.message
+
+    @property
+    def underlying(self) -> Exception | None:
+        """The HTTP error, with its `response`, as in `reka-api` 2: this error itself; None if there was no HTTP."""
+        return self._underlying or (self if hasattr(self, "response") else None)
 
 
 class AuthError(RekaError, ValueError):
@@ -125,93 +185,18 @@ class WaitTimeoutError(RetrievalError, TimeoutError):
         self.last_status = last_status
 
 
-class APIConnectionError(RekaError):
-    """No response: the connection failed or broke."""
-
-
-class APITimeoutError(APIConnectionError, TimeoutError):
-    """No response within the timeout."""
-
-
-class APIStatusError(RekaError):
-    """The server responded with an error status.
-
-    Args:
-        message: The server's message.
-        status_code: HTTP status.
-        request_id: The server's id of the request.
-        retry_after: Seconds to wait, as the server asked.
-        code: The server's error code, such as P001; None if it sent none.
-        body: Response body, as text.
-    """
-
-    def __init__(
-        self,
-        message: str = "",
-        status_code: int | None = None,
-        request_id: str | None = None,
-        retry_after: float | None = None,
-        code: str | None = None,
-        body: str = "",
-    ) -> None:
-        super().__init__(message, status_code, request_id, retry_after, code)
-        self.args = (message, status_code, request_id, retry_after, code, body)
-        self.body = body
-
-
-class PermissionDeniedError(APIStatusError):
-    """The key lacks permission (403)."""
-
-
-class NotFoundError(APIStatusError):
-    """The resource or endpoint does not exist (404)."""
-
-
-class InvalidRequestError(APIStatusError):
-    """The server rejects the request as invalid (400, 422 and other 4xx)."""
-
-
-class RateLimitError(APIStatusError):
-    """Too many requests (429).
-
-    Args:
-        message: The server's message.
-        status_code: 429.
-        request_id: The server's id of the request.
-        retry_after: Seconds to wait, as the server asked.
-        code: The server's error code; None if it sent none.
-        body: Response body, as text.
-        limit: Requests allowed per period (`x-ratelimit-limit`); None if the server sent none.
-        remaining: Requests left in the period (`x-ratelimit-remaining`).
-        reset: End of the period, in seconds since the epoch (`x-ratelimit-reset`).
-    """
-
-    def __init__(
-        self,
-        message: str = "",
-        status_code: int | None = None,
-        request_id: str | None = None,
-        retry_after: float | None = None,
-        code: str | None = None,
-        body: str = "",
-        limit: int | None = None,
-        remaining: int | None = None,
-        reset: float | None = None,
-    ) -> None:
-        super().__init__(message, status_code, request_id, retry_after, code, body)
-        self.args = (message, status_code, request_id, retry_after, code, body, limit, remaining, reset)
-        self.limit = limit
-        self.remaining = remaining
-        self.reset = reset
-
-
-class InsufficientBalanceError(APIStatusError):
-    """The account has no balance (429 with code P001); retrying does not help."""
-
-
-class ServerError(APIStatusError):
-    """The server failed (5xx)."""
-
-
-class UnexpectedResponseError(RekaError):
+class UnexpectedResponseError(RekaError, ValueError):
     """The response cannot be read: not JSON, truncated, or of another shape than documented."""
+
+
+_MODULES = {"ApiError": "api_error", "UnprocessableEntityError": "api_error"}
+
+if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
+
+    def __getattr__(name: str) -> object:
+        # The errors of HTTP are errors of requests, which takes three times as long to import as this package.
+        if name not in __all__ and name not in _MODULES:
+            raise AttributeError(f"module 'reka.errors' has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(f"reka.errors.{_MODULES.get(name, 'http')}"), name)

@@ -39,7 +39,7 @@ def test_each_status_has_its_class_and_carries_what_the_server_said(
         once.chat("Hi")
 
     error = caught.value
-    assert type(error) is kind
+    assert (isinstance(error, kind), type(error).__name__) == (True, kind.__name__)
     assert (error.status_code, error.request_id, error.retry_after) == (status, "r-7", 3.0)
     assert "what happened" in error.message
     assert str(error).endswith("(request r-7)")
