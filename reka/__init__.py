@@ -163,8 +163,8 @@ __all__ = [
     "wait_for_retrieval",
 ]
 
-API_KEY: str | None = None
-"""The key of the functions in this module; None reads the environment's REKA_API_KEY."""
+API_KEY: str | None
+"""The key of the functions in this module; until it is set, and if it is None, the environment's REKA_API_KEY."""
 
 MODEL: str | None = None
 """Model of a chat that names none; None reads the environment's REKA_MODEL, else it is `reka-flash`."""
@@ -173,17 +173,23 @@ BASE_URL: str | None = None
 """The server of the functions in this module; None reads the environment, else it is Reka's own host."""
 
 
+_SERVER: str
+"""As in `reka-api` 2: the address of the functions in this module. Setting it is setting `BASE_URL`."""
+
 _HOMES = {
     "AsyncReka": "reka.async_client",
     "Reka": "reka.client",
 }
-_MODULES = frozenset({"adapters", "errors", "media"})
+_MODULES = frozenset({"adapters", "api", "errors", "media"})
+_LIVE = frozenset({"API_KEY", "_SERVER"})
 
 if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
 
     def __getattr__(name: str) -> object:
+        if name in _LIVE:
+            return _live_setting(name)
         # The clients bring requests and pydantic, ten times what the rest of this package costs to import.
-        if name not in __all__:
+        if name not in __all__ and name not in _MODULES:
             raise AttributeError(f"module 'reka' has no attribute {name!r}")
         from importlib import import_module
 
@@ -191,6 +197,13 @@ if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
             return import_module(f"reka.{name}")
         home = "reka.errors" if name.endswith("Error") else _HOMES.get(name, "reka.module_api")
         return getattr(import_module(home), name)
+
+
+def _live_setting(name: str) -> str | None:
+    """A setting that nobody has set: what the environment says now."""
+    from reka.endpoint import current_address, environment
+
+    return environment("REKA_API_KEY") if name == "API_KEY" else current_address()
 
 
 def __dir__() -> list[str]:

@@ -130,9 +130,9 @@ class Reka(DatasetMethods, BaseClient):
         human: str | None = None,
         media_url: str | None = None,
         media_filename: str | PathLike[str] | None = None,
-        conversation_history: Sequence[Turn] | None = None,
+        conversation_history: Sequence[Turn | Mapping[str, Any]] | None = None,
         retrieval_dataset: str | None = None,
-        model_name: str = config.MODEL,
+        model_name: str | None = config.MODEL,
         request_output_len: int | None = None,
         temperature: float | None = None,
         random_seed: int | None = None,
@@ -156,7 +156,7 @@ class Reka(DatasetMethods, BaseClient):
             conversation_history: The turns so far: human first, then model and human alternate. It is not changed, and
                 may hold turns that `chat` returned.
             retrieval_dataset: Name of a prepared dataset to answer from.
-            model_name: Name of the model; `get_models` lists them.
+            model_name: Name of the model; `get_models` lists them. None is the default.
             request_output_len: Maximum length of the answer in tokens, at least 1.
             temperature: Softmax temperature, at least 0; higher is more diverse.
             random_seed: Seed of the sampling: another seed gives another answer.
@@ -208,9 +208,9 @@ class Reka(DatasetMethods, BaseClient):
         human: str | None = None,
         media_url: str | None = None,
         media_filename: str | PathLike[str] | None = None,
-        conversation_history: Sequence[Turn] | None = None,
+        conversation_history: Sequence[Turn | Mapping[str, Any]] | None = None,
         retrieval_dataset: str | None = None,
-        model_name: str = config.MODEL,
+        model_name: str | None = config.MODEL,
         request_output_len: int | None = None,
         temperature: float | None = None,
         random_seed: int | None = None,

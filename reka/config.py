@@ -24,8 +24,11 @@ TOTAL_TIMEOUT: Final = 600.0
 MAX_RETRIES: Final = 2
 """How often a failed call is sent again (ours)."""
 
-MAX_MEDIA_BYTES: Final = 32 * 1024 * 1024
-"""Bytes of a media file that `media_filename` sends; as base64 in JSON they become a third more (ours)."""
+MAX_MEDIA_BYTES: Final = 1024 * 1024 * 1024
+"""Bytes of a media file that `media_filename` sends, so that a file without end is not read into memory (ours).
+
+What a server takes is its own to say.
+"""
 
 BLOCK_BYTES: Final = 256 * 1024
 """Bytes of a dataset that are read and sent at a time (ours)."""

@@ -122,18 +122,23 @@ def dataset_server(place: str) -> Server:
     return _local_server(place, "datasets")
 
 
+def current_address() -> str:
+    """Find the address of the module-level functions, now."""
+    return _address(None)
+
+
 def _address(base_url: str | None) -> str:
-    return base_url or _attribute("BASE_URL") or environment("REKA_BASE_URL", "REKA_SERVER") or API_URL
+    return base_url or _attribute("BASE_URL", "_SERVER") or environment("REKA_BASE_URL", "REKA_SERVER") or API_URL
 
 
 def _key(api_key: str | None) -> str | None:
     return api_key or _attribute("API_KEY") or environment("REKA_API_KEY")
 
 
-def _attribute(name: str) -> str | None:
-    """Read a module-level setting of `reka` as it stands now."""
-    value: str | None = getattr(sys.modules["reka"], name, None)
-    return value
+def _attribute(*names: str) -> str | None:
+    """Read a module-level setting as it stands now: the first that is set in `reka`, or in `reka.v2`, if loaded."""
+    modules = [vars(module) for name in ("reka", "reka.v2") if (module := sys.modules.get(name)) is not None]
+    return next((value for module in modules for name in names if (value := module.get(name))), None)
 
 
 def environment(*names: str) -> str | None:

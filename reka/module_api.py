@@ -1,23 +1,43 @@
-"""The functions of the module `reka`: methods of one client, which reads key and address at each call."""
+"""The functions of the module `reka`, on one client, which reads key and address at each call.
 
-from typing import Final
+Functions, not methods: pickled by their names, they go to other processes (process pools, joblib, dask, ray).
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Final, ParamSpec, TypeVar
 
 from reka.client import Reka
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _CLIENT: Final = Reka()
 
-add_dataset = _CLIENT.add_dataset
-add_folder = _CLIENT.add_folder
-chat = _CLIENT.chat
-complete = _CLIENT.complete
-delete_dataset = _CLIENT.delete_dataset
-ensure_dataset = _CLIENT.ensure_dataset
-get_models = _CLIENT.get_models
-list_datasets = _CLIENT.list_datasets
-list_models = _CLIENT.list_models
-prepare_retrieval = _CLIENT.prepare_retrieval
-retrieval_job_status = _CLIENT.retrieval_job_status
-retrieve = _CLIENT.retrieve
-stream = _CLIENT.stream
-stream_messages = _CLIENT.stream_messages
-wait_for_retrieval = _CLIENT.wait_for_retrieval
+
+def _function(method: Callable[P, T]) -> Callable[P, T]:
+    """Make the function of `reka` that is this method."""
+
+    @wraps(method)
+    def function(*args: P.args, **kwargs: P.kwargs) -> T:
+        return method(*args, **kwargs)
+
+    function.__module__, function.__qualname__ = "reka", function.__name__
+    return function
+
+
+add_dataset = _function(_CLIENT.add_dataset)
+add_folder = _function(_CLIENT.add_folder)
+chat = _function(_CLIENT.chat)
+complete = _function(_CLIENT.complete)
+delete_dataset = _function(_CLIENT.delete_dataset)
+ensure_dataset = _function(_CLIENT.ensure_dataset)
+get_models = _function(_CLIENT.get_models)
+list_datasets = _function(_CLIENT.list_datasets)
+list_models = get_models
+prepare_retrieval = _function(_CLIENT.prepare_retrieval)
+retrieval_job_status = _function(_CLIENT.retrieval_job_status)
+retrieve = _function(_CLIENT.retrieve)
+stream = _function(_CLIENT.stream)
+stream_messages = _function(_CLIENT.stream_messages)
+wait_for_retrieval = _function(_CLIENT.wait_for_retrieval)

@@ -153,7 +153,7 @@ def chat_request(
     human: str | None = None,
     media_url: str | None = None,
     media_filename: str | PathLike[str] | None = None,
-    conversation_history: Sequence[Turn] | None = None,
+    conversation_history: Sequence[Turn | Mapping[str, Any]] | None = None,
     options: ChatOptions | None = None,
     *,
     max_media_bytes: int = config.MAX_MEDIA_BYTES,
@@ -180,7 +180,8 @@ def chat_request(
     sampling = _options(options)
     if (dataset := options.get("retrieval_dataset")) is not None:
         sampling["retrieval_dataset"] = validation.non_empty_string(dataset, "retrieval_dataset")
-    model, names_model = _model(options.get("model_name", config.MODEL), "model_name")
+    model_name = options.get("model_name")
+    model, names_model = _model(config.MODEL if model_name is None else model_name, "model_name")
     stop = _stop(options.get("stop_words"), "stop_words")
     extra = validation.mapping(options.get("extra_request_args"), "extra_request_args")
     if media_filename is not None:

@@ -1,7 +1,7 @@
 """Checks a conversation, which is a list of turns: plain dicts, as the documented API defines them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from reka._protocol.media import is_media_url
 from reka.errors import InvalidConversationError
@@ -11,7 +11,9 @@ _SPEAKERS: Final = ("human", "model")
 _SENT: Final = frozenset({"type", "text", "media_url"})
 
 
-def conversation(history: Sequence[Turn] | None, human: str | None, media_url: str | None) -> list[dict[str, str]]:
+def conversation(
+    history: Sequence[Turn | Mapping[str, Any]] | None, human: str | None, media_url: str | None
+) -> list[dict[str, str]]:
     """Build the turns of a request. The history is not changed.
 
     Args:

@@ -35,9 +35,11 @@ def strings(value: object, argument: str) -> list[str]:
 
 
 def _as_integer(value: Any) -> int | None:
-    """Convert an integer of any type; None if it is none, or a boolean."""
+    """Convert an integer of any type, or a float that is whole; None if it is none, or a boolean."""
     if isinstance(value, int):
         return None if isinstance(value, bool) else value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
     try:
         return index(value)
     except TypeError:

@@ -5,7 +5,7 @@ limits, and further ones are the model's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from reka._protocol import checks
@@ -59,9 +59,10 @@ V0_NAMES: Final[Mapping[str, str]] = {
 """Names at the documented endpoint, where they differ."""
 
 ARGUMENTS: Final[Mapping[str, tuple[str, Parameter]]] = {
-    argument: (name, parameter)
-    for name, parameter in PARAMETERS.items()
-    for argument in (name, parameter.v0_name)
-    if argument is not None
+    **{name: (name, parameter) for name, parameter in PARAMETERS.items()},
+    **{name: (v1_name, replace(PARAMETERS[v1_name], most=None)) for v1_name, name in V0_NAMES.items()},
 }
-"""Parameters by either name, each with its name at the completions endpoint."""
+"""Parameters by either name, each with its name at the completions endpoint.
+
+The documented API names no upper limits, and `reka-api` leaves them to the server.
+"""

@@ -19,7 +19,6 @@ from reka.errors import InvalidArgumentError
 from reka.types import (
     ChatCompletion,
     DatasetResult,
-    JobStatus,
     ModelTurn,
     PrepareRetrievalStatusResponse,
     RetrievedChunk,
@@ -28,6 +27,7 @@ from reka.types import (
 
 _KNOWN: Final = frozenset({"type", "text", "finish_reason", "usage", "retrieved_chunks"})
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_ASCII_JSON: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _TEXT_NAMES: Final = ("text", "chunk", "content")
 _SOURCE_NAMES: Final = ("source", "source_document", "sourceDocument", "filename", "file_name", "document")
 
@@ -58,15 +58,15 @@ _ABOUT: Final = TypeAdapter(_About)
 
 
 def json_body(document: Mapping[str, object]) -> bytes:
-    """Write a request's body.
+    """Write a request's body. Lone surrogates, which UTF-8 cannot write, are escaped.
 
     Raises:
         InvalidArgumentError: Something in it is no JSON value.
     """
     try:
         return _JSON.encode(document).encode()
-    except UnicodeEncodeError as error:
-        raise InvalidArgumentError("the request holds a lone surrogate, which UTF-8 cannot write") from error
+    except UnicodeEncodeError:
+        return _ASCII_JSON.encode(document).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"the request cannot be written as JSON: {error}") from error
 
@@ -175,9 +175,7 @@ def read_dataset_result(reply: Reply) -> DatasetResult:
 def read_status(reply: Reply) -> PrepareRetrievalStatusResponse:
     """Read a job's status; fields that we do not know are left out."""
     status = read_json(reply, _STATUS, "a job's status")
-    return PrepareRetrievalStatusResponse(
-        JobStatus(status["job_status"]), status.get("detail") or "", status.get("history") or []
-    )
+    return PrepareRetrievalStatusResponse.from_dict(cast("Mapping[str, Any]", status))
 
 
 def read_features(reply: Reply) -> frozenset[str]:

@@ -23,7 +23,7 @@ class ChatOptions(TypedDict, total=False):
     retrieval_dataset: str | None
     """Name of a prepared dataset to answer from; None answers without retrieval."""
 
-    model_name: str
+    model_name: str | None
     """Name of the model, `reka-flash` if left out; `reka.get_models` lists them."""
 
     request_output_len: int | None

@@ -1,6 +1,6 @@
 """Results of retrieval: chunks of text, and the status of prepare-retrieval jobs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias, TypedDict
@@ -49,7 +49,7 @@ class JobStatus(str, Enum):
         return unknown
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PrepareRetrievalStatusResponse:
     """Status of a prepare-retrieval job.
 
@@ -66,6 +66,17 @@ class PrepareRetrievalStatusResponse:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "job_status", JobStatus(self.job_status))
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "PrepareRetrievalStatusResponse":
+        """Read the body of a status response; unknown fields are left out.
+
+        Raises:
+            TypeError: It has no job status.
+        """
+        if not isinstance(fields.get("job_status"), str):
+            raise TypeError(f"fields: got {dict(fields)!r}, want a dict with a job_status")
+        return cls(JobStatus(fields["job_status"]), fields.get("detail") or "", fields.get("history") or [])
 
     def is_complete(self) -> bool:
         """Whether the job has completed successfully."""

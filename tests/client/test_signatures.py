@@ -30,7 +30,7 @@ CONVERSATION = ("human", "media_url", "media_filename", "conversation_history")
 
 
 def _functions() -> dict[str, Callable[..., Any]]:
-    return {name: function for name in reka.__all__ if inspect.ismethod(function := getattr(reka, name))}
+    return {name: function for name in reka.__all__ if inspect.isfunction(function := getattr(reka, name))}
 
 
 def _is_public(name: str) -> bool:

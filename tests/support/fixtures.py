@@ -30,8 +30,9 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in _VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(reka, "API_KEY", None)
     monkeypatch.setattr(reka, "BASE_URL", None)
+    for name in ("API_KEY", "_SERVER"):  # until they are set, these read the environment
+        monkeypatch.delitem(vars(reka), name, raising=False)
 
 
 @pytest.fixture

@@ -55,10 +55,13 @@ def test_the_arguments_of_a_client_are_checked_by_the_table(
     client: reka.Reka, method: str, question: object, options: type
 ) -> None:
     ask: Callable[..., object] = getattr(client, method)
-    by_argument = {name: parameter for name, (_, parameter) in ARGUMENTS.items() if name in options.__annotations__}
-    for argument, parameter in by_argument.items():
+    by_argument = {name: ARGUMENTS[name] for name in options.__annotations__ if name in ARGUMENTS}
+    for argument, (name, parameter) in by_argument.items():
         for value in VALUES[parameter.kind]:
-            assert _error(ask, question, **{argument: value}) == _error(parameter.check, value, argument), argument
+            # `chat` leaves upper limits to the server, which has those of the table.
+            by_client = _error(parameter.check, value, argument)
+            by_server = _error(PARAMETERS[name].check, value, name) and reka.InvalidRequestError
+            assert _error(ask, question, **{argument: value}) == (by_client or by_server), argument
     assert len(by_argument) > 6
 
 

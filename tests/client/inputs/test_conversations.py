@@ -51,7 +51,7 @@ def test_what_is_no_conversation_is_refused_before_anything_is_sent(
 
 def test_media_after_the_first_turn_is_refused(client: reka.Reka, fake: FakeReka) -> None:
     with pytest.raises(reka.InvalidConversationError, match="turn 2 has a media_url"):
-        client.chat("And this?", "https://x/a.png", conversation_history=[HUMAN, MODEL])  # type: ignore[list-item]  # plain dicts
+        client.chat("And this?", "https://x/a.png", conversation_history=[HUMAN, MODEL])
 
     assert fake.requests == []
 
@@ -77,6 +77,6 @@ def test_an_answer_goes_back_into_the_history_as_it_is_and_only_its_type_and_tex
 def test_a_conversation_may_end_with_a_model_turn(client: reka.Reka, fake: FakeReka) -> None:
     fake.will_answer(200, {"type": "model", "text": " world"})
 
-    client.chat(conversation_history=[HUMAN, MODEL])  # type: ignore[list-item]  # plain dicts
+    client.chat(conversation_history=[HUMAN, MODEL])
 
     assert fake.requests[0].json["conversation_history"] == [HUMAN, MODEL]
