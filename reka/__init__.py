@@ -27,6 +27,7 @@ from reka.errors import (
     WaitTimeoutError,
 )
 from reka.types import (
+    SDK3_NAMES,
     Api,
     ChatCompletion,
     ChatEvent,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from reka import adapters, errors, media
     from reka.async_client import AsyncReka
     from reka.client import Reka
+    from reka.environment import RekaEnvironment as RekaEnvironment
     from reka.errors import (
         APIConnectionError,
         APIStatusError,
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
         RateLimitError,
         ServerError,
     )
+    from reka.errors.api_error import UnprocessableEntityError as UnprocessableEntityError
     from reka.module_api import (
         add_dataset,
         add_folder,
@@ -88,6 +91,7 @@ if TYPE_CHECKING:
         stream_messages,
         wait_for_retrieval,
     )
+    from reka.types.sdk3 import *  # noqa: F403
 
 __all__ = [
     "API_KEY",
@@ -179,8 +183,11 @@ _SERVER: str
 _HOMES = {
     "AsyncReka": "reka.async_client",
     "Reka": "reka.client",
+    "RekaEnvironment": "reka.environment",
+    "UnprocessableEntityError": "reka.errors",
+    **dict.fromkeys(SDK3_NAMES, "reka.types"),
 }
-_MODULES = frozenset({"adapters", "api", "errors", "media"})
+_MODULES = frozenset({"adapters", "api", "core", "errors", "media", "v2"})
 _LIVE = frozenset({"API_KEY", "_SERVER"})
 
 if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
@@ -189,13 +196,13 @@ if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
         if name in _LIVE:
             return _live_setting(name)
         # The clients bring requests and pydantic, ten times what the rest of this package costs to import.
-        if name not in __all__ and name not in _MODULES:
+        if name not in __all__ and name not in _HOMES and name not in _MODULES:
             raise AttributeError(f"module 'reka' has no attribute {name!r}")
         from importlib import import_module
 
         if name in _MODULES:
             return import_module(f"reka.{name}")
-        home = "reka.errors" if name.endswith("Error") else _HOMES.get(name, "reka.module_api")
+        home = _HOMES.get(name) or ("reka.errors" if name.endswith("Error") else "reka.module_api")
         return getattr(import_module(home), name)
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import aiohttp
-from typing_extensions import Unpack
+from typing_extensions import Never, Unpack
 
 from reka import config, endpoint
 from reka._calls import flows
@@ -21,6 +21,7 @@ from reka._calls.flow import Flow
 from reka._calls.model_flows import list_models
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
+from reka._sdk3 import AsyncSdk3, async_chat_method, base_url_of
 from reka._transport.aio import AsyncTransport
 from reka._transport.retry import Limits
 from reka._transport.steps import FlowClock, perform_async
@@ -44,7 +45,7 @@ from reka.types import (
 T = TypeVar("T")
 
 
-class AsyncReka(AsyncDatasetMethods, BaseClient):
+class AsyncReka(AsyncDatasetMethods, AsyncSdk3, BaseClient):
     """Async twin of `Reka`: the same methods, awaited; share it between tasks, and between event loops.
 
     Each event loop has connections of its own, which are closed when it ends, even if the client is never closed.
@@ -63,6 +64,7 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
         on_event: As in `Reka`.
         session: An `aiohttp.ClientSession` of the event loop that makes the calls, to use as it is; the client does not
             close it. None makes one for each event loop.
+        **sdk3: As in `Reka`.
 
     Raises:
         InvalidArgumentError: An argument is invalid; the message says which one.
@@ -84,10 +86,11 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
         on_event: OnEvent | None = None,
         form: FormChoice | None = None,
         session: aiohttp.ClientSession | None = None,
+        **sdk3: Never,
     ) -> None:
         super().__init__(
             api_key,
-            base_url,
+            base_url_of(base_url, sdk3),
             timeout,
             max_retries,
             api,
@@ -114,6 +117,7 @@ class AsyncReka(AsyncDatasetMethods, BaseClient):
         """Async twin of `Reka.close`."""
         await self._transport.close()
 
+    @async_chat_method
     async def chat(
         self,
         human: str | None = None,

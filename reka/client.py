@@ -1,15 +1,15 @@
 """`Reka`, the synchronous client: each method builds a request and runs it."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
 from copy import copy
 from functools import partial
+from importlib import import_module
 from os import PathLike
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
-from typing_extensions import Unpack
+from typing_extensions import Never, Unpack
 
 from reka import config, endpoint
 from reka._calls import flows
@@ -20,10 +20,11 @@ from reka._calls.flow import Flow
 from reka._calls.model_flows import list_models
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
+from reka._sdk3 import SyncSdk3, base_url_of, chat_method
 from reka._transport.retry import Limits
 from reka._transport.steps import FlowClock, perform
 from reka._transport.sync import SyncTransport
-from reka._wire.completions import ChatEvents, as_chat_event, as_events
+from reka._wire.completions import as_chat_events, as_events
 from reka._wire.documented import as_turn
 from reka.base_client import BaseClient
 from reka.config import Timeout
@@ -43,7 +44,7 @@ from reka.types import (
 T = TypeVar("T")
 
 
-class Reka(DatasetMethods, BaseClient):
+class Reka(DatasetMethods, SyncSdk3, BaseClient):
     """A client of Reka's API with one pool of connections; share it between threads, and close it at the end.
 
     Key and address are looked up at each call, so setting `reka.API_KEY` or the environment later works.
@@ -70,6 +71,7 @@ class Reka(DatasetMethods, BaseClient):
         form: Form of the completions endpoint: `openai`, or `reka`, which Reka's host accepted in 2025; `auto` tries
             both. None reads the environment's REKA_FORM, else it is `auto`.
         session: A `requests.Session` to use as it is; the client does not close it. None makes one.
+        **sdk3: Other arguments of `reka-api` 3, for programs that have them.
 
     Raises:
         InvalidArgumentError: An argument is invalid; the message says which one.
@@ -95,10 +97,11 @@ class Reka(DatasetMethods, BaseClient):
         on_event: OnEvent | None = None,
         form: FormChoice | None = None,
         session: requests.Session | None = None,
+        **sdk3: Never,
     ) -> None:
         super().__init__(
             api_key,
-            base_url,
+            base_url_of(base_url, sdk3),
             timeout,
             max_retries,
             api,
@@ -125,6 +128,7 @@ class Reka(DatasetMethods, BaseClient):
         """Close the connections. A later call opens new ones."""
         self._transport.close()
 
+    @chat_method
     def chat(
         self,
         human: str | None = None,
@@ -368,15 +372,7 @@ class Reka(DatasetMethods, BaseClient):
         return other
 
     def _chat_events(self, request: ChatRequest, limits: Limits) -> Generator[ChatEvent, None, None]:
-        answer = self._run(self._answer_flow(flows.stream, request), limits)
-        if isinstance(answer, ChatCompletion):
-            yield as_chat_event(answer)
-            return
-        chat_events = ChatEvents()
-        with closing(answer):
-            for event in answer:
-                if (chat_event := chat_events.of(event)) is not None:
-                    yield chat_event
+        yield from as_chat_events(self._run(self._answer_flow(flows.stream, request), limits))
 
     def _events(self, request: ChatRequest, limits: Limits) -> Generator[StreamEvent, None, None]:
         answer = self._run(self._answer_flow(flows.stream, request), limits)
@@ -392,6 +388,13 @@ class Reka(DatasetMethods, BaseClient):
         return self._drive(flow, endpoint.current_server(self._api_key, self._base_url), limits or self._limits)
 
     def _drive(self, flow: Callable[[ServerCapabilities], Flow[T]], server: endpoint.Server, limits: Limits) -> T:
-        return drive(
-            flow(self._capabilities_of(server)), partial(perform, self._transport, server, limits, FlowClock())
-        )
+        step = partial(perform, self._transport, server, limits, FlowClock())
+        return drive(flow(self._capabilities_of(server)), step)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name != "AsyncReka":  # which programs for `reka-api` 3 import from here
+            raise AttributeError(f"module 'reka.client' has no attribute {name!r}")
+        return import_module("reka.async_client").AsyncReka

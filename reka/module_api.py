@@ -5,6 +5,7 @@ Functions, not methods: pickled by their names, they go to other processes (proc
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import unwrap
 from typing import Final, ParamSpec, TypeVar
 
 from reka.client import Reka
@@ -17,6 +18,7 @@ _CLIENT: Final = Reka()
 
 def _function(method: Callable[P, T]) -> Callable[P, T]:
     """Make the function of `reka` that is this method."""
+    method = unwrap(method)  # of `chat`, which is more than a method
 
     @wraps(method)
     def function(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,6 +1,7 @@
 """Generation C of the API, `/v1/chat/completions`: what its bodies look like, both ways."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Final, cast
 
 from pydantic import ConfigDict, TypeAdapter
@@ -165,6 +166,18 @@ class ChatEvents:
         if isinstance(event, Usage):
             self._usage = event
         return None
+
+
+def as_chat_events(answer: ChatCompletion | Generator[StreamEvent, None, None]) -> Iterator[ChatEvent]:
+    """What `stream` yields of an answer, whole or streamed."""
+    if isinstance(answer, ChatCompletion):
+        yield as_chat_event(answer)
+        return
+    chat_events = ChatEvents()
+    with closing(answer):
+        for event in answer:
+            if (chat_event := chat_events.of(event)) is not None:
+                yield chat_event
 
 
 def as_chat_event(completion: ChatCompletion) -> ChatEvent:

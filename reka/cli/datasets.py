@@ -88,6 +88,8 @@ def upload(client: reka.Reka, path: str, name: str, description: str | None = No
 def _delete_one(client: reka.Reka, name: str) -> dict[str, Any]:
     try:
         return {"ok": True, **client.delete_dataset(name)}
+    except (reka.AuthError, reka.APIStatusError):
+        raise  # of no one dataset, although these are also a `DatasetError`
     except (reka.DatasetError, reka.InvalidArgumentError) as error:
         return {"name": name, "ok": False, "info": str(error)}
 

@@ -1,5 +1,6 @@
 """Results of a model: a complete answer, or the events of a stream."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -49,9 +50,16 @@ class Usage:
         return _first_object(self.raw, "completion_tokens_details", "output_tokens_details")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class ToolCall:
-    """A tool call requested by the model."""
+    """A tool call requested by the model.
+
+    Args:
+        id: Id to send back with the result.
+        name: Name of the tool.
+        arguments: JSON text of the arguments.
+        parameters: The arguments as a dict, in place of `arguments`, as in `reka-api` 3.
+    """
 
     id: str
     """Id to send back with the result."""
@@ -61,6 +69,29 @@ class ToolCall:
 
     arguments: str
     """JSON text of the arguments, as the model wrote it; it may be invalid."""
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002  # the field's name
+        name: str,
+        arguments: str = "{}",
+        *,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        if parameters is not None:
+            arguments = json.dumps(parameters, ensure_ascii=False)
+        object.__setattr__(self, "id", id)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "arguments", arguments)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The arguments as a dict; text that is no JSON object stands under `arguments`."""
+        try:
+            parsed = json.loads(self.arguments or "{}")
+        except (ValueError, RecursionError):
+            parsed = None
+        return parsed if isinstance(parsed, dict) else {"arguments": self.arguments}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,5 @@
+"""`ApiError`, where programs for `reka-api` 3 import it."""
+
+from reka.errors.api_error import ApiError
+
+__all__ = ["ApiError"]
