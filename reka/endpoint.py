@@ -152,7 +152,7 @@ def _local_server(address: str, argument: str) -> Server:
     except ImportError as error:
         raise InvalidArgumentError(
             f"{argument}: {address!r} starts a server in this process, which needs more packages ({error.name} is "
-            "missing): pip install 'reka[server]'"
+            "missing): install this package with the extra `server`, reka[server]"
         ) from error
     from pathlib import Path
 

@@ -5,10 +5,14 @@ import sys
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
+    from reka._installation import damage_found
+
+    if (damage := damage_found()) is not None:
+        sys.exit(f"error: {damage}")
     try:
         from reka.cli.app import run
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in {"rich", "typer"}:
             raise
-        sys.exit("error: the reka command needs more packages; install them with: pip install 'reka[cli]'")
+        sys.exit("error: the reka command needs more packages; install this package with the extra `cli`: reka[cli]")
     sys.exit(run(sys.argv[1:]))

@@ -12,6 +12,7 @@ from reka import __version__
 from reka.cli import datasets, keys, retrieval, show
 from reka.cli.chat import chat
 from reka.cli.demo import demo
+from reka.cli.doctor import doctor
 from reka.cli.errors import EXIT_CODES, ExitCode, report
 from reka.cli.serve import serve
 from reka.cli.session import AsJson, BaseUrl, Datasets, Debug, FormOption, Session, command
@@ -63,6 +64,7 @@ _keys.command("revoke")(command(keys.revoke))
 app.add_typer(_keys, name="keys")
 
 app.command("demo")(command(demo))
+app.command("doctor")(command(doctor))
 
 
 def _show_version(wanted: bool) -> None:

@@ -142,7 +142,7 @@ class _Tour:
             demo = load_demo(framework)
         if demo is None:
             self._begin(framework)
-            self._say(f"skipped: pip install {ADAPTERS[framework]} brings it")
+            self._say(f"skipped: this project's {ADAPTERS[framework]} is not installed")
             return None
         self._begin(f"{framework}: {demo.QUESTION}", demo.CODE)
         with waiting(self._console, "asking"):
@@ -192,7 +192,10 @@ def _embedded_server(folder: Path) -> Iterator[str]:
     try:
         from reka.server.embedded import stop_local_servers
     except ModuleNotFoundError as error:
-        raise UsageError(f"the demo needs more packages ({error.name} is missing): pip install 'reka[all]'") from error
+        raise UsageError(
+            f"the demo needs more packages ({error.name} is missing): "
+            "install this package with the extra `all`, reka[all]"
+        ) from error
     address, before = f"local:{folder / 'server'}", reka.BASE_URL
     place = os.environ.pop("REKA_DATASETS", None)
     reka.BASE_URL = address

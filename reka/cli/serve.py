@@ -117,7 +117,10 @@ def server_settings(**options: object) -> "Settings":
 
         from reka.server.settings import Settings, describe_settings_error
     except ModuleNotFoundError as error:
-        raise UsageError(f"a server needs packages ({error.name} is missing): pip install 'reka[server]'") from error
+        raise UsageError(
+            f"a server needs packages ({error.name} is missing): "
+            "install this package with the extra `server`, reka[server]"
+        ) from error
     arguments: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     try:
         return Settings(**arguments)

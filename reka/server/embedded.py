@@ -142,7 +142,7 @@ def _start_server(folder: Path) -> LocalServer | None:
     except ImportError as error:
         raise InvalidArgumentError(
             f"'local' starts a server in this process, which needs more packages ({error.name} is missing): "
-            "pip install 'reka[server]'"
+            "install this package with the extra `server`, reka[server]"
         ) from error
     settings = Settings(host="127.0.0.1", port=0, data_dir=folder, database_url=None)
     try:

@@ -75,8 +75,8 @@ def test_every_step_of_the_demo_is_shown(run_in_a_pipe: Run) -> None:
 
 
 def test_the_demo_skips_a_framework_that_is_not_installed(run_in_a_pipe: Run) -> None:
-    assert "skipped: pip install llamaindex-reka" in run_in_a_pipe.words
-    assert "skipped: pip install langchain-reka" not in run_in_a_pipe.words
+    assert "skipped: this project's llamaindex-reka is not installed" in run_in_a_pipe.words
+    assert "skipped: this project's langchain-reka" not in run_in_a_pipe.words
 
 
 def test_the_demo_is_plain_text_in_a_pipe(run_in_a_pipe: Run) -> None:

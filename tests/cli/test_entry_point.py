@@ -27,7 +27,10 @@ def test_without_its_extra_the_command_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
-    assert done.stderr == "error: the reka command needs more packages; install them with: pip install 'reka[cli]'\n"
+    assert (
+        done.stderr
+        == "error: the reka command needs more packages; install this package with the extra `cli`: reka[cli]\n"
+    )
 
 
 def test_importing_the_command_imports_nothing_heavy() -> None:

@@ -268,4 +268,4 @@ except reka.InvalidArgumentError as error:
     )
 
     assert done.stdout.startswith("datasets: 'local:")
-    assert "pip install 'reka[server]'" in done.stdout
+    assert "the extra `server`, reka[server]" in done.stdout

@@ -8,6 +8,7 @@
 Without arguments, the API key and the server's address come from `reka` or the environment.
 """
 
+import reka.adapters  # noqa: F401  # first: it says so if files of another package lie over those of `reka`
 from langchain_reka.chat_models import ChatReka
 from langchain_reka.retrievers import RekaRetriever
 

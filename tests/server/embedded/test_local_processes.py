@@ -230,5 +230,5 @@ except Exception as error:
     said = " ".join(start(script, folder).hear())
 
     assert said.startswith("InvalidArgumentError")
-    assert "pip install 'reka[server]'" in said
+    assert "the extra `server`, reka[server]" in said
     assert "fastapi" in said
