@@ -4,11 +4,10 @@ import asyncio
 import json
 import sys
 
-from reka.core import ApiError
-
 import reka
 from reka import ChatMessage, Tool, ToolOutput, TypedMediaContent, TypedText
 from reka.client import AsyncReka, Reka
+from reka.core import ApiError
 
 url, key = sys.argv[1:]
 address = f"{url}/v1"
