@@ -8,12 +8,12 @@ that ends, and the next process that needs the server starts it again.
 import atexit
 import json
 import os
-import secrets
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -121,13 +121,21 @@ def _attach(folder: Path, max_wait: float) -> LocalServer:
 
 def _start(folder: Path) -> LocalServer | None:
     """Start a server in this process; return None if another process has the folder, or is starting its server."""
+    from reka.server.errors import StartError
+    from reka.server.storage.data_dir import DataFolder
+    from reka.server.storage.private_files import make_private_file
+
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Also before a server is joined: from a folder that others may write to, an address and a key are not taken.
+        DataFolder(folder).claim()
+        make_private_file(folder / "starting")
         # Of concurrent processes one continues: the others would import all of the server for nothing.
         with FileLock(folder / "starting", timeout=0):
             return None if _is_locked(folder) else _start_server(folder)
     except Timeout:
         return None
+    except StartError as error:
+        raise InvalidArgumentError(f"the local server cannot start: {error}") from error
     except (OSError, ValueError) as error:
         raise InvalidArgumentError(f"the local server cannot keep its data in {folder}: {error}") from error
 
@@ -136,9 +144,10 @@ def _start_server(folder: Path) -> LocalServer | None:
     try:
         from sqlalchemy.exc import SQLAlchemyError
 
-        from reka.server.errors import DataFolderInUseError, StartError
+        from reka.server.errors import DataFolderInUseError
         from reka.server.run import BackgroundServer
         from reka.server.settings import Settings
+        from reka.server.storage.private_files import write_private
     except ImportError as error:
         raise InvalidArgumentError(
             f"'local' starts a server in this process, which needs more packages ({error.name} is missing): "
@@ -150,8 +159,6 @@ def _start_server(folder: Path) -> LocalServer | None:
         running = BackgroundServer(settings)
     except DataFolderInUseError:
         return None
-    except StartError as error:
-        raise InvalidArgumentError(f"the local server cannot start: {error}") from error
     except SQLAlchemyError as error:
         raise InvalidArgumentError(
             f"the local server cannot open {folder / 'reka.sqlite'}: move that file and the datasets away, "
@@ -160,7 +167,7 @@ def _start_server(folder: Path) -> LocalServer | None:
     server = LocalServer(running.url, key)
     _servers.own[folder] = running, server
     _wait_until_loaded(server.base_url)
-    _write_atomically(folder / "server.json", json.dumps({"base_url": server.base_url, "pid": os.getpid()}))
+    write_private(folder / "server.json", json.dumps({"base_url": server.base_url, "pid": os.getpid()}))
     return server
 
 
@@ -179,14 +186,31 @@ def _wait_until_loaded(base_url: str) -> None:
 
 
 def _join(folder: Path) -> LocalServer | None:
-    """Return the server that another process runs; None if it is not ready."""
+    """Return the server that another process of this user runs; None if it is not ready.
+
+    Raises:
+        InvalidArgumentError: The files that describe it are not this user's, or the address is not this machine's.
+    """
+    from reka.server.storage.private_files import read_own
+
     stamp = _stamp(folder)
     try:
-        info = json.loads((folder / "server.json").read_text(encoding="utf-8"))
-        server = LocalServer(str(info["base_url"]), (folder / "key").read_text(encoding="utf-8"))
+        info = json.loads(read_own(folder / "server.json"))
+        server = LocalServer(str(info["base_url"]), read_own(folder / "key"))
         is_alive = _is_alive(int(info["pid"]))
+        is_loopback = ip_address(urlsplit(server.base_url).hostname or "").is_loopback
+    except PermissionError as error:
+        raise InvalidArgumentError(
+            f"the local server in {folder} is not joined, because of {error.filename}: {error.strerror}. Delete it, or "
+            "choose another folder: 'local:PATH'"
+        ) from error
     except (OSError, ValueError, LookupError, TypeError):
         return None
+    if not is_loopback:
+        raise InvalidArgumentError(
+            f"the local server in {folder} is not joined: its server.json names {server.base_url!r}, which is not on "
+            "this machine. Delete that file, or choose another folder: 'local:PATH'"
+        )
     # A new owner holds the lock for a moment before it replaces the file of a killed one.
     if stamp is None or not is_alive or not _is_locked(folder):
         return None
@@ -200,26 +224,17 @@ def _get_or_create_key(folder: Path) -> str:
     from reka.server.storage.api_keys import KeyRing
     from reka.server.storage.data_dir import DataFolder
     from reka.server.storage.database import open_database
+    from reka.server.storage.private_files import read_own, write_private
 
     with open_database(DataFolder(folder)) as database:
         keys = KeyRing(database, accept_any=False)
         try:
-            key = (folder / "key").read_text(encoding="utf-8")
+            key = read_own(folder / "key")
             keys.owner_of(key)
         except (OSError, ValueError, WrongKeyError):
             key = keys.create(_OWNER)
-            _write_atomically(folder / "key", key)
+            write_private(folder / "key", key)
     return key
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    """Write a file atomically, readable by the current user only."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    with open(
-        temporary, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags | os.O_EXCL, 0o600)
-    ) as file:
-        file.write(text)
-    temporary.replace(path)
 
 
 def _stamp(folder: Path) -> tuple[int, int] | None:
@@ -238,7 +253,7 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:  # the process belongs to another user
-        return True
+        return False
     return True
 
 

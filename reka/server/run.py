@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ def serve(settings: Settings) -> None:
     Raises:
         StartError: The server cannot start; the message says why, and how to fix it.
     """
+    os.umask(0o077)  # what libraries create in the data folder is for this user only, too
     _raise_fd_limit()
     with _prepared(settings) as (service, listener):
         _tune_gc()

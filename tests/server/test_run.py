@@ -106,7 +106,7 @@ def test_a_data_folder_that_is_a_file_is_named(start: Start, tmp_path: Path) -> 
 
 
 def test_a_record_that_is_no_database_is_named(start: Start, data_dir: Path) -> None:
-    _made(data_dir)
+    start().stop()
     (data_dir / "reka.sqlite").write_text("no database" * 1000)
 
     with pytest.raises(StartError, match="database_url: cannot open the database"):

@@ -14,6 +14,7 @@ from reka.server.ingest.plaintext import TextCheck
 from reka.server.ingest.zip_archive import MAGIC, check_zip
 from reka.server.settings import Settings
 from reka.server.storage.datasets import StagedFile
+from reka.server.storage.private_files import create_private
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -178,7 +179,7 @@ class _FilePart:
                 "several datasets"
             )
         if self._handle is None:
-            self._handle = self.path.open("xb")
+            self._handle = create_private(self.path)
         self._handle.write(block)
         # The first bytes tell a zip from a text, and may arrive one at a time.
         missing = _MAGIC_BYTES - len(self._head)

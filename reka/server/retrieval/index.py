@@ -91,6 +91,7 @@ class Index:
                 target = self._write(table, target, unwritten)
             if target is not None:
                 self._create_keyword_index(target)
+                self._make_private(table)
         except BaseException:
             self.drop(table)
             raise
@@ -133,6 +134,12 @@ class Index:
     def tables(self) -> list[str]:
         """List the names of all tables, incomplete ones included, sorted."""
         return sorted(path.stem for path in self._folder.glob("*.lance"))
+
+    def _make_private(self, table: str) -> None:
+        """Make a table readable by the current user only: LanceDB leaves that to the umask."""
+        root = self._folder / f"{table}.lance"
+        for path in [root, *root.rglob("*")]:
+            path.chmod(0o700 if path.is_dir() else 0o600)
 
     def _connect(self) -> Any:
         with self._lock:

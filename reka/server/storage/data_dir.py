@@ -1,7 +1,6 @@
 """The data folder of a server: its layout, and the lock that admits one server at a time."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from reka.server.errors import DataFolderInUseError, StartError
+from reka.server.storage.migrations import migrate, version_after
+from reka.server.storage.ownership import DATABASE, check_folder, is_ours, read_version, write_version
+from reka.server.storage.private_files import make_private_file, make_private_folder
 
 LOCK_SECONDS: Final = 0.3
 """Seconds to wait for the lock of a data folder (ours)."""
@@ -22,7 +24,7 @@ class DataFolder:
 
     @property
     def staging(self) -> Path:
-        """Folder of uploads in progress; it is emptied at every start."""
+        """Folder of uploads in progress; those that a kill left behind are deleted at every start."""
         return self.root / "staging"
 
     @property
@@ -38,41 +40,72 @@ class DataFolder:
     @property
     def database(self) -> Path:
         """The SQLite database of datasets, jobs and keys."""
-        return self.root / "reka.sqlite"
+        return self.root / DATABASE
+
+    def make_database(self) -> Path:
+        """Create the SQLite file if it is missing, for this user only, and return its path."""
+        make_private_file(self.database)
+        return self.database
 
     def dataset(self, dataset_id: str) -> Path:
         """Return the path of a dataset's file."""
         return self.datasets / dataset_id
 
-    def make(self) -> None:
-        """Create the folders, accessible by the current user only.
+    @property
+    def lock(self) -> Path:
+        """The file whose lock a running server holds."""
+        return self.root / "lock"
+
+    def claim(self) -> None:
+        """Make sure that the folder is this server's own, and create what is missing in it, for its user only.
+
+        Nothing is written before an existing folder is proven to be empty or a server's.
 
         Raises:
-            StartError: The path is not a folder, or is not writable.
+            StartError: The path is not a folder, is not safe, or holds anything but a server's data; or the data are
+                of a newer version.
         """
         try:
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.root.exists():
+                check_folder(self.root)
+            else:
+                make_private_folder(self.root, parents=True)
+            if read_version(self.root) is None:
+                write_version(self.root, 1 if self.database.exists() else version_after())
             for path in (self.staging, self.datasets, self.index):
-                path.mkdir(mode=0o700, exist_ok=True)
+                make_private_folder(path)
+            make_private_file(self.lock)
         except OSError as error:
             raise StartError(
                 f"data_dir: cannot store data in {self.root} ({error.strerror}): choose another folder as data_dir"
             ) from error
 
+    def open(self) -> None:
+        """Claim the folder, and bring its data to the present version if no server has done so yet.
+
+        Raises:
+            DataFolderInUseError: The data are of an older version, and another server is about to migrate them.
+            StartError: As for `claim`.
+        """
+        self.claim()
+        if read_version(self.root) != version_after():
+            with self.locked():
+                pass
+
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the folder for one server until the block ends.
+        """Claim the folder, lock it for one server until the block ends, and migrate its data.
 
         Raises:
             DataFolderInUseError: Another server holds the lock.
-            StartError: The folder cannot be created.
+            StartError: As for `claim`.
         """
         from filelock import FileLock, Timeout
 
-        self.make()
+        self.claim()
         # The lock belongs to the operating system, so it ends with the process, however that ends. The short wait is
         # for processes that only test the lock: they hold it for an instant.
-        lock = FileLock(self.root / "lock", timeout=LOCK_SECONDS, thread_local=False)
+        lock = FileLock(self.lock, timeout=LOCK_SECONDS, thread_local=False)
         try:
             lock.acquire(poll_interval=LOCK_SECONDS / 10)
         except Timeout as error:
@@ -80,18 +113,24 @@ class DataFolder:
                 f"data_dir: another server already uses the data in {self.root}: stop it, or choose another data_dir"
             ) from error
         try:
+            migrate(self.root, read_version(self.root) or 1, lambda version: write_version(self.root, version))
             yield
         finally:
             lock.release()
 
     def clear_staging(self) -> None:
-        """Delete the uploads that a killed server left unfinished."""
-        shutil.rmtree(self.staging, ignore_errors=True)
-        self.staging.mkdir(mode=0o700, exist_ok=True)
+        """Delete the uploads that a killed server left unfinished, and nothing else."""
+        for path in self.staging.iterdir():
+            if _is_file(path) and is_ours("staging", path.name):
+                path.unlink()
 
     def dataset_ids(self) -> set[str]:
-        """Return the ids of all datasets that have a file."""
-        return {path.name for path in self.datasets.iterdir()}
+        """Return the ids of all datasets that have a file. Other files in the folder, and links, are no dataset's."""
+        return {path.name for path in self.datasets.iterdir() if _is_file(path) and is_ours("datasets", path.name)}
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def sync_folder(path: Path) -> None:

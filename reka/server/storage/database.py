@@ -158,10 +158,10 @@ def open_database(folder: DataFolder, url: str | None = None) -> Iterator[Databa
         url: SQLAlchemy URL of the database; None for the SQLite file of the folder.
 
     Raises:
-        StartError: The data folder cannot be created.
+        StartError: The data folder cannot be used.
     """
-    folder.make()
-    database = Database(url or sqlite_url(folder.database))
+    folder.open()
+    database = Database(url or sqlite_url(folder.make_database()))
     try:
         yield database
     finally:

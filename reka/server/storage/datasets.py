@@ -15,6 +15,7 @@ from reka.server.storage.data_dir import DataFolder, sync_folder
 from reka.server.storage.database import Database, DatasetRow, find_dataset, now, require_dataset
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.names import secure_name, secure_source
+from reka.server.storage.ownership import is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +145,18 @@ class Datasets:
         return row.table
 
     def sweep(self) -> None:
-        """Delete files and tables that belong to no dataset, left by a killed server. Call at the start only."""
+        """Delete a killed server's files and tables that belong to no dataset. Call at the start only.
+
+        What does not have a name that a server gives is left alone.
+        """
         self._folder.clear_staging()
         with self._database.read() as session:
             rows = session.execute(select(DatasetRow.id, DatasetRow.table)).all()
         for dataset_id in self._folder.dataset_ids() - {row[0] for row in rows}:
             self._folder.dataset(dataset_id).unlink()
         for table in set(self._index.tables()) - {row[1] for row in rows}:
-            self._index.drop(table)
+            if is_ours("index", f"{table}.lance"):
+                self._index.drop(table)
 
 
 def _name_taken(name: str) -> RefusedError:

@@ -193,9 +193,9 @@ def test_what_a_killed_server_left_is_swept_up_at_the_next_start(start: Start, c
     server = start()
     call(server).add_prepared("notes", "text")
     server.stop()
-    (data_dir / "staging" / "half").write_text("half an upload")
+    (data_dir / "staging" / ("0" * 32)).write_text("half an upload")
     (data_dir / "datasets" / ("0" * 32)).write_text("no row")
-    (data_dir / "index" / "chunks_x_1.lance").mkdir()
+    (data_dir / "index" / f"chunks_{'0' * 32}_1.lance").mkdir()
 
     api = call(start())
 
