@@ -45,7 +45,7 @@ def create(
 def list_(session: Session, data_dir: DataDir = None) -> None:
     """List the ids and owners of the keys; the keys themselves are not stored."""
     with _key_ring(data_dir) as keys:
-        records = keys.list()
+        records, accepts_any = keys.list(), keys.is_new
     if session.as_json:
         session.write_json([asdict(key) for key in records])
         return
@@ -55,7 +55,8 @@ def list_(session: Session, data_dir: DataDir = None) -> None:
     if records:
         show.results().print(table)
     else:
-        show.notes().print(Text("no keys: the server accepts any key, from this machine only", style="dim"))
+        note = "accepts any, from this machine only" if accepts_any else "accepts none, as it had keys before"
+        show.notes().print(Text(f"no keys: until one is created, the server {note}", style="dim"))
 
 
 def revoke(
@@ -67,12 +68,15 @@ def revoke(
     with _key_ring(data_dir) as keys:
         try:
             revoked = keys.revoke(key_id)
+            is_last = not keys.list()
         except LookupError as error:
             raise StepError(f"{error}; reka keys list shows the ids") from error
     if session.as_json:
         session.write_json(asdict(revoked))
     else:
         show.notes().print(Text(f"revoked {revoked.digest[:_ID_CHARACTERS]} of {show.one_line(revoked.owner)}"))
+        if is_last:
+            show.notes().print(Text("it was the last one: the server accepts no key until one is created", style="dim"))
 
 
 @contextmanager

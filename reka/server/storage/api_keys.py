@@ -5,18 +5,19 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import bindparam, delete, exists, select
+from sqlalchemy import bindparam, delete, exists, or_, select
 
 from reka.server.errors import WrongKeyError
-from reka.server.storage.database import Database, KeyRow, now
+from reka.server.storage.database import Database, KeyRow, RevokedKeyRow, now
 
 PREFIX = "reka_"
 """Prefix of generated keys, so that secret scanners recognise a leaked one (ours)."""
 
 _OWNER: Final = select(
-    select(KeyRow.owner).where(KeyRow.digest == bindparam("digest")).scalar_subquery(), exists(select(KeyRow.digest))
+    select(KeyRow.owner).where(KeyRow.digest == bindparam("digest")).scalar_subquery(),
+    or_(exists(select(KeyRow.digest)), exists(select(RevokedKeyRow.digest))),
 )
-"""The owner of a key, and whether any key is registered, in one statement."""
+"""The owner of a key, and whether any key is or was registered, in one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class KeyInfo:
 class KeyRing:
     """The registered API keys of one server.
 
-    While no key is registered and `accept_any` is set, every key is valid and each gets datasets of its own.
+    While no key was ever registered and `accept_any` is set, every key is valid and each gets datasets of its own.
     """
 
     def __init__(self, database: Database, *, accept_any: bool) -> None:
@@ -42,7 +43,7 @@ class KeyRing:
 
         Args:
             database: The server's database.
-            accept_any: Whether any key is valid while none is registered; only safe for a server on loopback.
+            accept_any: Whether any key is valid while none was ever registered; only safe for a server on loopback.
         """
         self._database = database
         self._owner = database.prepare(_OWNER)
@@ -52,6 +53,11 @@ class KeyRing:
     def is_nonblocking(self) -> bool:
         """Whether `owner_of` is faster than dispatching it to a thread."""
         return self._database.is_file
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no key was ever registered."""
+        return not self._owner(digest="")[1]
 
     def owner_of(self, key: str | None) -> str:
         """Authenticate a key.
@@ -67,10 +73,10 @@ class KeyRing:
         # The look-up is by digest, so its timing can leak only the digest, from which the key cannot be recovered.
         # One round of SHA-256 is enough because keys, unlike passwords, are long and random.
         digest = _digest(key)
-        owner, has_keys = self._owner(digest=digest)
+        owner, had_keys = self._owner(digest=digest)
         if owner is not None:
             return str(owner)
-        if self._accept_any and not has_keys:
+        if self._accept_any and not had_keys:
             return digest
         raise WrongKeyError("This server does not know this API key: check it, or create one with `reka keys create`")
 
@@ -100,7 +106,7 @@ class KeyRing:
             return [KeyInfo(row.digest, row.owner, row.created) for row in rows]
 
     def revoke(self, key: str) -> KeyInfo:
-        """Remove a key; the datasets of its owner are kept.
+        """Remove a key; the datasets of its owner are kept. After the last one the server accepts no key at all.
 
         Args:
             key: The key itself, or the first 8 or more characters of its digest.
@@ -120,6 +126,7 @@ class KeyRing:
             raise LookupError(f"{len(matches)} keys match; give the key, or 8 or more characters of its digest")
         with self._database.write() as session:
             session.execute(delete(KeyRow).where(KeyRow.digest == matches[0].digest))
+            session.merge(RevokedKeyRow(digest=matches[0].digest, owner=matches[0].owner, revoked=now()))
         return matches[0]
 
 

@@ -35,6 +35,16 @@ class KeyRow(Base):
     created: Mapped[str] = mapped_column(String(32))
 
 
+class RevokedKeyRow(Base):
+    """A key that was registered. While there is one, a server without registered keys does not accept just any."""
+
+    __tablename__ = "revoked_keys"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(255))
+    revoked: Mapped[str] = mapped_column(String(32))
+
+
 class DatasetRow(Base):
     """A dataset. It exists once its row is committed; its file is in place before that."""
 

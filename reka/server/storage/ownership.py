@@ -95,7 +95,10 @@ def write_version(root: Path, version: int) -> None:
 def _check_owner(root: Path) -> None:
     status = root.stat()
     if problem := ownership_problem(status, stat.S_IWOTH):
-        raise StartError(f"data_dir: {root} is not safe to store data in, as {problem}: {_way_out(root)}")
+        raise StartError(
+            f"data_dir: {root} is not safe to store data in, as {problem}: choose a folder of your own that no other "
+            "user may write to"
+        )
     if os.name != "nt" and status.st_mode & stat.S_IWGRP:
         logger.warning("the group of %s may write to it, and so change what this server stores: chmod g-w it", root)
 
