@@ -21,6 +21,25 @@ _Host = Annotated[str | None, typer.Option(help="Address to listen on. Default: 
 _Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one. Default: 8000.")
 ]
+_AllowedHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allowed-host",
+        metavar="NAME",
+        help="Host name by which a tunnel or a proxy asks a server on this machine; can be given several times.",
+    ),
+]
+_CorsOrigin = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cors-origin",
+        metavar="ORIGIN",
+        help="Origin of web pages that may ask the server (CORS), or *; can be given several times. Default: none.",
+    ),
+]
+_RequireKey = Annotated[
+    bool, typer.Option("--require-key", help="Take created keys only (reka keys create), on this machine too.")
+]
 _Upstream = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Base URL of an OpenAI-compatible model. Default: none, answers are quotations."),
@@ -62,6 +81,9 @@ def serve(
     host: _Host = None,
     port: _Port = None,
     data_dir: DataDir = None,
+    allowed_host: _AllowedHost = None,
+    cors_origin: _CorsOrigin = None,
+    require_key: _RequireKey = False,
     upstream: _Upstream = None,
     upstream_model: _UpstreamModel = None,
     upstream_key_env: _UpstreamKeyEnv = None,
@@ -75,7 +97,8 @@ def serve(
 ) -> None:
     """Serve the Reka API on this machine, until Ctrl-C.
 
-    Without keys (reka keys create) it listens on this machine only and accepts any key, each with its own datasets.
+    Until a key is created (reka keys create) it listens on this machine only and accepts any key, each with its own
+    datasets.
     Every option can also be set in the environment: --data-dir is REKA_SERVER_DATA_DIR, and so on.
     """
     if session.as_json:
@@ -84,6 +107,9 @@ def serve(
         host=host,
         port=port,
         data_dir=data_dir,
+        allowed_hosts=allowed_host or None,
+        cors_origins=cors_origin or None,
+        require_key=require_key or None,
         upstream=upstream,
         upstream_model=upstream_model,
         upstream_key_env=upstream_key_env,

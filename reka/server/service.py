@@ -100,7 +100,7 @@ class Service:
         self.metrics = Metrics()
         self.backend: ChatBackend = backend or make_backend(settings, embedder, self.limiter, self.metrics)
         self.models = ModelCatalog(settings, self.backend)
-        self.keys = KeyRing(database, accept_any=settings.is_loopback)
+        self.keys = KeyRing(database, accept_any=settings.is_loopback and not settings.require_key)
         self.jobs = Jobs(database)
         self._index = Index(self.folder.index, embedder)
         self.datasets = Datasets(database, self.folder, self._index, self.jobs, settings)

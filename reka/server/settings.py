@@ -1,11 +1,12 @@
 """All settings and limits of the server, with their defaults, units and environment variables."""
 
 import os
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reka._protocol.constants import MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
@@ -15,6 +16,10 @@ from reka._protocol.models import REKA_MODELS
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/\\s?#@]+")
 
 
 def _user_data() -> Path:
@@ -35,6 +40,13 @@ class Settings(BaseSettings):
     """Address to listen on. Any address but loopback requires registered API keys."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port to listen on; 0 selects a free one."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Host names besides this machine's own that a server on loopback is asked for, by a tunnel or a proxy; `*` allows
+    any, also to web pages that have pointed their own name to this machine."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins of web pages that may ask this server, such as `https://chat.example.org`; `*` allows any."""
+    require_key: bool = False
+    """Whether a server on loopback takes registered API keys only, as one on any other address does."""
     data_dir: Path = Field(default_factory=_user_data)
     """Folder of all stored data, for one server at a time."""
     database_url: str | None = None
@@ -60,6 +72,8 @@ class Settings(BaseSettings):
     """Connect timeout of the upstream in seconds."""
     upstream_silence: float = Field(default=300, gt=0)
     """Read timeout of the upstream in seconds: a large model may take long until its first token."""
+    readiness_seconds: float = Field(default=5, ge=0)
+    """Time in seconds for which `GET /readyz` repeats what the upstream answered, however many ask it."""
     models: tuple[str, ...] = REKA_MODELS
     """Names that a chat may use. One that the upstream lists is that model, unless `upstream_model` is set; the others
     stand for `upstream_model`, or for the first that the upstream lists. Unless this is set, a chat may also name any
@@ -84,6 +98,24 @@ class Settings(BaseSettings):
     """Maximum length of a chunk in characters."""
     retrieval_top_k: int = Field(default=RETRIEVED_CHUNKS, ge=1, le=MAX_RETRIEVED_CHUNKS)
     """Number of chunks retrieved for a chat that does not set `retrieval_top_k`."""
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_host_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name != "*" and not _HOST_NAME.fullmatch(name):
+                raise ValueError(f"got {name!r}, want the name of a host, without a scheme, a port or a path")
+        return names
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"got {origin!r}, want an origin as browsers send it, such as https://chat.example.org"
+                )
+        return origins
 
     @property
     def is_loopback(self) -> bool:

@@ -1,5 +1,6 @@
-"""Servers on data folders of their own, and callers of them."""
+"""Servers on data folders of their own, callers of them, and a scripted upstream."""
 
 from tests.server.conftest import call, data_dir, start
+from tests.support.fixtures import fake
 
-__all__ = ["call", "data_dir", "start"]
+__all__ = ["call", "data_dir", "fake", "start"]

@@ -9,12 +9,15 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 
 from reka._version import __version__
 from reka.server.generation.types import AnswerStream, GenerationRequest
 from reka.server.http import error_handlers, openapi
+from reka.server.http.access import AccessMiddleware
+from reka.server.http.docs_page import STATIC_PATH, add_docs_page
 from reka.server.http.health import add_health_routes
-from reka.server.http.middleware import MetricsMiddleware, RequestIdMiddleware
+from reka.server.http.middleware import MetricsMiddleware, ResponseHeadersMiddleware
 from reka.server.http.request_bodies import read_body, read_upload
 from reka.server.http.streaming import SseResponse, cancel_on_disconnect, prefetch_first
 from reka.server.ingest.upload import Upload
@@ -23,9 +26,6 @@ from reka.server.protocols.v0_chat import ChatRequest, to_response
 from reka.server.protocols.v1_chat import V1ChatRequest
 from reka.server.protocols.v1_completions import CompletionRequest
 from reka.server.service import ChatRequestBody, Service
-
-_DOCS: Final = {"validatorUrl": None, "tryItOutEnabled": True}
-"""Settings of the page at /docs; the validator is off because it calls another host."""
 
 _KEY_HEADER: Final = APIKeyHeader(name="X-Api-Key", scheme_name="key", auto_error=False)
 _BEARER: Final = HTTPBearer(scheme_name="bearer", auto_error=False)
@@ -44,16 +44,15 @@ def create_app(service: Service) -> FastAPI:
         title="reka",
         version=__version__,
         lifespan=lifespan,
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
-        static_url="/docs/static",
-        swagger_ui_parameters=_DOCS,
+        static_url=STATIC_PATH,
         generate_unique_id_function=lambda route: route.name,
     )
     error_handlers.register_error_handlers(app)
     openapi.describe_bodies(app)
-    app.add_middleware(RequestIdMiddleware)
-    app.add_middleware(MetricsMiddleware, counters=service.metrics)
+    _add_middleware(app, service)
+    add_docs_page(app)
     add_health_routes(app, service)
 
     async def owner(
@@ -70,6 +69,23 @@ def create_app(service: Service) -> FastAPI:
     _add_chat_routes(app, service, owner)
     _add_dataset_routes(app, service, owner)
     return app
+
+
+def _add_middleware(app: FastAPI, service: Service) -> None:
+    """Add the middleware; what is added last sees a request first."""
+    settings = service.settings
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "DELETE"),
+            allow_headers=("*",),
+            expose_headers=("x-request-id", "retry-after"),
+        )
+    if settings.is_loopback:
+        app.add_middleware(AccessMiddleware, settings=settings)
+    app.add_middleware(ResponseHeadersMiddleware)
+    app.add_middleware(MetricsMiddleware, counters=service.metrics)
 
 
 def _add_model_routes(app: FastAPI, service: Service, owner: Any) -> None:

@@ -1,6 +1,9 @@
 """Routes about the server itself, without a key: features, liveness, readiness, metrics."""
 
+import asyncio
 import logging
+import math
+import time
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -30,6 +33,7 @@ def no_model_notice(service: Service) -> str | None:
 
 def add_health_routes(app: FastAPI, service: Service) -> None:
     """Add the server's own routes to an application."""
+    model = _ModelCheck(service)
 
     @app.get("/", tags=[PUBLIC_TAG])
     async def get_server_info() -> dict[str, Any]:
@@ -53,7 +57,7 @@ def add_health_routes(app: FastAPI, service: Service) -> None:
         checks = {
             "database": await _is_database_up(service),
             "worker": service.worker.is_running,
-            "model": await _is_model_up(service),
+            "model": await model.is_up(),
         }
         is_ready = all(checks.values())
         return JSONResponse({"ready": is_ready, **checks}, 200 if is_ready else 503)
@@ -75,10 +79,27 @@ async def _is_database_up(service: Service) -> bool:
     return True
 
 
-async def _is_model_up(service: Service) -> bool:
-    try:
-        await service.backend.check()
-    except GenerationError as error:
-        logger.warning("not ready: %s", error)
-        return False
-    return True
+class _ModelCheck:
+    """Whether the model answers, asked once for all who want to know within some seconds: they need no key."""
+
+    def __init__(self, service: Service) -> None:
+        self._backend = service.backend
+        self._seconds = service.settings.readiness_seconds
+        self._lock = asyncio.Lock()
+        self._is_up = False
+        self._expires = -math.inf
+
+    async def is_up(self) -> bool:
+        async with self._lock:
+            if time.monotonic() >= self._expires:
+                self._is_up = await self._ask()
+                self._expires = time.monotonic() + self._seconds
+            return self._is_up
+
+    async def _ask(self) -> bool:
+        try:
+            await self._backend.check()
+        except GenerationError as error:
+            logger.warning("not ready: %s", error)
+            return False
+        return True

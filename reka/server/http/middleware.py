@@ -1,20 +1,29 @@
-"""Middleware: request ids, and metrics of requests."""
+"""Middleware: headers of every response, and metrics of requests."""
 
 import logging
 import time
+from typing import Final
 from uuid import uuid4
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reka.server.error_bodies import CLIENT_GONE, error_body
+from reka.server.http.docs_page import DOCS_PATH
 from reka.server.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+_NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
+_NO_PAGE: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+"""A browser that is made to show a response as a page runs and loads nothing; the page at /docs has its own policy."""
 
-class RequestIdMiddleware:
-    """Adds `x-request-id` to every response and turns an unhandled exception into a 500 that reveals no internals."""
+
+class ResponseHeadersMiddleware:
+    """Adds `x-request-id` and what a browser must not do with a response to every response.
+
+    It turns an unhandled exception into a 500 that reveals no internals.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap `app`."""
@@ -26,24 +35,27 @@ class RequestIdMiddleware:
             await self._app(scope, receive, send)
             return
         request_id = uuid4().hex
+        added = [(b"x-request-id", request_id.encode()), _NO_SNIFFING]
+        if scope["path"] != DOCS_PATH:
+            added.append(_NO_PAGE)
         has_started = False
 
-        async def send_with_id(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, receive, send_with_headers)
         except Exception:
             logger.exception("request %s (%s %s) failed", request_id, scope["method"], scope["path"])
             if has_started:
                 raise
             detail = f"Internal server error; the server's log has the cause under request id {request_id}"
             failure = JSONResponse(error_body(scope["path"], 500, detail), 500)
-            await failure(scope, receive, send_with_id)
+            await failure(scope, receive, send_with_headers)
 
 
 class MetricsMiddleware:

@@ -54,7 +54,7 @@ def test_a_server_whose_model_is_gone_is_up_and_not_ready(
 
 def test_a_server_is_ready_when_its_upstream_lists_models(start: Start, call: Call, fake: FakeReka) -> None:
     fake.will_answer(200, {"data": [{"id": "m"}]})
-    api = call(start(upstream=fake.url))
+    api = call(start(upstream=fake.url, readiness_seconds=0))
 
     before, after = api.ask("GET", "/readyz").json(), api.ask("GET", "/readyz").json()
 
