@@ -63,7 +63,8 @@ class DatasetMethods(ABC):
         """Upload the text files below a folder as one dataset; they are zipped while they are sent.
 
         Args:
-            folder: Path of the folder. Hidden files and folders in it are left out.
+            folder: Path of the folder. Hidden files and folders, what systems leave behind (`Thumbs.db`) and links
+                out of the folder are left out; `info` names them.
             name: As in `add_dataset`.
             description: As in `add_dataset`.
             on_progress: Called with the compressed bytes sent so far, and None: the total is not known in advance.
@@ -72,7 +73,8 @@ class DatasetMethods(ABC):
             As `add_dataset`.
 
         Raises:
-            InvalidArgumentError: The folder does not exist, or has no files in it; nothing was sent.
+            InvalidArgumentError: The folder does not exist, has no files in it, or has files that are not text (all
+                are named); nothing was sent.
             DatasetError: The server refused the dataset, and stored nothing.
             RekaError: Any other failure; see `reka.errors`.
         """

@@ -10,6 +10,7 @@ from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest
 from reka._inputs.uploads import Source
 from reka._protocol.datasets import ALREADY_PREPARED, refusal_code
+from reka._protocol.files.litter import note_on_skipped
 from reka._protocol.forms import STREAM_OPTIONS, to_openai_messages, to_openai_tools, to_reka_tools
 from reka._protocol.messages import to_reka_messages
 from reka._wire import completions, documented
@@ -93,7 +94,12 @@ def add_dataset(
             raise InvalidArgumentError(f"description: got {type(description).__name__}, want a string")
         fields["dataset_description"] = description
     body = Upload(source, fields, on_progress)
-    return Call("POST", "/datasets", documented.read_dataset_result, body, _errors(DatasetError, _BAD_DATASET))
+
+    def read(reply: Reply) -> DatasetResult:
+        result = documented.read_dataset_result(reply)
+        return {**result, "info": result["info"] + note_on_skipped(source.skipped)}
+
+    return Call("POST", "/datasets", read, body, _errors(DatasetError, _BAD_DATASET))
 
 
 def delete_dataset(name: str) -> Call[DatasetResult]:

@@ -5,17 +5,25 @@ A source never holds more than a block, and can be read again from its start, so
 
 import hashlib
 import io
+import logging
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from reka import config
+from reka._protocol.files.litter import is_litter, note_on_skipped
+from reka._protocol.files.plain_text import TextCheck
 from reka.errors import InvalidArgumentError
 from reka.errors.combined import file_error
+
+_LOG: Final = logging.getLogger("reka")
+
+_MAX_PROBLEMS: Final = 20
+"""Files that an error names (ours)."""
 
 # The earliest time that a zip can hold. It is the same for all entries, so that equal texts give equal bytes.
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
@@ -34,6 +42,11 @@ class Source(Protocol):
         """Size in bytes; None if it is known only at the end."""
         ...
 
+    @property
+    def skipped(self) -> Sequence[str]:
+        """Names of the files that are left out."""
+        ...
+
     def blocks(self) -> Iterator[bytes]:
         """Yield the bytes from the start, a block at a time."""
         ...
@@ -45,6 +58,7 @@ class FileSource:
 
     path: Path
     size: int
+    skipped: tuple[str, ...] = ()
 
     @property
     def filename(self) -> str:
@@ -69,6 +83,8 @@ class ArchiveSource:
     filename: str
     entries: Mapping[str, Path | str]
     """Path of the file, or the text itself, by the name inside the zip."""
+    skipped: tuple[str, ...] = ()
+    """Names of the files of a folder that are left out."""
 
     @property
     def size(self) -> None:
@@ -142,23 +158,76 @@ def file_source(filepath: str | PathLike[str]) -> FileSource:
 
 
 def folder_source(folder: str | PathLike[str], argument: str = "folder") -> ArchiveSource:
-    """Collect the files below a folder, except hidden files and folders (`.git`, `.DS_Store`).
+    """Collect the text files below a folder.
+
+    Hidden files and folders are left out, as are the files that systems leave behind (`Thumbs.db`) and links that lead
+    out of the folder or to a hidden file in it: a folder of somebody else must not make a user's own files a dataset.
 
     Raises:
-        InvalidArgumentError: The folder does not exist, or has no files in it.
+        InvalidArgumentError: The folder does not exist, has no files in it, or has files that are not text; the error
+            names them.
     """
     path = _existing_path(folder, argument)
     if not path.is_dir():
         raise InvalidArgumentError(f"{argument}: {str(path)!r} is no folder")
-    below = {file.relative_to(path): file for file in sorted(path.rglob("*")) if file.is_file()}
-    files = {
-        inside.as_posix(): file
-        for inside, file in below.items()
-        if not any(part.startswith(".") for part in inside.parts)
-    }
+    root = path.resolve()
+    files: dict[str, Path] = {}
+    skipped: dict[str, None] = {}
+    for file in sorted(path.rglob("*")):
+        inside = file.relative_to(path)
+        if (left_out := _left_out(file, inside, root)) is not None:
+            skipped[left_out] = None
+        elif file.is_file():
+            files[inside.as_posix()] = file
+    if skipped:
+        _LOG.info("%s: %s%s", argument, path, note_on_skipped(list(skipped)))
     if not files:
-        raise InvalidArgumentError(f"{argument}: {str(path)!r} has no files in it")
-    return ArchiveSource(f"{path.resolve().name or 'folder'}.zip", files)
+        raise InvalidArgumentError(f"{argument}: {str(path)!r} has no files in it{note_on_skipped(list(skipped))}")
+    _check_texts(files, argument)
+    return ArchiveSource(f"{root.name or 'folder'}.zip", files, tuple(skipped))
+
+
+def _left_out(file: Path, inside: Path, root: Path) -> str | None:
+    """Return the name of what is left out with a file of a folder; None if the file is sent."""
+    for depth, part in enumerate(inside.parts, start=1):
+        if part.startswith("."):
+            return "/".join(inside.parts[:depth])
+    if is_litter(inside.as_posix()):
+        return inside.as_posix()
+    if not file.is_symlink():
+        return None
+    target = file.resolve()
+    stays_inside = target.is_file() and target.is_relative_to(root)
+    if stays_inside and not any(part.startswith(".") for part in target.relative_to(root).parts):
+        return None
+    _LOG.warning("%s is a link out of the folder, or to a hidden file or a folder in it, and is left out", file)
+    return f"{inside.as_posix()} (a link)"
+
+
+def _check_texts(files: Mapping[str, Path], argument: str) -> None:
+    """Require that files are text, before any of them is sent.
+
+    Raises:
+        InvalidArgumentError: Some are not; the error names them, and what they are.
+    """
+    problems = [f"{name!r} {problem}" for name, file in files.items() if (problem := _text_problem(file))]
+    if problems:
+        more = f"; and {len(problems) - _MAX_PROBLEMS} more" if len(problems) > _MAX_PROBLEMS else ""
+        raise InvalidArgumentError(
+            f"{argument}: {len(problems)} of {len(files)} files cannot be in a dataset, which is made of text. "
+            f"{'; '.join(problems[:_MAX_PROBLEMS])}{more}"
+        )
+
+
+def _text_problem(file: Path) -> str | None:
+    check = TextCheck()
+    try:
+        for block in _content_blocks(file):
+            if problem := check.feed(block):
+                return problem
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return check.finish()
 
 
 def dataset_source(files: object, texts: object) -> ArchiveSource:
@@ -203,7 +272,7 @@ def _files_source(files: object) -> ArchiveSource:
         files = [path]
     if not isinstance(files, list | tuple) or not files:
         raise InvalidArgumentError("files: want a folder, a file, or a list of files")
-    paths: dict[str, Path | str] = {}
+    paths: dict[str, Path] = {}
     for file in files:
         path = _existing_path(file, "files")
         if not path.is_file():
@@ -211,6 +280,7 @@ def _files_source(files: object) -> ArchiveSource:
         if path.name in paths:
             raise InvalidArgumentError(f"files: two are named {path.name!r}; give their folder, or texts by name")
         paths[path.name] = path
+    _check_texts(paths, "files")
     return ArchiveSource("files.zip", paths)
 
 

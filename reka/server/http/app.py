@@ -11,6 +11,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
+from reka._protocol.files.litter import note_on_skipped
 from reka._version import __version__
 from reka.server.generation.types import AnswerStream, GenerationRequest
 from reka.server.http import error_handlers, openapi
@@ -179,7 +180,8 @@ def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:
             name = await run_in_threadpool(datasets.add, owner, received)
         finally:
             await run_in_threadpool(upload.discard)
-        return {"name": name, "ok": True, "info": f"Stored {received.size_bytes} bytes as dataset {name!r}"}
+        info = f"Stored {received.size_bytes} bytes as dataset {name!r}{note_on_skipped(received.skipped)}"
+        return {"name": name, "ok": True, "info": info}
 
     @app.delete("/datasets/{name}", tags=["datasets"])
     def delete_dataset(name: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from uuid import uuid4
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from reka._protocol.files.plain_text import TextCheck
 from reka.server.errors import InvalidUploadError, RefusedError, TooLargeError
-from reka.server.ingest.plaintext import TextCheck
 from reka.server.ingest.zip_archive import MAGIC, check_zip
 from reka.server.settings import Settings
 from reka.server.storage.datasets import StagedFile
@@ -95,6 +95,7 @@ class Upload:
             name=self._text("dataset_name"),
             description=self._text("dataset_description") if "dataset_description" in self._fields else None,
             filename=self._file.filename,
+            skipped=self._file.skipped,
         )
 
     def discard(self) -> None:
@@ -166,10 +167,11 @@ class _FilePart:
         self.path = path
         self.size = 0
         self.filename = ""
+        self.skipped: tuple[str, ...] = ()
         self._limits = limits
         self._handle: BinaryIO | None = None
         self._head = b""
-        self._text = TextCheck("the file")
+        self._text = TextCheck()
 
     def write(self, block: bytes) -> None:
         self.size += len(block)
@@ -189,7 +191,7 @@ class _FilePart:
                 return
             block = self._head + block[missing:]
         if not self._is_zip:
-            self._text.feed(block)
+            self._require(self._text.feed(block))
 
     def finish(self) -> Literal["text", "zip"]:
         if self._handle is None:
@@ -198,14 +200,19 @@ class _FilePart:
         os.fsync(self._handle.fileno())
         self._handle.close()
         if self._is_zip:
-            check_zip(self.path, self._limits)
+            self.skipped = check_zip(self.path, self._limits)
             return "zip"
         if len(self._head) < _MAGIC_BYTES:
-            self._text.feed(self._head)
-        self._text.finish()
+            self._require(self._text.feed(self._head))
+        self._require(self._text.finish())
         if not self._text.has_text:
             raise InvalidUploadError("the file contains only white space: upload UTF-8 text")
         return "text"
+
+    @staticmethod
+    def _require(problem: str | None) -> None:
+        if problem:
+            raise InvalidUploadError(f"the file {problem}")
 
     def discard(self) -> None:
         if self._handle is not None:

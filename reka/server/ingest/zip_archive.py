@@ -1,17 +1,21 @@
 """Zip archives of text files: validation and reading. No file is ever extracted to the disk."""
 
+import io
 import re
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from reka._protocol.files.file_kinds import HEAD_BYTES, OFFICE_ARCHIVE, binary_kind
+from reka._protocol.files.litter import is_litter
+from reka._protocol.files.plain_text import TextCheck
 from reka.server.errors import InvalidUploadError
-from reka.server.ingest.plaintext import TextCheck, read_blocks
+from reka.server.ingest.plaintext import read_blocks
 from reka.server.settings import MIB, Settings
 
 MAGIC: Final = (b"PK\x03\x04", b"PK\x05\x06")
@@ -23,6 +27,18 @@ _RATIO_EXEMPT_BYTES: Final = 1 * MIB
 _ENTRY_BYTES: Final = 2048
 """Bytes of the central directory allowed per entry: a header of 46, and room for name, extra field and comment."""
 
+_ENTRY_SIGNATURE: Final = b"PK\x01\x02"
+"""First bytes of each entry of the central directory."""
+
+_MAX_NAME_CHARS: Final = 255
+"""Characters of an entry's name, which is stored and shown with each of its chunks (ours)."""
+
+_MAX_PROBLEMS: Final = 10
+"""Files that an error names (ours)."""
+
+_SHOWN_CHARS: Final = 100
+"""Characters of a name that an error shows."""
+
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """Methods that zipfile decompresses incrementally; with any other, one read may expand without bound."""
 
@@ -30,27 +46,38 @@ _ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueEr
 """Exceptions that zipfile raises for a malformed zip."""
 
 
-def check_zip(path: Path, limits: Settings) -> None:
+def check_zip(path: Path, limits: Settings) -> tuple[str, ...]:
     """Check that a zip contains text files and nothing else, by reading it to its end, a block at a time.
 
     Args:
         path: The zip.
         limits: Maximum number of entries, unpacked bytes and compression ratio.
 
+    Returns:
+        The names of the files that are left out, as a system left them behind.
+
     Raises:
-        InvalidUploadError: The zip is damaged, contains anything but text, or exceeds a limit.
+        InvalidUploadError: The zip is damaged, contains anything but text, or exceeds a limit. It names all files
+            that do not fit.
     """
-    _check_directory_size(path, limits)
-    with _open(path) as archive:
+    with _open(path, limits) as archive:
         entries = archive.infolist()
-        if len(entries) > limits.max_zip_entries:
-            raise _too_many(len(entries), limits)
-        for entry in entries:
-            _check_entry(entry)
+        if _is_office(entries):
+            raise InvalidUploadError(f"the file is {OFFICE_ARCHIVE.name}: {OFFICE_ARCHIVE.advice}")
         budget = _Budget(path.stat().st_size, limits)
-        has_text = [_check_text(archive, entry, budget) for entry in _text_entries(archive)]
-    if not any(has_text):
+        problems, has_text = [], False
+        for entry in entries:
+            if not _is_left_out(entry):
+                problem, has_entry_text = _check_entry(archive, entry, budget)
+                has_text = has_text or has_entry_text
+                problems += [f"{_name(entry)[:_SHOWN_CHARS]!r} in the zip {problem}"] if problem else []
+        skipped = tuple(_name(entry) for entry in entries if _is_left_out(entry) and not _is_folder(entry))
+    if problems:
+        more = f"; and {len(problems) - _MAX_PROBLEMS} more" if len(problems) > _MAX_PROBLEMS else ""
+        raise InvalidUploadError("; ".join(problems[:_MAX_PROBLEMS]) + more)
+    if not has_text:
         raise InvalidUploadError("the zip contains no text: add at least one UTF-8 text file that is not empty")
+    return skipped
 
 
 def text_files(path: Path) -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -93,87 +120,124 @@ class _Budget:
             )
 
 
+class _MeasuredFile(io.BufferedReader):
+    """A zip whose central directory is measured when zipfile reads it, before it makes an object of each entry.
+
+    What the zip's end says of the directory may be false; what zipfile reads is what counts.
+    """
+
+    def __init__(self, path: Path, limits: Settings) -> None:
+        super().__init__(io.FileIO(path))
+        self._limits = limits
+        self.is_open = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.is_open:
+            return super().read(size)
+        most = self._limits.max_zip_entries
+        if size is not None and size > max(most * _ENTRY_BYTES, 1 * MIB):
+            raise _too_many(self._limits)
+        data = super().read(size)
+        if data.startswith(_ENTRY_SIGNATURE) and data.count(_ENTRY_SIGNATURE) > most:
+            raise _too_many(self._limits)
+        return data
+
+
 @contextmanager
-def _open(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip, and convert the exceptions for a malformed zip to InvalidUploadError."""
+def _open(path: Path, limits: Settings | None = None) -> Iterator[zipfile.ZipFile]:
+    """Open a zip, and convert the exceptions for a malformed zip to InvalidUploadError.
+
+    Args:
+        path: The zip.
+        limits: Limits of its directory; None for a zip that has been checked.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with (
+            path.open("rb") if limits is None else _MeasuredFile(path, limits) as file,
+            zipfile.ZipFile(file) as archive,
+        ):
+            if isinstance(file, _MeasuredFile):
+                file.is_open = True
             yield archive
     except _ZIP_ERRORS as error:
         raise InvalidUploadError("the zip is damaged or truncated: create it again and upload it again") from error
 
 
-def _check_directory_size(path: Path, limits: Settings) -> None:
-    """Reject a zip with a huge central directory before zipfile reads the directory into memory."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - (1 << 16) - 22 - 76))
-        tail = file.read()
-    start = tail.rfind(b"PK\x05\x06")
-    if start < 0 or len(tail) - start < 22:
-        return  # zipfile rejects it as damaged
-    count, size = struct.unpack_from("<HL", tail, start + 10)
-    start64 = tail.rfind(b"PK\x06\x06", 0, start)
-    if start64 >= 0 and start - start64 >= 56 and (count == 0xFFFF or size == 0xFFFFFFFF):
-        count, size = struct.unpack_from("<QQ", tail, start64 + 32)
-    if count > limits.max_zip_entries or size > limits.max_zip_entries * _ENTRY_BYTES:
-        raise _too_many(count, limits)
-
-
-def _too_many(count: int, limits: Settings) -> InvalidUploadError:
+def _too_many(limits: Settings) -> InvalidUploadError:
     return InvalidUploadError(
-        f"the zip has {count} entries, and this server's limit is {limits.max_zip_entries}: split it into several "
-        "datasets"
+        f"the zip has more than {limits.max_zip_entries} entries, this server's limit: split it into several datasets"
     )
 
 
-def _check_entry(entry: zipfile.ZipInfo) -> None:
-    """Reject an entry by its headers."""
-    name = entry.orig_filename
-    if "\\" in name or name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
-        problem = "has a path that leads out of the zip; use relative paths, with / between folders and without .."
-    elif any(ord(char) < 32 for char in name):
-        problem = "has control characters in its name; remove them"
-    elif entry.flag_bits & 0x1:
-        problem = "is encrypted; create the zip without a password"
-    elif stat.S_ISLNK(entry.external_attr >> 16):
-        problem = "is a symbolic link; add the file itself to the zip"
-    elif entry.compress_type not in _METHODS:
-        problem = "has a compression method that this server does not support; use deflate, or none"
-    else:
-        return
-    raise InvalidUploadError(f"{_name(entry)!r} in the zip {problem}")
+def _check_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: _Budget) -> tuple[str | None, bool]:
+    """Check an entry by its headers, then by reading it to its end.
 
-
-def _check_text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: _Budget) -> bool:
-    """Read an entry to its end and check it; return whether it has any text."""
-    name = _name(entry)
-    check = TextCheck(f"{name!r} in the zip")
+    Returns:
+        What is wrong with it, to follow its name; and whether it has any text.
+    """
+    if (problem := _header_problem(entry)) or _is_folder(entry):
+        return problem, False
+    check = TextCheck()
     with archive.open(entry) as file:
         for number, block in enumerate(read_blocks(file)):
             if number == 0 and block.startswith(MAGIC):
-                raise InvalidUploadError(f"{name!r} in the zip is itself a zip; add its text files directly")
+                return _archive_problem(block), False
             budget.spend(len(block))
-            check.feed(block)
-    check.finish()
-    return check.has_text
+            if problem := check.feed(block):
+                return problem, False
+    return check.finish(), check.has_text
+
+
+def _archive_problem(head: bytes) -> str:
+    kind = binary_kind(head[:HEAD_BYTES])
+    is_office = kind is not None and kind.name == OFFICE_ARCHIVE.name
+    return f"is {kind.name}: {kind.advice}" if kind and is_office else "is itself a zip; add its text files directly"
+
+
+def _header_problem(entry: zipfile.ZipInfo) -> str | None:
+    if len(_name(entry)) > _MAX_NAME_CHARS:
+        return f"has a name of {len(_name(entry))} characters; shorten it to {_MAX_NAME_CHARS}"
+    name = entry.orig_filename.replace("\\", "/")
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
+        return "has a path that leads out of the zip; use relative paths without .."
+    if any(ord(char) < 32 for char in name):
+        return "has control characters in its name; remove them"
+    if entry.flag_bits & 0x1:
+        return "is encrypted; create the zip without a password"
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return "is a symbolic link; add the file itself to the zip"
+    if entry.compress_type not in _METHODS:
+        return "has a compression method that this server does not support; use deflate, or none"
+    return None
+
+
+def _is_office(entries: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether a zip is an office document: one of Microsoft's formats, an OpenDocument or an EPUB."""
+    return any(entry.filename == "[Content_Types].xml" for entry in entries) or (
+        bool(entries) and entries[0].filename == "mimetype"
+    )
 
 
 def _text_entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """List the entries that belong to the dataset: no folders, and no metadata files that macOS adds to its zips."""
-    return [
-        entry
-        for entry in archive.infolist()
-        if not entry.is_dir()
-        and not entry.filename.startswith("__MACOSX/")
-        and entry.filename.rsplit("/", 1)[-1] != ".DS_Store"
-    ]
+    """List the entries that belong to the dataset."""
+    return [entry for entry in archive.infolist() if not (_is_folder(entry) or _is_left_out(entry))]
+
+
+def _is_left_out(entry: zipfile.ZipInfo) -> bool:
+    return is_litter(_name(entry))
+
+
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    return _name(entry).endswith("/")
 
 
 def _name(entry: zipfile.ZipInfo) -> str:
-    """Return an entry's name as UTF-8: many programs write UTF-8 without setting the flag that declares it."""
-    if entry.flag_bits & 0x800:
-        return entry.filename
-    try:
-        return entry.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return entry.filename
+    """Return an entry's name as UTF-8, with / between its parts.
+
+    Many programs write UTF-8 without setting the flag that declares it, and some of Windows' write its own separator.
+    """
+    name = entry.filename
+    if not entry.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")

@@ -27,6 +27,9 @@ EMBED_CHUNKS: Final = 128
 WRITE_CHUNKS: Final = 8192
 """Chunks written at a time, 15 MB with their vectors: fewer make many small files, more take memory (ours)."""
 
+MAX_HEADING_CHARS: Final = 128
+"""Characters of the words of a file's name that go into each of its chunks, the last ones (ours)."""
+
 MAX_QUERY_CHARS: Final = 8_000
 """Characters after which a query is truncated; embedding takes 1 KiB of memory per token (ours)."""
 
@@ -193,7 +196,7 @@ class Index:
 def _heading(source: str) -> str:
     """Return the words of a file's name as a line: a text about `with` often names its topic in its file name alone."""
     words = re.sub(r"[\W_]+", " ", re.sub(r"\.\w+$", "", source)).strip()
-    return f"{words}\n" if words else ""
+    return f"{words[-MAX_HEADING_CHARS:]}\n" if words else ""
 
 
 def _batches(items: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:

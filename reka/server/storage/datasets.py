@@ -31,6 +31,8 @@ class StagedFile:
     description: str | None
     filename: str
     """The file's name as the client sent it; empty if the client sent none."""
+    skipped: tuple[str, ...] = ()
+    """Names of the files in a zip that are no part of the dataset, as a system left them behind."""
 
 
 class Datasets:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from reka._protocol.litter import LITTER
+from reka._protocol.files.litter import LITTER
 from reka.server.errors import StartError
 from reka.server.storage.migrations import version_after
 from reka.server.storage.private_files import ownership_problem, write_private

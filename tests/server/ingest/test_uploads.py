@@ -54,7 +54,7 @@ BAD = {
     "only-a-byte-order-mark": (b"\xef\xbb\xbf", "white space"),
     "latin-1": ("caf\u00e9 au lait".encode("latin-1"), "not UTF-8 text: invalid byte 0xe9 at position 3"),
     "latin-1-far-behind": (b"a" * 200_000 + b"\xe9\n", "invalid byte 0xe9 at position 200000"),
-    "utf-16": ("some text".encode("utf-16"), "not UTF-8 text: invalid byte 0xff at position 0"),
+    "utf-16": ("some text".encode("utf-16"), "UTF-16 text, not UTF-8 text: invalid byte 0xff at position 0"),
     "cut-in-a-character": (b"some text \xe2\x82", "at position 10"),
     "nul": (b"some\0text", "NUL byte at position 4"),
     "png": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "not"),
@@ -75,12 +75,12 @@ BAD = {
     "zip-absolute": (zipped({"/etc/passwd": "text"}), "'/etc/passwd' in the zip has a path"),
     "zip-dots": (zipped({"../../etc/shadow": "text"}), "'../../etc/shadow' in the zip has a path"),
     "zip-dots-inside": (zipped({"a/../../b.txt": "text"}), "has a path that leads out"),
-    "zip-backslash": (zipped({"..\\b.txt": "text"}), "has a path that leads out"),
+    "zip-backslash": (zipped({"..\\b.txt": "text"}), "'../b.txt' in the zip has a path that leads out"),
     "zip-drive": (zipped({"C:/b.txt": "text"}), "has a path that leads out"),
     "zip-control-character": (zipped({"a\nb.txt": "text"}), "control characters"),
     "zip-false-size": (with_false_size(), "damaged"),
     "zip-false-checksum": (with_false_checksum(), "damaged"),
-    "zip-of-too-many": (zipped({f"{number}.txt": "text" for number in range(51)}), "51 entries"),
+    "zip-of-too-many": (zipped({f"{number}.txt": "text" for number in range(51)}), "50 entries, this server's limit"),
     "zip-bomb": (zipped({"a.txt": "a" * 3_000_000}), "100 times its size"),
 }
 
@@ -122,7 +122,8 @@ def test_text_and_a_zip_of_text_are_taken(api: Caller, content: bytes, filename:
     assert answer.json() == {
         "name": "good",
         "ok": True,
-        "info": f"Stored {len(content)} bytes as dataset 'good'",
+        "info": f"Stored {len(content)} bytes as dataset 'good'"
+        + ("; left out: __MACOSX/._a, a/.DS_Store" if filename == "tree.zip" else ""),
     }
     assert api.delete("good").ok
 
@@ -151,7 +152,7 @@ def test_a_zip64_with_a_huge_directory_is_refused_unread(api: Caller) -> None:
     answer = api.add("huge", b"PK\x03\x04" + bytes(100) + end64 + locator + end)
 
     assert answer.status_code == 400
-    assert "1000000000 entries" in answer.json()["detail"]
+    assert any(reason in answer.json()["detail"] for reason in ("damaged", "more than 50 entries"))
 
 
 def test_the_name_of_a_dataset_is_made_safe_and_told(api: Caller, shared_data_dir: Path) -> None:

@@ -1,0 +1,1 @@
+"""Files of datasets: what is text in them, and what is left out."""
