@@ -385,6 +385,6 @@ def test_a_client_that_goes_away_before_its_body_is_whole_is_no_trouble(api: Cal
     parts = urlsplit(api.url)
     for path in (CHAT, NATIVE, COMPLETIONS):
         with socket.create_connection((str(parts.hostname), int(parts.port or 0))) as client:
-            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nX-Api-Key: k\r\nContent-Length: 1000\r\n\r\n"
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: k\r\nContent-Length: 1000\r\n\r\n"
             client.sendall(head.encode() + b'{"messages": [')
         assert api.ask("POST", path, json=GOOD[path]).status_code == 200

@@ -50,7 +50,7 @@ def asking(url: str, way: str) -> Iterator[socket.socket]:
     sent = json.dumps(body).encode()
     parts = urlsplit(url)
     with socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=PATIENCE) as client:
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nX-Api-Key: k\r\nContent-Length: {len(sent)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: k\r\nContent-Length: {len(sent)}\r\n\r\n"
         client.sendall(head.encode() + sent)
         yield client
 

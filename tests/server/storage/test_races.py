@@ -59,7 +59,7 @@ def test_a_client_that_hangs_up_leaves_nothing(start: Start, call: Call, data_di
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n' + b"some text " * 300_000
     with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
         connection.sendall(
-            b"POST /datasets HTTP/1.1\r\nHost: x\r\nX-Api-Key: a-key\r\nContent-Length: 9000000\r\n"
+            b"POST /datasets HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: a-key\r\nContent-Length: 9000000\r\n"
             b"Content-Type: multipart/form-data; boundary=b\r\n\r\n" + head
         )
         await_true(lambda: bool(list((data_dir / "staging").iterdir())))
