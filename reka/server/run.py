@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from reka.server.errors import StartError
 from reka.server.generation.types import ChatBackend
 from reka.server.http.app import create_app
+from reka.server.http.connection import LimitedServer, limited_connection
 from reka.server.http.health import no_model_notice
 from reka.server.retrieval.embeddings import Embedder
 from reka.server.service import Service, run_service
@@ -160,9 +161,11 @@ def _url(listener: socket.socket) -> str:
 
 def _server(service: Service, grace_seconds: int) -> uvicorn.Server:
     # Logging is up to the program, and access logs would contain names of datasets.
-    return uvicorn.Server(
+    return LimitedServer(
         uvicorn.Config(
             create_app(service),
+            http=limited_connection(service.settings),
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

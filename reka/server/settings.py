@@ -79,6 +79,23 @@ class Settings(BaseSettings):
     stand for `upstream_model`, or for the first that the upstream lists. Unless this is set, a chat may also name any
     model of the upstream; set it to restrict the names."""
 
+    max_head_bytes: int = Field(default=64 * KIB, ge=1 * KIB)
+    """Maximum size of a request's head in bytes: its target and its headers."""
+    max_headers: int = Field(default=100, ge=10)
+    """Maximum number of a request's headers."""
+    head_seconds: float = Field(default=20, gt=0)
+    """Maximum time in seconds until a request's head has come whole, from when its connection is open or its first
+    byte has come."""
+    body_seconds: float = Field(default=30, gt=0)
+    """Maximum time in seconds without any of a request's body; see `body_bytes_per_second`."""
+    body_bytes_per_second: float = Field(default=500, gt=0)
+    """Least speed of a body in bytes per second, after `body_seconds` that each body may lag behind."""
+    send_seconds: float = Field(default=60, gt=0)
+    """Maximum time in seconds in which a client reads nothing of a response that is waiting for it."""
+    max_connections: int = Field(default=4096, ge=1)
+    """Maximum number of open connections; a further one closes the one that has waited longest for a request."""
+    max_json_items: int = Field(default=100_000, ge=1)
+    """Maximum number of values in a JSON body."""
     max_upload_bytes: int = Field(default=5 * GIB, gt=0)
     """Maximum size of an uploaded file in bytes."""
     max_unpacked_bytes: int = Field(default=20 * GIB, gt=0)

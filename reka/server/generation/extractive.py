@@ -45,6 +45,9 @@ MAX_CONVERSATION_CHARS: Final = 50_000
 MAX_QUESTION_CHARS: Final = 2_000
 """Characters of the question that are compared with the candidates, the last ones."""
 
+MAX_COUNTED_CHARS: Final = 100_000
+"""Characters of a request whose tokens are counted, at a second per million; beyond them the count is estimated."""
+
 SIMILARITY_WEIGHT: Final = 0.5
 """Weight in a candidate's score of its cosine similarity to the question."""
 
@@ -150,7 +153,16 @@ class ExtractiveBackend:
         inputs = [text_of(message) for message in request.messages]
         inputs += [snippet.text for snippet in request.snippets or ()]
         finish_reason = "stop" if output == text else "length"
-        return GenerationResult(output, finish_reason, sum(map(count_tokens, inputs)), count_tokens(output))
+        return GenerationResult(output, finish_reason, self._count(inputs), count_tokens(output))
+
+    def _count(self, texts: Sequence[str]) -> int:
+        """Count the tokens of texts; of more than MAX_COUNTED_CHARS, by the rate of the first ones."""
+        counted, left = 0, MAX_COUNTED_CHARS
+        for text in texts:
+            counted += self._embedder.count_tokens(text[:left])
+            left = max(0, left - len(text))
+        total = sum(map(len, texts))
+        return counted if total <= MAX_COUNTED_CHARS else round(counted * total / MAX_COUNTED_CHARS)
 
     def _compose(self, request: GenerationRequest) -> str:
         intro = _FROM_DATASET if request.snippets else _FROM_CONVERSATION

@@ -19,7 +19,7 @@ from reka.server.http.access import AccessMiddleware
 from reka.server.http.docs_page import STATIC_PATH, add_docs_page
 from reka.server.http.health import add_health_routes
 from reka.server.http.middleware import MetricsMiddleware, ResponseHeadersMiddleware
-from reka.server.http.request_bodies import read_body, read_upload
+from reka.server.http.request_bodies import BodyReader, read_upload
 from reka.server.http.streaming import SseResponse, cancel_on_disconnect, prefetch_first
 from reka.server.ingest.upload import Upload
 from reka.server.protocols import v1_chat, v1_completions
@@ -113,7 +113,7 @@ def _add_model_routes(app: FastAPI, service: Service, owner: Any) -> None:
 
 def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
     """Add the chat routes of the three API families."""
-    limit = service.settings.max_body_bytes
+    bodies = BodyReader(service.settings)
     backend = service.backend
 
     async def build(request: Request, owner: str, body: ChatRequestBody) -> GenerationRequest:
@@ -133,13 +133,13 @@ def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
     @app.post("/chat", tags=["chat"], openapi_extra=openapi.json_body(ChatRequest))
     async def create_chat(request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Create the next turn of a conversation."""
-        generation = await build(request, owner, await read_body(request, ChatRequest, limit))
+        generation = await build(request, owner, await bodies.read(request, ChatRequest))
         return to_response(await cancel_on_disconnect(request, backend.generate(generation)), generation.snippets)
 
     @app.post("/v1/chat", tags=["chat"], openapi_extra=openapi.json_body(V1ChatRequest))
     async def create_v1_chat(request: Request, owner: Annotated[str, Depends(owner)]) -> Any:
         """Create a chat response; when streamed, each event carries the whole text so far."""
-        body = await read_body(request, V1ChatRequest, limit)
+        body = await bodies.read(request, V1ChatRequest)
         generation = await build(request, owner, body)
         if body.stream:
             return await stream(request, generation, v1_chat.to_sse)
@@ -148,7 +148,7 @@ def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
     @app.post("/v1/chat/completions", tags=["chat"], openapi_extra=openapi.json_body(CompletionRequest))
     async def create_completion(request: Request, owner: Annotated[str, Depends(owner)]) -> Any:
         """Create a chat completion, with tools and response formats, as OpenAI's API has it."""
-        body = await read_body(request, CompletionRequest, limit)
+        body = await bodies.read(request, CompletionRequest)
         generation = await build(request, owner, body)
         if body.stream:
             to_sse = partial(v1_completions.to_sse, include_usage=body.include_usage())

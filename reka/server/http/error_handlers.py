@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 _MAX_VALIDATION_ERRORS: Final = 20
 """Validation errors listed in a response: a body can have millions (ours)."""
 
+_MAX_NAME_CHARS: Final = 100
+_MAX_MESSAGE_CHARS: Final = 1000
+
 
 def register_error_handlers(app: FastAPI) -> None:
     """Register a handler for each kind of error that a route can raise."""
@@ -62,12 +65,20 @@ def _validation_error(request: Request, error: Exception) -> Response:
         else error.errors()
     )
     details = [
-        {"loc": ["body", *one["loc"]] if isinstance(error, ValidationError) else one["loc"]}
-        | {"msg": one["msg"], "type": one["type"]}
+        {
+            "loc": [*(["body"] if isinstance(error, ValidationError) else []), *map(_shortened, one["loc"])],
+            "msg": _shortened(one["msg"], _MAX_MESSAGE_CHARS),
+            "type": one["type"],
+        }
         for one in errors[:_MAX_VALIDATION_ERRORS]
     ]
     # OpenAI's API and the live host use 400 for every invalid request; FastAPI's own status is 422.
     return _error(request, 400 if is_openai(request.url.path) else 422, details)
+
+
+def _shortened(value: Any, most: int = _MAX_NAME_CHARS) -> Any:
+    """Shorten a text that may be the client's own, such as the name of an unknown field."""
+    return f"{value[:most]}..." if isinstance(value, str) and len(value) > most else value
 
 
 def _client_disconnected(request: Request, _: Exception) -> Response:

@@ -1,5 +1,6 @@
 """Request bodies: limited in size, and parsed off the event loop when large."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final, TypeVar
 
@@ -8,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from reka.server.errors import TooLargeError
+from reka.server.http.json_items import JsonItems
 from reka.server.ingest.upload import Upload
 from reka.server.settings import KIB, MIB, Settings
 
@@ -20,22 +22,41 @@ _BLOCK_BYTES: Final = 1 * MIB
 """Bytes handed to a thread at a time: each hop costs about 50 microseconds (ours)."""
 
 
-async def read_body(request: Request, kind: type[Body], limit: int) -> Body:
-    """Read and validate a JSON body.
+class BodyReader:
+    """Reads the JSON bodies of one server's requests."""
 
-    Raises:
-        TooLargeError: The body has more than `limit` bytes.
-        pydantic.ValidationError: The body does not match `kind`.
-    """
-    _check_length(request, limit)
-    body = bytearray()
-    async for block in request.stream():
-        body += block
-        if len(body) > limit:
-            raise _too_large(limit)
-    if len(body) <= _INLINE_BYTES:
-        return kind.model_validate_json(body)
-    return await run_in_threadpool(kind.model_validate_json, body)
+    def __init__(self, limits: Settings) -> None:
+        self._limits = limits
+        # The parser holds the interpreter's lock, so other requests must come between two large bodies.
+        self._one_large_body = asyncio.Lock()
+
+    async def read(self, request: Request, kind: type[Body]) -> Body:
+        """Read and validate a JSON body.
+
+        Raises:
+            TooLargeError: The body has too many bytes or values.
+            pydantic.ValidationError: The body does not match `kind`.
+        """
+        body = await self._read_bytes(request)
+        if len(body) <= _INLINE_BYTES:
+            return kind.model_validate_json(body)
+        async with self._one_large_body:
+            return await run_in_threadpool(kind.model_validate_json, body)
+
+    async def _read_bytes(self, request: Request) -> bytearray:
+        most = self._limits.max_body_bytes
+        _check_length(request, most)
+        body, items, counted = bytearray(), JsonItems(), 0
+        async for block in request.stream():
+            body += block
+            if len(body) > most:
+                raise _too_large(most)
+            if len(body) > _INLINE_BYTES:  # a smaller body has few values
+                items.feed(bytes(body[counted:]))
+                counted = len(body)
+                if items.count > self._limits.max_json_items:
+                    raise _too_many_items(self._limits.max_json_items)
+        return body
 
 
 async def read_upload(request: Request, upload: Upload, limits: Settings) -> None:
@@ -69,3 +90,7 @@ def _check_length(request: Request, limit: int) -> None:
 
 def _too_large(limit: int) -> TooLargeError:
     return TooLargeError(f"the request's body has more than {limit} bytes, the most this server takes")
+
+
+def _too_many_items(limit: int) -> TooLargeError:
+    return TooLargeError(f"the request's body has more than {limit} values, the most this server takes")

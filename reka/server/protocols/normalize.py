@@ -30,6 +30,12 @@ __all__ = [
 MAX_MESSAGES: Final = 10_000
 """Messages in a conversation (ours): more than any model has room for."""
 
+MAX_PARTS: Final = 1_000
+"""Parts of a message (ours)."""
+
+MAX_MEDIA: Final = 100
+"""Parts of a message that are media (ours)."""
+
 MAX_TOOLS: Final = 1_000
 """Tools in a request (ours)."""
 
@@ -181,6 +187,11 @@ def _content(place: str, content: Any) -> str | list[dict[str, Any]] | None:
         return content
     if not isinstance(content, list):
         raise body_error(f"{place}.content", f"got {json_kind(content)}, want a string or a list of parts")
+    if len(content) > MAX_PARTS:
+        raise body_error(f"{place}.content", f"has {len(content)} parts, want at most {MAX_PARTS}")
+    media = sum(isinstance(part, Mapping) and part.get("type") != "text" for part in content)
+    if media > MAX_MEDIA:
+        raise body_error(f"{place}.content", f"has {media} images, files or other media, want at most {MAX_MEDIA}")
     return [_part(f"{place}.content.{index}", part) for index, part in enumerate(content)]
 
 

@@ -1,7 +1,8 @@
 """`POST /chat`, the documented endpoint (v0): request body and response."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from itertools import islice
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -20,6 +21,9 @@ from reka.server.protocols.sampling import (
     TopK,
     TopP,
 )
+
+_MAX_FIELDS: Final = 50
+"""Fields of an object that are looked at; none has as many (ours)."""
 
 
 class Turn(BaseModel):
@@ -62,7 +66,11 @@ class ChatRequest(BaseModel):
         """Drop unknown keys whose value is null: some clients send every parameter they know."""
         if not isinstance(body, Mapping):
             return body
-        return {name: value for name, value in body.items() if value is not None or name in cls.model_fields}
+        kept = {name: value for name, value in body.items() if value is not None or name in cls.model_fields}
+        turns = kept.get("conversation_history")
+        if isinstance(turns, list):
+            kept["conversation_history"] = [_with_few_fields(turn) for turn in turns]
+        return _with_few_fields(kept)
 
     @field_validator("conversation_history")
     @classmethod
@@ -115,6 +123,13 @@ class ChatRequest(BaseModel):
             length_penalty=self.length_penalty,
             stop=self.stop_words or [],
         )
+
+
+def _with_few_fields(value: Any) -> Any:
+    """Leave the first fields of an object that has too many: pydantic makes an error of 1 KiB for each unknown one."""
+    if not isinstance(value, Mapping) or len(value) <= _MAX_FIELDS:
+        return value
+    return dict(islice(value.items(), _MAX_FIELDS))
 
 
 def _message(turn: Turn) -> Message:
