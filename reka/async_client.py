@@ -18,7 +18,7 @@ from reka._calls.async_dataset_methods import AsyncDatasetMethods
 from reka._calls.capabilities import ServerCapabilities
 from reka._calls.driver import drive_async
 from reka._calls.flow import Flow
-from reka._calls.model_flows import list_models
+from reka._calls.model_methods import AsyncModelMethods
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._sdk3 import AsyncSdk3, async_chat_method, base_url_of
@@ -45,7 +45,7 @@ from reka.types import (
 T = TypeVar("T")
 
 
-class AsyncReka(AsyncDatasetMethods, AsyncSdk3, BaseClient):
+class AsyncReka(AsyncDatasetMethods, AsyncModelMethods, AsyncSdk3, BaseClient):
     """Async twin of `Reka`: the same methods, awaited; share it between tasks, and between event loops.
 
     Each event loop has connections of its own, which are closed when it ends, even if the client is never closed.
@@ -226,12 +226,6 @@ class AsyncReka(AsyncDatasetMethods, AsyncSdk3, BaseClient):
     ) -> AsyncGenerator[StreamEvent, None]:
         """Async twin of `Reka.stream_messages`."""
         return self._events(messages_request(messages, options), self._limits.changed(timeout))
-
-    async def get_models(self) -> list[str]:
-        """Async twin of `Reka.get_models`."""
-        return await self._run(lambda _: list_models())
-
-    list_models = get_models
 
     def with_options(self, *, timeout: float | Timeout | None = None, max_retries: int | None = None) -> "AsyncReka":
         """Async twin of `Reka.with_options`."""

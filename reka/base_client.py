@@ -9,6 +9,7 @@ from reka import config, endpoint
 from reka._calls import local_datasets
 from reka._calls.capabilities import ServerCapabilities
 from reka._calls.flow import Flow
+from reka._calls.host_models import learning_models
 from reka._calls.local_datasets import AnswerFlow
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest
@@ -56,6 +57,7 @@ class BaseClient:
             validation.callback(on_event, "on_event"),
         )
         self._capabilities: dict[str, ServerCapabilities] = {}  # by URL of the server
+        self._asks_models = False
 
     def __repr__(self) -> str:
         """Show the address, never the key."""
@@ -75,6 +77,10 @@ class BaseClient:
 
     def _answer_flow(self, answer: AnswerFlow[T], request: ChatRequest) -> Callable[[ServerCapabilities], Flow[T]]:
         """Make the flow that answers a request, from its dataset if it names one."""
+        flow = self._dataset_flow(answer, request)
+        return partial(learning_models, flow) if self._asks_models else flow
+
+    def _dataset_flow(self, answer: AnswerFlow[T], request: ChatRequest) -> Callable[[ServerCapabilities], Flow[T]]:
         flow = partial(answer, request, self._api)
         if request.dataset is None:
             return flow

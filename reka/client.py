@@ -17,7 +17,7 @@ from reka._calls.capabilities import ServerCapabilities
 from reka._calls.dataset_methods import DatasetMethods
 from reka._calls.driver import drive
 from reka._calls.flow import Flow
-from reka._calls.model_flows import list_models
+from reka._calls.model_methods import ModelMethods
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._sdk3 import SyncSdk3, base_url_of, chat_method
@@ -44,7 +44,7 @@ from reka.types import (
 T = TypeVar("T")
 
 
-class Reka(DatasetMethods, SyncSdk3, BaseClient):
+class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
     """A client of Reka's API with one pool of connections; share it between threads, and close it at the end.
 
     Key and address are looked up at each call, so setting `reka.API_KEY` or the environment later works.
@@ -350,15 +350,6 @@ class Reka(DatasetMethods, SyncSdk3, BaseClient):
             RekaError: Any other failure; see `reka.errors`.
         """
         return self._events(messages_request(messages, options), self._limits.changed(timeout))
-
-    def get_models(self) -> list[str]:
-        """List the names of the models that this key may use.
-
-        Source: documented, and as `list_models` in the vendor's package; both names are one function.
-        """
-        return self._run(lambda _: list_models())
-
-    list_models = get_models
 
     def with_options(self, *, timeout: float | Timeout | None = None, max_retries: int | None = None) -> "Reka":
         """Return a client with other limits on the same connections; closing either one closes them.

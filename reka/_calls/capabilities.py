@@ -1,13 +1,34 @@
 """What a client has learned of one server."""
 
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final
 
 from reka._wire.dialect import Dialect
-from reka.types import Form, FormChoice
+from reka.types import Form, FormChoice, Model
 
 _LOG: Final = logging.getLogger("reka")
+
+
+@dataclass(slots=True, eq=False)
+class HostModels:
+    """What a server says of its models. Clients may share it, in threads and event loops."""
+
+    by_name: Mapping[str, Model] = field(default_factory=dict)
+    """Each model as the server describes it, without facts of the built-in table; empty until it was asked."""
+
+    is_settled: bool = False
+    """Whether the server has been asked, even in vain."""
+
+    asking: Lock = field(default_factory=Lock)
+    """Held by the call that asks. Nobody blocks on it."""
+
+    def learn(self, models: Iterable[Model]) -> None:
+        """Remember what the server says."""
+        self.by_name = {model.id: model for model in models}
+        self.is_settled = True
 
 
 @dataclass(slots=True)
@@ -18,6 +39,11 @@ class ServerCapabilities:
 
     form: FormChoice = "auto"
     """The caller's choice of the form of completions."""
+
+    models: HostModels = field(default_factory=HostModels)
+
+    refuses_unsupported: bool = True
+    """Whether requests are refused that a model cannot take by what the server says of it."""
 
     features: frozenset[str] | None = None
     """What it can do beyond the documented API; None until it was asked."""

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
 from reka._calls.call import Call
-from reka._calls.flow import Flow, Local, Sleep
+from reka._calls.flow import Brief, Flow, Local, Sleep
 from reka.errors import RekaError
 
 T = TypeVar("T")
 
-Step: TypeAlias = Call[Any] | Sleep | Local
+Step: TypeAlias = Call[Any] | Sleep | Local | Brief
 
 
 def drive(flow: Flow[T], perform: Callable[[Step], object]) -> T:

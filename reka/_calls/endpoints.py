@@ -13,13 +13,14 @@ from reka._protocol.datasets import ALREADY_PREPARED, refusal_code
 from reka._protocol.files.litter import note_on_skipped
 from reka._protocol.forms import STREAM_OPTIONS, to_openai_messages, to_openai_tools, to_reka_tools
 from reka._protocol.messages import to_reka_messages
+from reka._protocol.responses import priced
 from reka._wire import completions, documented
 from reka._wire.completion_stream import CompletionDecoder
 from reka._wire.failures import OwnError
 from reka._wire.paths import path_part, refuse_control_characters
 from reka._wire.reply import Reply
 from reka.errors import DatasetError, InvalidArgumentError, RekaError, RetrievalError
-from reka.types import ChatCompletion, DatasetResult, Form, OnProgress, PrepareRetrievalStatusResponse
+from reka.types import ChatCompletion, DatasetResult, Form, Model, OnProgress, PrepareRetrievalStatusResponse
 
 _BAD_DATASET: Final = frozenset({400, 409, 413, 415, 422})
 _NO_DATASET_TO_DELETE: Final = "Unable to delete missing dataset."
@@ -34,12 +35,12 @@ _COMPLETIONS: Final = "/v1/chat/completions"
 def chat(request: ChatRequest) -> Call[ChatCompletion]:
     """`POST /chat`, the documented endpoint."""
     body = documented.chat_body(request.turns, request.model, request.stop, request.options, request.extra)
-    return Call("POST", "/chat", _with_chunks(request, documented.read_chat), body, _chat_errors(request))
+    return Call("POST", "/chat", _completed(request, documented.read_chat), body, _chat_errors(request))
 
 
 def complete(request: ChatRequest, form: Form) -> Call[ChatCompletion]:
     """`POST /v1/chat/completions`."""
-    read = _with_chunks(request, completions.read_completion)
+    read = _completed(request, completions.read_completion)
     return Call("POST", _COMPLETIONS, read, _body(request, form, stream=False), _chat_errors(request), form=form)
 
 
@@ -51,10 +52,10 @@ def stream_completion(request: ChatRequest, form: Form, *, refuse_empty: bool = 
         form: How to write it.
         refuse_empty: Whether a stream without content raises `EmptyStreamError`.
     """
-    read = _with_chunks(request, completions.read_completion)
+    read = _completed(request, completions.read_completion)
 
     def decoder(reply: Reply) -> Decoder:
-        completion = CompletionDecoder(reply.request_id, reply.request_line, request.retrieved_chunks)
+        completion = CompletionDecoder(reply.request_id, reply.request_line, request.retrieved_chunks, request.pricing)
         return NonEmptyDecoder(completion) if refuse_empty else completion
 
     return StreamCall(
@@ -68,14 +69,14 @@ def stream_completion(request: ChatRequest, form: Form, *, refuse_empty: bool = 
     )
 
 
-def get_models() -> Call[list[str]]:
+def get_models() -> Call[list[Model]]:
     """`GET /models`."""
-    return Call("GET", "/models", documented.read_model_names)
+    return Call("GET", "/models", documented.read_model_list)
 
 
-def get_v1_models() -> Call[list[str]]:
+def get_v1_models() -> Call[list[Model]]:
     """`GET /v1/models`."""
-    return Call("GET", "/v1/models", documented.read_model_names)
+    return Call("GET", "/v1/models", documented.read_model_list)
 
 
 def list_datasets() -> Call[list[str]]:
@@ -145,11 +146,22 @@ def _body(request: ChatRequest, form: Form, *, stream: bool) -> bytes:
     return completions.completion_body(messages, request.model, request.stop, options, request.extra, stream=stream)
 
 
-def _with_chunks(request: ChatRequest, read: Callable[[Reply], ChatCompletion]) -> Callable[[Reply], ChatCompletion]:
-    """Have an answer repeat the chunks that the client has retrieved for its request, if it has."""
-    if request.retrieved_chunks is None:
+def _completed(request: ChatRequest, read: Callable[[Reply], ChatCompletion]) -> Callable[[Reply], ChatCompletion]:
+    """Add to an answer what the client knows: the chunks that it has retrieved for the request, and the cost."""
+    chunks, pricing = request.retrieved_chunks, request.pricing
+    if chunks is None and pricing is None:
         return read
-    return lambda reply: replace(read(reply), retrieved_chunks=request.retrieved_chunks)
+
+    def read_and_complete(reply: Reply) -> ChatCompletion:
+        completion = read(reply)
+        usage = completion.usage
+        return replace(
+            completion,
+            retrieved_chunks=completion.retrieved_chunks if chunks is None else chunks,
+            usage=usage if usage is None or pricing is None else priced(usage, pricing),
+        )
+
+    return read_and_complete
 
 
 def _errors(kind: type[RekaError], statuses: Collection[int], not_found: str | None = None) -> OwnErrors:

@@ -1,6 +1,7 @@
 """Flows: operations of several calls as I/O-free generators.
 
-A flow yields a `Call`, or one in a `Local`, and is sent its value (or thrown its error), or yields a `Sleep`.
+A flow yields a `Call`, or one in a `Local` or a `Brief`, and is sent its value (or thrown its error), or yields a
+`Sleep`.
 """
 
 from collections.abc import Generator
@@ -29,7 +30,16 @@ class Local:
     """`local` or `local:PATH`."""
 
 
-Flow: TypeAlias = Generator[Call[Any] | Sleep | Local, Any, T]
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """Send a call once, and give it up soon: its answer helps, but nothing fails without it."""
+
+    call: Call[Any]
+    seconds: float
+    """Limit on all of the call."""
+
+
+Flow: TypeAlias = Generator[Call[Any] | Sleep | Local | Brief, Any, T]
 
 
 def at_most(calls: int, flow: Flow[T]) -> Flow[T]:

@@ -11,6 +11,7 @@ from reka._calls.call import Call
 from reka._calls.capabilities import ServerCapabilities
 from reka._calls.completion_flows import complete_at_v1, stream_at_v1
 from reka._calls.flow import Flow, Sleep, at_most
+from reka._calls.host_models import with_host_facts
 from reka._calls.model_flows import lacks_model, with_existing_model
 from reka._inputs.chat_request import ChatRequest, chat_request
 from reka._inputs.uploads import ArchiveSource
@@ -124,6 +125,8 @@ def _to_existing_endpoint(
     at_v1: _AtV1, preferred: Dialect, request: ChatRequest, api: Api, capabilities: ServerCapabilities
 ) -> Flow[Any]:
     """Use one endpoint; if it is missing, the other, and remember that; if both are, raise the error of the first."""
+    if capabilities.models.by_name:
+        request = with_host_facts(request, capabilities)
     where = yield from _dialect(request, api, capabilities, preferred)
     try:
         return (yield from _at(where, at_v1, request, capabilities))

@@ -10,14 +10,14 @@ from reka import config
 from reka._inputs import validation
 from reka._inputs.conversation import conversation
 from reka._protocol.constants import V0_ONLY
-from reka._protocol.media import part_of_url
+from reka._protocol.media import MEDIA_KINDS, part_of_url
 from reka._protocol.messages import beyond_turns, fold, normalize_messages, text_of
 from reka._protocol.prompt import Passage, question_with_passages, with_passages
 from reka._protocol.sampling import ARGUMENTS, PARAMETERS
 from reka._protocol.tools import flat_tools, normalized_choice
 from reka.errors import InvalidArgumentError, InvalidConversationError
 from reka.media import media_url_of_file
-from reka.types import ChatOptions, CompletionOptions, Message, RetrievedChunk, Turn
+from reka.types import ChatOptions, CompletionOptions, Message, Pricing, RetrievedChunk, Turn
 
 _NEEDED_FIELDS: Final = ("tools", "response_format", "research")
 _LIST_OPTIONS: Final = frozenset({"stop", "stop_words"})
@@ -46,6 +46,9 @@ class ChatRequest:
 
     names_model: bool = True
     """Whether the caller named the model; a default that the server lacks is replaced."""
+
+    pricing: Pricing | None = None
+    """Prices of the model, for the cost of the answer; None if the server has not said them."""
 
     retrieved_chunks: list[RetrievedChunk] | None = None
     """Chunks that the client has retrieved for this request, for the answer to repeat; None if it has not."""
@@ -95,6 +98,10 @@ class TurnHistory:
         """Name no feature: every endpoint family takes turns."""
         return frozenset()
 
+    def media_kinds(self) -> set[str]:
+        """Types of the parts that media of the turns become."""
+        return {part_of_url(turn["media_url"])[0] for turn in self.history if "media_url" in turn}
+
     def query(self) -> str:
         """Return what to retrieve passages for: the text of the last human turn."""
         return self.history[self._last_human()]["text"]
@@ -132,6 +139,10 @@ class MessageHistory:
     def required_features(self) -> set[str]:
         """Name the features of the messages that turns do not have."""
         return {beyond.feature for beyond in beyond_turns(self.history)}
+
+    def media_kinds(self) -> set[str]:
+        """Types of the media parts."""
+        return {part["type"] for message in self.history for part in message["content"] if part["type"] in MEDIA_KINDS}
 
     def query(self) -> str:
         """Return what to retrieve passages for: the text of the last user message.

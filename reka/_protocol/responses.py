@@ -1,9 +1,10 @@
 """Parts of responses that all API families share: the answer's choice, token usage, further fields."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from reka.types import Usage
+from reka.types import Pricing, Usage
 
 _INPUT: Final = ("prompt_tokens", "input_tokens")
 _OUTPUT: Final = ("completion_tokens", "output_tokens", "generated_tokens")
@@ -38,6 +39,11 @@ def read_usage(usage: object) -> Usage | None:
         _cost(usage.get("cost")),
         usage,
     )
+
+
+def priced(usage: Usage, pricing: Pricing) -> Usage:
+    """Compute the cost of an answer from the model's prices, if its server does not say it."""
+    return usage if usage.cost is not None else replace(usage, cost=pricing.cost_of(usage))
 
 
 def read_turn_usage(turn: Mapping[str, object]) -> Usage | None:

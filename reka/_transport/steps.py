@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reka import endpoint
 from reka._calls.call import Call, StreamCall, Upload
 from reka._calls.driver import Step
-from reka._calls.flow import Local
+from reka._calls.flow import Brief, Local
 from reka._transport.retry import Limits
 from reka.endpoint import Server
 from reka.errors import APITimeoutError
@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # each client loads the HTTP library of its own transport alo
 class FlowClock:
     """Times the consecutive calls of a flow, which share one `total`.
 
-    A sleep, an upload and a call to an embedded server take their own time: the calls after them begin anew.
+    A sleep, an upload, a brief call and a call to an embedded server take their own time: the calls after them begin
+    anew.
     """
 
     started: float | None = None
@@ -68,6 +69,8 @@ def perform(transport: "SyncTransport", server: Server, limits: Limits, clock: F
     clock.started = None
     if isinstance(step, Local):
         return transport.send(step.call, endpoint.dataset_server(step.address), limits, time.monotonic())
+    if isinstance(step, Brief):
+        return transport.send(step.call, server, _brief(limits, step), time.monotonic())
     time.sleep(step.seconds)
     return None
 
@@ -82,7 +85,15 @@ def perform_async(
             return transport.stream(step, server, limits, started)
         return transport.send(step, server, limits, started)
     clock.started = None
-    return _send_locally(transport, limits, step) if isinstance(step, Local) else asyncio.sleep(step.seconds)
+    if isinstance(step, Local):
+        return _send_locally(transport, limits, step)
+    if isinstance(step, Brief):
+        return transport.send(step.call, server, _brief(limits, step), time.monotonic())
+    return asyncio.sleep(step.seconds)
+
+
+def _brief(limits: Limits, step: Brief) -> Limits:
+    return limits.changed(min(step.seconds, limits.timeout.total), 0)
 
 
 async def _send_locally(transport: "AsyncTransport", limits: Limits, step: Local) -> object:

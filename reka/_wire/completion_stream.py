@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reka._protocol.messages import text_of
-from reka._protocol.responses import answer_choice, further_fields, read_usage
+from reka._protocol.responses import answer_choice, further_fields, priced, read_usage
 from reka._protocol.sse import DONE, ServerSentEvent, SseDecoder
 from reka._wire.choices import new_part
 from reka._wire.completions import KNOWN, KNOWN_IN_CHOICE, KNOWN_IN_MESSAGE, read_citations, text_or_none
@@ -14,7 +14,7 @@ from reka._wire.failures import error_in_choice, error_in_document, reported_err
 from reka._wire.reply import readable_json
 from reka._wire.tool_calls import ToolCallStream
 from reka.errors import RekaError, StreamInterruptedError, UnexpectedResponseError
-from reka.types import Citation, Finish, ReasoningDelta, RetrievedChunk, StreamEvent, TextDelta
+from reka.types import Citation, Finish, Pricing, ReasoningDelta, RetrievedChunk, StreamEvent, TextDelta
 
 _JSON: Final = json.JSONDecoder()
 _TEXTS: Final = frozenset({"content", "reasoning", "reasoning_content", "role"})
@@ -28,10 +28,15 @@ class CompletionDecoder:
         request_id: What the server calls the request.
         request_line: What is being answered, for errors.
         retrieved_chunks: Chunks that the client has retrieved for the request; None if it has not.
+        pricing: Prices of the model, for the cost of the answer; None if they are unknown.
     """
 
     def __init__(
-        self, request_id: str | None, request_line: str, retrieved_chunks: list[RetrievedChunk] | None = None
+        self,
+        request_id: str | None,
+        request_line: str,
+        retrieved_chunks: list[RetrievedChunk] | None = None,
+        pricing: Pricing | None = None,
     ) -> None:
         self._request_id = request_id
         self._request_line = request_line
@@ -47,6 +52,7 @@ class CompletionDecoder:
         self._id: object = None
         self._usage: dict[str, Any] = {}
         self._chunks = retrieved_chunks
+        self._pricing = pricing
         self._extra: dict[str, Any] = {}
 
     @property
@@ -90,7 +96,7 @@ class CompletionDecoder:
             raise self.interrupted("the stream ended before the answer did")
         usage = read_usage(self._usage)
         if usage is not None:
-            events.append(usage)
+            events.append(usage if self._pricing is None else priced(usage, self._pricing))
         elif self._usage:
             self._extra["usage"] = self._usage
         model, answer_id = text_or_none(self._model), text_or_none(self._id)

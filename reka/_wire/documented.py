@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter
 # pydantic refuses typing's own TypedDict before Python 3.12.
 from typing_extensions import NotRequired, TypedDict
 
+from reka._protocol.models import listed_models, read_model
 from reka._protocol.responses import read_turn_usage
 from reka._protocol.sampling import V0_NAMES
 from reka._wire.failures import error_in_answer
@@ -19,6 +20,7 @@ from reka.errors import InvalidArgumentError
 from reka.types import (
     ChatCompletion,
     DatasetResult,
+    Model,
     ModelTurn,
     PrepareRetrievalStatusResponse,
     RetrievedChunk,
@@ -117,7 +119,13 @@ def as_turn(completion: ChatCompletion) -> ModelTurn:
         turn["finish_reason"] = completion.finish_reason
     usage = completion.usage
     if usage is not None and usage.raw:
-        turn["usage"] = {**usage.raw, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+        cost = {} if usage.cost is None else {"cost": usage.cost}
+        turn["usage"] = {
+            **usage.raw,
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            **cost,
+        }
     for name in ("model", "id", "reasoning", "logprobs"):
         if value := getattr(completion, name):
             turn[name] = value
@@ -152,14 +160,12 @@ def read_names(reply: Reply) -> list[str]:
     return read_json(reply, _NAMES, "a list of names")
 
 
-def read_model_names(reply: Reply) -> list[str]:
-    """Read the names in a list of models: bare names, objects with an `id`, or OpenAI's `{"data": [...]}`."""
-    models = read_json(reply, _MODELS, "a list of models")
-    listed = models.get("data") if isinstance(models, dict) else models
-    if not isinstance(listed, list):
+def read_model_list(reply: Reply) -> list[Model]:
+    """Read a list of models in any of its shapes."""
+    models = listed_models(read_json(reply, _MODELS, "a list of models"))
+    if models is None:
         raise error_in_answer(reply) or unexpected(reply, "a list of models", "it has no list")
-    names = [model.get("id") if isinstance(model, dict) else model for model in listed]
-    return [name for name in names if isinstance(name, str)]
+    return [read_model(fields) for fields in models.values()]
 
 
 def read_job_id(reply: Reply) -> str:

@@ -17,6 +17,7 @@ from reka.types.completion import (
     Usage,
 )
 from reka.types.datasets import DatasetResult
+from reka.types.models import Model, Pricing
 from reka.types.options import Api, ChatOptions, CompletionOptions, Form, FormChoice
 from reka.types.retrieval import JobStatus, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
 from reka.types.turns import HumanTurn, ModelTurn, Turn
@@ -38,11 +39,13 @@ __all__ = [
     "HumanTurn",
     "JobStatus",
     "Message",
+    "Model",
     "ModelTurn",
     "OnEvent",
     "OnProgress",
     "OnUpdate",
     "PrepareRetrievalStatusResponse",
+    "Pricing",
     "ReasoningDelta",
     "RequestEvent",
     "RetrievedChunk",

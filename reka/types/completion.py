@@ -28,7 +28,8 @@ class Usage:
     """Output tokens of the model's reasoning; None if the server does not say."""
 
     cost: float | None = None
-    """Price of the answer in the server's currency; None if it does not say."""
+    """Price of the answer as the server reports it, else in US dollars by the prices that it lists for the model, if
+    the client has asked for them (`Reka.describe_models`); None if neither is known."""
 
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The server's usage object, unchanged; empty if it sent none."""

@@ -8,7 +8,8 @@ from typing import Any, Final, cast
 
 from langchain_core.language_models import ModelProfile
 
-from reka.adapters import MEDIA_KINDS, Model, model_of
+import reka
+from reka.adapters import MEDIA_KINDS, model_of
 
 _EVERY_MODEL: Final[Mapping[str, Any]] = {
     "text_inputs": True,
@@ -29,20 +30,20 @@ def profile_of(model: str) -> ModelProfile | None:
     return None if entry is None else cast("ModelProfile", {**_EVERY_MODEL, **_capabilities(entry), "name": model})
 
 
-def _capabilities(model: Model) -> dict[str, Any]:
-    inputs = {key: part in model.media for part, key in MEDIA_INPUTS.items()}
+def _capabilities(model: reka.Model) -> dict[str, Any]:
+    inputs = {key: model.takes(part.removesuffix("_url")) for part, key in MEDIA_INPUTS.items()}
     capabilities = {
-        "max_input_tokens": model.context_window,
-        "max_output_tokens": model.max_output,
+        "max_input_tokens": model.context_length,
+        "max_output_tokens": model.max_output_length,
         **inputs,
         "image_url_inputs": inputs["image_inputs"],
         "image_tool_message": inputs["image_inputs"],
         "pdf_tool_message": inputs["pdf_inputs"],
-        "tool_calling": model.calls_tools,
-        "tool_choice": model.calls_tools,
-        "structured_output": "json_schema" in (model.response_formats or ()),
-        "reasoning_output": model.reasons,
-        "open_weights": model.has_open_weights,
+        "tool_calling": model.supports("tools"),
+        "tool_choice": model.supports("tools"),
+        "structured_output": model.supports("structured_outputs"),
+        "reasoning_output": model.supports("reasoning"),
+        "open_weights": bool(model.extra.get("hugging_face_id")) or None,
     }
     return {key: value for key, value in capabilities.items() if value is not None}
 

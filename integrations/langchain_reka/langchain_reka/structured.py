@@ -272,11 +272,10 @@ def json_format(schema: Schema | None, model: str) -> dict[str, Any] | None:
         schema: The schema of the answer, if any.
         model: Name of the model. One of which nothing is known is assumed to support any JSON.
     """
-    entry = model_of(model)
-    formats = None if entry is None else entry.response_formats
-    if formats is None or "json_object" in formats:
+    known = model_of(model)
+    if known is None or known.supports("json_mode") is not False:
         return {"type": "json_object"}
-    if "json_schema" not in formats:
+    if known.supports("structured_outputs") is False:
         return None
     return response_format({"title": "answer", "type": "object"} if schema is None else schema, None)
 

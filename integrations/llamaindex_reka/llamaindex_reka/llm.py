@@ -37,7 +37,7 @@ from llamaindex_reka import media
 from llamaindex_reka.answers import Answer, answer_from_completion, chat_item, completion_item, tool_selections
 from llamaindex_reka.dataset import PREPARE_HINT
 from llamaindex_reka.messages import messages_for
-from llamaindex_reka.models import DEFAULT_OUTPUT, model_of
+from llamaindex_reka.models import DEFAULT_OUTPUT, UNKNOWN_WINDOW
 from llamaindex_reka.parameters import IN_EXTRA, OF_MODEL, arguments, refuse_unknown
 from llamaindex_reka.structured import StructuredOutput, structured_output
 from llamaindex_reka.structured_llm import StructuredOutputLLM
@@ -47,6 +47,7 @@ from reka.adapters import (
     MaxRetries,
     SamplingFields,
     SharedClients,
+    model_of,
     with_prepare_hint,
 )
 
@@ -141,7 +142,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     """Further fields of the request, sent unchanged."""
 
     context_window: int | None = Field(default=None, ge=1)
-    """Maximum tokens of prompt and answer together; None looks the model up in `llamaindex_reka.models`."""
+    """Maximum tokens of prompt and answer together; None looks the model up."""
 
     is_function_calling_model: bool | None = None
     """Whether the model supports tools; None looks the model up, and assumes it of an unknown one."""
@@ -190,14 +191,15 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     @property
     def metadata(self) -> LLMMetadata:
         """Model limits by which LlamaIndex sizes prompts; conservative ones for an unknown model."""
-        limits = model_of(self.model)
+        model = model_of(self.model) or reka.Model(self.model)
+        window = self.context_window or model.context_length or UNKNOWN_WINDOW
         calls_tools = self.is_function_calling_model
         if calls_tools is None:
-            calls_tools = limits.calls_tools is not False
+            calls_tools = model.supports("tools") is not False
         return LLMMetadata(
             model_name=self.model,
-            context_window=self.context_window or limits.context_window,
-            num_output=self.max_tokens or min(DEFAULT_OUTPUT, limits.max_output or limits.context_window),
+            context_window=window,
+            num_output=self.max_tokens or min(DEFAULT_OUTPUT, model.max_output_length or window),
             is_chat_model=True,
             is_function_calling_model=calls_tools and self.api != "v0",
         )
@@ -312,7 +314,8 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
         """Describe a structured output by what the model supports; None if it has neither schemas nor tools."""
         if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT or self.api == "v0":
             return None
-        by_schema = "json_schema" in (model_of(llm_kwargs.get("model") or self.model).response_formats or ())
+        model = model_of(llm_kwargs.get("model") or self.model)
+        by_schema = model is not None and model.supports("structured_outputs") is True
         if not by_schema and not self.metadata.is_function_calling_model:
             return None
         return structured_output(output_cls, by_schema=by_schema)

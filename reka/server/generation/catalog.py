@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from reka._protocol.models import model_fields
+from reka._protocol.models import model_fields, model_of
 from reka.server.errors import NotFoundError, RefusedError
 from reka.server.generation.types import ChatBackend, GenerationError
 from reka.server.settings import Settings
@@ -80,7 +80,9 @@ class ModelCatalog:
 
     def _describe(self, name: str, listed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         model = name if name in listed or not listed else self._backend.language_model or name
-        fields = model_fields(model) | dict(listed.get(model, {}))
+        entry = model_of(model)
+        fields = {} if entry is None else model_fields(entry)
+        fields |= {name: value for name, value in listed.get(model, {}).items() if value is not None}
         if self._backend.language_model is None:
             fields |= _WITHOUT_MODEL
         return {"id": name, "object": "model", "created": 0, "owned_by": "reka"} | fields | {"id": name}

@@ -30,7 +30,7 @@ from tests.support.streams import chunk, events
 AGE = 100.0
 """Seconds that the earlier calls of a flow took."""
 
-CALL = endpoints.get_models()
+CALL = endpoints.list_datasets()
 STREAM = endpoints.stream_completion(messages_request(HI, {}), "openai")
 Perform = Callable[[FlowClock, float, Call[Any]], object]
 

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import anyio
 
+from reka._protocol.models import listed_models, model_fields, read_model
 from reka.server.generation.types import GenerationError
 
 __all__ = ["ModelList", "read_models"]
@@ -14,9 +15,6 @@ __all__ = ["ModelList", "read_models"]
 MAX_AGE: Final = 60.0
 TIMEOUT: Final = 5.0
 # Both are ours.
-
-_CONTEXT_LENGTHS: Final = ("max_model_len", "context_window")
-"""What other servers than Reka's host call a model's `context_length`."""
 
 Models: TypeAlias = Mapping[str, Mapping[str, Any]]
 """The fields of each model, by its name."""
@@ -83,17 +81,7 @@ class ModelList:
 
 
 def read_models(response: object) -> Models:
-    """Read a list of models: OpenAI's `{"data": [{"id", ...}]}`, or a bare list of objects or names."""
-    models = response.get("data") if isinstance(response, dict) else response
-    read: dict[str, Mapping[str, Any]] = {}
-    for model in models if isinstance(models, list) else ():
-        fields = model if isinstance(model, dict) else {"id": model}
-        if isinstance(name := fields.get("id"), str) and name:
-            read.setdefault(name, _with_context_length(fields))
-    return read
-
-
-def _with_context_length(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    lengths = (fields[name] for name in _CONTEXT_LENGTHS if isinstance(fields.get(name), int))
-    length = next(lengths, None)
-    return fields if length is None else {"context_length": length, **fields}
+    """Read a list of models: the upstream's fields, and Reka's names of those that it names otherwise."""
+    return {
+        name: {**fields, **model_fields(read_model(fields))} for name, fields in (listed_models(response) or {}).items()
+    }
