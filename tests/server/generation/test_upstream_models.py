@@ -152,6 +152,25 @@ def test_the_context_length_has_one_name(name: str) -> None:
     assert read_models({"data": [{"id": "m", name: 8192}]}) == {"m": {"id": "m", name: 8192, "context_length": 8192}}
 
 
+def test_what_an_upstream_names_otherwise_has_rekas_names_too() -> None:
+    fields = {
+        "id": "org/m",
+        "context_length": None,
+        "architecture": {"input_modalities": ["text", "image"]},
+        "top_provider": {"context_length": 9, "max_completion_tokens": 5},
+        "supported_parameters": ["tools", "temperature"],
+    }
+
+    assert read_models([fields])["org/m"] == {
+        **fields,
+        "context_length": 9,
+        "max_output_length": 5,
+        "input_modalities": ["text", "image"],
+        "supported_features": ["tools"],
+        "supported_sampling_parameters": ["temperature"],
+    }
+
+
 class Source:
     """Gives lists of models, or raises errors, one after the other."""
 
