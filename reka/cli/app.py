@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from io import TextIOWrapper
 from typing import Annotated, Final
 
@@ -20,8 +21,14 @@ from reka.cli.session import AsJson, BaseUrl, Datasets, Debug, FormOption, Sessi
 _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
 
-def models(session: Session) -> None:
+_Long = Annotated[bool, typer.Option("--long", "-l", help="Describe each model: limits, modalities, features, prices.")]
+
+
+def models(session: Session, long: _Long = False) -> None:
     """List the models that the key can use, one per line."""
+    if long:
+        _describe_models(session)
+        return
     with session.client() as client:
         names = client.get_models()
     if session.as_json:
@@ -29,6 +36,15 @@ def models(session: Session) -> None:
         return
     for name in names:
         show.results().print(Text(show.one_line(name)), soft_wrap=True)
+
+
+def _describe_models(session: Session) -> None:
+    with session.client() as client:
+        models = client.describe_models()
+    if session.as_json:
+        session.write_json([asdict(model) for model in models])
+        return
+    show.models(show.results(), models)
 
 
 def _group(help_text: str) -> typer.Typer:

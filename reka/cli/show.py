@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reka import RetrievedChunk
+from reka import Model, RetrievedChunk
 
 # What ECMA-48 calls control sequences (CSI ... final byte) and control strings (OSC, DCS, SOS, PM, APC ... ST or BEL),
 # in their 7-bit and 8-bit forms, and every other escape. A string that is never ended loses its introducer alone.
@@ -133,3 +133,33 @@ def chunks(console: Console, found: Sequence[RetrievedChunk], indent: int = 0) -
         console.print(indented(Text("no chunks were retrieved", style="dim"), indent))
         return
     console.print(indented(chunk_table(found, console.width - indent), indent))
+
+
+def models(console: Console, described: Sequence[Model]) -> None:
+    """Print a table of models; what is unknown stays empty."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("model", style="green", overflow="fold")
+    for heading in ("context", "output", "$/M in", "$/M out"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("takes")
+    table.add_column("supports")
+    for model in described:
+        pricing = model.pricing
+        table.add_row(
+            Text(one_line(model.id)),
+            _length(model.context_length),
+            _length(model.max_output_length),
+            _per_million(None if pricing is None else pricing.prompt),
+            _per_million(None if pricing is None else pricing.completion),
+            Text(one_line(", ".join(model.input_modalities or ()))),
+            Text(one_line(", ".join(model.supported_features or ()))),
+        )
+    console.print(table)
+
+
+def _length(tokens: int | None) -> str:
+    return "" if tokens is None else f"{tokens:,}"
+
+
+def _per_million(price: float | None) -> str:
+    return "" if price is None else f"{price * 1_000_000:.6g}"
