@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 from reka import config, endpoint
 from reka._calls import local_datasets
-from reka._calls.capabilities import ServerCapabilities
+from reka._calls.capabilities import HostModels, Refusals, ServerCapabilities
 from reka._calls.flow import Flow
 from reka._calls.host_models import learning_models
 from reka._calls.local_datasets import AnswerFlow
@@ -57,7 +57,9 @@ class BaseClient:
             validation.callback(on_event, "on_event"),
         )
         self._capabilities: dict[str, ServerCapabilities] = {}  # by URL of the server
-        self._asks_models = False
+        self._models_of: Callable[[Server], HostModels] = lambda _: HostModels()
+        self._refusals: Refusals = "host"
+        self._asks_for_models = False
 
     def __repr__(self) -> str:
         """Show the address, never the key."""
@@ -67,9 +69,20 @@ class BaseClient:
         """Return what this client has learned of a server; later calls add to the same object."""
         capabilities = self._capabilities.get(server.url)
         if capabilities is None:
-            capabilities = ServerCapabilities(server.url, self._form or _form())
+            capabilities = ServerCapabilities(
+                server.url, self._form or _form(), self._models_of(server), self._refusals
+            )
             capabilities = self._capabilities.setdefault(server.url, capabilities)
         return capabilities
+
+    def _ask_for_models(self, models_of: Callable[[Server], HostModels], refusals: Refusals) -> None:
+        """Have the first call to each server ask what that says of its models; call this before any other call.
+
+        Args:
+            models_of: Returns what a server has said; clients may share it.
+            refusals: What is refused by it.
+        """
+        self._models_of, self._refusals, self._asks_for_models = models_of, refusals, True
 
     def _place(self) -> str:
         """Where the datasets of a call live, now."""
@@ -78,7 +91,7 @@ class BaseClient:
     def _answer_flow(self, answer: AnswerFlow[T], request: ChatRequest) -> Callable[[ServerCapabilities], Flow[T]]:
         """Make the flow that answers a request, from its dataset if it names one."""
         flow = self._dataset_flow(answer, request)
-        return partial(learning_models, flow) if self._asks_models else flow
+        return partial(learning_models, flow) if self._asks_for_models else flow
 
     def _dataset_flow(self, answer: AnswerFlow[T], request: ChatRequest) -> Callable[[ServerCapabilities], Flow[T]]:
         flow = partial(answer, request, self._api)

@@ -3,6 +3,7 @@
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from reka._protocol.addresses import checked_key, normalised_url
@@ -65,6 +66,20 @@ def address_and_key(api_key: str | None = None, base_url: str | None = None) -> 
     """
     address = _address(base_url)
     return (address, "") if is_local(base_url) else (normalised_url(address), _key(api_key) or "")
+
+
+def known_server(api_key: str | None = None, base_url: str | None = None) -> Server | None:
+    """Find the server of a call as `current_server` does; None if there is none, or an embedded one does not run."""
+    address = _address(base_url)
+    try:
+        if not is_local(address):
+            return current_server(api_key, base_url)
+        # The module is there in part while another thread imports it.
+        find = getattr(sys.modules.get("reka.server.embedded"), "running_server", None)
+        running = None if find is None else find(_folder(address))
+    except (AuthError, InvalidArgumentError):
+        return None
+    return None if running is None else Server(running.base_url, running.api_key, is_embedded=True)
 
 
 def is_local(base_url: str | None) -> bool:
@@ -154,11 +169,13 @@ def _local_server(address: str, argument: str) -> Server:
             f"{argument}: {address!r} starts a server in this process, which needs more packages ({error.name} is "
             "missing): install this package with the extra `server`, reka[server]"
         ) from error
-    from pathlib import Path
-
-    folder = address.removeprefix(LOCAL).removeprefix(":")
     try:
-        server = local_server(Path(folder) if folder else None)
+        server = local_server(_folder(address))
     except (InvalidArgumentError, APIConnectionError) as error:
         raise type(error)(f"{argument}: {error.message}") from error.__cause__
     return Server(server.base_url, server.api_key, is_embedded=True)
+
+
+def _folder(address: str) -> Path | None:
+    folder = address.removeprefix(LOCAL).removeprefix(":")
+    return Path(folder) if folder else None

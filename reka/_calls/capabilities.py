@@ -4,12 +4,18 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from reka._wire.dialect import Dialect
 from reka.types import Form, FormChoice, Model
 
 _LOG: Final = logging.getLogger("reka")
+
+
+Refusals: TypeAlias = Literal["none", "host", "table"]
+"""What a client refuses to send once it has asked what a server says of its models: nothing; media and tools that a
+model does not take by the server's word; or also media that it does not take by the built-in table, where the server is
+silent."""
 
 
 @dataclass(slots=True, eq=False)
@@ -18,6 +24,9 @@ class HostModels:
 
     by_name: Mapping[str, Model] = field(default_factory=dict)
     """Each model as the server describes it, without facts of the built-in table; empty until it was asked."""
+
+    replacements: dict[str, str] = field(default_factory=dict)
+    """Models that answer in place of defaults that the server lacks, by the name of the default."""
 
     is_settled: bool = False
     """Whether the server has been asked, even in vain."""
@@ -42,8 +51,7 @@ class ServerCapabilities:
 
     models: HostModels = field(default_factory=HostModels)
 
-    refuses_unsupported: bool = True
-    """Whether requests are refused that a model cannot take by what the server says of it."""
+    refusals: Refusals = "host"
 
     features: frozenset[str] | None = None
     """What it can do beyond the documented API; None until it was asked."""
@@ -59,9 +67,6 @@ class ServerCapabilities:
 
     whole_tools: set[str] = field(default_factory=set)
     """Models whose streams are empty if the request has tools."""
-
-    default_model: str | None = None
-    """The model to use where the caller names none and the server lacks the documented default."""
 
     def form_of(self, model: str) -> Form:
         """The form to send a request to a model in."""

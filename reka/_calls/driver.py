@@ -37,6 +37,8 @@ def drive(flow: Flow[T], perform: Callable[[Step], object]) -> T:
     except StopIteration as end:
         result: T = end.value
         return result
+    finally:
+        flow.close()  # now, not when an error's traceback is freed: others may wait for what the flow holds
 
 
 async def drive_async(flow: Flow[T], perform: Callable[[Step], Awaitable[object]]) -> T:
@@ -53,3 +55,5 @@ async def drive_async(flow: Flow[T], perform: Callable[[Step], Awaitable[object]
     except StopIteration as end:
         result: T = end.value
         return result
+    finally:
+        flow.close()  # now, not when an error's traceback is freed: others may wait for what the flow holds

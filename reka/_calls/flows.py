@@ -125,7 +125,7 @@ def _to_existing_endpoint(
     at_v1: _AtV1, preferred: Dialect, request: ChatRequest, api: Api, capabilities: ServerCapabilities
 ) -> Flow[Any]:
     """Use one endpoint; if it is missing, the other, and remember that; if both are, raise the error of the first."""
-    if capabilities.models.by_name:
+    if capabilities.models.is_settled:
         request = with_host_facts(request, capabilities)
     where = yield from _dialect(request, api, capabilities, preferred)
     try:

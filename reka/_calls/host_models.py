@@ -13,7 +13,6 @@ from reka._calls.capabilities import HostModels, ServerCapabilities
 from reka._calls.flow import Brief, Flow, Sleep
 from reka._inputs.chat_request import ChatRequest
 from reka._protocol.errors import ENDPOINT_MISSING
-from reka._protocol.media import MEDIA_KINDS
 from reka._protocol.models import model_of, with_table_facts
 from reka.errors import APIStatusError, NotFoundError, RekaError, UnsupportedRequestError
 from reka.types import Model
@@ -75,13 +74,12 @@ def with_host_facts(request: ChatRequest, capabilities: ServerCapabilities) -> C
     """Apply to a request what the server has said of its model: what it does not take, and its prices.
 
     Raises:
-        UnsupportedRequestError: The server has said that the model lacks tools, or does not take a medium.
+        UnsupportedRequestError: The model lacks tools, or does not take a medium.
     """
-    model = capabilities.models.by_name.get(request.model)
-    if model is None:
-        return request
-    if capabilities.refuses_unsupported:
-        _refuse_unsupported(request, model)
+    model = capabilities.models.by_name.get(request.model) or Model(request.model)
+    if capabilities.refusals != "none":
+        _refuse_tools(request, model)
+        _refuse_media(request, with_table_facts(model) if capabilities.refusals == "table" else model)
     return request if model.pricing is None else replace(request, pricing=model.pricing)
 
 
@@ -152,16 +150,19 @@ def _ask(end: float) -> Flow[Iterable[Model]]:
         return ()
 
 
-def _refuse_unsupported(request: ChatRequest, model: Model) -> None:
+def _refuse_tools(request: ChatRequest, model: Model) -> None:
     if model.supports("tools") is False and request.v1_fields.get("tools"):
         raise UnsupportedRequestError(
-            f"tools: the server says that {model.id} does not support them; name another model"
+            f"tools: {model.id} does not support them, by the server's list of models; use another model"
         )
+
+
+def _refuse_media(request: ChatRequest, model: Model) -> None:
     if model.input_modalities is None:
         return
-    for kind in request.conversation.media_kinds():
+    for index, kind in request.conversation.media():
         if model.takes(kind.removesuffix("_url")) is False:
             raise UnsupportedRequestError(
-                f"{kind}: the server says that {model.id} takes {', '.join(model.input_modalities)}, and no "
-                f"{MEDIA_KINDS[kind].label}; name another model"
+                f"message {index}: got {kind!r}, which {model.id} does not take (it takes "
+                f"{', '.join(model.input_modalities)}); use another model"
             )

@@ -33,8 +33,9 @@ def with_existing_model(
 
     A model that the caller named is never replaced: the error then lists the server's models, nearest first.
     """
-    if not request.names_model and capabilities.default_model is not None:
-        return (yield from _named(send, request, capabilities.default_model))
+    replacement = None if request.names_model else capabilities.models.replacements.get(request.model)
+    if replacement is not None:
+        return (yield from _named(send, request, replacement))
     try:
         return (yield from send(request))
     except APIStatusError as error:
@@ -50,7 +51,7 @@ def with_existing_model(
         raise _with_names(missing, names) from None
     _LOG.warning("the server has no model %s; using %s (set reka.MODEL or REKA_MODEL)", request.model, names[0])
     answer = yield from _named(send, request, names[0])
-    capabilities.default_model = names[0]
+    capabilities.models.replacements[request.model] = names[0]
     return answer
 
 

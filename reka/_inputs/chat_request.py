@@ -98,9 +98,11 @@ class TurnHistory:
         """Name no feature: every endpoint family takes turns."""
         return frozenset()
 
-    def media_kinds(self) -> set[str]:
-        """Types of the parts that media of the turns become."""
-        return {part_of_url(turn["media_url"])[0] for turn in self.history if "media_url" in turn}
+    def media(self) -> list[tuple[int, str]]:
+        """The media: the index of the turn, and the type of the message part that it becomes."""
+        return [
+            (index, part_of_url(turn["media_url"])[0]) for index, turn in enumerate(self.history) if "media_url" in turn
+        ]
 
     def query(self) -> str:
         """Return what to retrieve passages for: the text of the last human turn."""
@@ -140,9 +142,14 @@ class MessageHistory:
         """Name the features of the messages that turns do not have."""
         return {beyond.feature for beyond in beyond_turns(self.history)}
 
-    def media_kinds(self) -> set[str]:
-        """Types of the media parts."""
-        return {part["type"] for message in self.history for part in message["content"] if part["type"] in MEDIA_KINDS}
+    def media(self) -> list[tuple[int, str]]:
+        """The media: the index of the message, and the type of the part."""
+        return [
+            (index, part["type"])
+            for index, message in enumerate(self.history)
+            for part in message["content"]
+            if part["type"] in MEDIA_KINDS
+        ]
 
     def query(self) -> str:
         """Return what to retrieve passages for: the text of the last user message.

@@ -1,10 +1,10 @@
 """What adapters to other frameworks are built on: shared clients, a background event loop, facts of the API."""
 
+from reka._calls.capabilities import Refusals
 from reka._protocol import checks
 from reka._protocol.constants import DEFAULT_MODEL, MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS, V0_ONLY
 from reka._protocol.media import MEDIA_KINDS, is_media_url, part_type
 from reka._protocol.messages import BeyondTurns, beyond_turns, orphan_results
-from reka._protocol.models import model_of
 from reka.adapters import background_loop
 from reka.adapters.sampling import SAMPLING_PARAMETERS, MaxRetries, SamplingFields, check_parameter
 from reka.adapters.shared_clients import ClientSettings, SharedClients, prepare_hint, with_prepare_hint
@@ -20,6 +20,7 @@ __all__ = [
     "BeyondTurns",
     "ClientSettings",
     "MaxRetries",
+    "Refusals",
     "SamplingFields",
     "SharedClients",
     "add_delta",
@@ -29,7 +30,6 @@ __all__ = [
     "checks",
     "is_cut_off",
     "is_media_url",
-    "model_of",
     "orphan_results",
     "parse_arguments",
     "parse_calls",

@@ -14,16 +14,17 @@ from typing import Any, TypeVar
 from weakref import finalize
 
 from reka import config, endpoint
+from reka._calls.capabilities import Refusals
 from reka._inputs import validation
 from reka._protocol.addresses import checked_key
 from reka._protocol.forms import FORMS
 from reka._protocol.retries import checked_retries
-from reka.adapters import background_loop
+from reka.adapters import background_loop, host_models
 from reka.async_client import AsyncReka
 from reka.client import Reka
 from reka.config import Timeout
 from reka.errors import RetrievalError
-from reka.types import Api, FormChoice
+from reka.types import Api, FormChoice, Model
 
 C = TypeVar("C", Reka, AsyncReka)
 
@@ -51,6 +52,11 @@ class ClientSettings:
 
     async_session: Any = field(default=None, repr=False)
     """`aiohttp.ClientSession` of the async client."""
+
+    refusals: Refusals | None = None
+    """What is refused once the first call to a server has asked what that says of its models, for at most 5 s: `none`;
+    `host`, media and tools that a model does not take by the server's word; `table`, also media that it does not take
+    by the built-in table, where the server is silent. None asks nothing."""
 
     def __post_init__(self) -> None:
         # Adapters make settings at each call, so what is not set costs a comparison.
@@ -109,6 +115,10 @@ class ClientSettings:
         owner = sha256(f"{address}\n{key}".encode()).hexdigest()
         return f"{address} {endpoint.current_place(self.datasets, self.base_url)} {owner}"
 
+    def known_model(self, name: str) -> Model | None:
+        """Return what is known of a model of the server without asking; see `host_models.known_model`."""
+        return host_models.known_model(name, endpoint.known_server(self.api_key, self.base_url))
+
 
 class SharedClients:
     """One `Reka` and one `AsyncReka` for each set of settings, shared by all threads and event loops.
@@ -164,7 +174,10 @@ class SharedClients:
     ) -> C:
         with self._lock:
             if settings not in clients:
-                clients[settings] = make(settings)
+                clients[settings] = client = make(settings)
+                if settings.refusals is not None:
+                    # No argument of the client: it asks nothing by itself.
+                    client._ask_for_models(host_models.models_of, settings.refusals)  # noqa: SLF001
             return clients[settings]
 
 

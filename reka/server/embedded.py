@@ -29,7 +29,7 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from reka.server.run import BackgroundServer
 
-__all__ = ["LocalServer", "local_server", "stop_local_servers"]
+__all__ = ["LocalServer", "local_server", "running_server", "stop_local_servers"]
 
 START_SECONDS: Final = 30.0
 """Seconds to wait for the server of another process to become ready; slow machines take five (ours)."""
@@ -92,8 +92,21 @@ def local_server(data_dir: Path | None = None, *, max_wait: float = START_SECOND
         InvalidArgumentError: The folder cannot be used, or the server's packages are not installed.
         APIConnectionError: Another process holds the folder's lock, and its server does not become ready.
     """
-    folder = user_data_path("reka") / "local" if data_dir is None else _absolute(data_dir)
+    folder = _data_folder(data_dir)
     return _servers.find(folder) or _attach(folder, max_wait)
+
+
+def running_server(data_dir: Path | None = None) -> LocalServer | None:
+    """Return the embedded server of a folder if this process uses it already.
+
+    Raises:
+        InvalidArgumentError: The folder cannot be one.
+    """
+    return _servers.find(_data_folder(data_dir))
+
+
+def _data_folder(data_dir: Path | None) -> Path:
+    return user_data_path("reka") / "local" if data_dir is None else _absolute(data_dir)
 
 
 def _absolute(path: Path) -> Path:

@@ -15,10 +15,12 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 LOOPBACK_CERTIFICATE: Final = Path(__file__).with_name("loopback.pem")
 """A certificate for 127.0.0.1 with its key."""
 
+_MODEL_LISTS: Final = ("/models", "/v1/models")
 _PATIENCE: Final = 10.0
 """Seconds that the server waits for a test, so that a failing one ends."""
 
@@ -69,6 +71,11 @@ class FakeReka:
         self.requests: list[RecordedRequest] = []
         self.otherwise = Answer(500, b'{"detail": "nothing is scripted"}')
         """The answer to every request after those that have a scripted one."""
+        self.listing: Answer | None = None
+        """The answer to requests for the list of models, which then are not among `requests`; None treats them as any
+        other request."""
+        self.listing_requests: list[RecordedRequest] = []
+        """Requests for the list of models, where that has an answer of its own."""
         self.takes_bodies = True
         """Whether the server reads the bodies of requests."""
         self._answers: deque[Answer] = deque()
@@ -179,6 +186,10 @@ class _Handler(BaseHTTPRequestHandler):
         fake: FakeReka = self.server.fake
         headers = {name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers}
         self.recorded = RecordedRequest(self.command, self.path, headers, self._body() if fake.takes_bodies else b"")
+        if fake.listing is not None and self.command == "GET" and urlsplit(self.path).path in _MODEL_LISTS:
+            fake.listing_requests.append(self.recorded)
+            self.send(fake.listing)
+            return
         fake.requests.append(self.recorded)
         answer = fake.next_answer()
         if answer.misbehave is not None:

@@ -1,11 +1,12 @@
 """Fixtures that the repository's tests and the adapters' tests share; each conftest imports those it needs."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 import reka
-from tests.support.fake_reka import FakeReka
+from tests.support.fake_reka import FakeReka, answer
 
 _VARIABLES = (
     "REKA_API_KEY",
@@ -30,9 +31,20 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in _VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+    if adapters := sys.modules.get("reka.adapters.host_models"):
+        adapters.forget()  # another test's server may have had the same port
     monkeypatch.setattr(reka, "BASE_URL", None)
     for name in ("API_KEY", "_SERVER"):  # until they are set, these read the environment
         monkeypatch.delitem(vars(reka), name, raising=False)
+
+
+@pytest.fixture
+def fake_without_models() -> Iterator[FakeReka]:
+    """A server that gives the answers a test scripts, and has no list of models: clients of adapters ask for it."""
+    server = FakeReka()
+    server.listing = answer(404, {"detail": "Not Found"})
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ from pydantic import ValidationError
 import reka
 from langchain_reka import ChatReka
 from langchain_reka import RekaRetriever as LangChainRetriever
-from langchain_reka.profiles import profile_of
 from llamaindex_reka import RekaLLM
 from llamaindex_reka import RekaRetriever as LlamaIndexRetriever
-from reka._protocol.models import MODELS, REKA_MODELS
+from reka._protocol.models import MODELS, REKA_MODELS, model_of
 from reka._protocol.sampling import PARAMETERS
-from reka.adapters import SAMPLING_PARAMETERS, model_of
+from reka.adapters import SAMPLING_PARAMETERS
 from reka.server.settings import Settings
 from tests.together.test_one_table import VALUES
 
@@ -59,7 +58,7 @@ def test_a_length_penalty_of_one_call_is_checked_as_the_clients_own_argument(val
 
 @pytest.mark.parametrize("name", [*MODELS, "reka-flash-20240904", "reka-edge-20240208", "reka-flash-3.1"])
 def test_a_known_model_has_one_window_one_longest_answer_and_one_say_on_tools(name: str) -> None:
-    known, profile, metadata = model_of(name), profile_of(name), RekaLLM(model=name).metadata
+    known, profile, metadata = model_of(name), ChatReka(name).profile, RekaLLM(model=name).metadata
 
     assert known is not None
     assert profile is not None

@@ -48,7 +48,11 @@ def to_ai_message(completion: reka.ChatCompletion, model: str, *, parallel: bool
         invalid_tool_calls=invalid_calls,
         usage_metadata=_usage(completion.usage),
         response_metadata=_metadata(
-            completion.model or model, completion.finish_reason, completion.request_id, completion.retrieved_chunks
+            completion.model or model,
+            completion.finish_reason,
+            completion.request_id,
+            completion.retrieved_chunks,
+            completion.usage,
         ),
     )
 
@@ -95,7 +99,11 @@ class Chunks:
             content="",
             usage_metadata=_usage(self._usage) if self._with_usage else None,
             response_metadata=_metadata(
-                finish.model or self._model, finish.reason, finish.request_id, finish.retrieved_chunks
+                finish.model or self._model,
+                finish.reason,
+                finish.request_id,
+                finish.retrieved_chunks,
+                self._usage if self._with_usage else None,
             ),
             chunk_position="last",
         )
@@ -108,9 +116,14 @@ def _non_text_chunk(**fields: Any) -> AIMessageChunk:
 
 
 def _metadata(
-    model: str, finish_reason: str | None, request_id: str | None, chunks: list[reka.RetrievedChunk] | None
+    model: str,
+    finish_reason: str | None,
+    request_id: str | None,
+    chunks: list[reka.RetrievedChunk] | None,
+    usage: reka.Usage | None,
 ) -> dict[str, Any]:
-    optional = {"finish_reason": finish_reason, "request_id": request_id, "retrieved_chunks": chunks}
+    cost = None if usage is None else usage.cost
+    optional = {"finish_reason": finish_reason, "request_id": request_id, "retrieved_chunks": chunks, "cost": cost}
     return {
         "model_name": model,
         "model_provider": PROVIDER,

@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.runnables import Runnable
-from pydantic import AliasChoices, ConfigDict, Field, field_validator, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from typing_extensions import Self
 
 import reka
@@ -18,7 +18,7 @@ from langchain_reka.direct import DirectChatModel
 from langchain_reka.errors import translate_errors
 from langchain_reka.messages import media_in, reka_messages, source_indices
 from langchain_reka.parameters import MODEL_PARAMS, call_arguments, check_values, refuse_unknown
-from langchain_reka.profiles import MEDIA_INPUTS, is_another_models, profile_of
+from langchain_reka.profiles import MEDIA_INPUTS, ReadProfile, profile_of
 from reka.adapters import DEFAULT_MODEL, ClientSettings, SamplingFields
 
 
@@ -77,6 +77,8 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     token_counter: Callable[[Any], int] | None = Field(default=None, exclude=True, repr=False)
     """Counts the tokens of a text, a message or a list of messages; None estimates them. See `get_num_tokens`."""
 
+    _has_asked: bool = PrivateAttr(default=False)
+
     def __init__(self, model: str | None = None, **parameters: Any) -> None:
         if model is not None:
             parameters["model"] = model
@@ -87,7 +89,12 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     def _check_argument_names(cls, values: Any) -> Any:
         if isinstance(values, Mapping):
             # The community class accepts clients and replaces them by its own.
-            values = {name: value for name, value in values.items() if name not in ("client", "async_client")}
+            # LangChain copies the profile of another object.
+            values = {
+                name: value
+                for name, value in values.items()
+                if name not in ("client", "async_client") and not isinstance(value, ReadProfile)
+            }
         refuse_unknown(cls, values)
         return values
 
@@ -98,7 +105,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
 
     @model_validator(mode="after")
     def _match_profile_to_model(self) -> Self:
-        self.profile = self._find_profile(self.model)
+        self._update_profile()
         return self
 
     @field_validator("model_kwargs")
@@ -125,7 +132,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         return super()._get_ls_params(stop=stop or self.stop, **kwargs)
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return profile_of(self.model)
+        return self._known_profile(self.model)
 
     def _complete(
         self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
@@ -133,6 +140,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         converted, arguments = self._prepare_call(messages, stop, call_kwargs)
         with translate_errors(_dataset_of(arguments)):
             completion = self._clients.sync(self._settings()).complete(converted, **arguments)
+        self._learn_profile()
         return to_ai_message(completion, arguments["model"], parallel=_parallel(call_kwargs))
 
     async def _acomplete(
@@ -141,6 +149,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         converted, arguments = self._prepare_call(messages, stop, call_kwargs)
         with translate_errors(_dataset_of(arguments)):
             completion = await self._clients.aio(self._settings()).complete(converted, **arguments)
+        self._learn_profile()
         return to_ai_message(completion, arguments["model"], parallel=_parallel(call_kwargs))
 
     def _stream_chunks(
@@ -154,6 +163,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         ):
             for event in events:
                 yield from chunks.of(event)
+        self._learn_profile()
 
     async def _astream_chunks(
         self, messages: list[BaseMessage], stop: list[str] | None, call_kwargs: Mapping[str, Any]
@@ -165,6 +175,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
                 async for event in events:
                     for chunk in chunks.of(event):
                         yield chunk
+        self._learn_profile()
 
     def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:  # type: ignore[override]  # LangChain's class is private
         """Bind parameters of a call; see LangChain's `bind`.
@@ -231,7 +242,11 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         traced = {"kwargs": {"method": method, "strict": strict}, "schema": structured.tracing_schema(schema)}
         tracing = {"ls_structured_output_format": traced}
         if method == "json_mode":
-            model = self.bind(response_format=structured.json_format(schema, self.model), **tracing, **kwargs)
+            model = self.bind(
+                response_format=structured.json_format(schema, self._settings().known_model(self.model)),
+                **tracing,
+                **kwargs,
+            )
             parser = structured.json_parser(schema)
         elif (
             method == "json_schema"
@@ -278,20 +293,36 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         return converted, arguments
 
     def _check_media(self, messages: Sequence[BaseMessage], converted: Sequence[Mapping[str, Any]], model: str) -> None:
-        """Reject media of a type that the model's profile excludes."""
-        media = media_in(converted)
-        profile = self._find_profile(model) if media else None
-        for index, kind in media:
-            if profile is not None and profile.get(MEDIA_INPUTS[kind]) is False:
+        """Reject media of a type that the user's profile excludes; the client rejects what is known otherwise."""
+        if model != self.model or not self._has_own_profile():
+            return
+        for index, kind in media_in(converted):
+            if (self.profile or {}).get(MEDIA_INPUTS[kind]) is False:
                 raise reka.UnsupportedRequestError(
-                    f"message {source_indices(messages)[index]}: got a block of type {kind!r}, which {model} does not "
-                    f"accept; use another model, or set profile={{'{MEDIA_INPUTS[kind]}': True}} if yours does"
+                    f"message {source_indices(messages)[index]}: got {kind!r}, which {model} does not take by its "
+                    f"profile; use another model, or set profile={{'{MEDIA_INPUTS[kind]}': True}} if yours does"
                 )
 
     def _find_profile(self, model: str) -> ModelProfile | None:
-        """Return the profile of the model of a call: this object's own, if it describes that model."""
-        own = self.profile
-        return own if own and model == self.model and not is_another_models(own, model) else profile_of(model)
+        """Return the profile of the model of a call: the user's, if it describes that model, else what is known."""
+        return self.profile if self._has_own_profile() and model == self.model else self._known_profile(model)
+
+    def _has_own_profile(self) -> bool:
+        """Whether the user has set `profile`."""
+        return bool(self.profile) and not isinstance(self.profile, ReadProfile)
+
+    def _known_profile(self, model: str) -> ModelProfile | None:
+        return profile_of(self._settings().known_model(model), model)
+
+    def _update_profile(self) -> None:
+        """Put what is known of the model now into `profile`, unless the user has set that."""
+        self.profile = self._find_profile(self.model)
+
+    def _learn_profile(self) -> None:
+        """Update `profile` after the first call, which has asked the server."""
+        if not self._has_asked:
+            self._has_asked = True
+            self._update_profile()
 
     def _parameters(self) -> dict[str, Any]:
         """Collect the parameters that are set on this object."""
@@ -306,7 +337,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         return Chunks(arguments["model"], with_usage=with_usage, parallel=_parallel(call_kwargs))
 
     def _settings(self) -> ClientSettings:
-        return self._settings_for(self.api, self.form)
+        return self._settings_for(self.api, self.form, refusals="none" if self._has_own_profile() else "table")
 
 
 def _dataset_of(arguments: Mapping[str, Any]) -> str | None:

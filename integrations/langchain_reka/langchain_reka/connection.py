@@ -9,7 +9,7 @@ from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, field_validato
 from typing_extensions import Self
 
 import reka
-from reka.adapters import ClientSettings, MaxRetries, SharedClients
+from reka.adapters import ClientSettings, MaxRetries, Refusals, SharedClients
 
 
 class ClientMixin(Serializable):
@@ -86,7 +86,9 @@ class ClientMixin(Serializable):
     def _settings(self) -> ClientSettings:
         return self._settings_for("auto")
 
-    def _settings_for(self, api: reka.Api, form: reka.FormChoice | None = None) -> ClientSettings:
+    def _settings_for(
+        self, api: reka.Api, form: reka.FormChoice | None = None, refusals: Refusals | None = None
+    ) -> ClientSettings:
         return ClientSettings(
             None if self.api_key is None else self.api_key.get_secret_value(),
             self.base_url,
@@ -100,4 +102,5 @@ class ClientMixin(Serializable):
             self.ca_bundle,
             self.session,
             self.async_session,
+            refusals,
         )

@@ -1,6 +1,6 @@
-"""LangChain model profiles of Reka's models, by name.
+"""LangChain model profiles: what the server says of a model, and what this package knows of it.
 
-Capabilities that are not documented are left out, and requests that use them are sent.
+Unknown capabilities are left out, and requests that use them are sent.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from langchain_core.language_models import ModelProfile
 
 import reka
-from reka.adapters import MEDIA_KINDS, model_of
+from reka.adapters import MEDIA_KINDS
 
 _EVERY_MODEL: Final[Mapping[str, Any]] = {
     "text_inputs": True,
@@ -24,21 +24,39 @@ MEDIA_INPUTS: Final[Mapping[str, str]] = {part: part.replace("_url", "_inputs") 
 """The profile key that tells whether a model accepts a type of media part."""
 
 
-def profile_of(model: str) -> ModelProfile | None:
-    """Return the profile of a model; None for an unknown model."""
-    entry = model_of(model)
-    return None if entry is None else cast("ModelProfile", {**_EVERY_MODEL, **_capabilities(entry), "name": model})
+class ReadProfile(dict[str, Any]):
+    """A profile that this package made of what is known of a model, and that it may replace; any other is the user's.
+
+    LangChain copies the profile of a model object with its other fields, even if the copy has another model name.
+    """
+
+
+def profile_of(model: reka.Model | None, name: str) -> ModelProfile | None:
+    """Return the profile of a model.
+
+    Args:
+        model: What is known of it; None if nothing is.
+        name: Its name in requests.
+
+    Returns:
+        The profile; None if no capability is known.
+    """
+    capabilities = {} if model is None else _capabilities(model)
+    return cast("ModelProfile", ReadProfile({**_EVERY_MODEL, **capabilities, "name": name})) if capabilities else None
 
 
 def _capabilities(model: reka.Model) -> dict[str, Any]:
     inputs = {key: model.takes(part.removesuffix("_url")) for part, key in MEDIA_INPUTS.items()}
+    outputs = model.output_modalities
     capabilities = {
         "max_input_tokens": model.context_length,
         "max_output_tokens": model.max_output_length,
+        "text_inputs": model.takes("text"),
         **inputs,
         "image_url_inputs": inputs["image_inputs"],
         "image_tool_message": inputs["image_inputs"],
         "pdf_tool_message": inputs["pdf_inputs"],
+        **{f"{kind}_outputs": outputs and kind in outputs for kind in ("text", "image", "audio", "video")},
         "tool_calling": model.supports("tools"),
         "tool_choice": model.supports("tools"),
         "structured_output": model.supports("structured_outputs"),
@@ -46,12 +64,3 @@ def _capabilities(model: reka.Model) -> dict[str, Any]:
         "open_weights": bool(model.extra.get("hugging_face_id")) or None,
     }
     return {key: value for key, value in capabilities.items() if value is not None}
-
-
-def is_another_models(profile: Mapping[str, Any], model: str) -> bool:
-    """Whether a profile equals that of `profile_of` for a different model.
-
-    LangChain copies the profile of a model object with its other fields, even if the copy has another model name.
-    """
-    name = profile.get("name")
-    return name not in (None, model) and profile == profile_of(str(name))

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 from typing_extensions import is_typeddict
 
 import reka
-from reka.adapters import is_cut_off, model_of
+from reka.adapters import is_cut_off
 
 Method: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
 Schema: TypeAlias = dict[str, Any] | type
@@ -265,17 +265,16 @@ def json_parser(schema: Schema | None) -> BaseOutputParser[Any]:
     return _TextParser()
 
 
-def json_format(schema: Schema | None, model: str) -> dict[str, Any] | None:
+def json_format(schema: Schema | None, model: reka.Model | None) -> dict[str, Any] | None:
     """Choose the `response_format` of `json_mode` by what a model supports; None if it supports none.
 
     Args:
         schema: The schema of the answer, if any.
-        model: Name of the model. One of which nothing is known is assumed to support any JSON.
+        model: What is known of the model. If nothing is, it is assumed to support any JSON.
     """
-    known = model_of(model)
-    if known is None or known.supports("json_mode") is not False:
+    if model is None or model.supports("json_mode") is not False:
         return {"type": "json_object"}
-    if known.supports("structured_outputs") is False:
+    if model.supports("structured_outputs") is False:
         return None
     return response_format({"title": "answer", "type": "object"} if schema is None else schema, None)
 

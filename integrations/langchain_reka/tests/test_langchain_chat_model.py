@@ -75,7 +75,7 @@ def test_media_on_a_model_that_takes_none_is_named_before_anything_is_sent(
     question = [HumanMessage("Look:"), HumanMessage([IMAGE])]
 
     with pytest.raises(
-        reka.UnsupportedRequestError, match="message 1: got a block of type 'image_url', which reka-flash-3 does not"
+        reka.UnsupportedRequestError, match="message 1: got 'image_url', which reka-flash-3 does not take"
     ):
         make_model(model="reka-flash-3").invoke(question)
     with pytest.raises(reka.UnsupportedRequestError, match="reka-flash-research"):

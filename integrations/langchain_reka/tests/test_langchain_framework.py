@@ -332,7 +332,7 @@ def test_a_model_that_is_chosen_when_a_chain_runs_takes_the_media_that_it_takes(
 
     assert "I see 1 image" in reads_alone.invoke(question, other).text
     assert "I see 1 image" in renamed.invoke(question).text
-    with pytest.raises(reka.UnsupportedRequestError, match="which reka-flash-3 does not accept"):
+    with pytest.raises(reka.UnsupportedRequestError, match="which reka-flash-3 does not take"):
         sees.invoke(question, {"configurable": {"model": "reka-flash-3"}})
 
 

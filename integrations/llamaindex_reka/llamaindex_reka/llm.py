@@ -47,7 +47,6 @@ from reka.adapters import (
     MaxRetries,
     SamplingFields,
     SharedClients,
-    model_of,
     with_prepare_hint,
 )
 
@@ -191,7 +190,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     @property
     def metadata(self) -> LLMMetadata:
         """Model limits by which LlamaIndex sizes prompts; conservative ones for an unknown model."""
-        model = model_of(self.model) or reka.Model(self.model)
+        model = self.client_settings.known_model(self.model) or reka.Model(self.model)
         window = self.context_window or model.context_length or UNKNOWN_WINDOW
         calls_tools = self.is_function_calling_model
         if calls_tools is None:
@@ -221,6 +220,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
             self.ca_bundle,
             self.session,
             self.async_session,
+            "none" if self.is_function_calling_model else "host",
         )
 
     def close(self) -> None:
@@ -314,7 +314,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
         """Describe a structured output by what the model supports; None if it has neither schemas nor tools."""
         if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT or self.api == "v0":
             return None
-        model = model_of(llm_kwargs.get("model") or self.model)
+        model = self.client_settings.known_model(llm_kwargs.get("model") or self.model)
         by_schema = model is not None and model.supports("structured_outputs") is True
         if not by_schema and not self.metadata.is_function_calling_model:
             return None

@@ -12,7 +12,8 @@ from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 from tests.support.clients import KEY
 from tests.support.fake_reka import FakeReka
-from tests.support.fixtures import fake, isolated_environment
+from tests.support.fixtures import fake_without_models as fake
+from tests.support.fixtures import isolated_environment
 from tests.support.rule_model import RuleModel
 
 from .llamaindex_support import MakeLLM
