@@ -306,9 +306,10 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
                 them).
             timeout: Seconds that this call may take, or a `Timeout`; None is the client's.
             **options: `model`, `max_tokens`, `temperature`, `top_p`, `top_k`, `frequency_penalty`, `presence_penalty`,
-                `seed`, `stop`, `tools`, `tool_choice`, `response_format`, `research` and `extra_request_args`, as
-                `CompletionOptions` describes them. An option that is left out or None is left to the server, except
-                `model`, which is `reka-flash` if left out.
+                `length_penalty`, `seed`, `reasoning_effort`, `stop`, `tools`, `tool_choice`, `response_format`,
+                `retrieval_dataset`, `research` and `extra_request_args`, as `CompletionOptions` describes them. An
+                option that is left out or None is left to the server, except `model`, which is `reka-flash` if left
+                out.
 
         Returns:
             The whole answer, with its tool calls, finish reason and usage.

@@ -196,8 +196,6 @@ def chat_request(
         raise InvalidArgumentError("media_url, media_filename: got both, want one of them")
     options = options or {}
     sampling = _options(options)
-    if (dataset := options.get("retrieval_dataset")) is not None:
-        sampling["retrieval_dataset"] = validation.non_empty_string(dataset, "retrieval_dataset")
     model_name = options.get("model_name")
     model, names_model = _model(config.MODEL if model_name is None else model_name, "model_name")
     stop = _stop(options.get("stop_words"), "stop_words")
@@ -272,12 +270,14 @@ def _turn(message: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _options(options: Mapping[str, object]) -> dict[str, Any]:
-    """Check the sampling options that are set, and name them as the messages API does."""
+    """Check the sampling options and the dataset that are set, and name them as the messages API does."""
     checked = {}
     for argument, value in options.items():
         if value is not None and argument in ARGUMENTS and argument not in _LIST_OPTIONS:
             name, parameter = ARGUMENTS[argument]
             checked[name] = parameter.check(value, argument)
+    if (dataset := options.get("retrieval_dataset")) is not None:
+        checked["retrieval_dataset"] = validation.non_empty_string(dataset, "retrieval_dataset")
     return checked
 
 

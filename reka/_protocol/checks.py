@@ -34,6 +34,13 @@ def strings(value: object, argument: str) -> list[str]:
     return list(value)
 
 
+def choice(value: object, argument: str, choices: Sequence[str]) -> str:
+    """Require one of a few strings."""
+    if not isinstance(value, str) or value not in choices:
+        raise InvalidArgumentError(f"{argument}: got {value!r}, want one of {', '.join(map(repr, choices))}")
+    return value
+
+
 def _as_integer(value: Any) -> int | None:
     """Convert an integer of any type, or a float that is whole; None if it is none, or a boolean."""
     if isinstance(value, int):

@@ -6,21 +6,25 @@ limits, and further ones are the model's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from reka._protocol import checks
 from reka._protocol.constants import MAX_RETRIEVED_CHUNKS
+from reka.types import ReasoningEffort
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """Type and range of a parameter."""
 
-    kind: Literal["integer", "number", "strings"]
+    kind: Literal["integer", "number", "strings", "choice"]
     least: int | None = None
     most: int | None = None
     v0_name: str | None = None
     """Name at the documented endpoint, if different."""
+
+    choices: tuple[str, ...] = ()
+    """The values of a choice."""
 
     def check(self, value: object, argument: str) -> Any:
         """Validate a value and return it.
@@ -36,6 +40,8 @@ class Parameter:
             return checks.integer(value, argument, self.least, self.most)
         if self.kind == "number":
             return checks.number(value, argument, self.least, self.most)
+        if self.kind == "choice":
+            return checks.choice(value, argument, self.choices)
         return checks.strings(value, argument)
 
 
@@ -49,6 +55,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
     "length_penalty": Parameter("number"),
     "seed": Parameter("integer", v0_name="random_seed"),
     "stop": Parameter("strings", v0_name="stop_words"),
+    "reasoning_effort": Parameter("choice", choices=get_args(ReasoningEffort)),
     "retrieval_top_k": Parameter("integer", least=1, most=MAX_RETRIEVED_CHUNKS),
 }
 """Parameters by their name at the completions endpoint. `retrieval_top_k` is an extension of our server."""

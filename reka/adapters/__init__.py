@@ -2,7 +2,7 @@
 
 from reka._calls.capabilities import Refusals
 from reka._protocol import checks
-from reka._protocol.constants import DEFAULT_MODEL, MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS, V0_ONLY
+from reka._protocol.constants import DEFAULT_MODEL, MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
 from reka._protocol.media import MEDIA_KINDS, is_media_url, part_type
 from reka._protocol.messages import BeyondTurns, beyond_turns, orphan_results
 from reka.adapters import background_loop
@@ -16,7 +16,6 @@ __all__ = [
     "MEDIA_KINDS",
     "RETRIEVED_CHUNKS",
     "SAMPLING_PARAMETERS",
-    "V0_ONLY",
     "BeyondTurns",
     "ClientSettings",
     "MaxRetries",

@@ -64,6 +64,10 @@ class SamplingFields(BaseModel):
     seed: int | None = None
     """Sampling seed; different seeds give different answers."""
 
+    reasoning_effort: str | None = None
+    """How much the model reasons: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`; a model that does not
+    reason ignores it."""
+
     @field_validator("stop", mode="before")
     @classmethod
     def _stop_as_list(cls, stop: object) -> object:

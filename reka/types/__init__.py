@@ -18,7 +18,7 @@ from reka.types.completion import (
 )
 from reka.types.datasets import DatasetResult
 from reka.types.models import Model, Pricing
-from reka.types.options import Api, ChatOptions, CompletionOptions, Form, FormChoice
+from reka.types.options import Api, ChatOptions, CompletionOptions, Form, FormChoice, ReasoningEffort
 from reka.types.retrieval import JobStatus, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
 from reka.types.turns import HumanTurn, ModelTurn, Turn
 
@@ -47,6 +47,7 @@ __all__ = [
     "PrepareRetrievalStatusResponse",
     "Pricing",
     "ReasoningDelta",
+    "ReasoningEffort",
     "RequestEvent",
     "RetrievedChunk",
     "StreamEvent",

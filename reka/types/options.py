@@ -13,6 +13,10 @@ Api: TypeAlias = Literal["auto", "v0", "v1"]
 """Which family of endpoints a client uses: `v0` the documented one, `v1` completions, `auto` what a request needs."""
 
 
+ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How much a model reasons before it answers."""
+
+
 class ChatOptions(TypedDict, total=False):
     """Options of `reka.chat` and `reka.stream`: what they take beside the conversation.
 
@@ -86,8 +90,15 @@ class CompletionOptions(TypedDict, total=False):
     presence_penalty: float | None
     """Penalty on a token that has occurred at all; 0 is no penalty. None is left to the server."""
 
+    length_penalty: float | None
+    """Penalty on short answers; 1 is no penalty. None is left to the server. It sends the request to the documented
+    endpoint, unless the server takes it at the completions endpoint."""
+
     seed: int | None
     """Seed of the sampling: another seed gives another answer. None is left to the server."""
+
+    reasoning_effort: ReasoningEffort | None
+    """How much the model reasons; models that do not reason ignore it. None is left to the server."""
 
     stop: str | Sequence[str] | None
     """String, or strings, at which generation stops; None stops at none."""
@@ -104,10 +115,12 @@ class CompletionOptions(TypedDict, total=False):
     """Form of the answer, as in the OpenAI protocol; Reka documents `json_schema` for `reka-flash-research`. None is
     free text."""
 
+    retrieval_dataset: str | None
+    """Name of a prepared dataset to answer from; None answers without retrieval. It sends the request to the documented
+    endpoint, unless the server takes it at the completions endpoint or the client has the dataset itself."""
+
     research: Mapping[str, Any] | None
     """Settings of `reka-flash-research`: `web_search`, `parallel_thinking`. None is left to the server."""
 
     extra_request_args: Mapping[str, Any] | None
-    """More fields of the request body; they override the other options. `retrieval_dataset` and `length_penalty` belong
-    here: they send the request to the documented endpoint, unless the server takes them at the completions endpoint.
-    None adds none."""
+    """More fields of the request body; they override the other options. None adds none."""

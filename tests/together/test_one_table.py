@@ -12,6 +12,7 @@ from reka._protocol.sampling import ARGUMENTS, PARAMETERS, V0_NAMES
 VALUES: Final[Mapping[str, list[Any]]] = {
     "integer": [-(2**70), -1, 0, 1, 100, 101, 2**31, 2**63, 2**64, 2**70],
     "number": [-1e300, -3, -1, -0.5, 0, 0.5, 1, 1.5, 2.5, 11, 1e300],
+    "choice": ["none", "minimal", "low", "max", "", "LOW", "lots", 1, True, ["low"]],
     "strings": [[], ["a"], [""], ["a", ""], ["a"] * 1000],
 }
 HI: Final = [{"role": "user", "content": "Hi"}]

@@ -105,7 +105,8 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
 
     @model_validator(mode="after")
     def _match_profile_to_model(self) -> Self:
-        self._update_profile()
+        if not self.profile:
+            self._update_profile()
         return self
 
     @field_validator("model_kwargs")
@@ -341,7 +342,9 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
 
 
 def _dataset_of(arguments: Mapping[str, Any]) -> str | None:
-    dataset: str | None = (arguments.get("extra_request_args") or {}).get("retrieval_dataset")
+    dataset: str | None = (arguments.get("extra_request_args") or {}).get(
+        "retrieval_dataset", arguments.get("retrieval_dataset")
+    )
     return dataset
 
 

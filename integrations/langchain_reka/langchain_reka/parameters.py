@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import AliasChoices, BaseModel
 
 import reka
-from reka.adapters import SAMPLING_PARAMETERS, V0_ONLY, check_parameter
+from reka.adapters import SAMPLING_PARAMETERS, check_parameter
 
 MODEL_PARAMS: Final = ("model", *SAMPLING_PARAMETERS, "retrieval_dataset")
 """Parameters of the model object, which a call may override."""
@@ -16,8 +16,6 @@ CALL_PARAMS: Final = ("tools", "tool_choice", "response_format", "research", "ti
 """Parameters of a call only."""
 
 _ALIASES: Final[Mapping[str, str]] = {"model_name": "model", "stop_sequences": "stop"}
-_EXTRA: Final = tuple(sorted(V0_ONLY))
-"""Parameters sent in `extra_request_args`: Reka's host supports them on its documented endpoint only."""
 
 _NOT_SENT: Final = frozenset(
     {"stream", "stream_usage", "parallel_tool_calls", "ls_structured_output_format", "structured_output_format"}
@@ -54,9 +52,7 @@ def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[s
             )
         if value is not None:
             chosen[known] = value
-    # The client checks its named arguments, but sends `extra_request_args` unchecked.
-    extra = {name: check_parameter(name, value) for name in _EXTRA if (value := chosen.pop(name, None)) is not None}
-    extra |= chosen.pop("model_kwargs", None) or {}
+    extra = chosen.pop("model_kwargs", None)
     return {**chosen, "extra_request_args": extra} if extra else chosen
 
 

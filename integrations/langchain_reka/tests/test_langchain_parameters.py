@@ -23,6 +23,7 @@ VALUES: dict[str, Any] = {
     "presence_penalty": 0.2,
     "stop": ["END"],
     "seed": 7,
+    "reasoning_effort": "low",
     "length_penalty": 0.9,
     "retrieval_dataset": "manual",
 }

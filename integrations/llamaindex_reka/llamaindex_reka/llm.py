@@ -38,7 +38,7 @@ from llamaindex_reka.answers import Answer, answer_from_completion, chat_item, c
 from llamaindex_reka.dataset import PREPARE_HINT
 from llamaindex_reka.messages import messages_for
 from llamaindex_reka.models import DEFAULT_OUTPUT, UNKNOWN_WINDOW
-from llamaindex_reka.parameters import IN_EXTRA, OF_MODEL, arguments, refuse_unknown
+from llamaindex_reka.parameters import OF_MODEL, arguments, refuse_unknown
 from llamaindex_reka.structured import StructuredOutput, structured_output
 from llamaindex_reka.structured_llm import StructuredOutputLLM
 from reka.adapters import (
@@ -328,7 +328,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     def _request(self, messages: Sequence[ChatMessage], call_kwargs: dict[str, Any]) -> Request:
         """Check and convert messages and parameters; nothing is sent yet."""
         parallel = call_kwargs.get(_PARALLEL, True)
-        own = {name: getattr(self, name) for name in (*OF_MODEL, *IN_EXTRA, "additional_kwargs")}
+        own = {name: getattr(self, name) for name in (*OF_MODEL, "additional_kwargs")}
         parameters = arguments(own, {name: value for name, value in call_kwargs.items() if name != _PARALLEL})
         return {"messages": messages_for(messages, documented_only=self.api == "v0"), **parameters}, parallel
 
@@ -387,7 +387,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
 
 
 def _with_hint(error: reka.RetrievalError, kwargs: dict[str, Any]) -> reka.RetrievalError:
-    dataset = kwargs.get("extra_request_args", {}).get("retrieval_dataset")
+    dataset = kwargs.get("retrieval_dataset")
     return error if dataset is None else with_prepare_hint(error, dataset, PREPARE_HINT)
 
 

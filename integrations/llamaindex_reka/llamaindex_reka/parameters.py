@@ -5,19 +5,16 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 import reka
-from reka.adapters import SAMPLING_PARAMETERS, V0_ONLY, check_parameter
+from reka.adapters import SAMPLING_PARAMETERS
 
-OF_MODEL: Final = ("model", *(name for name in SAMPLING_PARAMETERS if name not in V0_ONLY), "research")
+OF_MODEL: Final = ("model", *SAMPLING_PARAMETERS, "retrieval_dataset", "research")
 """Parameters of the model object, which a call may override; their names are those of `reka.complete`."""
 
 OF_CALL: Final = ("tools", "tool_choice", "response_format", "timeout")
 """Parameters of a call only; their names are those of `reka.complete`."""
 
-IN_EXTRA: Final = tuple(sorted(V0_ONLY))
-"""Parameters that are sent in `extra_request_args` of `reka.complete`."""
-
 _NAMED: Final = (*OF_MODEL, *OF_CALL)
-_KNOWN: Final = (*_NAMED, *IN_EXTRA, "additional_kwargs")
+_KNOWN: Final = (*_NAMED, "additional_kwargs")
 
 
 def arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,9 +35,6 @@ def arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, A
     further = {**(own.get("additional_kwargs") or {}), **(of_call.get("additional_kwargs") or {})}
     told = {name: value for source in (own, further, of_call) for name, value in source.items() if value is not None}
     told.pop("additional_kwargs", None)
-    # The client checks its named arguments, but sends `extra_request_args` unchecked.
-    for name in V0_ONLY & told.keys():
-        check_parameter(name, told[name])
     named: dict[str, Any] = {name: told.pop(name) for name in _NAMED if name in told}
     return named | ({"extra_request_args": told} if told else {})
 

@@ -29,6 +29,7 @@ PARAMETERS: dict[str, Any] = {
     "presence_penalty": 0.2,
     "stop": ["END"],
     "seed": 7,
+    "reasoning_effort": "low",
     "research": {"web_search": {"enabled": True}},
 }
 

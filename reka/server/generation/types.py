@@ -72,6 +72,7 @@ class GenerationRequest:
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     length_penalty: float | None = None
+    reasoning_effort: str | None = None
     stop: Sequence[str] = ()
     """Texts that end the generation; they are not part of the result."""
     extra: Mapping[str, Any] = field(default_factory=dict)

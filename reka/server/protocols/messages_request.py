@@ -23,6 +23,7 @@ from reka.server.protocols.sampling import (
     TopK,
     TopP,
 )
+from reka.types import ReasoningEffort
 
 
 class MessagesRequest(BaseModel):
@@ -49,6 +50,7 @@ class MessagesRequest(BaseModel):
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     length_penalty: LengthPenalty | None = None
+    reasoning_effort: ReasoningEffort | None = None
     stop: StopWords | None = None
 
     @field_validator("messages")
@@ -96,5 +98,6 @@ class MessagesRequest(BaseModel):
             frequency_penalty=self.frequency_penalty,
             presence_penalty=self.presence_penalty,
             length_penalty=self.length_penalty,
+            reasoning_effort=self.reasoning_effort,
             stop=self.stop or [],
         )

@@ -21,6 +21,7 @@ from reka.server.protocols.sampling import (
     TopK,
     TopP,
 )
+from reka.types import ReasoningEffort
 
 _MAX_FIELDS: Final = 50
 """Fields of an object that are looked at; none has as many (ours)."""
@@ -58,6 +59,7 @@ class ChatRequest(BaseModel):
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     length_penalty: LengthPenalty | None = None
+    reasoning_effort: ReasoningEffort | None = None
     stop_words: StopWords | None = None
 
     @model_validator(mode="before")
@@ -121,6 +123,7 @@ class ChatRequest(BaseModel):
             frequency_penalty=self.frequency_penalty,
             presence_penalty=self.presence_penalty,
             length_penalty=self.length_penalty,
+            reasoning_effort=self.reasoning_effort,
             stop=self.stop_words or [],
         )
 

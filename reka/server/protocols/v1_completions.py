@@ -37,7 +37,7 @@ class StreamOptions(BaseModel):
 class CompletionRequest(MessagesRequest):
     """Body of `POST /v1/chat/completions`. Unknown fields are passed to the model behind the server.
 
-    Among them are `logprobs`, `reasoning_effort`, `research`, and `functions` with `function_call`, the older form of
+    Among them are `logprobs`, `research`, and `functions` with `function_call`, the older form of
     tools.
     """
 

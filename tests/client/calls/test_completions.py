@@ -35,6 +35,7 @@ def test_a_message_alone_sends_no_more_than_it_and_the_model(client: reka.Reka, 
         ("frequency_penalty", -0.5, -0.5),
         ("presence_penalty", 0.25, 0.25),
         ("seed", 0, 0),
+        ("reasoning_effort", "none", "none"),
         ("stop", "END", ["END"]),
         ("stop", ("a", "b"), ["a", "b"]),
         ("tools", [TOOL], [{"type": "function", "function": TOOL}]),
@@ -92,6 +93,10 @@ def test_extra_arguments_are_sent_and_override_the_others(client: reka.Reka, fak
         ({"frequency_penalty": "1"}, "frequency_penalty: got '1'"),
         ({"presence_penalty": True}, "presence_penalty: got True"),
         ({"seed": "7"}, "seed: got '7'"),
+        ({"reasoning_effort": "lots"}, "reasoning_effort: got 'lots', want one of 'none', 'minimal', "),
+        ({"reasoning_effort": 1}, "reasoning_effort: got 1"),
+        ({"length_penalty": "1"}, "length_penalty: got '1'"),
+        ({"retrieval_dataset": ""}, "retrieval_dataset: got ''"),
         ({"stop": [1]}, "stop: got [1]"),
         ({"tools": TOOL}, "tools: got an object"),
         ({"tools": [TOOL], "tool_choice": "news"}, "tool_choice: got 'news'"),
@@ -128,7 +133,7 @@ def test_a_bad_argument_is_named_at_the_call(client: reka.Reka, fake: FakeReka, 
         ("temprature", "Did you mean 'temperature'?"),
         ("model_name", "Did you mean 'model'?"),
         ("timeout_s", "Did you mean 'timeout'?"),
-        ("retrieval_dataset", "Want one of extra_request_args, frequency_penalty, max_tokens, "),
+        ("human", "Want one of extra_request_args, frequency_penalty, length_penalty, "),
     ],
 )
 @pytest.mark.parametrize("method", ["complete", "stream_messages"])
@@ -320,13 +325,16 @@ def test_a_field_of_another_shape_than_known_hurts_nothing_but_itself(
     assert (answer.tool_calls, answer.citations, answer.reasoning, answer.retrieved_chunks) == ([], [], "", None)
 
 
-def test_with_a_dataset_the_documented_endpoint_answers(client: reka.Reka, fake: FakeReka) -> None:
+@pytest.mark.parametrize(
+    "options", [{"retrieval_dataset": "alice"}, {"extra_request_args": {"retrieval_dataset": "alice"}}]
+)
+def test_with_a_dataset_the_documented_endpoint_answers(
+    client: reka.Reka, fake: FakeReka, options: reka.CompletionOptions
+) -> None:
     fake.will_answer(404)  # GET /: a server that does not say what it can do
     fake.will_answer(200, {"type": "model", "text": "Ulm", "retrieved_chunks": [{"text": "t", "score": 0.5}]})
 
-    answer = client.complete(
-        [{"role": "system", "content": "Be brief."}, *HI], extra_request_args={"retrieval_dataset": "alice"}
-    )
+    answer = client.complete([{"role": "system", "content": "Be brief."}, *HI], **options)
 
     assert answer.text == "Ulm"
     assert answer.retrieved_chunks == [{"text": "t", "score": 0.5}]

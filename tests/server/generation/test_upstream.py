@@ -97,6 +97,7 @@ async def test_every_parameter_that_was_given_is_sent_and_no_other(
         "top_p": 0.5,
         "frequency_penalty": 0.1,
         "presence_penalty": -0.2,
+        "reasoning_effort": "high",
     }
     fake.will_answer(200, COMPLETION)
 

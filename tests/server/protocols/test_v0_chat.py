@@ -47,6 +47,7 @@ def test_each_parameter_reaches_the_answerer(echoing: Caller, echo: EchoBackend)
         "frequency_penalty": 0.1,
         "presence_penalty": -0.2,
         "length_penalty": 1.5,
+        "reasoning_effort": "high",
         "stop_words": ["END"],
     }
 
@@ -68,6 +69,7 @@ def test_each_parameter_reaches_the_answerer(echoing: Caller, echo: EchoBackend)
     assert (request.model, request.max_tokens, request.temperature, request.seed) == ("reka-core", 7, 1.0, -5)
     assert (request.top_k, request.top_p, request.stop) == (3, 0.5, ["END"])
     assert (request.frequency_penalty, request.presence_penalty, request.length_penalty) == (0.1, -0.2, 1.5)
+    assert request.reasoning_effort == "high"
 
 
 def test_what_is_left_out_or_none_is_left_to_the_answerer(echoing: Caller, echo: EchoBackend) -> None:

@@ -48,6 +48,7 @@ def test_every_parameter_reaches_the_model(modelled: Caller, rules: RuleModel) -
         "stop": ["END"],
         "frequency_penalty": 0.25,
         "presence_penalty": -0.25,
+        "reasoning_effort": "high",
     }
 
     assert post_v1_chat(modelled, "Hi", **given, use_search_engine=True).ok

@@ -88,6 +88,7 @@ def test_every_parameter_reaches_the_model_and_so_does_what_the_server_does_not_
         "stop": ["END"],
         "frequency_penalty": 0.25,
         "presence_penalty": -0.25,
+        "reasoning_effort": "high",
         "logit_bias": {"50": 1},
         "research": {"web_search": {"enabled": True}},
     }
