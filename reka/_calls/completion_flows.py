@@ -7,6 +7,7 @@ from reka._calls import endpoints
 from reka._calls.call import Call
 from reka._calls.capabilities import ServerCapabilities
 from reka._calls.flow import Flow
+from reka._calls.model_flows import lacks_model
 from reka._calls.nonempty import EmptyStreamError
 from reka._inputs.chat_request import ChatRequest
 from reka._protocol.forms import may_refuse_form, other_form, refuses_stream_options, reveals_form, written_differently
@@ -66,8 +67,12 @@ def _in_either_form(
         answer = yield make_call(request, other)
     except EmptyStreamError:
         raise
-    except RekaError:
-        raise refusal from None
+    except RekaError as error:
+        if not (isinstance(error, APIStatusError) and lacks_model(error, request.model)):
+            raise refusal from None
+        # The server has read this form as far as the model's name, and the first one not even that far.
+        capabilities.learn_form(request.model, other)
+        raise
     if reveals_form(request.messages, request.v1_fields.get("tools") or ()):
         capabilities.learn_form(request.model, other)
     return answer

@@ -1,6 +1,7 @@
 """A model that the server does not have: the default is replaced, a named one is told with what there is."""
 
 import logging
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -8,9 +9,13 @@ import pytest
 import reka
 from reka._protocol.errors import is_missing_model
 from tests.support.clients import KEY, Connect
-from tests.support.completions import HI, completion
+from tests.support.completions import HI, TOOL, completion
 from tests.support.fake_reka import FakeReka
 from tests.support.streams import DONE, chunk, events
+from tests.support.strict_host import StrictHost
+from tests.support.strict_models import Model
+from tests.support.strict_openai import StrictOpenAI
+from tests.support.strict_reka import StrictReka
 
 MISSING = {"error": {"message": "there is no model reka-flash", "type": "not_found_error", "code": None}}
 MODELS = {"object": "list", "data": [{"id": "glm5.3"}, {"id": "reka-edge-2603"}, {"id": "reka-flash-3"}]}
@@ -196,3 +201,49 @@ def test_models_are_listed_at_the_address_that_the_server_has(client: reka.Reka,
 
     assert "reka-flash-3" in client.list_models()
     assert fake.paths == ["GET /models", "GET /v1/models"]
+
+
+IMAGE = {"type": "image_url", "image_url": "https://x.example/cat.png"}
+WAYS: dict[str, Callable[..., object]] = {
+    "chat": lambda client, **model: client.chat("Hi", **_as_chat(model)),
+    "chat about an image": lambda client, **model: client.chat("Hi", IMAGE["image_url"], **_as_chat(model)),
+    "complete": lambda client, **model: client.complete(HI, **model),
+    "complete with an image": lambda client, **model: client.complete([{"role": "user", "content": [IMAGE]}], **model),
+    "complete with tools": lambda client, **model: client.complete(HI, tools=[TOOL], **model),
+    "stream": lambda client, **model: list(client.stream("Hi", **_as_chat(model))),
+    "stream_messages": lambda client, **model: list(client.stream_messages(HI, **model)),
+    "stream_messages with tools": lambda client, **model: list(client.stream_messages(HI, tools=[TOOL], **model)),
+}
+
+
+def _as_chat(options: dict[str, str]) -> dict[str, str]:
+    return {f"{name}_name": value for name, value in options.items()}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("api", ["auto", "v1"])
+@pytest.mark.parametrize("kind", [StrictOpenAI, StrictReka])
+def test_an_unknown_model_is_told_alike_by_every_way_to_ask(
+    connect: Connect, kind: type[StrictHost], api: str, way: str
+) -> None:
+    with (
+        kind() as host,
+        connect(KEY, host.url, api=api) as client,
+        pytest.raises(reka.NotFoundError, match="there is no model reka-flsh; the server has reka-flash"),
+    ):
+        WAYS[way](client, model="reka-flsh")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("api", ["auto", "v1"])
+@pytest.mark.parametrize("kind", [StrictOpenAI, StrictReka])
+def test_the_default_is_replaced_by_every_way_to_ask_in_four_requests_at_most(
+    connect: Connect, kind: type[StrictHost], api: str, way: str
+) -> None:
+    able = Model("reka-next", modalities=frozenset({"image"}), has_tools=True)
+
+    with kind(models=[able]) as host, connect(KEY, host.url, api=api, max_retries=0) as client:
+        WAYS[way](client)
+
+        assert len(host.requests) <= 4
+        assert "reka-next" in str(host.requests[-1].json)
