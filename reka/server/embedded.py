@@ -148,6 +148,10 @@ def _start(folder: Path) -> LocalServer | None:
     except Timeout:
         return None
     except StartError as error:
+        if isinstance(error.__cause__, OSError):  # of the folder, whose name its caller did not give as `data_dir`
+            raise InvalidArgumentError(
+                f"the local server cannot keep its data in {folder}: {error.__cause__}"
+            ) from error
         raise InvalidArgumentError(f"the local server cannot start: {error}") from error
     except (OSError, ValueError) as error:
         raise InvalidArgumentError(f"the local server cannot keep its data in {folder}: {error}") from error
