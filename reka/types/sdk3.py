@@ -28,7 +28,6 @@ __all__ = [
     "HttpValidationError",
     "MediaType",
     "MessageResponse",
-    "Model",
     "Tool",
     "ToolChoice",
     "ToolOutput",
