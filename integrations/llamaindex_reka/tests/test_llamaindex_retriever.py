@@ -130,7 +130,7 @@ def test_callbacks_see_a_retrieval_with_its_nodes(fake: FakeReka, retriever: Mak
     "wrong",
     [
         *({"dataset": dataset} for dataset in ("", " ", None, 3)),
-        *({"similarity_top_k": k} for k in (0, 101, -1, "3", None, 3.0, True, np.True_, np.float64(3), [3])),
+        *({"similarity_top_k": k} for k in (0, 101, -1, "3", None, 3.5, True, np.True_, np.float64(3.5), [3])),
         *({"min_score": score} for score in ("0.5", float("nan"), True, [0.5])),
         {"max_retries": -1},
     ],
