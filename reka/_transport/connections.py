@@ -5,15 +5,15 @@ ever. It also sends a body under the time limit for connecting, which is too sho
 """
 
 import io
+import math
 import threading
 import time
-from dataclasses import dataclass
-from http.client import HTTPResponse
+from functools import lru_cache
+from http.client import HTTPConnection, HTTPResponse
 from typing import TYPE_CHECKING, Any, Final
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 if TYPE_CHECKING:
     from socket import socket
@@ -23,22 +23,27 @@ else:
     _Connection = object
 
 
-@dataclass(frozen=True, slots=True)
 class Bounds:
-    """The time that a request has."""
+    """The time that a request has.
 
-    silence: float
-    """Seconds without a byte, either way."""
+    Args:
+        silence: Seconds without a byte, either way.
+        total: Seconds until the answer has to be there in whole.
+        started: When they began, by `time.monotonic`; None for an upload, where they begin once it is sent.
+    """
 
-    total: float
-    """Seconds until the answer has to be there in whole."""
+    __slots__ = ("_total", "end", "silence")
 
-    started: float | None
-    """When they began, by `time.monotonic`; None for an upload, where they begin once it is sent."""
+    def __init__(self, silence: float, total: float, started: float | None) -> None:
+        self.silence = silence
+        self._total = total
+        self.end = math.inf if started is None else started + total
+        """When the answer has to be there, by `time.monotonic`."""
 
-    def deadline(self) -> float:
-        """When the answer has to be there, asked once the request is sent."""
-        return (time.monotonic() if self.started is None else self.started) + self.total
+    def begin_answer(self) -> None:
+        """Count from now on, if nothing has been counted yet: the request is sent."""
+        if self.end == math.inf:
+            self.end = time.monotonic() + self._total
 
 
 class _ThreadState(threading.local):
@@ -49,12 +54,13 @@ class _ThreadState(threading.local):
 _CURRENT: Final = _ThreadState()
 
 
+def bound(bounds: Bounds) -> None:
+    """Set the bounds of this thread's next request, if it goes over a `BoundedAdapter`."""
+    _CURRENT.bounds = bounds
+
+
 class BoundedAdapter(HTTPAdapter):
     """An adapter whose connections keep to the bounds that were set last in the thread that uses it."""
-
-    def bound(self, bounds: Bounds) -> None:
-        """Set the bounds of this thread's next request."""
-        _CURRENT.bounds = bounds
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """As the base does, with connections of ours."""
@@ -83,7 +89,8 @@ class _Bounded(_Connection):
 
     def connect(self) -> None:
         super().connect()
-        self.sock.settimeout(_CURRENT.bounds.silence)
+        if self.sock is not None:  # a recorder that plays an answer connects to nothing
+            self.sock.settimeout(_CURRENT.bounds.silence)
 
     def request(self, *arguments: Any, **options: Any) -> None:
         if self.sock is not None:
@@ -96,26 +103,27 @@ class _BoundedReply(HTTPResponse):
 
     def __init__(self, sock: "socket", *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
-        reads = _BoundedReads(self.fp.detach(), sock, _CURRENT.bounds.deadline())
-        self.fp = io.BufferedReader(reads)
+        bounds = _CURRENT.bounds
+        bounds.begin_answer()
+        self.fp = io.BufferedReader(_BoundedReads(self.fp.detach(), sock, bounds))
 
 
 class _BoundedReads(io.RawIOBase):
-    def __init__(self, raw: io.RawIOBase, sock: "socket", deadline: float) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: "socket", bounds: Bounds) -> None:
         self._raw = raw
         self._sock = sock
-        self._deadline = deadline
+        self._bounds = bounds
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline - time.monotonic()
+        left = self._bounds.end - time.monotonic()
         if left <= 0:
             raise TimeoutError("the answer is not there in time")
-        silence = self._sock.gettimeout()
-        if silence is None or left < silence:
-            self._sock.settimeout(left)
+        limit = min(left, self._bounds.silence)
+        if limit != self._sock.gettimeout():
+            self._sock.settimeout(limit)
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -123,20 +131,24 @@ class _BoundedReads(io.RawIOBase):
         super().close()
 
 
-class _BoundedHTTPConnection(_Bounded, HTTPConnection):
-    response_class = _BoundedReply
-
-
-class _BoundedHTTPSConnection(_Bounded, HTTPSConnection):
-    response_class = _BoundedReply
-
-
 class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls: Any = _BoundedHTTPConnection
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name
+        return _bounded(super().ConnectionCls)
 
 
 class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls: Any = _BoundedHTTPSConnection
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name
+        return _bounded(super().ConnectionCls)
+
+
+@lru_cache(maxsize=8)
+def _bounded(connection: type) -> type:
+    """Derive a bounded class from the class that urllib3's pools have now, which may be a recorder's."""
+    if not issubclass(connection, HTTPConnection):  # without a socket, as in a browser
+        return connection
+    return type(f"Bounded{connection.__name__}", (_Bounded, connection), {"response_class": _BoundedReply})
 
 
 _POOLS: Final = {"http": _HTTPPool, "https": _HTTPSPool}
