@@ -19,7 +19,8 @@ READ_TIMEOUT: Final = 300.0
 """Seconds of silence that end a call; a long answer may need minutes before its first byte (ours)."""
 
 TOTAL_TIMEOUT: Final = 600.0
-"""Seconds a call may last, its retries included; uploads are bounded by READ_TIMEOUT alone (ours)."""
+"""Seconds a call may last, its retries included; uploads, and streams once they have begun, are bounded by READ_TIMEOUT
+alone (ours)."""
 
 MAX_RETRIES: Final = 2
 """How often a failed call is sent again (ours)."""
@@ -47,8 +48,8 @@ class Timeout:
     Attributes:
         connect: Longest wait for a connection.
         read: Longest silence of the server once connected.
-        total: Longest duration of the whole call, retries and fallbacks included. It does not end an upload that makes
-            progress, nor the wait for a retrieval job.
+        total: Longest duration of the whole call, retries and fallbacks included; of a stream, until it begins. It does
+            not end an upload that makes progress, nor the wait for a retrieval job.
     """
 
     connect: float = CONNECT_TIMEOUT

@@ -59,6 +59,11 @@ class Decoder(Protocol):
         """Whether nothing more is to come: the answer has said that it is whole, or has failed."""
         ...
 
+    @property
+    def partial_text(self) -> str:
+        """All text so far."""
+        ...
+
     def feed(self, received: bytes) -> list[StreamEvent]:
         """Take the next bytes."""
         ...

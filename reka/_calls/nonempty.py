@@ -23,6 +23,11 @@ class NonEmptyDecoder:
         """Whether nothing more is to come."""
         return self._decoder.is_done
 
+    @property
+    def partial_text(self) -> str:
+        """See `Decoder`."""
+        return self._decoder.partial_text
+
     def feed(self, received: bytes) -> list[StreamEvent]:
         """Take the next bytes."""
         return self._release(self._decoder.feed(received))

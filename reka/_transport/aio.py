@@ -22,6 +22,7 @@ from reka._transport.connector import AbortOnError, new_session
 from reka._transport.multipart import multipart_body
 from reka._transport.retry import Limits, NoConnectionInTimeError, NotConnectedError
 from reka._transport.settings import TransportSettings
+from reka._transport.stream_errors import with_partial_text
 from reka._transport.wait_limits import WaitLimit, WaitTimer
 from reka._transport.watch import UploadWatchdog
 from reka._wire.failures import error_for
@@ -29,7 +30,7 @@ from reka._wire.redirects import redirect_target
 from reka._wire.reply import Reply, is_event_stream
 from reka.config import Timeout
 from reka.endpoint import Server
-from reka.errors import APIConnectionError, APITimeoutError, RekaError, StreamInterruptedError, UnexpectedResponseError
+from reka.errors import APIConnectionError, APITimeoutError, RekaError, UnexpectedResponseError
 from reka.types import StreamEvent
 
 T = TypeVar("T")
@@ -105,10 +106,10 @@ class AsyncTransport:
         if not is_event_stream(reply):
             return _iterate(call.read(await _read_all(response, reply, bounds)))
         decoder = call.decoder(reply)
-        block = partial(_block, response, reply, bounds)
+        block = partial(_block, response, reply)
         try:
             events: list[StreamEvent] = []
-            while not events and not decoder.is_done and (received := await block(_FIRST_BYTES)):
+            while not events and not decoder.is_done and (received := await block(bounds, _FIRST_BYTES)):
                 events = decoder.feed(received)
             if not events:
                 events = decoder.finish()
@@ -117,7 +118,8 @@ class AsyncTransport:
         except BaseException:
             response.close()
             raise
-        return _events(response, bounds, block, decoder, events)
+        # A stream that flows may take as long as it likes; silence alone ends it.
+        return _events(response, replace(bounds, end=math.inf), block, decoder, events)
 
     async def _open(
         self, call: Call[Any], server: Server, timeout: Timeout, started: float
@@ -307,7 +309,7 @@ async def _iterate(events: list[StreamEvent]) -> AsyncGenerator[StreamEvent, Non
 async def _events(
     response: aiohttp.ClientResponse,
     bounds: _Bounds,
-    block: Callable[[int], Awaitable[bytes]],
+    block: Callable[[_Bounds, int], Awaitable[bytes]],
     decoder: Decoder,
     first: list[StreamEvent],
 ) -> AsyncGenerator[StreamEvent, None]:
@@ -316,16 +318,13 @@ async def _events(
         for event in first:
             yield event
         try:
-            while not decoder.is_done and (received := await block(_READ_BYTES)):
+            while not decoder.is_done and (received := await block(bounds, _READ_BYTES)):
                 for event in decoder.feed(received):
                     yield event
-        except APITimeoutError:
-            raise
-        except APIConnectionError as error:
-            interrupted: StreamInterruptedError = decoder.interrupted("the connection broke inside the stream")
-            raise interrupted from error
-        for event in decoder.finish():
-            yield event
+            for event in decoder.finish():
+                yield event
+        except RekaError as error:
+            raise with_partial_text(error, decoder)  # noqa: B904  # it has its cause, or is the error itself
         await _drain(response, bounds)
     finally:
         response.close()

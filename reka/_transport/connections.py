@@ -45,6 +45,10 @@ class Bounds:
         if self.end == math.inf:
             self.end = time.monotonic() + self._total
 
+    def lift_total(self) -> None:
+        """Bound an answer by silence alone from now on: a stream that flows may take as long as it likes."""
+        self.end = math.inf
+
 
 class _ThreadState(threading.local):
     # What requests and urllib3 hand down has no place for it; a request is sent in one thread from end to end.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import requests
 from requests.utils import default_user_agent
@@ -27,12 +27,13 @@ from reka._transport.connections import BoundedAdapter, Bounds, bound
 from reka._transport.multipart import multipart_body
 from reka._transport.retry import Limits, NoConnectionInTimeError, NotConnectedError
 from reka._transport.settings import TransportSettings
+from reka._transport.stream_errors import with_partial_text
 from reka._wire.failures import error_for
 from reka._wire.redirects import redirect_target
 from reka._wire.reply import Reply, is_event_stream
 from reka.config import Timeout
 from reka.endpoint import Server
-from reka.errors import APIConnectionError, APITimeoutError, RekaError, StreamInterruptedError, UnexpectedResponseError
+from reka.errors import APIConnectionError, APITimeoutError, RekaError, UnexpectedResponseError
 from reka.types import StreamEvent
 
 T = TypeVar("T")
@@ -103,44 +104,41 @@ class SyncTransport:
             session.close()
 
     def _send(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
-        return call.read(_read_all(*self._open(call, server, timeout, started)))
+        return call.read(_read_all(self._open(call, server, timeout, started)))
 
     def _begin(self, call: StreamCall, server: Server, timeout: Timeout, started: float) -> Iterator[StreamEvent]:
-        response, body, reply = self._open(call, server, timeout, started)
-        if not is_event_stream(reply):
-            return _iterate(call.read(_read_all(response, body, reply)))
-        decoder = call.decoder(reply)
+        answer = self._open(call, server, timeout, started)
+        if not is_event_stream(answer.head):
+            return _iterate(call.read(_read_all(answer)))
+        decoder = call.decoder(answer.head)
         try:
             events: list[StreamEvent] = []
-            while not events and not decoder.is_done and (received := next(body, b"")):
+            while not events and not decoder.is_done and (received := next(answer.body, b"")):
                 events = decoder.feed(received)
             if not events:
                 events = decoder.finish()
-                return _closed(response, body, events)
+                return _closed(answer, events)
         except BaseException:
-            response.close()
+            answer.response.close()
             raise
-        return _events(response, body, decoder, events)
+        answer.bounds.lift_total()
+        return _events(answer, decoder, events)
 
-    def _open(
-        self, call: Call[Any], server: Server, timeout: Timeout, started: float
-    ) -> tuple[requests.Response, Iterator[bytes], Reply]:
+    def _open(self, call: Call[Any], server: Server, timeout: Timeout, started: float) -> "_Answer":
         """Send a request, along its redirects, and give its successful answer, the body unread."""
         url = server.url + call.path
         for _ in range(MAX_REDIRECTS):
-            response, body, head = self._exchange(call, url, server, timeout, started)
-            if 200 <= head.status < 300:
-                return response, body, head
-            reply = _read_all(response, body, head)
+            answer = self._exchange(call, url, server, timeout, started)
+            if 200 <= answer.head.status < 300:
+                return answer
+            reply = _read_all(answer)
             target = redirect_target(reply, call.method, url)
             if target is None:
                 raise error_for(reply, call.errors)
             url = target
         raise UnexpectedResponseError(f"{call.method} {server.url + call.path} was redirected in a circle")
 
-    def _exchange(
-        self, call: Call[Any], url: str, server: Server, timeout: Timeout, started: float
-    ) -> tuple[requests.Response, Iterator[bytes], Reply]:
+    def _exchange(self, call: Call[Any], url: str, server: Server, timeout: Timeout, started: float) -> "_Answer":
         request_line = f"{call.method} {url}"
         begun = time.monotonic()
         bounds = Bounds(timeout.read, timeout.total, None if isinstance(call.body, Upload) else started)
@@ -160,7 +158,7 @@ class SyncTransport:
         except BaseException:
             response.close()  # the caller's callback may fail
             raise
-        return response, _body(response, request_line, timeout, bounds), head
+        return _Answer(response, head, _body(response, request_line, timeout, bounds), bounds)
 
     def _request(
         self, call: Call[Any], url: str, server: Server, timeouts: tuple[float, float], bounds: Bounds
@@ -195,6 +193,15 @@ class SyncTransport:
             return self._session
 
 
+class _Answer(NamedTuple):
+    """An answer whose body is unread."""
+
+    response: requests.Response
+    head: Reply
+    body: Iterator[bytes]
+    bounds: Bounds
+
+
 class _Session(requests.Session):
     """The transport's own session: without cookies, environment and redirects, which the transport follows."""
 
@@ -225,10 +232,10 @@ class _SizedBody:
         return self._blocks
 
 
-def _read_all(response: requests.Response, body: Iterator[bytes], head: Reply) -> Reply:
+def _read_all(answer: _Answer) -> Reply:
     """Read the rest of an answer and give its connection back."""
-    with response:
-        return Reply(head.status, head.headers, b"".join(body), head.request_line)
+    with answer.response:
+        return answer.head._replace(body=b"".join(answer.body))
 
 
 def _body(response: requests.Response, request_line: str, timeout: Timeout, bounds: Bounds) -> Iterator[bytes]:
@@ -256,27 +263,22 @@ def _blocks(response: requests.Response) -> Iterator[bytes]:
     return iter(partial(raw.read1, _READ_BYTES, True), b"")
 
 
-def _events(
-    response: requests.Response, body: Iterator[bytes], decoder: Decoder, first: list[StreamEvent]
-) -> Iterator[StreamEvent]:
+def _events(answer: _Answer, decoder: Decoder, first: list[StreamEvent]) -> Iterator[StreamEvent]:
     """Give a stream's events; the connection goes back to the pool at its end, and is closed if it is left before."""
-    with closing(response):
+    with closing(answer.response):
         yield from first
         try:
-            while not decoder.is_done and (received := next(body, b"")):
+            while not decoder.is_done and (received := next(answer.body, b"")):
                 yield from decoder.feed(received)
-        except APITimeoutError:
-            raise
-        except APIConnectionError as error:
-            interrupted: StreamInterruptedError = decoder.interrupted("the connection broke inside the stream")
-            raise interrupted from error
-        yield from decoder.finish()
-        _drain(response, body)
+            yield from decoder.finish()
+        except RekaError as error:
+            raise with_partial_text(error, decoder)  # noqa: B904  # it has its cause, or is the error itself
+        _drain(answer)
 
 
-def _closed(response: requests.Response, body: Iterator[bytes], events: list[StreamEvent]) -> Iterator[StreamEvent]:
-    with closing(response):
-        _drain(response, body)
+def _closed(answer: _Answer, events: list[StreamEvent]) -> Iterator[StreamEvent]:
+    with closing(answer.response):
+        _drain(answer)
     return _iterate(events)
 
 
@@ -284,13 +286,14 @@ def _iterate(events: list[StreamEvent]) -> Iterator[StreamEvent]:
     yield from events
 
 
-def _drain(response: requests.Response, body: Iterator[bytes]) -> None:
+def _drain(answer: _Answer) -> None:
     """Read the end of a stream that is whole, if it comes at once: only then can its connection be used again."""
-    connection = getattr(response.raw, "connection", None)
+    connection = getattr(answer.response.raw, "connection", None)
     if connection is not None and connection.sock is not None:
-        connection.sock.settimeout(_DRAIN_SECONDS)
+        answer.bounds.end = time.monotonic() + _DRAIN_SECONDS
+        connection.sock.settimeout(_DRAIN_SECONDS)  # a connection of the caller's own session knows no bounds
         with suppress(RekaError):
-            for _ in body:
+            for _ in answer.body:
                 pass
 
 

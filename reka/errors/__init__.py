@@ -82,6 +82,9 @@ class RekaError(Exception):
             requests.
     """
 
+    partial_text: str = ""
+    """All text that a stream gave before it ended with this error; empty elsewhere."""
+
     def __init__(
         self,
         message: str = "",

@@ -25,7 +25,6 @@ from reka.endpoint import Server
 from tests.support.clients import KEY, Connect
 from tests.support.completions import HI
 from tests.support.fake_reka import FakeReka, answer, say_nothing
-from tests.support.streams import chunk, events
 
 AGE = 100.0
 """Seconds that the earlier calls of a flow took."""
@@ -85,8 +84,10 @@ def test_a_later_call_has_the_time_that_the_earlier_ones_left(
     assert len(fake.requests) == 1
 
 
-def test_a_stream_has_the_time_that_the_earlier_calls_left(send: Perform, fake: FakeReka, clock: FlowClock) -> None:
-    fake.will_stream(events(chunk(content="Hi")), ends=False)
+def test_a_stream_has_to_begin_in_the_time_that_the_earlier_calls_left(
+    send: Perform, fake: FakeReka, clock: FlowClock
+) -> None:
+    fake.will_stream(b": no event yet\n\n", ends=False)
     began = time.monotonic()
 
     with pytest.raises(reka.APITimeoutError):

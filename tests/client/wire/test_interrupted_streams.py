@@ -1,6 +1,7 @@
 """Streams that break, fall silent or hold an error: what was given stays, and the error says what happened."""
 
-from threading import Event
+import pickle
+from threading import Event, Timer
 from typing import Any
 
 import pytest
@@ -94,6 +95,8 @@ def test_an_error_inside_a_stream_is_raised_where_it_comes_and_not_tried_again(
         got.extend(event.text for event in client.stream("Hi"))
 
     assert type(caught.value) is kind
+    assert caught.value.partial_text == "Hel"
+    assert pickle.loads(pickle.dumps(caught.value)).partial_text == "Hel"
     assert got == ["Hel"]
     assert len(fake.requests) == 1
 
@@ -109,8 +112,10 @@ def test_an_event_of_the_type_error_is_an_error(client: reka.Reka, fake: FakeRek
 def test_an_event_that_is_no_json_object_is_unexpected(client: reka.Reka, fake: FakeReka, data: str) -> None:
     fake.will_stream(events(chunk(content="Hel")), f"data: {data}\n\n".encode(), texts("lo"))
 
-    with pytest.raises(reka.UnexpectedResponseError, match="cannot read the event"):
+    with pytest.raises(reka.UnexpectedResponseError, match="cannot read the event") as caught:
         list(client.stream("Hi"))
+
+    assert caught.value.partial_text == "Hel"
 
 
 def test_a_busy_server_is_asked_again_before_the_first_item(client: reka.Reka, fake: FakeReka) -> None:
@@ -129,11 +134,40 @@ def test_a_stream_that_falls_silent_is_a_timeout(connect: Connect, fake: FakeRek
     with connect(KEY, fake.url, timeout=timeout) as client:
         stream = client.stream("Hi")
         assert next(stream).text == "Hel"
-        with pytest.raises(reka.APITimeoutError):
+        with pytest.raises(reka.APITimeoutError, match=r"no answer within 0\.05 s") as caught:
             next(stream)
 
+        assert caught.value.partial_text == "Hel"
         assert gone.wait(5)
     assert len(fake.requests) == 1
+
+
+def test_a_stream_that_flows_is_not_cut_when_the_time_for_the_call_is_over(connect: Connect, fake: FakeReka) -> None:
+    is_over = Event()
+    fake.will_stream(events(chunk(content="Hel")), is_over, texts("lo"))
+    timeout = reka.Timeout(connect=1, read=5, total=0.2)
+
+    with connect(KEY, fake.url, timeout=timeout) as client:
+        stream = client.stream("Hi")
+        assert next(stream).text == "Hel"
+        Timer(0.4, is_over.set).start()
+        assert "".join(event.text for event in stream) == "lo"
+
+
+def test_the_time_for_the_call_is_that_until_a_stream_begins(connect: Connect, fake: FakeReka) -> None:
+    fake.will_misbehave(lambda handler: drip_comments(handler, 0.05))
+    timeout = reka.Timeout(connect=1, read=5, total=0.2)
+
+    with connect(KEY, fake.url, timeout=timeout) as client, pytest.raises(reka.APITimeoutError):
+        next(client.stream("Hi"))
+
+    assert fake.all_connections_closed()
+
+
+def drip_comments(handler: Any, seconds: float) -> None:
+    """Send comments that keep a connection alive, and no event."""
+    handler.begin("text/event-stream")
+    handler.drip(b"3\r\n:\n\n\r\n" * 100, seconds)
 
 
 @pytest.mark.parametrize("method", ["complete", "stream", "stream_messages"])
