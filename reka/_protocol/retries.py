@@ -49,12 +49,12 @@ class RetryPolicy:
 
         Args:
             attempt: Number of attempts so far, from 1.
-            retry_after: Seconds to wait, as the server asked; None if it did not.
+            retry_after: Seconds to wait, as the server asked; None or 0, which says no more, if it did not.
             time_left: Seconds within which the next attempt must start.
         """
         if attempt > self.max_retries or (retry_after or 0) > self.longest_retry_after:
             return None
-        wait = backoff(attempt) if retry_after is None else retry_after
+        wait = retry_after or backoff(attempt)
         return wait if wait < time_left else None
 
 

@@ -120,7 +120,7 @@ def test_the_key_is_in_no_text_form_and_in_no_log(
     connect: Connect, fake: FakeReka, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    fake.will_answer(503, {"detail": "busy"}, {"Retry-After": "0"})
+    fake.will_answer(503, {"detail": "busy"}, {"retry-after-ms": "1"})
     fake.will_answer(200, [])
 
     with connect(KEY, fake.url) as client:

@@ -197,7 +197,7 @@ def _redirect(status: int, to: Callable[[str], str]) -> Script:
     return lambda _, other: [answer(status, b"", {"Location": to(other)})]
 
 
-_NOW: Final = {"Retry-After": "0"}
+_NOW: Final = {"retry-after-ms": "1"}
 _BUSY: Final = {"detail": "busy"}
 _LISTED: Final = {"detail": [{"loc": ["body", "x"], "msg": "wrong", "type": "value_error"}]}
 _OF_DATASETS: Final[dict[str, Ending]] = {"add_dataset": reka.DatasetError, "delete_dataset": reka.DatasetError}
@@ -258,7 +258,7 @@ FAULTS: Final = [
     Fault("413", _answers(413, b""), reka.InvalidRequestError, {"add_dataset": reka.DatasetError}, 1),
     Fault("422", _answers(422, {"detail": "x"}), reka.InvalidRequestError, {**_OF_DATASETS, **_OF_JOBS}, 1),
     Fault("422 with places", _answers(422, _LISTED), reka.InvalidRequestError, {**_OF_DATASETS, **_OF_JOBS}, 1),
-    Fault("429, seconds", _once(_answers(429, _BUSY, {"Retry-After": "0"})), None, _prepare(reka.RateLimitError)),
+    Fault("429, no seconds", _once(_answers(429, _BUSY, {"Retry-After": "0"})), None, _prepare(reka.RateLimitError)),
     Fault(
         "429, milliseconds",
         _once(_answers(429, _BUSY, {"retry-after-ms": "20", "Retry-After": "60"})),

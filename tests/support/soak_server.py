@@ -44,9 +44,9 @@ def _answer(status: str, body: bytes, content_type: str = "application/json", he
     return head.encode() + body
 
 
-_BUSY: Final = _answer("503 Service Unavailable", b'{"detail": "busy"}', headers="Retry-After: 0\r\n")
+_BUSY: Final = _answer("503 Service Unavailable", b'{"detail": "busy"}', headers="retry-after-ms: 1\r\n")
 _SLOW_DOWN: Final = _answer("429 Too Many Requests", b'{"detail": "slow down"}', headers="retry-after-ms: 1\r\n")
-_HTML: Final = _answer("502 Bad Gateway", b"<html>Bad Gateway</html>", "text/html", "Retry-After: 0\r\n")
+_HTML: Final = _answer("502 Bad Gateway", b"<html>Bad Gateway</html>", "text/html", "retry-after-ms: 1\r\n")
 
 
 class _Connection(asyncio.Protocol):

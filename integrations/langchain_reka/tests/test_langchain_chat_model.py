@@ -131,7 +131,7 @@ def test_max_retries_is_how_often_a_failed_call_is_sent_again(
     fake: FakeReka, make_model: MakeModel, call: str, max_retries: int, calls: int
 ) -> None:
     for _ in range(2):
-        fake.will_answer(503, {"detail": "busy"}, {"Retry-After": "0"})
+        fake.will_answer(503, {"detail": "busy"}, {"retry-after-ms": "1"})
 
     with pytest.raises(reka.ServerError):
         ask(make_model(max_retries=max_retries), call, "Hi")

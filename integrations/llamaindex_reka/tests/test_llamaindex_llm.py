@@ -239,7 +239,7 @@ def test_max_retries_is_how_often_a_failed_call_is_sent_again(
     fake: FakeReka, llm: MakeLLM, max_retries: int, calls: int
 ) -> None:
     for _ in range(2):
-        fake.will_answer(503, {"detail": "busy"}, headers={"Retry-After": "0"})
+        fake.will_answer(503, {"detail": "busy"}, headers={"retry-after-ms": "1"})
 
     with pytest.raises(reka.ServerError):
         llm(max_retries=max_retries).chat(HI)

@@ -18,7 +18,7 @@ from tests.support.fake_reka import LOOPBACK_CERTIFICATE, FakeReka, reset, say_n
 from tests.support.streams import chunk, events, texts
 
 TURN = {"type": "model", "text": "Hello"}
-NOW = {"Retry-After": "0"}
+NOW = {"retry-after-ms": "1"}
 
 
 def test_default_headers_go_with_every_request(connect: Connect, fake: FakeReka, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.support.clients import KEY, Connect
 from tests.support.fake_reka import FakeReka, Misbehave, reset, say_nothing, stop_inside_the_body
 
 TURN = {"type": "model", "text": "Hello"}
-NOW = {"Retry-After": "0"}
+NOW = {"retry-after-ms": "1"}
 CHAT = endpoints.get_models()
 PREPARE = endpoints.prepare_retrieval("alice")
 
@@ -123,9 +123,15 @@ def test_waits_grow_to_a_ceiling_and_are_spread_out(attempt: int, ceiling: float
     assert ceiling * 0.75 < max(waits) <= ceiling
 
 
-@pytest.mark.parametrize(("asked", "wait"), [(0.0, 0.0), (7.5, 7.5), (60.0, 60.0), (61.0, None)])
+@pytest.mark.parametrize(("asked", "wait"), [(0.001, 0.001), (7.5, 7.5), (60.0, 60.0), (61.0, None)])
 def test_a_server_that_names_a_wait_is_obeyed_if_it_is_no_more_than_a_minute(asked: float, wait: float | None) -> None:
     assert RetryPolicy(2).next_wait(1, asked) == wait
+
+
+def test_a_server_that_names_no_time_to_wait_is_given_the_back_offs() -> None:
+    waits = [RetryPolicy(5).next_wait(5, 0.0) or 0.0 for _ in range(200)]
+
+    assert max(waits) > 6
 
 
 @pytest.mark.parametrize(

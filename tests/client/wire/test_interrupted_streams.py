@@ -12,7 +12,7 @@ from tests.support.completions import HI
 from tests.support.fake_reka import FakeReka, reset, say_nothing
 from tests.support.streams import chunk, events, texts
 
-NOW = {"Retry-After": "0"}
+NOW = {"retry-after-ms": "1"}
 
 
 @pytest.mark.parametrize(

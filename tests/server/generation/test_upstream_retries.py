@@ -24,7 +24,7 @@ def retrying(scripted_upstream: FakeReka, tmp_path_factory: pytest.TempPathFacto
 @EVERY_WAY
 def test_a_question_is_asked_again_where_that_can_help(retrying: Caller, upstream: FakeReka, way: str) -> None:
     before = len(upstream.requests)
-    upstream.will_answer(503, b"", {"Retry-After": "0"})
+    upstream.will_answer(503, b"", {"retry-after-ms": "1"})
     if way.endswith("streamed"):
         upstream.will_stream(HELLO, END, DONE)
     else:
@@ -45,7 +45,7 @@ def test_a_question_is_asked_again_after_an_error_in_a_body_of_status_200(retryi
     ("status", "body", "headers"),
     [
         (400, b"", {}),
-        (429, {"error": {"message": "P001: Insufficient Balance"}}, {"Retry-After": "0"}),
+        (429, {"error": {"message": "P001: Insufficient Balance"}}, {"retry-after-ms": "1"}),
         (429, b"", {"Retry-After": "3600"}),
         (200, b"<html>", {}),
     ],
@@ -71,7 +71,7 @@ def test_a_stream_that_has_begun_is_not_asked_for_again(retrying: Caller, upstre
 def test_a_question_is_given_up_after_as_many_tries_as_are_set(retrying: Caller, upstream: FakeReka) -> None:
     before = len(upstream.requests)
     for _ in range(2):
-        upstream.will_answer(503, b"", {"Retry-After": "0"})
+        upstream.will_answer(503, b"", {"retry-after-ms": "1"})
 
     assert retrying.chat("hi").status_code == 503
     assert len(upstream.requests) == before + 2
