@@ -55,10 +55,8 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
             Reka's own host. `local` or `local:PATH` is the server embedded in this process (needs `reka[server]`).
         timeout: Seconds that a call may take, or a `Timeout`; None is `Timeout()`: 10 s to connect, 300 s of silence,
             600 s in all.
-        max_retries: How often a call is sent again after a lost connection or an error that a retry can help; 0 is
-            never.
-        api: Family of endpoints: `v0`, the documented endpoint; `v1`, the completions endpoint; `auto`, the documented
-            endpoint for each request that it can answer, else the completions endpoint.
+        max_retries: How often a call is sent again after an error that a retry can help; 0 is never.
+        api: Endpoint: `v0`, the documented one; `v1`, for completions; `auto`, the former wherever it can answer.
         datasets: Where retrieval datasets live: `host`; `local` or `local:PATH`, the embedded server, while the host
             answers over the chunks that it retrieves (needs `reka[server]`); `auto`, the host, with an
             `UnsupportedRequestError` if it has none. None reads REKA_DATASETS, else it is `auto`.
@@ -71,6 +69,7 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
         form: Form of the completions endpoint: `openai`, or `reka`, which Reka's host accepted in 2025; `auto` tries
             both. None reads the environment's REKA_FORM, else it is `auto`.
         session: A `requests.Session` to use as it is; the client does not close it. None makes one.
+        pool_size: How many idle connections to a server stay open, unless `session` is given; None keeps them all.
         **sdk3: Other arguments of `reka-api` 3, for programs that have them.
 
     Raises:
@@ -97,6 +96,7 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
         on_event: OnEvent | None = None,
         form: FormChoice | None = None,
         session: requests.Session | None = None,
+        pool_size: int | None = None,
         **sdk3: Never,
     ) -> None:
         super().__init__(
@@ -114,7 +114,7 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
             form,
         )
         session = validation.session(session, "session", "prepare_request", "a requests.Session")
-        self._transport = SyncTransport(self._transport_settings, session)
+        self._transport = SyncTransport(self._transport_settings, session, pool_size)
 
     def __enter__(self) -> "Reka":
         return self

@@ -10,10 +10,14 @@ import threading
 import time
 from functools import lru_cache
 from http.client import HTTPConnection, HTTPResponse
+from queue import Full, LifoQueue
 from typing import TYPE_CHECKING, Any, Final
 
+import urllib3.connection
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+
+from reka._transport.keepalive import KEEPALIVE
 
 if TYPE_CHECKING:
     from socket import socket
@@ -68,12 +72,13 @@ class BoundedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """As the base does, with connections of ours."""
+        options["socket_options"] = [*urllib3.connection.HTTPConnection.default_socket_options, *KEEPALIVE]
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """As the base does, with connections of ours; SOCKS needs its own."""
-        manager = super().proxy_manager_for(proxy, **options)
+        manager = super().proxy_manager_for(proxy, socket_options=KEEPALIVE, **options)
         if not proxy.lower().startswith("socks"):
             manager.pool_classes_by_scheme = _POOLS
         return manager
@@ -135,13 +140,28 @@ class _BoundedReads(io.RawIOBase):
         super().close()
 
 
+class _QuietQueue(LifoQueue[Any]):
+    """The idle connections of a pool; closes one that it has no room for, of which urllib3 would warn."""
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        try:
+            super().put(item, block, timeout)
+        except Full:
+            if item is not None:
+                item.close()
+
+
 class _HTTPPool(HTTPConnectionPool):
+    QueueCls = _QuietQueue
+
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name
         return _bounded(super().ConnectionCls)
 
 
 class _HTTPSPool(HTTPSConnectionPool):
+    QueueCls = _QuietQueue
+
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name
         return _bounded(super().ConnectionCls)

@@ -1,11 +1,14 @@
-"""The aiohttp session of an event loop: size of reads, and aborting of failed uploads."""
+"""The aiohttp session of an event loop: size of reads, TCP keepalive, and aborting of failed uploads."""
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Final
 
 import aiohttp
+
+from reka._transport.keepalive import KEEPALIVE
 
 # Bytes that are read from a socket at a time; asyncio reads 256 KiB. aiohttp parses all of them before it wakes the
 # reader, which delays the first event of a fast stream.
@@ -50,11 +53,16 @@ class AbortOnError:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Limits the size of reads; records the connection of an upload for its `AbortOnError`."""
+    """Limits the size of reads; turns TCP keepalive on; records the connection of an upload for its `AbortOnError`."""
 
     async def _create_connection(self, *arguments: Any, **options: Any) -> Any:
         protocol = await super()._create_connection(*arguments, **options)
         transport: Any = protocol.transport
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            with suppress(OSError):  # reset already; the request will say so
+                for option in KEEPALIVE:
+                    sock.setsockopt(*option)
         if hasattr(transport, "max_size"):  # asyncio's transport of a plain socket
             transport.max_size = _RECEIVED_BYTES
         return protocol

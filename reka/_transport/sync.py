@@ -1,7 +1,6 @@
 """HTTP by requests: one pooled session, one deadline a call, one table from its errors to ours."""
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -22,6 +21,7 @@ from urllib3.exceptions import (
 
 from reka._calls.call import Call, Decoder, StreamCall, Upload
 from reka._protocol.addresses import HTTP, MAX_REDIRECTS, SOCKS, Proxies
+from reka._protocol.checks import integer
 from reka._protocol.retries import with_retries
 from reka._transport.connections import BoundedAdapter, Bounds, bound
 from reka._transport.multipart import multipart_body
@@ -39,7 +39,6 @@ from reka.types import StreamEvent
 T = TypeVar("T")
 V = TypeVar("V")
 
-_POOL_CONNECTIONS: Final = 64
 _READ_BYTES: Final = 64 * 1024
 # Seconds within which a complete stream must end for its connection to be reused.
 _DRAIN_SECONDS: Final = 0.2
@@ -52,17 +51,23 @@ class SyncTransport:
     Args:
         settings: Headers, proxies and so on.
         session: The caller's session, used unchanged and not closed; None creates one.
+        pool_size: Connections to a server that are kept open when idle; None keeps all.
+
+    Raises:
+        InvalidArgumentError: `pool_size` is no number of connections.
     """
 
-    def __init__(self, settings: TransportSettings, session: requests.Session | None = None) -> None:
+    def __init__(
+        self, settings: TransportSettings, session: requests.Session | None = None, pool_size: int | None = None
+    ) -> None:
         self._settings = settings
         # The caller's session reads the environment itself.
         self._proxies = Proxies(settings.proxies if session is None else settings.proxies or {}, HTTP | SOCKS)
         self._verify: str | None = None
-        self._lock = threading.Lock()
-        self._own = session is None
-        self._session = session
-        self._process = os.getpid()
+        # As a queue has it: 0 is no limit.
+        self._pool_size = 0 if pool_size is None else integer(pool_size, "pool_size", least=1)
+        self._given = session
+        self._by_process: dict[int, requests.Session] = {}
 
     def send(self, call: Call[T], server: Server, limits: Limits, started: float) -> T:
         """Send a call with retries and read its whole response.
@@ -96,10 +101,7 @@ class SyncTransport:
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
-        if not self._own:
-            return
-        with self._lock:
-            session, self._session = self._session, None
+        session = self._by_process.pop(os.getpid(), None)
         if session is not None:
             session.close()
 
@@ -172,7 +174,7 @@ class SyncTransport:
         proxy = None if server.is_embedded else self._proxies.of(server.url)
         proxies = {"http": proxy, "https": proxy} if proxy else {}
         prepared = session.prepare_request(requests.Request(call.method, url, headers, data=body))
-        verify = self._trusted(url) if self._own else self._settings.ca_bundle
+        verify = self._trusted(url) if self._given is None else self._settings.ca_bundle
         settings = session.merge_environment_settings(url, proxies, True, verify, None)
         bound(bounds)
         return session.send(prepared, timeout=timeouts, allow_redirects=False, **settings)
@@ -184,13 +186,12 @@ class SyncTransport:
         return self._verify
 
     def _current_session(self) -> requests.Session:
-        with self._lock:
-            if self._own and self._process != os.getpid():
-                # A forked child must neither use nor close its parent's connections.
-                self._session, self._process = None, os.getpid()
-            if self._session is None:
-                self._session = _Session()
-            return self._session
+        if self._given is not None:
+            return self._given
+        # A forked child must neither use nor close its parent's connections; nor wait for a lock, which another thread
+        # of its parent may have held.
+        process = os.getpid()
+        return self._by_process.get(process) or self._by_process.setdefault(process, _Session(self._pool_size))
 
 
 class _Answer(NamedTuple):
@@ -205,12 +206,12 @@ class _Answer(NamedTuple):
 class _Session(requests.Session):
     """The transport's own session: without cookies, environment and redirects, which the transport follows."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool_size: int) -> None:
         super().__init__()
         # The transport resolves proxies and CA bundles once; netrc must not add another key.
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = BoundedAdapter(pool_maxsize=_POOL_CONNECTIONS)
+        adapter = BoundedAdapter(pool_maxsize=pool_size)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 

@@ -1,0 +1,125 @@
+"""The connections of a client: kept, counted, alive, and found anew when the environment has changed."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+import reka
+from tests.support.clients import KEY, Connect
+from tests.support.fake_reka import Answer, FakeReka, answer
+
+AT_ONCE = 80
+
+
+def sockets_to(url: str) -> list[socket.socket]:
+    """Copies of this process's sockets that are connected to a server; close them."""
+    port, found = urlsplit(url).port, []
+    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208  # names
+        try:
+            copy = socket.socket(fileno=os.dup(int(descriptor)))
+        except OSError:
+            continue
+        if copy.family == socket.AF_INET and _peer_port(copy) == port:
+            found.append(copy)
+        else:
+            copy.close()
+    return found
+
+
+def test_tcp_keepalive_is_on(connect: Connect, fake: FakeReka) -> None:
+    fake.will_answer(200, [])
+
+    with connect(KEY, fake.url) as client:
+        client.get_models()
+        connected = sockets_to(fake.url)
+
+    assert [sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) for sock in connected] == [1]
+    assert [sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for sock in connected] == [1]
+    assert [sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) for sock in connected] == [60]
+    for sock in connected:
+        sock.close()
+
+
+def _peer_port(sock: socket.socket) -> int | None:
+    try:
+        return int(sock.getpeername()[1])
+    except OSError:  # it listens
+        return None
+
+
+def ask_at_once(client: reka.Reka, fake: FakeReka) -> None:
+    """Call from many threads, none of which is answered before all have called."""
+    together = Barrier(AT_ONCE)
+
+    def answer_together(handler: Any) -> None:
+        together.wait(20)
+        handler.close_connection = False
+        handler.send(answer(200, []))
+
+    fake.otherwise = Answer(misbehave=answer_together)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda _: client.get_models(), range(AT_ONCE)))
+
+
+def test_each_of_many_threads_finds_its_connection_again(fake: FakeReka, caplog: pytest.LogCaptureFixture) -> None:
+    with reka.Reka(KEY, fake.url) as client:
+        for _ in range(2):
+            ask_at_once(client, fake)
+
+    assert fake.connections == AT_ONCE
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_no_more_idle_connections_are_kept_than_the_caller_says(
+    fake: FakeReka, caplog: pytest.LogCaptureFixture
+) -> None:
+    with reka.Reka(KEY, fake.url, pool_size=3) as client:
+        ask_at_once(client, fake)
+        kept = sockets_to(fake.url)
+        for sock in kept:
+            sock.close()
+
+    assert len(kept) == 3
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, "3", True])
+def test_the_number_of_idle_connections_is_checked(size: Any) -> None:
+    with pytest.raises(reka.InvalidArgumentError, match=r"^pool_size: got .* want "):
+        reka.Reka(KEY, pool_size=size)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_forked_child_has_connections_of_its_own(fake: FakeReka) -> None:
+    fake.otherwise = answer(200, [])
+
+    with reka.Reka(KEY, fake.url) as client:
+        client.get_models()
+        ended = exit_status_of_child(client.get_models)
+        client.get_models()
+
+    assert ended == 0
+    assert (len(fake.requests), fake.connections) == (3, 2)
+
+
+def exit_status_of_child(work: Callable[[], object]) -> int:
+    """Do something in a forked child, which is 0 if that succeeds within ten seconds."""
+    child = os.fork()
+    if child == 0:
+        import signal
+
+        signal.alarm(10)
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1]
