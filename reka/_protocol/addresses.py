@@ -1,6 +1,7 @@
 """Server addresses, API keys, origins, redirects and proxies: validation and policy, without I/O."""
 
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Final
@@ -22,6 +23,10 @@ SOCKS: Final = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD_STATUSES: Final = frozenset({307, 308})
+_PROXY_VARIABLES: Final = tuple(
+    (f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
+    for scheme in ("http", "https")
+)
 _PROXIES: Final = "proxies (or HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
 
 
@@ -133,7 +138,7 @@ def redirect_target(status: int, location: str, method: str, url: str) -> str | 
 
 
 class Proxies:
-    """Proxies by server, resolved once: requests and aiohttp would read the environment at each request.
+    """Proxies by server, resolved once for each environment: requests and aiohttp would do it at each request.
 
     Args:
         proxies: Proxy URLs by scheme (`http`, `https`, `all`); None reads the environment.
@@ -143,7 +148,7 @@ class Proxies:
     def __init__(self, proxies: Mapping[str, str] | None, schemes: Collection[str]) -> None:
         self._proxies = proxies
         self._schemes = schemes
-        self._by_address: dict[str, str | None] = {}
+        self._by_address: dict[tuple[str, Sequence[str | None]], str | None] = {}
 
     def of(self, address: str) -> str | None:
         """URL of the proxy for a server; None for a direct connection.
@@ -151,10 +156,13 @@ class Proxies:
         Raises:
             InvalidArgumentError: The proxy cannot be used.
         """
-        if address not in self._by_address:
+        # A notebook or a test sets a variable between two calls; of each scheme only its own variables count.
+        variables = _PROXY_VARIABLES[address.startswith("https:")]
+        situation = address, () if self._proxies is not None else tuple(map(os.environ.get, variables))
+        if situation not in self._by_address:
             proxy = _chosen_proxy(address, self._proxies)
-            self._by_address[address] = proxy_url(proxy, self._schemes) if proxy else None
-        return self._by_address[address]
+            self._by_address[situation] = proxy_url(proxy, self._schemes) if proxy else None
+        return self._by_address[situation]
 
 
 def _chosen_proxy(address: str, proxies: Mapping[str, str] | None) -> str | None:

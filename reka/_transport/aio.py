@@ -59,7 +59,7 @@ class AsyncTransport:
         self._given = session
         # Entries are removed when their loop ends: a session refers to its loop, so weak keys do not work.
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopSession] = {}
-        self._tls: ssl.SSLContext | None = None
+        self._contexts: dict[str, ssl.SSLContext] = {}  # by the path of the trusted certificates
 
     def send(self, call: Call[T], server: Server, limits: Limits, started: float) -> Awaitable[T]:
         """Async twin of `SyncTransport.send`; cancelling it frees its connection."""
@@ -189,13 +189,13 @@ class AsyncTransport:
         return _Bounds(timer, timeout, _end(call, timeout, started))
 
     def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            trusted = Path(self._settings.ca_bundle_path())
-            is_folder = trusted.is_dir()
-            self._tls = ssl.create_default_context(
-                cafile=None if is_folder else str(trusted), capath=str(trusted) if is_folder else None
+        trusted = self._settings.ca_bundle_path()
+        if trusted not in self._contexts:
+            is_folder = Path(trusted).is_dir()
+            self._contexts[trusted] = ssl.create_default_context(
+                cafile=None if is_folder else trusted, capath=trusted if is_folder else None
             )
-        return self._tls
+        return self._contexts[trusted]
 
 
 class _LoopSession:

@@ -63,7 +63,6 @@ class SyncTransport:
         self._settings = settings
         # The caller's session reads the environment itself.
         self._proxies = Proxies(settings.proxies if session is None else settings.proxies or {}, HTTP | SOCKS)
-        self._verify: str | None = None
         # As a queue has it: 0 is no limit.
         self._pool_size = 0 if pool_size is None else integer(pool_size, "pool_size", least=1)
         self._given = session
@@ -180,10 +179,7 @@ class SyncTransport:
         return session.send(prepared, timeout=timeouts, allow_redirects=False, **settings)
 
     def _trusted(self, url: str) -> str | bool:
-        if not url.startswith("https:"):
-            return True
-        self._verify = self._verify or self._settings.ca_bundle_path()
-        return self._verify
+        return self._settings.ca_bundle_path() if url.startswith("https:") else True
 
     def _current_session(self) -> requests.Session:
         if self._given is not None:
@@ -208,7 +204,7 @@ class _Session(requests.Session):
 
     def __init__(self, pool_size: int) -> None:
         super().__init__()
-        # The transport resolves proxies and CA bundles once; netrc must not add another key.
+        # The transport resolves proxies and CA bundles; netrc must not add another key.
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = BoundedAdapter(pool_maxsize=pool_size)

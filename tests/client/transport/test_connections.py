@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 import reka
 from tests.support.clients import KEY, Connect
-from tests.support.fake_reka import Answer, FakeReka, answer
+from tests.support.fake_reka import LOOPBACK_CERTIFICATE, Answer, FakeReka, answer
 
 AT_ONCE = 80
 
@@ -123,3 +123,63 @@ def exit_status_of_child(work: Callable[[], object]) -> int:
         finally:
             os._exit(status)
     return os.waitpid(child, 0)[1]
+
+
+@pytest.fixture
+def proxy() -> Iterator[FakeReka]:
+    server = FakeReka()
+    server.otherwise = answer(200, [])
+    yield server
+    server.close()
+
+
+def test_a_proxy_that_the_environment_names_later_is_used(
+    connect: Connect, proxy: FakeReka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(KEY, "http://reka.test", max_retries=0) as client:
+        with pytest.raises(reka.APIConnectionError):
+            client.get_models()
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert client.get_models() == []
+
+    assert proxy.paths == ["GET http://reka.test/models"]
+
+
+def test_a_proxy_that_the_environment_names_no_more_is_left_out(
+    connect: Connect, fake: FakeReka, proxy: FakeReka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.otherwise = answer(200, [])
+    changes: list[Callable[[], object]] = [
+        lambda: monkeypatch.setenv("http_proxy", proxy.url),
+        lambda: monkeypatch.setenv("no_proxy", "127.0.0.1"),
+        lambda: monkeypatch.delenv("no_proxy"),
+        lambda: monkeypatch.delenv("http_proxy"),
+    ]
+
+    seen = []
+    with connect(KEY, fake.url) as client:
+        for change in changes:
+            change()
+            client.get_models()
+            seen.append((len(proxy.requests), len(fake.requests)))
+
+    assert seen == [(1, 0), (1, 1), (2, 1), (2, 2)]
+
+
+def test_a_certificate_that_the_environment_trusts_later_is_taken_and_one_that_it_no_longer_trusts_is_not(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secure = FakeReka(LOOPBACK_CERTIFICATE)
+    secure.otherwise = answer(200, [])
+
+    with connect(KEY, secure.url, max_retries=0) as client:
+        with pytest.raises(reka.APIConnectionError, match="TLS failed"):
+            client.get_models()
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(LOOPBACK_CERTIFICATE))
+        assert client.get_models() == []
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+        with pytest.raises(reka.APIConnectionError, match="TLS failed"):
+            client.get_models()
+
+    secure.close()
+    assert len(secure.requests) == 1
