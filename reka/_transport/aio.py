@@ -20,6 +20,7 @@ from reka._protocol.addresses import HTTP, MAX_REDIRECTS, Proxies
 from reka._protocol.retries import with_retries_async
 from reka._transport.connector import AbortOnError, new_session
 from reka._transport.multipart import multipart_body
+from reka._transport.proxy_errors import AUTHENTICATION, proxy_error
 from reka._transport.retry import Limits, NoConnectionInTimeError, NotConnectedError
 from reka._transport.settings import TransportSettings
 from reka._transport.stream_errors import with_partial_text
@@ -131,6 +132,8 @@ class AsyncTransport:
             if 200 <= head.status < 300:
                 return response, head
             reply = await _read_all(response, head, self._bounds(call, timeout, started))
+            if reply.status == AUTHENTICATION:
+                raise proxy_error(reply.request_line, "", reply.status)
             target = redirect_target(reply, call.method, url)
             if target is None:
                 raise error_for(reply, call.errors)
@@ -165,7 +168,7 @@ class AsyncTransport:
                 raise  # of the body's source; some errors of ours are errors of files, too
             known = _connection_error(error, request_line, bounds)
             self._settings.observe(call, begun, None, None, type(known).__name__)
-            _forget_headers(error)
+            _forget_secrets(error)
             raise known from error
         head = Reply(response.status, response.headers, b"", request_line)
         try:
@@ -348,8 +351,10 @@ def _connection_error(error: BaseException, request_line: str, bounds: _Bounds) 
         return APITimeoutError(f"{request_line}: no answer within {limit:g} s")
     if isinstance(error, aiohttp.ClientConnectorSSLError | aiohttp.ClientConnectorCertificateError | ssl.SSLError):
         return NotConnectedError(f"{request_line}: TLS failed ({error}); own CA: set REQUESTS_CA_BUNDLE to its file")
-    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
-        return NotConnectedError(f"{request_line}: the proxy failed ({error})")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return proxy_error(request_line, f"{error.status} {error.message}", error.status)
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return proxy_error(request_line, str(error.os_error))
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return NotConnectedError(f"{request_line}: no such host; check base_url and the network")
     if isinstance(error, aiohttp.ClientConnectorError):
@@ -359,15 +364,14 @@ def _connection_error(error: BaseException, request_line: str, bounds: _Bounds) 
     return APIConnectionError(f"{request_line}: the connection broke ({str(error) or type(error).__name__})")
 
 
-def _forget_headers(error: BaseException) -> None:
-    """Take the request's headers, and the key with them, out of an error that will be the cause of ours."""
+def _forget_secrets(error: BaseException) -> None:
+    """Take key and proxy password, which are in headers and URL, out of an error that will be the cause of ours."""
     if isinstance(error, aiohttp.ClientResponseError):
-        request_line = error.request_info
-        nothing = request_line.headers.copy()
-        nothing.clear()
-        error.request_info = aiohttp.RequestInfo(
-            request_line.url, request_line.method, type(request_line.headers)(nothing), request_line.real_url
-        )
+        info = error.request_info
+        headers = info.headers.copy()
+        headers.clear()
+        url, real_url = (url.with_user(None) for url in (info.url, info.real_url))
+        error.request_info = aiohttp.RequestInfo(url, info.method, type(info.headers)(headers), real_url)
         error.args = (error.request_info, error.history)
 
 

@@ -172,7 +172,8 @@ def _bounded(connection: type) -> type:
     """Derive a bounded class from the class that urllib3's pools have now, which may be a recorder's."""
     if not issubclass(connection, HTTPConnection):  # without a socket, as in a browser
         return connection
-    return type(f"Bounded{connection.__name__}", (_Bounded, connection), {"response_class": _BoundedReply})
+    # By the same name, which stands in the messages of its errors.
+    return type(connection.__name__, (_Bounded, connection), {"response_class": _BoundedReply})
 
 
 _POOLS: Final = {"http": _HTTPPool, "https": _HTTPSPool}

@@ -59,7 +59,7 @@ class Limits:
 def may_retry(error: RekaError, call: Call[Any]) -> bool:
     """Tell whether another try can help and does no harm."""
     if isinstance(error, NotConnectedError):
-        return True
+        return error.status_code is None  # else a proxy's, which refuses the next one too
     if not call.repeatable or isinstance(error, InsufficientBalanceError):
         return False
     return isinstance(error, APIConnectionError) or (

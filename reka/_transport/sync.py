@@ -25,6 +25,7 @@ from reka._protocol.checks import integer
 from reka._protocol.retries import with_retries
 from reka._transport.connections import BoundedAdapter, Bounds, bound
 from reka._transport.multipart import multipart_body
+from reka._transport.proxy_errors import AUTHENTICATION, proxy_error
 from reka._transport.retry import Limits, NoConnectionInTimeError, NotConnectedError
 from reka._transport.settings import TransportSettings
 from reka._transport.stream_errors import with_partial_text
@@ -133,6 +134,8 @@ class SyncTransport:
             if 200 <= answer.head.status < 300:
                 return answer
             reply = _read_all(answer)
+            if reply.status == AUTHENTICATION:
+                raise proxy_error(reply.request_line, "", reply.status)
             target = redirect_target(reply, call.method, url)
             if target is None:
                 raise error_for(reply, call.errors)
@@ -307,7 +310,8 @@ def _connection_error(error: Exception, request_line: str, timeout: Timeout, bou
     if isinstance(error, requests.exceptions.SSLError):
         return NotConnectedError(f"{request_line}: TLS failed ({reason}); own CA: set REQUESTS_CA_BUNDLE to its file")
     if isinstance(error, requests.exceptions.ProxyError):
-        return NotConnectedError(f"{request_line}: the proxy failed ({reason})")
+        refused = f"Tunnel connection failed: {AUTHENTICATION}" in str(error)  # http.client has no field for it
+        return proxy_error(request_line, str(reason), AUTHENTICATION if refused else None)
     if isinstance(reason, NameResolutionError):
         return NotConnectedError(f"{request_line}: no such host; check base_url and the network")
     if isinstance(reason, NewConnectionError):
