@@ -80,7 +80,7 @@ class AsyncReka(AsyncDatasetMethods, AsyncModelMethods, AsyncSdk3, BaseClient):
         api: Api = "auto",
         datasets: str | None = None,
         max_media_bytes: int = config.MAX_MEDIA_BYTES,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | bytes | None] | None = None,
         proxies: Mapping[str, str] | None = None,
         ca_bundle: str | PathLike[str] | None = None,
         on_event: OnEvent | None = None,

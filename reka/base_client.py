@@ -37,7 +37,7 @@ class BaseClient:
         api: Api,
         datasets: str | None,
         max_media_bytes: int,
-        headers: Mapping[str, str] | None,
+        headers: Mapping[str, str | bytes | None] | None,
         proxies: Mapping[str, str] | None,
         ca_bundle: str | PathLike[str] | None,
         on_event: OnEvent | None,

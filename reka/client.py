@@ -61,7 +61,7 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
             answers over the chunks that it retrieves (needs `reka[server]`); `auto`, the host, with an
             `UnsupportedRequestError` if it has none. None reads REKA_DATASETS, else it is `auto`.
         max_media_bytes: Maximum size of a `media_filename` in bytes.
-        headers: Headers of each request, added to the client's own.
+        headers: Headers of each request, added to the client's own; None leaves one out.
         proxies: URL of a proxy by scheme (`http`, `https`, `all`); None reads the environment, `{}` uses none.
         ca_bundle: File with the certificates to trust; None reads the environment's REQUESTS_CA_BUNDLE,
             CURL_CA_BUNDLE or SSL_CERT_FILE, else it is certifi's.
@@ -90,7 +90,7 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
         api: Api = "auto",
         datasets: str | None = None,
         max_media_bytes: int = config.MAX_MEDIA_BYTES,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | bytes | None] | None = None,
         proxies: Mapping[str, str] | None = None,
         ca_bundle: str | PathLike[str] | None = None,
         on_event: OnEvent | None = None,

@@ -30,16 +30,26 @@ def mapping(value: object, argument: str) -> Mapping[str, Any]:
     return value
 
 
-def headers(value: object, argument: str) -> dict[str, str]:
-    """Require HTTP headers. Names are put in one spelling: `x-a` and `X-A` are one header, and would be sent as two."""
-    checked: dict[str, str] = {}
-    for name, text in mapping(value, argument).items():
+def headers(value: object, argument: str) -> dict[str, str | None]:
+    """Require HTTP headers, with names and values as requests takes them.
+
+    Names are put in one spelling: `x-a` and `X-A` are one header, and would be sent as two. None leaves a header out.
+    """
+    checked: dict[str, str | None] = {}
+    entries: Mapping[Any, object] = mapping(value, argument)
+    for given, content in entries.items():
+        name = _header_text(given) if isinstance(given, bytes) else given
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise InvalidArgumentError(f"{argument}: got the name {name!r}, which no header can have")
-        if not _HEADER_VALUE.fullmatch(str(text)):
+            raise InvalidArgumentError(f"{argument}: got the name {given!r}, which no header can have")
+        text = None if content is None else _header_text(content)
+        if text is not None and not _HEADER_VALUE.fullmatch(text):
             raise InvalidArgumentError(f"{argument}: got a value for {name!r} that no header can carry")
-        checked[name.title()] = str(text)
+        checked[name.title()] = text
     return checked
+
+
+def _header_text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def proxies(value: object, argument: str) -> Mapping[str, str] | None:

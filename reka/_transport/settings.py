@@ -23,8 +23,8 @@ _CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 class TransportSettings:
     """What both transports are told."""
 
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent with each request, besides ours."""
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    """Sent with each request, besides ours; None leaves one of ours out, as with requests."""
 
     proxies: Mapping[str, str] | None = None
     """URL of a proxy by scheme (`http`, `https`, `all`); None reads the environment."""
@@ -44,7 +44,7 @@ class TransportSettings:
         """
         body = {"Content-Type": "application/json"} if isinstance(call.body, bytes) else {}
         agent = f"reka/{__version__} {library}"
-        return {
+        headers = {
             "User-Agent": agent,
             "Accept": "application/json, text/event-stream",
             **body,
@@ -53,6 +53,7 @@ class TransportSettings:
             # Reka's v1 documents this header now, and older pages the other.
             **({"Authorization": f"Bearer {key}"} if call.path.startswith("/v1/") else {}),
         }
+        return {name: value for name, value in headers.items() if value is not None}
 
     def ca_bundle_path(self) -> str:
         """File or folder of trusted certificates; certifi's, if neither the caller nor the environment sets one.

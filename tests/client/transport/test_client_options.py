@@ -39,6 +39,19 @@ def test_default_headers_go_with_every_request(connect: Connect, fake: FakeReka,
     ] * 4
 
 
+def test_headers_are_taken_as_requests_takes_them(connect: Connect, fake: FakeReka) -> None:
+    fake.will_answer(200, [])
+    given = {"X-Bytes": b"coffee", b"X-Name": "a", "X-None": None, "Accept": None}
+
+    with connect(KEY, fake.url, headers=given) as client:
+        client.get_models()
+
+    sent = fake.requests[0].headers
+    assert (sent["x-bytes"], sent["x-name"]) == ("coffee", "a")
+    assert "x-none" not in sent
+    assert sent.get("accept", "*/*") == "*/*"
+
+
 def test_headers_may_replace_ours_but_never_the_key(connect: Connect, fake: FakeReka) -> None:
     fake.will_answer(200, TURN)
 
@@ -65,9 +78,12 @@ def test_headers_are_a_dict(connect: Connect, headers: Any) -> None:
         connect(KEY, headers=headers)
 
 
-@pytest.mark.parametrize("headers", [{"X-Team": "a\r\nX-Other: b"}, {"X-Team\n": "a"}, {"X Team": "a"}, {"": "a"}])
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Team": "a\r\nX-Other: b"}, {"X-Team": b"a\n"}, {"X-Team\n": "a"}, {"X Team": "a"}, {"": "a"}, {None: "a"}],
+)
 def test_a_header_that_cannot_be_one_is_refused_before_it_is_sent(
-    connect: Connect, fake: FakeReka, headers: dict[str, str]
+    connect: Connect, fake: FakeReka, headers: dict[Any, Any]
 ) -> None:
     with pytest.raises(reka.InvalidArgumentError, match="headers: got"), connect(KEY, fake.url, headers=headers) as c:
         c.get_models()
