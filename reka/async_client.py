@@ -64,6 +64,8 @@ class AsyncReka(AsyncDatasetMethods, AsyncModelMethods, AsyncSdk3, BaseClient):
         on_event: As in `Reka`.
         session: An `aiohttp.ClientSession` of the event loop that makes the calls, to use as it is; the client does not
             close it. None makes one for each event loop.
+        pool_size: How many connections to a server are open at a time, unless `session` is given; further calls wait
+            for one. None is no limit.
         **sdk3: As in `Reka`.
 
     Raises:
@@ -86,6 +88,7 @@ class AsyncReka(AsyncDatasetMethods, AsyncModelMethods, AsyncSdk3, BaseClient):
         on_event: OnEvent | None = None,
         form: FormChoice | None = None,
         session: aiohttp.ClientSession | None = None,
+        pool_size: int | None = None,
         **sdk3: Never,
     ) -> None:
         super().__init__(
@@ -103,7 +106,7 @@ class AsyncReka(AsyncDatasetMethods, AsyncModelMethods, AsyncSdk3, BaseClient):
             form,
         )
         session = validation.session(session, "session", "request", "an aiohttp.ClientSession")
-        self._transport = AsyncTransport(self._transport_settings, session)
+        self._transport = AsyncTransport(self._transport_settings, session, pool_size)
 
     async def __aenter__(self) -> "AsyncReka":
         return self

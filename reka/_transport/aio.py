@@ -17,6 +17,7 @@ from yarl import URL
 
 from reka._calls.call import Call, Decoder, StreamCall, Upload
 from reka._protocol.addresses import HTTP, MAX_REDIRECTS, Proxies
+from reka._protocol.checks import integer
 from reka._protocol.retries import with_retries_async
 from reka._transport.connector import AbortOnError, new_session
 from reka._transport.multipart import multipart_body
@@ -52,11 +53,18 @@ class AsyncTransport:
     Args:
         settings: Headers, proxies and so on.
         session: The caller's session, used unchanged on its loop and not closed; None creates one per loop.
+        pool_size: Connections to a server at a time, in each loop; None is no limit.
+
+    Raises:
+        InvalidArgumentError: `pool_size` is no number of connections.
     """
 
-    def __init__(self, settings: TransportSettings, session: aiohttp.ClientSession | None = None) -> None:
+    def __init__(
+        self, settings: TransportSettings, session: aiohttp.ClientSession | None = None, pool_size: int | None = None
+    ) -> None:
         self._settings = settings
         self._proxies = Proxies(settings.proxies if session is None else settings.proxies or {}, HTTP)
+        self._new_session = partial(new_session, 0 if pool_size is None else integer(pool_size, "pool_size", least=1))
         self._given = session
         # Entries are removed when their loop ends: a session refers to its loop, so weak keys do not work.
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopSession] = {}
@@ -182,7 +190,9 @@ class AsyncTransport:
         loop = asyncio.get_running_loop()
         for ended in [other for other in self._by_loop if other.is_closed()]:
             self._by_loop.pop(ended, None)
-        opened = self._by_loop[loop] = _LoopSession(self._given, lambda: self._by_loop.pop(loop, None))
+        session = self._new_session() if self._given is None else self._given
+        opened = _LoopSession(session, self._given is None, lambda: self._by_loop.pop(loop, None))
+        self._by_loop[loop] = opened
         await opened.keep()
         return opened
 
@@ -205,14 +215,15 @@ class _LoopSession:
     """A session that closes with its event loop even if the caller never closes it.
 
     Args:
-        given: The caller's session, which is not closed; None creates one.
+        session: The session.
+        is_own: Whether it is to be closed; the caller's is not.
         on_close: Called when it closes.
     """
 
-    def __init__(self, given: aiohttp.ClientSession | None, on_close: Callable[[], object]) -> None:
-        self._is_own = given is None
+    def __init__(self, session: aiohttp.ClientSession, is_own: bool, on_close: Callable[[], object]) -> None:
+        self.session = session
+        self._is_own = is_own
         self._on_close = on_close
-        self.session = new_session() if given is None else given
         self.timer = WaitTimer()
         self._keeper = self._close_at_loop_end()
 

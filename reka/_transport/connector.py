@@ -17,10 +17,15 @@ _RECEIVED_BYTES: Final = 16 * 1024
 _ABORT: "ContextVar[AbortOnError | None]" = ContextVar("_ABORT", default=None)
 
 
-def new_session() -> aiohttp.ClientSession:
-    """Create a session without limits, retries and cookies of its own."""
-    # `limit=0`: the caller limits the calls in flight. The transport resolves proxies.
-    session = aiohttp.ClientSession(connector=_Connector(limit=0), trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
+def new_session(pool_size: int) -> aiohttp.ClientSession:
+    """Create a session without retries and cookies of its own.
+
+    Args:
+        pool_size: Connections to a server at a time; 0 is no limit: the caller limits the calls in flight.
+    """
+    connector = _Connector(limit=0, limit_per_host=pool_size)
+    # The transport resolves proxies.
+    session = aiohttp.ClientSession(connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
     # aiohttp would resend a GET or DELETE itself, beyond `max_retries` and invisible to log and `on_event`.
     session._retry_connection = False  # noqa: SLF001  # no public option
     return session

@@ -1,5 +1,6 @@
 """The connections of a client: kept, counted, alive, and found anew when the environment has changed."""
 
+import asyncio
 import logging
 import os
 import socket
@@ -91,9 +92,19 @@ def test_no_more_idle_connections_are_kept_than_the_caller_says(
 
 
 @pytest.mark.parametrize("size", [0, -1, 2.5, "3", True])
-def test_the_number_of_idle_connections_is_checked(size: Any) -> None:
+def test_the_size_of_a_pool_is_checked(connect: Connect, size: Any) -> None:
     with pytest.raises(reka.InvalidArgumentError, match=r"^pool_size: got .* want "):
-        reka.Reka(KEY, pool_size=size)
+        connect(KEY, pool_size=size)
+
+
+async def test_an_async_client_opens_no_more_connections_than_the_caller_says(fake: FakeReka) -> None:
+    fake.otherwise = answer(200, [])
+
+    async with reka.AsyncReka(KEY, fake.url, pool_size=3) as client:
+        answers = await asyncio.gather(*(client.get_models() for _ in range(20)))
+
+    assert answers == [[]] * 20
+    assert fake.connections == 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
