@@ -12,6 +12,7 @@ called: `reka.API_KEY` and `reka.BASE_URL`, else the environment's REKA_API_KEY,
 
 from typing import TYPE_CHECKING
 
+from reka._lazy import IMPORTING
 from reka._version import __version__
 from reka.config import Timeout
 from reka.errors import (
@@ -210,10 +211,9 @@ if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
             raise AttributeError(f"module 'reka' has no attribute {name!r}")
         from importlib import import_module
 
-        if name in _MODULES:
-            return import_module(f"reka.{name}")
         home = _HOMES.get(name) or ("reka.errors" if name.endswith("Error") else "reka.module_api")
-        return getattr(import_module(home), name)
+        with IMPORTING:
+            return import_module(f"reka.{name}") if name in _MODULES else getattr(import_module(home), name)
 
 
 def _live_setting(name: str) -> str | None:

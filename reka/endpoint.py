@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from reka._lazy import IMPORTING
 from reka._protocol.addresses import checked_key, normalised_url
 from reka._protocol.constants import API_URL
 from reka.config import LOCAL
@@ -163,7 +164,8 @@ def environment(*names: str) -> str | None:
 
 def _local_server(address: str, argument: str) -> Server:
     try:
-        from reka.server.embedded import local_server
+        with IMPORTING:
+            from reka.server.embedded import local_server
     except ImportError as error:
         raise InvalidArgumentError(
             f"{argument}: {address!r} starts a server in this process, which needs more packages ({error.name} is "

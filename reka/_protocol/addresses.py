@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 from urllib.request import getproxies
 
+from reka._lazy import IMPORTING
 from reka._protocol.constants import API_URL
 from reka.errors import InvalidArgumentError
 
@@ -169,7 +170,8 @@ def _chosen_proxy(address: str, proxies: Mapping[str, str] | None) -> str | None
     if not (getproxies() if proxies is None else proxies):
         return None
     # Imported only if proxies are set: the server has no other use for requests.
-    from requests.utils import get_environ_proxies, select_proxy
+    with IMPORTING:
+        from requests.utils import get_environ_proxies, select_proxy
 
     chosen: str | None = select_proxy(address, get_environ_proxies(address) if proxies is None else dict(proxies))
     return chosen

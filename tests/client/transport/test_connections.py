@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -15,6 +16,7 @@ import pytest
 import reka
 from tests.support.clients import KEY, Connect
 from tests.support.fake_reka import LOOPBACK_CERTIFICATE, Answer, FakeReka, answer
+from tests.support.processes import output_of
 
 AT_ONCE = 80
 
@@ -118,6 +120,43 @@ def test_a_forked_child_has_connections_of_its_own(fake: FakeReka) -> None:
 
     assert ended == 0
     assert (len(fake.requests), fake.connections) == (3, 2)
+
+
+FORK_DURING_FIRST_USE = """
+import os, signal, sys, threading
+PAUSE_AT = sys.argv[1]
+import reka
+
+class Pause:
+    importing, forking = threading.Event(), threading.Event()
+
+    def find_spec(self, name, path=None, target=None):
+        if name == PAUSE_AT:
+            self.importing.set()
+            self.forking.wait(0.5)
+
+sys.meta_path.insert(0, Pause())
+thread = threading.Thread(target=lambda: reka.chat("Hi"))
+thread.start()
+Pause.importing.wait()
+if child := os.fork():
+    thread.join()
+    sys.exit(os.waitpid(child, 0)[1])
+signal.alarm(20)
+reka.chat("Hi")
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.parametrize("module", ["reka.client", "urllib3.connectionpool", "reka._transport.sync"])
+def test_a_child_forked_while_a_thread_makes_its_first_use_of_the_package_can_call(fake: FakeReka, module: str) -> None:
+    where = {"REKA_API_KEY": KEY, "REKA_BASE_URL": fake.url}
+    fake.otherwise = answer(200, {"type": "model", "text": "Hello"})
+
+    output_of(sys.executable, "-W", "ignore", "-c", FORK_DURING_FIRST_USE, module, **where)
+
+    assert len(fake.requests) == 2
 
 
 def exit_status_of_child(work: Callable[[], object]) -> int:
