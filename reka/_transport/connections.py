@@ -72,7 +72,8 @@ class BoundedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """As the base does, with connections of ours."""
-        options["socket_options"] = [*urllib3.connection.HTTPConnection.default_socket_options, *KEEPALIVE]
+        defaults: Any = urllib3.connection.HTTPConnection.default_socket_options
+        options["socket_options"] = [*defaults, *KEEPALIVE]
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
