@@ -2,13 +2,13 @@
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from reka._lazy import IMPORTING
 from reka._protocol.addresses import checked_key, normalised_url
 from reka._protocol.constants import API_URL
+from reka._record import record
 from reka.config import LOCAL
 from reka.errors import APIConnectionError, AuthError, InvalidArgumentError
 
@@ -19,7 +19,7 @@ HOST: Final = "host"
 """Place of datasets: the host. The other places are those of an embedded server: `local`, `local:PATH`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Server:
     """Where a call goes and the key that opens it."""
 

@@ -1,10 +1,11 @@
 """One exchange with the API as a value: described before a socket is opened, and sent alike by both clients."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from reka._inputs.uploads import Source
+from reka._record import record
 from reka._wire.failures import OwnError
 from reka._wire.reply import Reply
 from reka.errors import StreamInterruptedError
@@ -16,7 +17,7 @@ OwnErrors: TypeAlias = Callable[[int, str], OwnError | None]
 """Maps status and detail to what the error is at this endpoint; None for the status's default."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Upload:
     """A file to upload, with the form fields before it."""
 
@@ -29,7 +30,7 @@ def default_errors(status: int, detail: str) -> None:
     """Use the status's default error class."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call(Generic[T]):
     """One exchange: a request, and how its complete answer is read."""
 
@@ -77,7 +78,7 @@ class Decoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StreamCall(Call[list[StreamEvent]]):
     """An exchange whose answer comes bit by bit. A server that answers in whole all the same is read by `read`."""
 

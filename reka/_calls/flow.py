@@ -5,23 +5,23 @@ A flow yields a `Call`, or one in a `Local` or a `Brief`, and is sent its value 
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from reka._calls.call import Call
+from reka._record import record
 from reka.errors import RekaError
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sleep:
     """Continue after so many seconds."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Local:
     """Send a call to an embedded server, wherever the others of the flow go."""
 

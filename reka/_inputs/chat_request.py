@@ -1,7 +1,7 @@
 """Chat requests: the arguments of `chat` and `complete`, checked, in one form for all endpoint families."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from os import PathLike
 from typing import Any, Final
@@ -15,6 +15,7 @@ from reka._protocol.messages import beyond_turns, fold, normalize_messages, text
 from reka._protocol.prompt import Passage, question_with_passages, with_passages
 from reka._protocol.sampling import ARGUMENTS, PARAMETERS
 from reka._protocol.tools import flat_tools, normalized_choice
+from reka._record import record
 from reka.errors import InvalidArgumentError, InvalidConversationError
 from reka.media import media_url_of_file
 from reka.types import ChatOptions, CompletionOptions, Message, Pricing, RetrievedChunk, Turn
@@ -24,7 +25,7 @@ _LIST_OPTIONS: Final = frozenset({"stop", "stop_words"})
 _COMPLETION_OPTIONS: Final = frozenset(CompletionOptions.__annotations__)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChatRequest:
     """A validated chat request: the conversation and its generation options.
 
@@ -80,7 +81,7 @@ class ChatRequest:
         return needs | self.conversation.required_features()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TurnHistory:
     """A conversation as turns of the documented API."""
 
@@ -119,7 +120,7 @@ class TurnHistory:
         return max(index for index, turn in enumerate(self.history) if turn["type"] == "human")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MessageHistory:
     """A conversation as messages of the messages API."""
 

@@ -9,7 +9,6 @@ import logging
 import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -17,6 +16,7 @@ from typing import BinaryIO, Final, Protocol
 from reka import config
 from reka._protocol.files.litter import is_litter, note_on_skipped
 from reka._protocol.files.plain_text import TextCheck
+from reka._record import record
 from reka.errors import InvalidArgumentError
 from reka.errors.combined import file_error
 
@@ -52,7 +52,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileSource:
     """One local file, sent as it is."""
 
@@ -76,7 +76,7 @@ class FileSource:
             raise InvalidArgumentError(f"filepath: {str(self.path)!r} became shorter while it was being sent")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ArchiveSource:
     """Texts by name, sent as one zip that is made while it is sent."""
 

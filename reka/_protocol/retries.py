@@ -3,10 +3,10 @@
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
 from reka._protocol.checks import integer
+from reka._record import record
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ NextWait: TypeAlias = Callable[[int, Exception], float | None]
 """Seconds until the next attempt, from the number of attempts and the last error; None to give up."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RetryPolicy:
     """Number and timing of retries.
 

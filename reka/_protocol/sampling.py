@@ -5,15 +5,16 @@ limits, and further ones are the model's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, Literal, get_args
 
 from reka._protocol import checks
 from reka._protocol.constants import MAX_RETRIEVED_CHUNKS
+from reka._record import record
 from reka.types import ReasoningEffort
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Parameter:
     """Type and range of a parameter."""
 

@@ -2,13 +2,13 @@
 
 import logging
 import time
-from dataclasses import dataclass
 from typing import Any, Final
 
 import requests
 
 from reka._calls.call import Call
 from reka._protocol.retries import RETRY_STATUSES, RetryPolicy
+from reka._record import record
 from reka.config import Timeout, as_timeout
 from reka.errors import APIConnectionError, APIStatusError, InsufficientBalanceError, RekaError
 
@@ -23,7 +23,7 @@ class NoConnectionInTimeError(NotConnectedError, requests.ConnectTimeout):
     """No connection came about in time."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """How long a call may take with all its fallbacks, and how often each of its requests is sent again."""
 

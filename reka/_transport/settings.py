@@ -4,13 +4,14 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
 import certifi
 
 from reka._calls.call import Call
+from reka._record import record
 from reka._version import __version__
 from reka.errors import InvalidArgumentError
 from reka.types import OnEvent, RequestEvent
@@ -19,7 +20,7 @@ _LOG: Final = logging.getLogger("reka")
 _CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TransportSettings:
     """What both transports are told."""
 
