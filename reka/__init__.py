@@ -206,7 +206,7 @@ if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
     def __getattr__(name: str) -> object:
         if name in _LIVE:
             return _live_setting(name)
-        # The clients bring requests and pydantic, ten times what the rest of this package costs to import.
+        # The clients bring requests, several times what the rest of this package costs to import.
         if name not in __all__ and name not in _HOMES and name not in _MODULES:
             raise AttributeError(f"module 'reka' has no attribute {name!r}")
         from importlib import import_module

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from html import unescape
 from typing import Any, Final
 
 from reka._protocol.responses import answer_choice
@@ -188,5 +187,7 @@ def _html_to_text(text: str) -> str:
     """Text of an HTML page, which a proxy may send in place of a response."""
     if not text.startswith("<"):
         return text
+    from html import unescape  # with a table of all entities, for pages that hardly ever come
+
     without_code = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", " ", text)
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", without_code)).split())

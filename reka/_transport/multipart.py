@@ -1,7 +1,7 @@
 """The body of an upload, as multipart/form-data: the file's blocks between two pieces made beforehand."""
 
 import mimetypes
-import secrets
+import os
 from collections.abc import Iterator
 
 from urllib3.filepost import encode_multipart_formdata
@@ -20,7 +20,7 @@ def multipart_body(upload: Upload) -> tuple[Iterator[bytes], int | None, str]:
 def _envelope(upload: Upload) -> tuple[bytes, bytes, str]:
     """The bytes before the file's own, the bytes after, and the Content-Type."""
     # urllib3 encodes the form around a placeholder for the file; the file itself never has to be in memory.
-    placeholder = secrets.token_bytes(16)
+    placeholder = os.urandom(16)
     filename = upload.source.filename
     mime_type = mimetypes.guess_type(filename)[0] or "text/plain"
     form, content_type = encode_multipart_formdata(

@@ -1,6 +1,5 @@
 """Steps of flows, performed: a call is sent, a sleep is slept."""
 
-import asyncio
 import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
@@ -89,6 +88,8 @@ def perform_async(
         return _send_locally(transport, limits, step)
     if isinstance(step, Brief):
         return transport.send(step.call, server, _brief(limits, step), time.monotonic())
+    import asyncio  # loaded already by whoever awaits; the sync client does not need it
+
     return asyncio.sleep(step.seconds)
 
 
@@ -97,6 +98,8 @@ def _brief(limits: Limits, step: Brief) -> Limits:
 
 
 async def _send_locally(transport: "AsyncTransport", limits: Limits, step: Local) -> object:
+    import asyncio
+
     # Starting the embedded server takes a moment, during which the loop must serve its other tasks.
     server = await asyncio.to_thread(endpoint.dataset_server, step.address)
     return await transport.send(step.call, server, limits, time.monotonic())

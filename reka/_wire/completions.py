@@ -2,12 +2,7 @@
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, Final, cast
-
-from pydantic import ConfigDict, TypeAdapter
-
-# pydantic refuses typing's own TypedDict before Python 3.12.
-from typing_extensions import NotRequired, TypedDict
+from typing import Any, Final
 
 from reka._protocol.messages import text_of
 from reka._protocol.responses import answer_choice, read_usage
@@ -16,6 +11,7 @@ from reka._wire.documented import json_body, other_fields, read_chunks
 from reka._wire.failures import error_in_document
 from reka._wire.json_reply import read_json
 from reka._wire.reply import Reply, unexpected
+from reka._wire.shapes import LIST, object_with, optional
 from reka._wire.tool_calls import read_tool_call
 from reka.types import (
     ChatCompletion,
@@ -40,15 +36,8 @@ KNOWN_IN_MESSAGE: Final = frozenset(
 )
 
 
-class _Completion(TypedDict):
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # how pydantic configures a TypedDict
-
-    choices: NotRequired[list[Any] | None]
-    responses: NotRequired[list[Any] | None]
-    """What the generation before calls its choices."""
-
-
-_COMPLETION: Final = TypeAdapter(_Completion)
+# `responses` is what the generation before calls its choices.
+_COMPLETION: Final = object_with(choices=optional(LIST), responses=optional(LIST))
 
 
 def completion_body(
@@ -76,7 +65,7 @@ def read_completion(reply: Reply) -> ChatCompletion:
         RekaError: The server reports an error in place of an answer.
         UnexpectedResponseError: It is no completion.
     """
-    answer = cast("Mapping[str, Any]", read_json(reply, _COMPLETION, "a chat completion"))
+    answer: Mapping[str, Any] = read_json(reply, _COMPLETION, "a chat completion")
     error = error_in_document(answer, reply.request_id)
     if error is not None:
         raise error

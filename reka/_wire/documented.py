@@ -5,17 +5,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, cast
 
-from pydantic import ConfigDict, TypeAdapter
-
-# pydantic refuses typing's own TypedDict before Python 3.12.
-from typing_extensions import NotRequired, TypedDict
-
 from reka._protocol.models import listed_models, read_model
 from reka._protocol.responses import read_turn_usage
 from reka._protocol.sampling import V0_NAMES
 from reka._wire.failures import error_in_answer
 from reka._wire.json_reply import read_json
 from reka._wire.reply import Reply, unexpected
+from reka._wire.shapes import BOOLEAN, OBJECT, STRING, any_of, list_of, object_with, optional
 from reka.errors import InvalidArgumentError
 from reka.types import (
     ChatCompletion,
@@ -34,29 +30,12 @@ _TEXT_NAMES: Final = ("text", "chunk", "content")
 _SOURCE_NAMES: Final = ("source", "source_document", "sourceDocument", "filename", "file_name", "document")
 
 
-class _Chat(TypedDict):
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # how pydantic configures a TypedDict
-
-    text: str
-
-
-class _Status(TypedDict):
-    job_status: str
-    detail: NotRequired[str | None]
-    history: NotRequired[list[dict[str, Any]] | None]
-
-
-class _About(TypedDict):
-    features: NotRequired[list[str] | None]
-
-
-_CHAT: Final = TypeAdapter(_Chat)
-_NAMES: Final = TypeAdapter(list[str])
-_MODELS: Final[TypeAdapter[list[Any] | dict[str, Any]]] = TypeAdapter(list[Any] | dict[str, Any])
-_NAME: Final = TypeAdapter(str)
-_DATASET: Final = TypeAdapter(DatasetResult)
-_STATUS: Final = TypeAdapter(_Status)
-_ABOUT: Final = TypeAdapter(_About)
+_CHAT: Final = object_with(text=STRING)
+_NAMES: Final = list_of(STRING)
+_MODELS: Final = any_of(list, dict)
+_DATASET: Final = object_with(name=STRING, ok=BOOLEAN, info=STRING)
+_STATUS: Final = object_with(job_status=STRING, detail=optional(STRING), history=optional(list_of(OBJECT)))
+_ABOUT: Final = object_with(features=optional(list_of(STRING)))
 
 
 def json_body(document: Mapping[str, object]) -> bytes:
@@ -86,7 +65,7 @@ def chat_body(
 
 def read_chat(reply: Reply) -> ChatCompletion:
     """Read the answer of `POST /chat`, with what servers send beyond the documented turn."""
-    answer = cast("Mapping[str, Any]", read_json(reply, _CHAT, "a model turn"))
+    answer: Mapping[str, Any] = read_json(reply, _CHAT, "a model turn")
     reason = answer.get("finish_reason")
     usage = read_turn_usage(answer)
     return ChatCompletion(
@@ -157,7 +136,8 @@ def _first_text(fields: Mapping[str, object], names: tuple[str, ...]) -> str | N
 
 def read_names(reply: Reply) -> list[str]:
     """Read a JSON list of names."""
-    return read_json(reply, _NAMES, "a list of names")
+    names: list[str] = read_json(reply, _NAMES, "a list of names")
+    return names
 
 
 def read_model_list(reply: Reply) -> list[Model]:
@@ -170,12 +150,14 @@ def read_model_list(reply: Reply) -> list[Model]:
 
 def read_job_id(reply: Reply) -> str:
     """Read a JSON string."""
-    return read_json(reply, _NAME, "a job's id")
+    job: str = read_json(reply, STRING, "a job's id")
+    return job
 
 
 def read_dataset_result(reply: Reply) -> DatasetResult:
     """Read what became of a dataset."""
-    return read_json(reply, _DATASET, "an object with name, ok and info")
+    result: DatasetResult = read_json(reply, _DATASET, "an object with name, ok and info")
+    return result
 
 
 def read_status(reply: Reply) -> PrepareRetrievalStatusResponse:

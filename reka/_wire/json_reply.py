@@ -1,21 +1,21 @@
 """Reading the JSON of a successful answer."""
 
-from typing import TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from codecs import BOM_UTF8
+from typing import Any
 
 from reka._wire.failures import error_in_answer
 from reka._wire.reply import Reply, readable_json, unexpected
+from reka._wire.shapes import Shape
 
-T = TypeVar("T")
 
-
-def read_json(reply: Reply, adapter: TypeAdapter[T], wanted: str) -> T:
+def read_json(reply: Reply, shape: Shape, wanted: str) -> Any:
     """Read the body as JSON of one shape.
+
+    Lone surrogates, a byte order mark and bytes that are not UTF-8 are no reason to refuse an answer.
 
     Args:
         reply: A successful answer.
-        adapter: The shape.
+        shape: The shape.
         wanted: The shape in words, for the error.
 
     Raises:
@@ -23,26 +23,10 @@ def read_json(reply: Reply, adapter: TypeAdapter[T], wanted: str) -> T:
         UnexpectedResponseError: It is no JSON, or of another shape.
     """
     try:
-        return _validated(reply.body, adapter)
-    except ValidationError as error:
-        reported = error_in_answer(reply)
-        if reported is not None:
-            raise reported from None
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        reason = f"{place}: {first['msg']}" if place else first["msg"]
-        raise unexpected(reply, wanted, reason) from None
-
-
-def _validated(body: bytes, adapter: TypeAdapter[T]) -> T:
-    try:
-        return adapter.validate_json(body)
-    except ValidationError as error:
-        if error.errors(include_url=False)[0]["type"] != "json_invalid":
-            raise
-        # pydantic refuses lone surrogates, a byte order mark and bytes that are not UTF-8.
-        try:
-            document = readable_json(body.decode("utf-8-sig", "replace"))
-        except (ValueError, RecursionError):
-            raise error from None
-    return adapter.validate_python(document)
+        document = readable_json(reply.body.removeprefix(BOM_UTF8).decode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise unexpected(reply, wanted, f"invalid JSON: {error}") from None
+    misfit = shape(document)
+    if misfit:
+        raise error_in_answer(reply) or unexpected(reply, wanted, misfit)
+    return document

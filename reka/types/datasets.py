@@ -5,7 +5,7 @@ import sys
 if sys.version_info >= (3, 12):
     from typing import TypedDict
 else:
-    # pydantic, which reads answers by this type, refuses typing's own before Python 3.12.
+    # pydantic, by which a program may read it, refuses typing's own before Python 3.12.
     from typing_extensions import TypedDict
 
 
