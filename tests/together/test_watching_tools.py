@@ -78,7 +78,7 @@ def test_responses_answers_and_holds_the_key_back(ask: Any, fake: FakeReka) -> N
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("used_before", [True, False], ids=["used before", "first used inside"])
 def test_vcrpy_records_and_replays(ask: Any, fake: FakeReka, tmp_path: Path, used_before: bool) -> None:
-    recorder = vcr.VCR(record_mode="once", filter_headers=["x-api-key", "authorization"])
+    recorder = vcr.VCR(record_mode=vcr.mode.ONCE, filter_headers=["x-api-key", "authorization"])
     if used_before:
         fake.will_answer(200, TURN)
         ask.chat("Hi")
