@@ -1,7 +1,7 @@
 """Server addresses, API keys, origins, redirects and proxies: validation and policy, without I/O."""
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Final
@@ -25,8 +25,7 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD_STATUSES: Final = frozenset({307, 308})
 _PROXY_VARIABLES: Final = tuple(
-    (f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
-    for scheme in ("http", "https")
+    spelling(f"{scheme}_proxy") for scheme in ("http", "https", "all", "no") for spelling in (str.lower, str.upper)
 )
 _PROXIES: Final = "proxies (or HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
 
@@ -141,6 +140,9 @@ def redirect_target(status: int, location: str, method: str, url: str) -> str | 
 class Proxies:
     """Proxies by server, resolved once for each environment: requests and aiohttp would do it at each request.
 
+    A variable that is set is compared at each request. To look for one that is not takes long, as a dict of the
+    environment raises an error for it: that is done when the number of variables has changed, and after `forget`.
+
     Args:
         proxies: Proxy URLs by scheme (`http`, `https`, `all`); None reads the environment.
         schemes: Proxy schemes that the HTTP library supports.
@@ -149,7 +151,9 @@ class Proxies:
     def __init__(self, proxies: Mapping[str, str] | None, schemes: Collection[str]) -> None:
         self._proxies = proxies
         self._schemes = schemes
-        self._by_address: dict[tuple[str, Sequence[str | None]], str | None] = {}
+        self._by_address: dict[str, str | None] = {}
+        self._environment: tuple[object, ...] = ()
+        self._variables: tuple[str, ...] = ()
 
     def of(self, address: str) -> str | None:
         """URL of the proxy for a server; None for a direct connection.
@@ -157,13 +161,20 @@ class Proxies:
         Raises:
             InvalidArgumentError: The proxy cannot be used.
         """
-        # A notebook or a test sets a variable between two calls; of each scheme only its own variables count.
-        variables = _PROXY_VARIABLES[address.startswith("https:")]
-        situation = address, () if self._proxies is not None else tuple(map(os.environ.get, variables))
-        if situation not in self._by_address:
+        if self._proxies is None and self._environment != (len(os.environ), *map(os.environ.get, self._variables)):
+            self._by_address = {}
+            self._variables = tuple(filter(os.environ.get, _PROXY_VARIABLES))
+            self._environment = len(os.environ), *map(os.environ.get, self._variables)
+        by_address = self._by_address  # the same to the end, whatever another thread finds meanwhile
+        if address not in by_address:
             proxy = _chosen_proxy(address, self._proxies)
-            self._by_address[situation] = proxy_url(proxy, self._schemes) if proxy else None
-        return self._by_address[situation]
+            by_address[address] = proxy_url(proxy, self._schemes) if proxy else None
+        return by_address[address]
+
+    def forget(self) -> None:
+        """Look everything up again at the next request: a connection has failed, for lack of a proxy perhaps."""
+        self._environment = ()
+        self._by_address = {}
 
 
 def _chosen_proxy(address: str, proxies: Mapping[str, str] | None) -> str | None:

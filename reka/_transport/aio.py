@@ -174,6 +174,7 @@ class AsyncTransport:
         except _FAILURES as error:
             if isinstance(error, RekaError):
                 raise  # of the body's source; some errors of ours are errors of files, too
+            self._proxies.forget()
             known = _connection_error(error, request_line, bounds)
             self._settings.observe(call, begun, None, None, type(known).__name__)
             _forget_secrets(error)

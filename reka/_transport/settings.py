@@ -45,7 +45,7 @@ class TransportSettings:
         """
         body = {"Content-Type": "application/json"} if isinstance(call.body, bytes) else {}
         agent = f"reka/{__version__} {library}"
-        headers = {
+        headers: dict[str, Any] = {
             "User-Agent": agent,
             "Accept": "application/json, text/event-stream",
             **body,
@@ -54,7 +54,9 @@ class TransportSettings:
             # Reka's v1 documents this header now, and older pages the other.
             **({"Authorization": f"Bearer {key}"} if call.path.startswith("/v1/") else {}),
         }
-        return {name: value for name, value in headers.items() if value is not None}
+        if None in self.headers.values():
+            return {name: value for name, value in headers.items() if value is not None}
+        return headers
 
     def ca_bundle_path(self) -> str:
         """File or folder of trusted certificates; certifi's, if neither the caller nor the environment sets one.

@@ -152,6 +152,7 @@ class SyncTransport:
         except _FAILURES as error:
             if isinstance(error, RekaError):
                 raise  # of the body's source; some errors of ours are errors of requests or of files, too
+            self._proxies.forget()
             known = _connection_error(error, request_line, timeout, bounds)
             self._settings.observe(call, begun, None, None, type(known).__name__)
             raise known from error

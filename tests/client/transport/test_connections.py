@@ -186,9 +186,12 @@ def proxy() -> Iterator[FakeReka]:
 def test_a_proxy_that_the_environment_names_later_is_used(
     connect: Connect, proxy: FakeReka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("REKA_TEST", "gone when the other comes: there are as many variables")
+
     with connect(KEY, "http://reka.test", max_retries=0) as client:
         with pytest.raises(reka.APIConnectionError):
             client.get_models()
+        monkeypatch.delenv("REKA_TEST")
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         assert client.get_models() == []
 
