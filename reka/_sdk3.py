@@ -1,6 +1,7 @@
 """What the clients of `reka-api` 3 have and ours have otherwise: `client.chat.create`, `client.models.get`, and so on.
 
 Requests go to the completions endpoint, as those of `complete`; answers and errors come as `reka-api` 3 gives them.
+Their types are pydantic's, which would take a third of the time of a first answer: `_sdk3_values` comes at first use.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -11,26 +12,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, T
 
 from typing_extensions import Unpack
 
-from reka.errors import InvalidArgumentError, InvalidConversationError, RekaError
+from reka._lazy import IMPORTING
+from reka.errors import InvalidArgumentError, RekaError
 from reka.errors.api_error import as_api_error
 from reka.errors.http import APIConnectionError
-from reka.types import ChatCompletion, Finish, StreamEvent, TextDelta, ToolCallDelta
-from reka.types import ToolCall as ReceivedToolCall
-from reka.types import Usage as ReceivedUsage
-from reka.types.sdk3 import (
-    ChatMessage,
-    ChatMessageChunk,
-    ChatResponse,
-    ChunkChatResponse,
-    ChunkMessageResponse,
-    CreateOptions,
-    MessageResponse,
-    Model,
-    RequestOptions,
-    ToolCall,
-    Usage,
-    plain,
-)
+
+if TYPE_CHECKING:
+    from reka.types.sdk3 import ChatMessage, ChatResponse, ChunkChatResponse, CreateOptions, Model, RequestOptions
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,8 +51,8 @@ class SyncChat(BoundChat[P, T]):
     """`Reka(...).chat`."""
 
     def create(
-        self, *, messages: Sequence[ChatMessage | Mapping[str, Any]], model: str, **options: Unpack[CreateOptions]
-    ) -> ChatResponse:
+        self, *, messages: "Sequence[ChatMessage | Mapping[str, Any]]", model: str, **options: "Unpack[CreateOptions]"
+    ) -> "ChatResponse":
         """Ask the model for a message, as `reka-api` 3 does; `complete` is ours.
 
         Args:
@@ -75,13 +63,15 @@ class SyncChat(BoundChat[P, T]):
         Raises:
             ApiError: The request failed; the error is also of a class of `reka.errors`.
         """
+        with IMPORTING:
+            from reka import _sdk3_values as values
         with _api_errors():
             client = _client_for(self._client, options)
-            return _response(client.complete(**_arguments(messages, model, options)), model)
+            return values.response(client.complete(**values.arguments(messages, model, options)), model)
 
     def create_stream(
-        self, *, messages: Sequence[ChatMessage | Mapping[str, Any]], model: str, **options: Unpack[CreateOptions]
-    ) -> Iterator[ChunkChatResponse]:
+        self, *, messages: "Sequence[ChatMessage | Mapping[str, Any]]", model: str, **options: "Unpack[CreateOptions]"
+    ) -> "Iterator[ChunkChatResponse]":
         """Ask the model for a message, and yield it as far as it is; `stream_messages` is ours.
 
         Args:
@@ -95,9 +85,11 @@ class SyncChat(BoundChat[P, T]):
         Raises:
             ApiError: The request failed; the error is also of a class of `reka.errors`.
         """
+        with IMPORTING:
+            from reka import _sdk3_values as values
         with _api_errors():
-            client, chunks = _client_for(self._client, options), _Chunks(model)
-            with closing(client.stream_messages(**_arguments(messages, model, options))) as events:
+            client, chunks = _client_for(self._client, options), values.Chunks(model)
+            with closing(client.stream_messages(**values.arguments(messages, model, options))) as events:
                 for event in events:
                     if (chunk := chunks.of(event)) is not None:
                         yield chunk
@@ -107,20 +99,24 @@ class AsyncChat(BoundChat[P, T]):
     """`AsyncReka(...).chat`."""
 
     async def create(
-        self, *, messages: Sequence[ChatMessage | Mapping[str, Any]], model: str, **options: Unpack[CreateOptions]
-    ) -> ChatResponse:
+        self, *, messages: "Sequence[ChatMessage | Mapping[str, Any]]", model: str, **options: "Unpack[CreateOptions]"
+    ) -> "ChatResponse":
         """Async twin of `SyncChat.create`."""
+        with IMPORTING:
+            from reka import _sdk3_values as values
         with _api_errors():
             client = _client_for(self._client, options)
-            return _response(await client.complete(**_arguments(messages, model, options)), model)
+            return values.response(await client.complete(**values.arguments(messages, model, options)), model)
 
     async def create_stream(
-        self, *, messages: Sequence[ChatMessage | Mapping[str, Any]], model: str, **options: Unpack[CreateOptions]
-    ) -> AsyncIterator[ChunkChatResponse]:
+        self, *, messages: "Sequence[ChatMessage | Mapping[str, Any]]", model: str, **options: "Unpack[CreateOptions]"
+    ) -> "AsyncIterator[ChunkChatResponse]":
         """Async twin of `SyncChat.create_stream`."""
+        with IMPORTING:
+            from reka import _sdk3_values as values
         with _api_errors():
-            client, chunks = _client_for(self._client, options), _Chunks(model)
-            async with aclosing(client.stream_messages(**_arguments(messages, model, options))) as events:
+            client, chunks = _client_for(self._client, options), values.Chunks(model)
+            async with aclosing(client.stream_messages(**values.arguments(messages, model, options))) as events:
                 async for event in events:
                     if (chunk := chunks.of(event)) is not None:
                         yield chunk
@@ -160,7 +156,7 @@ class Models:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def get(self, *, request_options: RequestOptions | None = None) -> list[Model]:
+    def get(self, *, request_options: "RequestOptions | None" = None) -> "list[Model]":
         """List the models that this key may use, as `reka-api` 3 does; `list_models` is ours.
 
         Args:
@@ -169,9 +165,11 @@ class Models:
         Raises:
             ApiError: The request failed; the error is also of a class of `reka.errors`.
         """
+        with IMPORTING:
+            from reka import _sdk3_values as values
         with _api_errors():
             client = _client_for(self._client, {"request_options": request_options})
-            return [Model(id=name) for name in client.list_models()]
+            return values.models(client.list_models())
 
     list = get
 
@@ -179,11 +177,13 @@ class Models:
 class AsyncModels(Models):
     """`AsyncReka(...).models`."""
 
-    async def get(self, *, request_options: RequestOptions | None = None) -> "list[Model]":  # type: ignore[override]
+    async def get(self, *, request_options: "RequestOptions | None" = None) -> "list[Model]":  # type: ignore[override]
         """Async twin of `Models.get`."""
+        with IMPORTING:
+            from reka import _sdk3_values as values
         with _api_errors():
             client = _client_for(self._client, {"request_options": request_options})
-            return [Model(id=name) for name in await client.list_models()]
+            return values.models(await client.list_models())
 
     list = get  # type: ignore[assignment]
 
@@ -252,82 +252,3 @@ def _client_for(client: Any, options: Mapping[str, Any]) -> Any:
     if timeout is None and max_retries is None:
         return client
     return client.with_options(timeout=timeout, max_retries=max_retries)
-
-
-def _arguments(messages: Sequence[Any], model: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the arguments of `create` to those of `complete`."""
-    for name in options.keys() - CreateOptions.__annotations__.keys():
-        raise TypeError(f"got an unexpected keyword argument {name!r}")
-    arguments = {name: plain(value) for name, value in options.items()}
-    extra = dict((arguments.pop("request_options", None) or {}).get("additional_body_parameters") or {})
-    if (search := arguments.pop("use_search_engine", None)) is not None:
-        extra["use_search_engine"] = search
-    converted = [each for message in messages for each in _messages(plain(message))]
-    return {"messages": converted, "model": model, "extra_request_args": extra, **arguments}
-
-
-def _messages(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Convert a message; one with the outputs of several tools becomes several."""
-    if message.get("role") != "tool_output":
-        return [message]
-    outputs = message.get("content")
-    if not isinstance(outputs, list) or not all(isinstance(output, Mapping) for output in outputs):
-        raise InvalidConversationError("a message with the role tool_output has no list of ToolOutput as its content")
-    return [
-        {"role": "tool", "tool_call_id": output.get("tool_call_id"), "content": output.get("output")}
-        for output in outputs
-    ]
-
-
-def _response(completion: ChatCompletion, model: str) -> ChatResponse:
-    message = ChatMessage(**_message(completion.text, completion.tool_calls))
-    return ChatResponse(
-        id=completion.id or "",
-        model=completion.model or model,
-        responses=[MessageResponse(finish_reason=completion.finish_reason, message=message)],
-        usage=_usage(completion.usage),
-    )
-
-
-def _message(text: str, calls: Sequence[ReceivedToolCall]) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": text}
-    if calls:
-        message["tool_calls"] = [ToolCall(id=call.id, name=call.name, parameters=call.parameters) for call in calls]
-    return message
-
-
-def _usage(usage: ReceivedUsage | None) -> Usage:
-    if usage is None:
-        return Usage(input_tokens=0, output_tokens=0)
-    return Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
-
-
-class _Chunks:
-    """Makes the chunks of a stream, each with the text so far."""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._text = ""
-        self._calls: dict[int, list[str]] = {}
-        self._usage: ReceivedUsage | None = None
-
-    def of(self, event: StreamEvent) -> ChunkChatResponse | None:
-        """Make the chunk of an event; None if it has none of its own."""
-        if isinstance(event, TextDelta):
-            self._text += event.text
-            return self._chunk("", self._model, None)
-        if isinstance(event, ToolCallDelta):
-            call = self._calls.setdefault(event.index, ["", "", ""])
-            call[0], call[1], call[2] = event.id or call[0], event.name or call[1], call[2] + event.arguments
-        elif isinstance(event, ReceivedUsage):
-            self._usage = event
-        elif isinstance(event, Finish):
-            return self._chunk(event.id or "", event.model or self._model, event)
-        return None
-
-    def _chunk(self, answer_id: str, model: str, finish: Finish | None) -> ChunkChatResponse:
-        calls = [ReceivedToolCall(*call) for call in self._calls.values()] if finish is not None else []
-        response = ChunkMessageResponse(
-            chunk=ChatMessageChunk(**_message(self._text, calls)), finish_reason=finish and finish.reason
-        )
-        return ChunkChatResponse(id=answer_id, model=model, responses=[response], usage=_usage(self._usage))

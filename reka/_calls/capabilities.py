@@ -40,7 +40,7 @@ class HostModels:
         self.is_settled = True
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ServerCapabilities:
     """What a client has learned of one server; calls add to it."""
 

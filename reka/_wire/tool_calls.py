@@ -19,7 +19,7 @@ def read_tool_call(call: Mapping[str, Any]) -> ToolCall:
     return ToolCall(str(call.get("id") or ""), str(function.get("name") or ""), arguments)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _StreamedCall:
     """What has come of a call so far."""
 
