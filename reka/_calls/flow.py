@@ -30,7 +30,7 @@ class Local:
     """`local` or `local:PATH`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Brief:
     """Send a call once, and give it up soon: its answer helps, but nothing fails without it."""
 
