@@ -12,17 +12,18 @@ _MAX_SERVERS: Final = 64
 """Servers to remember; programs with many users have a key for each (ours)."""
 
 _lock: Final = Lock()
-_hosts: Final[dict[Server, HostModels]] = {}
+_hosts: Final[dict[tuple[str, str], HostModels]] = {}
 
 
 def models_of(server: Server) -> HostModels:
     """Return what a server has said of its models; all clients of adapters share it, so that it is asked once."""
     with _lock:
-        if server not in _hosts:
+        key = (server.url, server.api_key)
+        if key not in _hosts:
             if len(_hosts) >= _MAX_SERVERS:
                 del _hosts[next(iter(_hosts))]
-            _hosts[server] = HostModels()
-        return _hosts[server]
+            _hosts[key] = HostModels()
+        return _hosts[key]
 
 
 def known_model(name: str, server: Server | None) -> Model | None:
@@ -37,7 +38,7 @@ def known_model(name: str, server: Server | None) -> Model | None:
     Returns:
         The model; None if nothing is known.
     """
-    host = None if server is None else _hosts.get(server)
+    host = None if server is None else _hosts.get((server.url, server.api_key))
     if host is None:
         return model_of(name)
     name = host.replacements.get(name, name)
