@@ -63,7 +63,7 @@ def test_a_known_model_has_one_window_one_longest_answer_and_one_say_on_tools(na
     assert known is not None
     assert profile is not None
     assert profile.get("max_input_tokens") == metadata.context_window == known.context_length
-    assert metadata.num_output <= (profile.get("max_output_tokens") or known.context_length)
+    assert metadata.num_output <= (profile.get("max_output_tokens") or metadata.context_window)
     assert profile.get("tool_calling", True) == metadata.is_function_calling_model
 
 

@@ -160,7 +160,8 @@ def test_the_cost_is_computed_from_the_prices_with_cached_tokens_at_their_own(
     learn(client, fake, FULL)
     if way == "chat":
         fake.will_answer(200, {"type": "model", "text": "Hi", "usage": USAGE})
-        cost = client.chat("Hi", model_name="m")["usage"]["cost"]
+        turn: dict[str, Any] = {**client.chat("Hi", model_name="m")}
+        cost = turn["usage"]["cost"]
     elif way == "complete":
         fake.will_answer(200, completion(content="Hi") | {"usage": USAGE})
         usage = client.complete(HI, model="m").usage
