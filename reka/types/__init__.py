@@ -74,7 +74,6 @@ SDK3_NAMES = frozenset(
         "HttpValidationError",
         "MediaType",
         "MessageResponse",
-        "Model",
         "Tool",
         "ToolChoice",
         "ToolOutput",
