@@ -134,7 +134,7 @@ def test_settings_of_a_server_in_the_environment_do_not_move_the_local_one(
 def test_what_is_no_folder_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("text")
 
-    with pytest.raises(InvalidArgumentError, match="cannot store data in") as raised:
+    with pytest.raises(InvalidArgumentError, match="cannot keep its data in") as raised:
         local_server(tmp_path / "file")
 
     assert str(tmp_path / "file") in str(raised.value)
