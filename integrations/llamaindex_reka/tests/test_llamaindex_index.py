@@ -303,7 +303,7 @@ def test_the_model_that_is_set_or_given_answers(make: MakeIndex) -> None:
 
     Settings.llm = MockLLM()
     assert "Context information is below" in str(index.as_query_engine().query(RESET))
-    llm = RekaLLM(base_url=index._connection["base_url"], api_key=KEY)
+    llm = RekaLLM(base_url=index._connection.get("base_url"), api_key=KEY)
     assert "ten seconds" in str(index.as_query_engine(llm=llm).query(RESET))
     llm.close()
 
@@ -325,7 +325,7 @@ def test_the_native_engine_answers_in_one_call_with_its_sources(make: MakeIndex)
 async def test_the_native_engine_streams_and_has_its_sources_at_the_end(make: MakeIndex) -> None:
     index = make()
     whole = index.as_native_query_engine().query(RESET)
-    llm = RekaLLM(base_url=index._connection["base_url"], api_key=index._connection["api_key"])
+    llm = RekaLLM(base_url=index._connection.get("base_url"), api_key=index._connection.get("api_key"))
     engine = index.as_native_query_engine(llm, streaming=True)
 
     streamed, later = engine.query(RESET), await engine.aquery(RESET)
@@ -360,7 +360,7 @@ def test_the_simple_chat_engine_remembers_and_retrieves_nothing(make: MakeIndex)
 @pytest.mark.parametrize("mode", ["best", "context", "condense_question", "condense_plus_context", "simple"])
 async def test_a_chat_engine_of_every_mode_answers_asynchronously_too(make: MakeIndex, mode: Any) -> None:
     index = make()
-    llm = RekaLLM(base_url=index._connection["base_url"], api_key=index._connection["api_key"])
+    llm = RekaLLM(base_url=index._connection.get("base_url"), api_key=index._connection.get("api_key"))
     engine = index.as_chat_engine(chat_mode=mode, llm=llm, memory=memory(), similarity_top_k=2)
     asked = ("My name is John.", "What is my name?") if mode == "simple" else (RESET, "How many watts does it draw?")
 

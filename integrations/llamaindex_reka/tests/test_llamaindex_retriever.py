@@ -29,7 +29,8 @@ def retriever(fake: FakeReka) -> Iterator[MakeRetriever]:
     made: list[RekaRetriever] = []
 
     def make(**parameters: Any) -> RekaRetriever:
-        made.append(RekaRetriever(**{"dataset": "manual", "api_key": KEY, "base_url": fake.url, **parameters}))
+        chosen: dict[str, Any] = {"dataset": "manual", "api_key": KEY, "base_url": fake.url, **parameters}
+        made.append(RekaRetriever(**chosen))
         return made[-1]
 
     yield make
