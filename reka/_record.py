@@ -7,7 +7,7 @@ internal values have no use for, to compare, hash and show them and to refuse as
 from dataclasses import dataclass
 from typing import TypeVar
 
-from typing_extensions import dataclass_transform
+from reka._compat import dataclass_transform
 
 T = TypeVar("T")
 

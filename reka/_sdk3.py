@@ -10,8 +10,7 @@ from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
-from typing_extensions import Unpack
-
+from reka._compat import Unpack
 from reka._lazy import IMPORTING
 from reka.errors import InvalidArgumentError, RekaError
 from reka.errors.api_error import as_api_error

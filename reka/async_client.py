@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import aiohttp
-from typing_extensions import Never, Unpack
 
 from reka import config, endpoint
 from reka._calls import flows
@@ -19,6 +18,7 @@ from reka._calls.capabilities import ServerCapabilities
 from reka._calls.driver import drive_async
 from reka._calls.flow import Flow
 from reka._calls.model_methods import AsyncModelMethods
+from reka._compat import Never, Unpack
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._sdk3 import AsyncSdk3, async_chat_method, base_url_of

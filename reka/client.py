@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
-from typing_extensions import Never, Unpack
 
 from reka import config, endpoint
 from reka._calls import flows
@@ -18,6 +17,7 @@ from reka._calls.dataset_methods import DatasetMethods
 from reka._calls.driver import drive
 from reka._calls.flow import Flow
 from reka._calls.model_methods import ModelMethods
+from reka._compat import Never, Unpack
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._sdk3 import SyncSdk3, base_url_of, chat_method

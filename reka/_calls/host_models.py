@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from difflib import SequenceMatcher
 from typing import Any, Final, TypeVar
 
 from reka._calls import endpoints
@@ -12,6 +11,7 @@ from reka._calls.call import Call
 from reka._calls.capabilities import HostModels, ServerCapabilities
 from reka._calls.flow import Brief, Flow, Sleep
 from reka._inputs.chat_request import ChatRequest
+from reka._lazy import IMPORTING
 from reka._protocol.errors import ENDPOINT_MISSING
 from reka._protocol.models import model_of, with_table_facts
 from reka.errors import APIStatusError, NotFoundError, RekaError, UnsupportedRequestError
@@ -85,6 +85,8 @@ def with_host_facts(request: ChatRequest, capabilities: ServerCapabilities) -> C
 
 def nearest_first(model: str, names: list[str]) -> list[str]:
     """Sort names by their likeness to a model's: its family first."""
+    with IMPORTING:
+        from difflib import SequenceMatcher  # hardly ever needed
 
     def likeness(name: str) -> float:
         return SequenceMatcher(None, model, name).ratio()

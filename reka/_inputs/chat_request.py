@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from difflib import get_close_matches
 from os import PathLike
 from typing import Any, Final
 
 from reka import config
 from reka._inputs import validation
 from reka._inputs.conversation import conversation
+from reka._lazy import IMPORTING
 from reka._protocol.constants import V0_ONLY
 from reka._protocol.media import MEDIA_KINDS, part_of_url
 from reka._protocol.messages import beyond_turns, fold, normalize_messages, text_of
@@ -289,6 +289,9 @@ def _stop(words: object, argument: str) -> list[str]:
 
 def _unexpected_keyword(name: str) -> TypeError:
     """Make the error that Python raises for a keyword that no parameter has, with the name that is probably meant."""
+    with IMPORTING:
+        from difflib import get_close_matches  # hardly ever needed
+
     names = sorted({"messages", "timeout", *_COMPLETION_OPTIONS})
     close = get_close_matches(name, names, n=1)
     hint = f"Did you mean {close[0]!r}?" if close else f"Want one of {', '.join(names)}."

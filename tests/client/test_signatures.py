@@ -49,7 +49,7 @@ def _names_in_signatures(kind: type) -> set[str]:
     """Give the names that a class's module imports from `reka` for the signatures of the class's public methods."""
     module = ast.parse(inspect.getsource(sys.modules[kind.__module__])).body
     imports = [node for node in module if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reka")]
-    own = {name.asname or name.name for node in imports for name in node.names}
+    own = {name.asname or name.name for node in imports for name in node.names if node.module != "reka._compat"}
     body = next(node.body for node in module if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
     names: set[str] = set()
     for function in body:
