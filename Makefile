@@ -1,6 +1,7 @@
 # `make demo` and `make test` need python3 and make, nothing else: every target makes its own .venv first.
 PYTHON ?= python3
 REQUIREMENTS ?= requirements-dev.txt
+CONSTRAINTS ?= constraints.txt
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
@@ -11,6 +12,10 @@ CODE   := reka integrations tests bench examples
 # (LlamaIndex's sentence splitter) refuses to read data that has more than one link.
 export UV_LINK_MODE := copy
 
+COMPILE := uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links \
+  --no-emit-package reka --no-emit-package langchain-reka --no-emit-package llamaindex-reka
+
 # Tests start many processes: what Python has compiled is kept for the next one, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -18,18 +23,18 @@ export PYTHONDONTWRITEBYTECODE :=
 COVERAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core core-tests prove check check-code check-mypy check-pyright format hooks bench docs constraints clean
+.PHONY: help demo test test-core core-tests test-lowest lowest-tests prove check check-code check-mypy check-pyright format hooks bench docs constraints clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-$(STAMP): constraints.txt $(REQUIREMENTS) pyproject.toml reka/_version.py $(wildcard integrations/*/pyproject.toml)
+$(STAMP): $(CONSTRAINTS) $(REQUIREMENTS) pyproject.toml reka/_version.py $(wildcard integrations/*/pyproject.toml)
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
-	  uv pip install --quiet --python $(BIN)/python -r $(REQUIREMENTS) -c constraints.txt; \
+	  uv pip install --quiet --python $(BIN)/python -r $(REQUIREMENTS) -c $(CONSTRAINTS); \
 	else \
 	  $(PYTHON) -m venv $(VENV) && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) -c constraints.txt; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) -c $(CONSTRAINTS); \
 	fi
 	@touch $@
 
@@ -46,6 +51,15 @@ test-core:  ## Run the client's own tests, in an environment with nothing else (
 
 core-tests: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not prove" --timeout 240 -p no:cacheprovider tests/client
+
+test-lowest:  ## Run the tests of the client, the server and the adapters on the lowest versions that they declare
+	@$(MAKE) --no-print-directory lowest-tests REQUIREMENTS=requirements-lowest.txt CONSTRAINTS=constraints-lowest.txt \
+	  VENV=.venv-lowest
+
+lowest-tests: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not prove" --timeout 240 -p no:cacheprovider tests/client tests/server
+	$(foreach adapter,$(ADAPTERS),cd integrations/$(adapter) && \
+	  $(CURDIR)/$(BIN)/python -m pytest -n 2 --dist worksteal --timeout 240 -p no:cacheprovider tests && cd $(CURDIR) &&) true
 
 prove: $(STAMP)  ## Run the long proofs: kill, fuzz, soak
 	$(BIN)/python -m pytest -m prove --timeout 3600
@@ -80,10 +94,9 @@ docs: $(STAMP)  ## Write the reference of the public API as HTML into build/docs
 	$(BIN)/python -m pdoc --docformat google --output-directory build/docs reka langchain_reka llamaindex_reka
 
 constraints:  ## Resolve the pinned versions anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links \
-	  --no-emit-package reka --no-emit-package langchain-reka --no-emit-package llamaindex-reka \
-	  requirements-dev.txt --output-file constraints.txt
+	$(COMPILE) --upgrade requirements-dev.txt --output-file constraints.txt
+	grep -ohE '"[a-z0-9-]+>=[0-9.]+"' pyproject.toml integrations/*/pyproject.toml | tr -d '"' | sed 's/>=/==/' | \
+	  $(COMPILE) --upgrade requirements-lowest.txt --constraints /dev/stdin --output-file constraints-lowest.txt
 
 clean:  ## Remove what the targets made
 	rm -rf .venv* build dist .coverage* .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

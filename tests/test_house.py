@@ -1,4 +1,4 @@
-"""Limits of the whole code base: length of modules and functions, size of packages, one version."""
+"""Limits of the whole code base: length of modules and functions, size of packages, versions."""
 
 import ast
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import reka
 from tests.support.peers import ROOT
@@ -46,6 +47,17 @@ def test_an_adapter_has_the_clients_version_and_takes_no_other_minor_version(ada
     assert version(adapter) == version("reka") == reka.__version__
     assert client.specifier.contains(reka.__version__)
     assert not client.specifier.contains(f"{major}.{int(minor) + 1}.0")
+
+
+@pytest.mark.parametrize("distribution", ["reka", *ADAPTERS])
+def test_the_lowest_versions_that_are_declared_are_those_that_are_tested(distribution: str) -> None:
+    pins = map(Requirement, (ROOT / "constraints-lowest.txt").read_text().splitlines())
+    lowest = {pin.name: SpecifierSet(str(pin.specifier).replace("==", ">=")) for pin in pins}
+
+    declared = {need.name: need.specifier for need in map(Requirement, requires(distribution) or ())}
+    declared.pop("reka", None)
+
+    assert declared == {name: lowest.get(name) for name in declared}
 
 
 def _name(path: Path) -> str:

@@ -23,7 +23,9 @@ def test_the_key_shows_in_no_text_form_and_survives_a_pickle(fake: FakeReka, llm
     model = llm(temperature=0.5, timeout=reka.Timeout(read=5))
     model.chat(HI)
 
-    texts = [repr(model), str(model), model.to_json(), str(model.to_dict()), json.dumps(model.to_payload())]
+    # The lowest LlamaIndex has no `to_payload` yet.
+    payload = getattr(model, "to_payload", model.to_dict)()
+    texts = [repr(model), str(model), model.to_json(), str(model.to_dict()), json.dumps(payload)]
     copied: RekaLLM = pickle.loads(pickle.dumps(model))
     copied.chat(HI)
     copied.close()
