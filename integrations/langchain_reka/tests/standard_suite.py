@@ -86,6 +86,26 @@ class AnswersOnLoopback(ChatModelIntegrationTests):
     def supports_anthropic_inputs(self) -> bool:
         return True
 
+    @property
+    def supports_pdf_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_audio_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_image_tool_message(self) -> bool:
+        return True
+
+    @property
+    def supports_pdf_tool_message(self) -> bool:
+        return True
+
+    @property
+    def supports_json_mode(self) -> bool:
+        return True
+
 
 def told(message: AIMessage) -> dict[str, Any]:
     """All that a message tells but the ids that the server makes anew for each answer."""

@@ -35,26 +35,6 @@ class TestAnswers(AnswersOnLoopback):
     """The suite for models that answer."""
 
     @property
-    def supports_pdf_inputs(self) -> bool:
-        return True
-
-    @property
-    def supports_audio_inputs(self) -> bool:
-        return True
-
-    @property
-    def supports_image_tool_message(self) -> bool:
-        return True
-
-    @property
-    def supports_pdf_tool_message(self) -> bool:
-        return True
-
-    @property
-    def supports_json_mode(self) -> bool:
-        return True
-
-    @property
     def model_override_value(self) -> str:
         return "reka-core"
 

@@ -16,7 +16,7 @@ pytestmark = SUITE_MARKS
 @pytest.fixture(scope="module")
 def openai_url() -> Iterator[str]:
     """The address of a host of OpenAI's form."""
-    with StrictOpenAI() as host:
+    with StrictOpenAI(modalities=("image", "video", "audio", "pdf")) as host:
         yield host.url
 
 
@@ -28,7 +28,7 @@ def reka_url() -> Iterator[str]:
 
 
 class TestOnOpenAI(AnswersOnLoopback):
-    """The host takes images and videos, in messages of the user alone, and enforces schemas, but no other JSON."""
+    """The host takes media in messages of the user alone, and enforces schemas; JSON without one is a schema, too."""
 
     parameters: ClassVar = {"model": "reka-edge-2603", "api": "v1"}
 
@@ -42,7 +42,7 @@ class TestOnOpenAI(AnswersOnLoopback):
 
 
 class TestOnReka(AnswersOnLoopback):
-    """The host takes media of every kind, results of tools with media as well, and enforces no JSON."""
+    """The host takes media of every kind, and enforces no JSON."""
 
     parameters: ClassVar = {"model": "reka-flash", "api": "v1"}
 
@@ -51,20 +51,8 @@ class TestOnReka(AnswersOnLoopback):
         return reka_url
 
     @property
-    def supports_pdf_inputs(self) -> bool:
-        return True
-
-    @property
-    def supports_audio_inputs(self) -> bool:
-        return True
-
-    @property
-    def supports_image_tool_message(self) -> bool:
-        return True
-
-    @property
-    def supports_pdf_tool_message(self) -> bool:
-        return True
+    def supports_json_mode(self) -> bool:
+        return False
 
     @property
     def model_override_value(self) -> str:
