@@ -47,6 +47,8 @@ def _as_integer(value: Any) -> int | None:
         return None if isinstance(value, bool) else value
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
+    if str(getattr(value, "dtype", "")).endswith("bool"):
+        return None  # NumPy before 2.3 and PyTorch take their booleans for integers
     try:
         return index(value)
     except TypeError:
