@@ -5,8 +5,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from llama_index.core.agent.workflow import FunctionAgent
-from llama_index.core.base.llms.types import ImageBlock, TextBlock, ThinkingBlock
+from llama_index.core.agent.workflow import (
+    AgentStream,
+    AgentWorkflow,
+    FunctionAgent,
+    ReActAgent,
+    ToolCallResult,
+)
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    ContentBlock,
+    DocumentBlock,
+    ImageBlock,
+    TextBlock,
+    ThinkingBlock,
+    VideoBlock,
+)
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.llms import ChatMessage, MessageRole
 from llama_index.core.memory import ChatMemoryBuffer
@@ -31,6 +45,13 @@ pytestmark = [
 ]
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+MEDIA: dict[str, list[ContentBlock]] = {
+    "image": [ImageBlock(image=PNG), ImageBlock(url="https://e.com/a.png")],
+    "video": [VideoBlock(video=b"\0\0\0\x18ftypmp42" + bytes(16)), VideoBlock(url="https://e.com/a.mp4")],
+    "audio": [AudioBlock(audio=b"\0\1\2", format="mp3"), AudioBlock(url="https://e.com/a.wav")],
+    "pdf": [DocumentBlock(data=b"%PDF-1.4\n"), DocumentBlock(url="https://e.com/a.pdf")],
+}
+"""Blocks of each kind of media: bytes, and an address."""
 
 
 def add(a: int, b: int) -> int:
@@ -65,8 +86,8 @@ class Host:
 
 @pytest.fixture(scope="module", params=[StrictOpenAI, StrictReka])
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    start: Callable[[], StrictHost] = request.param
-    with start() as running:
+    start: Callable[..., StrictHost] = request.param
+    with start(modalities=MEDIA) as running:
         yield Host(running.url, "reka-edge-2603" if start is StrictOpenAI else "reka-flash")
 
 
@@ -112,16 +133,17 @@ async def test_structured_output_is_an_object_whole_and_streamed(model: RekaLLM)
 
 
 @pytest.mark.parametrize("way", ["chat", "astream_chat"])
-async def test_a_picture_is_seen_after_a_system_message(model: RekaLLM, way: str) -> None:
+@pytest.mark.parametrize("kind", MEDIA)
+async def test_media_of_every_kind_are_seen_after_a_system_message(model: RekaLLM, kind: str, way: str) -> None:
     asked = [
         ChatMessage(role=MessageRole.SYSTEM, content="Be brief."),
-        ChatMessage(role=MessageRole.USER, blocks=[TextBlock(text="What is it?"), ImageBlock(image=PNG)]),
+        ChatMessage(role=MessageRole.USER, blocks=[TextBlock(text="What is it?"), *MEDIA[kind]]),
     ]
 
     *_, answer = await items(getattr(model, way)(asked))
     await model.aclose()
 
-    assert "I see 1 image" in answer.message.content
+    assert f"I see 2 {kind}s" in answer.message.content
 
 
 @pytest.mark.parametrize("way", ["chat", "astream_chat"])
@@ -173,13 +195,31 @@ async def test_llamaindexs_counter_has_the_hosts_counts_and_thoughts_are_a_block
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_an_agent_calls_tools_until_it_can_answer(model: RekaLLM, streaming: bool) -> None:
-    agent = FunctionAgent(tools=[*TOOLS], llm=model, streaming=streaming, system_prompt="Be brief.")
+@pytest.mark.parametrize("kind", [FunctionAgent, ReActAgent])
+async def test_an_agent_calls_tools_until_it_can_answer(
+    model: RekaLLM, kind: type[FunctionAgent] | type[ReActAgent], streaming: bool
+) -> None:
+    agent = kind(tools=[*TOOLS], llm=model, streaming=streaming, system_prompt="Be brief.")
     memory = ChatMemoryBuffer.from_defaults(token_limit=8000)
 
     answer = await agent.run("Add 3 and 4, then multiply the result by 5.", memory=memory)
     await model.aclose()
 
+    assert "35" in str(answer)
+
+
+async def test_a_workflow_of_agents_tells_its_calls_and_streams_its_answer(model: RekaLLM) -> None:
+    workflow = AgentWorkflow.from_tools_or_functions([*TOOLS], llm=model, system_prompt="Be brief.")
+    memory = ChatMemoryBuffer.from_defaults(token_limit=8000)
+
+    running = workflow.run("Add 3 and 4, then multiply the result by 5.", memory=memory)
+    seen = [event async for event in running.stream_events()]
+    answer = await running
+    await model.aclose()
+
+    calls = [event.tool_kwargs for event in seen if isinstance(event, ToolCallResult)]
+    assert calls == [{"a": 3, "b": 4}, {"a": 7, "b": 5}]
+    assert "".join(event.delta for event in seen if isinstance(event, AgentStream)) == str(answer)
     assert "35" in str(answer)
 
 
