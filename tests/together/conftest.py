@@ -1,4 +1,4 @@
-"""The embedded server in this process, and real ones in their own, with texts to ask about."""
+"""The embedded server in this process, real ones in their own, hosts without datasets, and texts to ask about."""
 
 import sys
 from collections.abc import Iterator
@@ -8,6 +8,8 @@ import pytest
 
 import reka
 from tests.support.processes import output_of, run_program, run_reka_serve
+from tests.support.strict_host import StrictHost
+from tests.support.strict_hosts import STRICT_HOSTS
 
 ALICE = """Alice was beginning to get very tired of sitting by her sister on the bank.
 
@@ -30,6 +32,23 @@ def local(monkeypatch: pytest.MonkeyPatch, local_folder: Path) -> Iterator[None]
     monkeypatch.setattr(reka, "BASE_URL", f"local:{local_folder}")
     for name in reka.list_datasets():
         reka.delete_dataset(name)
+
+
+@pytest.fixture
+def place(local_folder: Path) -> Iterator[str]:
+    """Where datasets live; there are none before the test, and none after it."""
+    place = f"local:{local_folder}"
+    yield place
+    with reka.Reka(base_url=place) as client:
+        for name in client.list_datasets():
+            client.delete_dataset(name)
+
+
+@pytest.fixture(params=STRICT_HOSTS)
+def host(request: pytest.FixtureRequest) -> Iterator[StrictHost]:
+    """A host that has no datasets."""
+    with STRICT_HOSTS[request.param]() as host:
+        yield host
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from filelock import FileLock
 import reka
 from tests.support.clients import KEY, Connect
 from tests.support.strict_host import CHAT, StrictHost
-from tests.support.strict_openai import StrictOpenAI
-from tests.support.strict_reka import V0_CHAT, V1_ALONE, StrictReka
+from tests.support.strict_hosts import model_with_tools
+from tests.support.strict_reka import V0_CHAT, StrictReka
 
 QUESTION = "What is on the glass table?"
 WEATHER = {
@@ -23,18 +23,6 @@ WEATHER = {
     "description": "Tells the weather of a city.",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
-MODELS = {StrictReka: "reka-flash", StrictOpenAI: "reka-edge-2603"}
-HOSTS: dict[str, Callable[[], StrictHost]] = {
-    "2025": StrictReka,
-    "2025-completions-alone": lambda: StrictReka(endpoints=V1_ALONE),
-    "openai": StrictOpenAI,
-}
-
-
-@pytest.fixture(params=HOSTS)
-def host(request: pytest.FixtureRequest) -> Iterator[StrictHost]:
-    with HOSTS[request.param]() as host:
-        yield host
 
 
 @pytest.fixture
@@ -42,20 +30,6 @@ def reka_host() -> Iterator[StrictHost]:
     """A host of the form in which the client sends tools."""
     with StrictReka() as host:
         yield host
-
-
-@pytest.fixture
-def place(local_folder: Path) -> Iterator[str]:
-    """Where datasets live; there are none before the test, and none after it."""
-    place = f"local:{local_folder}"
-    yield place
-    with reka.Reka(base_url=place) as client:
-        for name in client.list_datasets():
-            client.delete_dataset(name)
-
-
-def _model(host: StrictHost) -> str:
-    return MODELS[type(host)]
 
 
 def test_the_documented_example_of_retrieval_runs_on_a_host_without_datasets(
@@ -66,10 +40,13 @@ def test_the_documented_example_of_retrieval_runs_on_a_host_without_datasets(
 
     reka.add_dataset(str(alice), "alice", "A story")
     last = reka.wait_for_retrieval(reka.prepare_retrieval("alice"))
-    answer = reka.chat(QUESTION, retrieval_dataset="alice", model_name=_model(host))
+    answer = reka.chat(QUESTION, retrieval_dataset="alice", model_name=model_with_tools(host))
     history: list[Any] = [{"type": "human", "text": QUESTION}, answer]
     again = reka.chat(
-        "What has the Rabbit?", conversation_history=history, retrieval_dataset="alice", model_name=_model(host)
+        "What has the Rabbit?",
+        conversation_history=history,
+        retrieval_dataset="alice",
+        model_name=model_with_tools(host),
     )
 
     assert last.is_complete()
@@ -89,10 +66,10 @@ def test_a_stream_and_messages_answer_from_the_dataset_too(
 ) -> None:
     with connect(KEY, host.url, datasets=place) as client:
         name = client.ensure_dataset("alice", files=[alice])
-        streamed = list(client.stream(QUESTION, retrieval_dataset=name, model_name=_model(host)))
+        streamed = list(client.stream(QUESTION, retrieval_dataset=name, model_name=model_with_tools(host)))
         completion = client.complete(
             [{"role": "user", "content": QUESTION}],
-            model=_model(host),
+            model=model_with_tools(host),
             extra_request_args={"retrieval_dataset": name, "retrieval_top_k": 1},
         )
         chunks = client.retrieve(QUESTION, name, k=1)
@@ -112,8 +89,7 @@ def test_tools_and_retrieval_go_together_in_one_streamed_call(
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": f"{QUESTION} And the weather in 'Bern'?"},
     ]
-    model = next(name for name in ("reka-flash", "reka-edge-2603") if name in host.models)
-    options: reka.CompletionOptions = {"tools": [WEATHER], "model": model}
+    options: reka.CompletionOptions = {"tools": [WEATHER], "model": model_with_tools(host)}
 
     with connect(KEY, host.url, datasets=place) as client:
         options["extra_request_args"] = {"retrieval_dataset": client.ensure_dataset("alice", files=[alice])}
