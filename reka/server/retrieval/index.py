@@ -1,9 +1,8 @@
 """The retrieval index: one LanceDB table per prepared dataset, searched by vector and by keyword."""
 
-import re
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embeddings import Embedder
-from reka.server.retrieval.ranking import fuse, has_tie_at_cutoff, top_k
+from reka.server.retrieval.entries import Entry, entries
+from reka.server.retrieval.ranking import (
+    VECTOR_WEIGHT,
+    Candidate,
+    has_tie_at_cutoff,
+    query_of,
+    rank,
+    top_k,
+)
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
@@ -27,11 +34,11 @@ EMBED_CHUNKS: Final = 128
 WRITE_CHUNKS: Final = 8192
 """Chunks written at a time, 15 MB with their vectors: fewer make many small files, more take memory (ours)."""
 
-MAX_HEADING_CHARS: Final = 128
-"""Characters of the words of a file's name that go into each of its chunks, the last ones (ours)."""
-
 MAX_QUERY_CHARS: Final = 8_000
-"""Characters after which a query is truncated; embedding takes 1 KiB of memory per token (ours)."""
+"""Characters after which a query is truncated (ours)."""
+
+MAX_EMBEDDED_CHARS: Final = 2_000
+"""Characters of a query that are embedded: its topic is clear by then (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class Hit:
     position: int
     """Offset of the text in that file, in characters."""
     score: float
-    """Fused score of the ranks in both searches, 0 to 1; never higher than the score of the hit before."""
+    """How well the chunk fits the query, 0 to 1; never higher than the score of the hit before."""
     similarity: float
     """Cosine similarity of the query's and the chunk's vectors, -1 to 1."""
 
@@ -63,7 +70,9 @@ class Index:
         self._folder = folder
         self._embedder = embedder
         self._lock = threading.Lock()
+        self._upgrade_lock = threading.Lock()
         self._database: Any = None
+        self._languages_of: dict[str, list[str | None]] = {}
 
     def build(self, table: str, chunks: Iterable[Chunk], on_chunks: Callable[[int], None] | None = None) -> int:
         """Create a table of `chunks`, with its full-text index.
@@ -83,7 +92,7 @@ class Index:
         target: Any = None
         unwritten: list[Any] = []
         try:
-            for batch in _batches(chunks, EMBED_CHUNKS):
+            for batch in _batches(entries(chunks), EMBED_CHUNKS):
                 unwritten.append(self._rows(batch, count))
                 count += len(batch)
                 if len(unwritten) * EMBED_CHUNKS >= WRITE_CHUNKS:
@@ -119,15 +128,38 @@ class Index:
         query = query[:MAX_QUERY_CHARS].strip()
         if not query:
             return []
-        source = self._connect().open_table(table)
-        vector = self._embedder.embed([query])[0]
+        source = self._open(table)
+        vector = self._embedder.embed([query[:MAX_EMBEDDED_CHARS]])[0]
         candidates = max(k, CANDIDATES)
-        rankings = []
-        if mode != "keyword":
-            rankings.append(_vector_search(source, vector, candidates))
-        if mode != "vector":
-            rankings.append(_keyword_search(source, query, candidates))
-        return _hits(source, fuse(rankings)[:k], vector)
+        if mode == "vector":
+            nearest = _vector_search(source, vector, candidates)
+            return _hits(source, [(chunk, max(cosine, 0.0)) for chunk, cosine in nearest[:k]], vector)
+        languages = self._languages(table, source)
+        parsed = query_of(query, [*languages])
+        weight = VECTOR_WEIGHT.get(languages[0], 0.0) if mode == "hybrid" else 0.0
+        scores: dict[int, float | None] = dict.fromkeys(
+            [chunk for chunk, _ in _vector_search(source, vector, candidates)] if weight else ()
+        )
+        scores.update(_keyword_search(source, parsed.terms, candidates))
+        ranked = rank(_candidates(source, scores, vector), parsed, source.count_rows(), weight, k)
+        return _hits(source, [(candidate.id, fit) for candidate, fit in ranked], vector)
+
+    def _open(self, table: str) -> Any:
+        """Open a table; one of an earlier version, without terms, is built anew from its texts."""
+        source = self._connect().open_table(table)
+        if "terms" in source.schema.names:
+            return source
+        with self._upgrade_lock:
+            if "terms" not in self._connect().open_table(table).schema.names:
+                columns = ["passage", "start", "source", "position"]
+                rows = source.search().select(columns).limit(source.count_rows()).to_arrow().to_pylist()
+                new = f"{table}_new"
+                self.drop(new)
+                texts = (Chunk(row["passage"][row["start"] :], row["source"], row["position"]) for row in rows)
+                self.build(new, texts)
+                self.drop(table)
+                (self._folder / f"{new}.lance").rename(self._folder / f"{table}.lance")
+        return self._connect().open_table(table)
 
     def drop(self, table: str) -> None:
         """Delete a table, complete or not; a missing one is ignored."""
@@ -152,24 +184,34 @@ class Index:
                 self._database = lancedb.connect(str(self._folder))
             return self._database
 
-    def _rows(self, batch: Sequence[Chunk], first_id: int) -> Any:
+    def _rows(self, batch: Sequence[Entry], first_id: int) -> Any:
         """Embed a batch and convert it to Arrow; an id is the position of a chunk in the dataset and in the table."""
         import pyarrow as pa
 
-        headings = [_heading(chunk.source) for chunk in batch]
-        passages = [heading + chunk.text for heading, chunk in zip(headings, batch, strict=True)]
-        vectors = self._embedder.embed(passages).reshape(-1)
+        vectors = self._embedder.embed([entry.passage for entry in batch]).reshape(-1)
         return pa.record_batch(
             {
                 "id": pa.array(range(first_id, first_id + len(batch)), pa.int64()),
                 # The text under its file's name, which is what is searched; `start` is the offset of the text in it.
-                "passage": pa.array(passages, pa.string()),
-                "start": pa.array([len(heading) for heading in headings], pa.int32()),
-                "source": pa.array([chunk.source for chunk in batch], pa.string()),
-                "position": pa.array([chunk.position for chunk in batch], pa.int64()),
+                "passage": pa.array([entry.passage for entry in batch], pa.string()),
+                "start": pa.array([len(entry.passage) - len(entry.chunk.text) for entry in batch], pa.int32()),
+                "source": pa.array([entry.chunk.source for entry in batch], pa.string()),
+                "position": pa.array([entry.chunk.position for entry in batch], pa.int64()),
+                "language": pa.array([entry.language for entry in batch], pa.string()),
+                "terms": pa.array([entry.terms for entry in batch], pa.string()),
+                "lead": pa.array([entry.lead for entry in batch], pa.string()),
                 "vector": pa.FixedSizeListArray.from_arrays(vectors, self._embedder.dimensions),
             }
         )
+
+    def _languages(self, table: str, source: Any) -> list[str | None]:
+        """List the languages of a table, that of most chunks first; it never changes."""
+        languages = self._languages_of.get(table)
+        if languages is None:
+            column = source.search().select(["language"]).limit(source.count_rows()).to_arrow()["language"]
+            counts = sorted(column.value_counts().to_pylist(), key=lambda entry: -entry["counts"])
+            languages = self._languages_of[table] = [entry["values"] for entry in counts]
+        return languages
 
     def _write(self, table: str, target: Any, batches: Sequence[Any]) -> Any:
         """Append batches to a table, or create the table if `target` is None; return it."""
@@ -185,45 +227,43 @@ class Index:
     def _create_keyword_index(target: Any) -> None:
         from lancedb.index import FTS
 
-        # ICU's word rules, because Chinese and Japanese have no spaces, and so that the parts of `name_of.thing` match.
-        # No English rules: `with`, `for` and `not` may be what a query is about, and rare words outweigh them anyway;
-        # other forms of a word are found by the vectors (hybrid recall@5 of bench/retrieval: 83.5 %, with English
-        # stems 82.7 %, without stop words as well 78.4 %).
-        keywords = FTS(base_tokenizer="icu/split", stem=False, remove_stop_words=False)
-        target.create_index("passage", config=keywords)
+        # The terms are made by `reka.server.retrieval.terms`, so the index only splits them.
+        whitespace = FTS(
+            base_tokenizer="whitespace",
+            lower_case=False,
+            stem=False,
+            remove_stop_words=False,
+            ascii_folding=False,
+            max_token_length=None,
+        )
+        target.create_index("terms", config=whitespace)
 
 
-def _heading(source: str) -> str:
-    """Return the words of a file's name as a line: a text about `with` often names its topic in its file name alone."""
-    words = re.sub(r"[\W_]+", " ", re.sub(r"\.\w+$", "", source)).strip()
-    return f"{words[-MAX_HEADING_CHARS:]}\n" if words else ""
-
-
-def _batches(items: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:
+def _batches(items: Iterable[Entry], size: int) -> Iterator[list[Entry]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
 
 
-def _vector_search(source: Any, vector: "Vectors", k: int) -> list[int]:
-    """Return the ids of the `k` nearest chunks by exact search."""
+def _vector_search(source: Any, vector: "Vectors", k: int) -> list[tuple[int, float]]:
+    """Return the ids of the `k` nearest chunks by exact search, with their cosines."""
     if not vector.any():
         return []
 
     def search(limit: int) -> dict[int, float]:
         # Vectors have unit length, so 1 - dot product is the cosine distance, and a zero vector is no special case.
         rows = source.search(vector).distance_type("dot").select(["id", "_distance"]).limit(limit).to_arrow()
-        return {chunk: -distance for chunk, distance in zip(*_columns(rows, "_distance"), strict=True)}
+        return {chunk: 1 - distance for chunk, distance in zip(*_columns(rows, "_distance"), strict=True)}
 
     return _stable_top_k(search, k)
 
 
-def _keyword_search(source: Any, query: str, k: int) -> list[int]:
-    """Return the ids of the `k` chunks that match the query's words best (BM25)."""
+def _keyword_search(source: Any, terms: Iterable[str], k: int) -> list[tuple[int, float]]:
+    """Return the ids of the `k` chunks that match a query's terms best, with their scores (BM25)."""
     from lancedb.query import MatchQuery
 
     # pyright does not see which fields of pydantic's dataclasses have defaults.
-    match = MatchQuery(query, "passage")  # pyright: ignore[reportCallIssue]  # see above
+    match = MatchQuery(" ".join(sorted(terms)), "terms")  # pyright: ignore[reportCallIssue]  # see above
 
     def search(limit: int) -> dict[int, float]:
         rows = source.search(match).select(["id", "_score"]).limit(limit).to_arrow()
@@ -236,8 +276,8 @@ def _columns(rows: Any, score: str) -> tuple[list[int], list[float]]:
     return rows["id"].to_pylist(), rows[score].to_pylist()
 
 
-def _stable_top_k(search: Callable[[int], dict[int, float]], k: int) -> list[int]:
-    """Return the best `k` ids of a search.
+def _stable_top_k(search: Callable[[int], dict[int, float]], k: int) -> list[tuple[int, float]]:
+    """Return the best `k` ids of a search with their scores.
 
     LanceDB returns an arbitrary choice of equal scores, so the limit is raised until it does not cut among equals.
     """
@@ -245,8 +285,23 @@ def _stable_top_k(search: Callable[[int], dict[int, float]], k: int) -> list[int
     while True:
         scores = search(limit)
         if len(scores) < limit or not has_tie_at_cutoff(sorted(scores.values(), reverse=True), k):
-            return top_k(scores, k)
+            return [(chunk, scores[chunk]) for chunk in top_k(scores, k)]
         limit *= 4
+
+
+def _candidates(source: Any, scores: Mapping[int, float | None], vector: "Vectors") -> list[Candidate]:
+    import numpy as np
+
+    if not scores:
+        return []
+    rows = source.take_offsets(list(scores)).select(["id", "terms", "lead", "vector"]).to_arrow()
+    vectors = np.stack(rows["vector"].to_numpy(zero_copy_only=False)).astype(np.float32)
+    return [
+        Candidate(chunk, scores[chunk], float(cosine), terms.split(" "), lead.split(" "))
+        for chunk, terms, lead, cosine in zip(
+            rows["id"].to_pylist(), rows["terms"].to_pylist(), rows["lead"].to_pylist(), vectors @ vector, strict=True
+        )
+    ]
 
 
 def _hits(source: Any, ranking: Sequence[tuple[int, float]], vector: "Vectors") -> list[Hit]:
