@@ -157,9 +157,14 @@ class Index:
                 self.drop(new)
                 texts = (Chunk(row["passage"][row["start"] :], row["source"], row["position"]) for row in rows)
                 self.build(new, texts)
-                self.drop(table)
-                (self._folder / f"{new}.lance").rename(self._folder / f"{table}.lance")
+                self._replace(table, new)
         return self._connect().open_table(table)
+
+    def _replace(self, table: str, new: str) -> None:
+        old = f"{table}_old"
+        for source, target in ((table, old), (new, table)):
+            (self._folder / f"{source}.lance").rename(self._folder / f"{target}.lance")
+        self.drop(old)
 
     def drop(self, table: str) -> None:
         """Delete a table, complete or not; a missing one is ignored."""

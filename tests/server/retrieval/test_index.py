@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import lancedb
 import pytest
 
 from reka.server.retrieval.chunking import Chunk
@@ -137,6 +138,38 @@ def test_the_name_of_a_file_helps_to_find_its_text(index: Index) -> None:
     found = index.search("t", "statement", 1, "keyword")
 
     assert [(hit.source, hit.text) for hit in found] == [("docs/with_statement.txt", "It wraps a block.")]
+
+
+def test_a_number_or_a_hash_as_a_name_says_nothing(index: Index) -> None:
+    index.build("t", iter([Chunk("Some text.", "0042.txt", 0), Chunk("Some other text.", "deadbeef01.md", 0)]))
+
+    assert index.search("t", "0042 deadbeef01", 2, "keyword") == []
+
+
+@pytest.mark.parametrize(("query", "place"), [("authenticating", 0), ("drucken", 1), ("imprimer", 2)])
+def test_other_forms_of_a_word_are_found_in_the_language_of_each_text(index: Index, query: str, place: int) -> None:
+    texts = [
+        "The server authenticates each of the users by a key.",
+        "Der Drucker druckt den Text, und die Aufträge warten in der Liste.",
+        "Le texte est imprimé sur la page, et vous imprimez les pages que vous voulez.",
+    ]
+    index.build("t", of(texts))
+
+    assert index.search("t", query, 1, "keyword")[0].position == place
+
+
+def test_a_table_of_an_earlier_version_is_searched_as_a_new_one_is(index: Index, tmp_path: Path) -> None:
+    chunks = [Chunk(text, f"about {place}.txt", place) for place, text in enumerate(TEXTS)]
+    rows = [
+        {"id": place, "passage": f"about {place}\n{text}", "start": len(f"about {place}\n"), "source": chunk.source}
+        | {"position": place, "vector": [0.0] * WordEmbedder().dimensions}
+        for place, (text, chunk) in enumerate(zip(TEXTS, chunks, strict=True))
+    ]
+    lancedb.connect(str(tmp_path / "index")).create_table("old", rows)
+    index.build("new", iter(chunks))
+
+    assert index.search("old", "dogs at night", 5) == index.search("new", "dogs at night", 5) != []
+    assert index.tables() == ["new", "old"]
 
 
 def test_the_built_in_embedder_finds_what_means_the_same_and_takes_texts_without_tokens() -> None:
