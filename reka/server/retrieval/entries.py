@@ -38,8 +38,7 @@ def entries(chunks: Iterable[Chunk]) -> Iterator[Entry]:
     for chunk in chunks:
         if chunk.source != source:
             source, heading = chunk.source, _heading(chunk.source)
-            # A file too short to show its language is taken to be in that of the file before.
-            language = detect_language(chunk.text) or language
+            language = detect_language(chunk.text, language)
             lead = " ".join(index_terms(chunk.text, language).split(" ", 2 * LEAD_WORDS)[: 2 * LEAD_WORDS])
         passage = heading + chunk.text
         yield Entry(chunk, passage, language, index_terms(passage, language), lead)

@@ -302,7 +302,7 @@ def _candidates(source: Any, scores: Mapping[int, float | None], vector: "Vector
     rows = source.take_offsets(list(scores)).select(["id", "terms", "lead", "vector"]).to_arrow()
     vectors = np.stack(rows["vector"].to_numpy(zero_copy_only=False)).astype(np.float32)
     return [
-        Candidate(chunk, scores[chunk], float(cosine), terms.split(" "), lead.split(" "))
+        Candidate(chunk, scores[chunk], float(cosine), terms.split(), lead)
         for chunk, terms, lead, cosine in zip(
             rows["id"].to_pylist(), rows["terms"].to_pylist(), rows["lead"].to_pylist(), vectors @ vector, strict=True
         )

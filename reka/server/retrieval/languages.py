@@ -65,11 +65,12 @@ def is_frequent(word: str) -> bool:
     return word in _FREQUENT
 
 
-def detect_language(text: str) -> str | None:
-    """Name the language of a text; None for one that has no stemmer here, or is too short to tell.
+def detect_language(text: str, neighbour: str | None = None) -> str | None:
+    """Name the language of a text; None for one that has no stemmer here.
 
     Args:
         text: Any text; its first SAMPLE_CHARS characters are looked at.
+        neighbour: Language of a text beside it, which is taken for one of the same script that is too short to tell.
 
     Returns:
         The name of a Snowball stemmer, such as `english`.
@@ -83,4 +84,6 @@ def detect_language(text: str) -> str | None:
     words = [word.casefold() for word in _WORD.findall(sample)]
     counts = {language: sum(word in STOP_WORDS[language] for word in words) for language in candidates}
     best = max(candidates, key=lambda language: counts[language])
-    return best if counts[best] else None
+    if counts[best]:
+        return best
+    return neighbour if neighbour in candidates else None

@@ -6,12 +6,12 @@ Weights were chosen on half of the questions of `bench.collections` and stated o
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
 from reka.server.retrieval.languages import is_frequent
-from reka.server.retrieval.terms import groups_of_word, pairs, query_words, terms_of_word
+from reka.server.retrieval.terms import groups_of_word, query_words, terms_of_word
 
 SATURATION, LENGTH_SHARE = 1.2, 0.75
 """BM25's usual k1 and b."""
@@ -22,7 +22,7 @@ FINE_WEIGHT: Final = 0.5
 LEAD_WEIGHT: Final = 0.2
 """Weight of the first words of a candidate's file, which mostly name its topic."""
 
-VECTOR_WEIGHT: Final[Mapping[str | None, float]] = {"english": 0.3}
+VECTOR_WEIGHT: Final[Mapping[str | None, float]] = {"english": 0.2}
 """Weight of the vectors by language; 0 for all others, in which the default embedder finds less than words do."""
 
 ALIKE: Final = 0.9
@@ -46,8 +46,8 @@ class Candidate:
     terms: Sequence[str]
     """Its terms; see `terms.index_terms`."""
 
-    lead: Sequence[str]
-    """Terms of the first words of its file."""
+    lead: str
+    """Terms of the first words of its file, separated by spaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,18 @@ class Query:
     pairs: frozenset[str]
     """Pairs of adjacent stems."""
 
+    first_stems: frozenset[str]
+    """The first ones of these pairs."""
+
+    _groups_in: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+
+    def groups_in(self, word: str) -> tuple[str, ...]:
+        """Letter groups that a word has in common with the query, as features; chunks have most words in common."""
+        found = self._groups_in.get(word)
+        if found is None:
+            found = self._groups_in[word] = tuple(f"g{group}" for group in groups_of_word(word) & self.groups)
+        return found
+
 
 def query_of(text: str, languages: Sequence[str | None]) -> Query:
     """Read a query.
@@ -74,13 +86,15 @@ def query_of(text: str, languages: Sequence[str | None]) -> Query:
     """
     terms = {word: terms_of_word(word, languages) for word in query_words(text)}
     stems = [[term[1:] for term in of_word if term[0] == "s"] or [word] for word, of_word in terms.items()]
+    pairs = {
+        f"{first} {second}": first for firsts, seconds in pairwise(stems) for first in firsts for second in seconds
+    }
     return Query(
         words=terms,
         terms=frozenset(term for of_word in terms.values() for term in of_word),
         groups=frozenset().union(*map(groups_of_word, terms)),
-        pairs=frozenset(
-            f"{first} {second}" for firsts, seconds in pairwise(stems) for first in firsts for second in seconds
-        ),
+        pairs=frozenset(pairs),
+        first_stems=frozenset(pairs.values()),
     )
 
 
@@ -125,11 +139,13 @@ def _keyword_scores(
 ) -> list[float]:
     # A chunk that only the vectors have found has fewer of the words than any that the words have found.
     lowest = min((candidate.score for candidate in candidates if candidate.score is not None), default=0.0)
+    leads = {candidate.lead for candidate in candidates}
+    lead_scores = {lead: sum(map(rarity, _features(lead.split(), query))) for lead in leads}
     mean_size = sum(len(candidate.terms) for candidate in candidates) / len(candidates) or 1.0
     return [
         (lowest if candidate.score is None else candidate.score)
         + FINE_WEIGHT * _bm25(counts, rarity, len(candidate.terms) / mean_size)
-        + LEAD_WEIGHT * sum(map(rarity, _features(candidate.lead, query)))
+        + LEAD_WEIGHT * lead_scores[candidate.lead]
         for candidate, counts in zip(candidates, features, strict=True)
     ]
 
@@ -140,10 +156,12 @@ def _features(terms: Sequence[str], query: Query) -> Counter[str]:
     counts = Counter({term: frequency[term] for term in query.terms & frequency.keys()})
     for term, count in frequency.items():
         if term[0] == "w":
-            for group in groups_of_word(term[1:]) & query.groups:
-                counts[f"g{group}"] += count
+            for group in query.groups_in(term[1:]):
+                counts[group] += count
     stems = [term[1:] for term in terms if term[0] == "s"] or [term[1:] for term in terms if term[0] == "w"]
-    counts.update(f"p{pair}" for pair in pairs(stems) if pair in query.pairs)
+    for first, second in pairwise(stems):
+        if first in query.first_stems and (pair := f"{first} {second}") in query.pairs:
+            counts[f"p{pair}"] += 1
     return counts
 
 

@@ -8,9 +8,8 @@ and pairs of adjacent words.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any, Final
 
 from reka.server.retrieval.languages import is_frequent
@@ -83,11 +82,6 @@ def groups_of_word(word: str) -> frozenset[str]:
     return frozenset(
         bordered[start : start + GROUP_LETTERS] for start in range(max(1, len(bordered) - GROUP_LETTERS + 1))
     )
-
-
-def pairs(words: Sequence[str]) -> Iterator[str]:
-    """Yield the pairs of adjacent words."""
-    return (f"{first} {second}" for first, second in pairwise(words))
 
 
 @lru_cache(maxsize=200_000)

@@ -31,6 +31,13 @@ def test_a_text_without_a_stemmer_or_without_frequent_words_has_none(text: str) 
     assert detect_language(text) is None
 
 
+def test_a_short_text_is_in_the_language_of_its_neighbour_if_it_has_its_script() -> None:
+    assert detect_language("Printers", "english") == "english"
+    assert detect_language("Принтеры", "english") is None
+    assert detect_language("プリンター", "english") is None
+    assert detect_language("Die Drucker und der Toner", "english") == "german"
+
+
 def test_the_language_of_most_words_is_that_of_a_text() -> None:
     assert detect_language("Bonjour. " + "The name of the file is in the list of files. " * 5) == "english"
 

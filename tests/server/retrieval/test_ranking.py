@@ -11,7 +11,7 @@ TEXTS = st.lists(st.text("abc dé東", max_size=30), min_size=1, max_size=12)
 
 
 def candidate(id_: int, text: str, score: float | None = 1.0, cosine: float = 0.0, lead: str = "") -> Candidate:
-    return Candidate(id_, score, cosine, index_terms(text, "english").split(), index_terms(lead, "english").split())
+    return Candidate(id_, score, cosine, index_terms(text, "english").split(), index_terms(lead, "english"))
 
 
 def order(query: str, candidates: Sequence[Candidate], vector_weight: float = 0.0, k: int = 10) -> list[int]:
