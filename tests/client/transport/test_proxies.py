@@ -28,7 +28,7 @@ def refuse_tunnel(handler: Any) -> None:
 
 
 @pytest.mark.parametrize("address", [TUNNELLED, FORWARDED])
-def test_a_refusal_for_lack_of_a_password_is_named_as_the_proxys_and_not_tried_again(
+def test_a_refusal_for_lack_of_a_password_is_that_of_the_proxy_and_not_tried_again(
     connect: Connect, fake: FakeReka, address: str
 ) -> None:
     if address == TUNNELLED:
