@@ -313,7 +313,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         return bool(self.profile) and not isinstance(self.profile, ReadProfile)
 
     def _known_profile(self, model: str) -> ModelProfile | None:
-        return profile_of(self._settings().known_model(model), model)
+        return profile_of(model, self._settings().known_model(model))
 
     def _update_profile(self) -> None:
         """Put what is known of the model now into `profile`, unless the user has set that."""

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from langchain_core.language_models import ModelProfile
 
 import reka
-from reka.adapters import MEDIA_KINDS
+from reka.adapters import MEDIA_KINDS, ClientSettings
 
 _EVERY_MODEL: Final[Mapping[str, Any]] = {
     "text_inputs": True,
@@ -31,16 +31,17 @@ class ReadProfile(dict[str, Any]):
     """
 
 
-def profile_of(model: reka.Model | None, name: str) -> ModelProfile | None:
+def profile_of(name: str, model: reka.Model | None = None) -> ModelProfile | None:
     """Return the profile of a model.
 
     Args:
-        model: What is known of it; None if nothing is.
         name: Its name in requests.
+        model: What is known of it; None asks what the default server has said, else the built-in table.
 
     Returns:
         The profile; None if no capability is known.
     """
+    model = model or ClientSettings().known_model(name)
     capabilities = {} if model is None else _capabilities(model)
     return cast("ModelProfile", ReadProfile({**_EVERY_MODEL, **capabilities, "name": name})) if capabilities else None
 
