@@ -1,6 +1,7 @@
 """Fixtures for every test: a scripted server, clients of it, and an environment without the user's settings."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -12,6 +13,11 @@ from tests.support.fake_reka import FakeReka
 from tests.support.fixtures import fake, isolated_environment
 
 __all__ = ["client", "connect", "fake", "isolated_environment", "sync_client"]
+
+
+def pytest_configure() -> None:
+    """Spare collections of garbage what is loaded before the tests are: plugins may bring whole frameworks."""
+    gc.freeze()
 
 
 @pytest.fixture(params=["sync", "async"])
