@@ -11,7 +11,7 @@ STOP_WORDS: Final[Mapping[str, frozenset[str]]] = {
     language: frozenset(words.split())
     for language, words in {
         "english": "the of and to in is that for it as with on by are this be from or at an not you your can how do "
-        "what which when where does i my a if was were has have will should would why who",
+        "what which when where do does did i my a if was were has have will should would why who many much there",
         "french": "le la les de des du et un une est dans pour que qui pas sur avec vous ce au aux cette votre plus "
         "par en se si ne sont comment quel quelle",
         "german": "der die das und ist von den mit ein eine nicht zu auf für im dem sie es als auch werden wird oder "

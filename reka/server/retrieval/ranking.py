@@ -25,6 +25,9 @@ LEAD_WEIGHT: Final = 0.2
 VECTOR_WEIGHT: Final[Mapping[str | None, float]] = {"english": 0.2}
 """Weight of the vectors by language; 0 for all others, in which the default embedder finds less than words do."""
 
+LONG: Final = 12
+"""Words of a query beyond which those that no candidate has are left out of the fit: they are not its topic (ours)."""
+
 ALIKE: Final = 0.9
 """Share of their words that two chunks have in common if one says what the other does."""
 
@@ -217,6 +220,9 @@ def _fit(
 ) -> float:
     """Share of a query that a chunk has, rare words counting more; with vectors, its similarity counts in part."""
     telling = [word for word in query.words if not is_frequent(word)] or list(query.words)
+    if len(telling) > LONG:
+        unseen = rarity("")
+        telling = [word for word in telling if rarity(f"w{word}") < unseen] or telling
     total = sum(rarity(f"w{word}") for word in telling) or 1.0
     share = sum(rarity(f"w{word}") * _fit_of_word(word, counts, query) for word in telling) / total
     if not vector_weight:

@@ -83,6 +83,14 @@ def test_a_fit_is_the_share_of_a_query_that_a_chunk_has() -> None:
     assert fits[2] == 0.0
 
 
+def test_a_long_query_is_fit_by_what_candidates_have_of_it() -> None:
+    filler = " ".join(f"filler{number}" for number in range(20))
+
+    ((_, fit),) = rank([candidate(1, "red apples")], query_of(f"red apples {filler}", ["english"]), 1000, 0.0, 1)
+
+    assert fit > 0.9
+
+
 def test_a_fit_counts_frequent_words_only_if_there_are_no_others() -> None:
     def fit(query: str) -> float:
         return rank([candidate(1, "the of and")], query_of(query, ["english"]), 1000, 0.0, 1)[0][1]
