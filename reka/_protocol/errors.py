@@ -38,6 +38,8 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
 
 _MODEL_STATUSES: Final = frozenset({400, 404, 422})
 _MODEL_CODES: Final = frozenset({"model_not_found", "model_not_available"})
+_CODE: Final = re.compile(r"<(script|style|head)\b")
+_TAG: Final = re.compile(r"<[^<>]*>")
 _NO_SUCH_MODEL: Final = re.compile(
     r"\b(no|unknown|invalid|unsupported)(\s+(such|value|access|endpoints?|found|for|to|the|chat|language))*\W+model\b"
     r"|\bmodel\b.{0,200}\b(not found|not exist|unknown|not available|no access)",
@@ -189,5 +191,15 @@ def _html_to_text(text: str) -> str:
         return text
     from html import unescape  # with a table of all entities, for pages that hardly ever come
 
-    without_code = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", " ", text)
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", without_code)).split())
+    return " ".join(unescape(_TAG.sub(" ", _without_code(text))).split())
+
+
+def _without_code(text: str) -> str:
+    """Leave out the elements of a page that are not shown, in one pass."""
+    lower, shown, place = text.lower(), [], 0
+    while start := _CODE.search(lower, place):
+        shown.append(text[place : start.start()])
+        place = lower.find(f"</{start[1]}", start.end())
+        if place < 0:
+            return " ".join(shown)
+    return " ".join([*shown, text[place:]])

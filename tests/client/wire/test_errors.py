@@ -74,6 +74,8 @@ def test_no_balance_is_an_error_of_its_own(once: reka.Reka, fake: FakeReka) -> N
             "502 Bad Gateway",
             id="html",
         ),
+        pytest.param(b"<script" * 20_000, "", id="html-code-without-end"),
+        pytest.param(b"<!" * 70_000 + b"<p>end", "<!" * 500, id="html-tags-without-end"),
         pytest.param(b"\xff\xfe", "\ufffd\ufffd", id="bytes"),
         pytest.param(b"[" * 100_000, "[" * 1000, id="deep"),
         pytest.param(b"x" * 5000, "x" * 1000, id="long"),
