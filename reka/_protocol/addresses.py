@@ -1,6 +1,7 @@
 """Server addresses, API keys, origins, redirects and proxies: validation and policy, without I/O."""
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
@@ -22,6 +23,8 @@ SOCKS: Final = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
 """Proxy schemes that requests supports with an additional package."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+# Characters by which HTTP libraries and `urlsplit` find different hosts in an address.
+_AMBIGUOUS: Final = re.compile(r"[\\\x00-\x20\x7f]")
 _REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD_STATUSES: Final = frozenset({307, 308})
 _PROXY_VARIABLES: Final = tuple(
@@ -123,10 +126,13 @@ def redirect_target(status: int, location: str, method: str, url: str) -> str | 
         return None
     try:
         target = urljoin(url, location)
+        is_ambiguous = bool(_AMBIGUOUS.search(location)) or "@" in urlsplit(target).netloc
     except ValueError:
-        target = url
+        target, is_ambiguous = url, False
     if target == url:
         raise RedirectError("it leads nowhere")
+    if is_ambiguous:
+        raise RedirectError("its address is one that programs read in different ways")
     if origin(target) != origin(url):
         raise RedirectError(
             f"it leads to another origin, {format_origin(target)}, where neither key nor request is sent; if the "

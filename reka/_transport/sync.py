@@ -155,6 +155,7 @@ class SyncTransport:
             self._proxies.forget()
             known = _connection_error(error, request_line, timeout, bounds)
             self._settings.observe(call, begun, None, None, type(known).__name__)
+            _forget_headers(error)
             raise known from error
         bounds.begin_answer()
         head = Reply(response.status_code, response.headers, b"", request_line)
@@ -296,6 +297,13 @@ def _drain(answer: _Answer) -> None:
         with suppress(RekaError):
             for _ in answer.body:
                 pass
+
+
+def _forget_headers(error: BaseException) -> None:
+    """Take the request's headers, and the key with them, out of an error that will be the cause of ours."""
+    if isinstance(error, requests.RequestException) and isinstance(error.request, requests.PreparedRequest):
+        error.request = error.request.copy()
+        error.request.headers.clear()
 
 
 def _connection_error(error: Exception, request_line: str, timeout: Timeout, bounds: Bounds) -> RekaError:

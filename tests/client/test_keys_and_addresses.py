@@ -153,6 +153,33 @@ def test_a_redirect_to_another_scheme_is_refused(client: reka.Reka, fake: FakeRe
         client.get_models()
 
 
+@pytest.mark.parametrize("location", ["http://{thief}\\@{host}/models", "http://{thief}\t@{host}/", "http://x@{host}/"])
+def test_a_redirect_to_an_address_that_can_be_read_in_two_ways_is_refused(
+    client: reka.Reka, fake: FakeReka, location: str
+) -> None:
+    thief = FakeReka()
+    names = {"thief": thief.url.removeprefix("http://"), "host": fake.url.removeprefix("http://")}
+    fake.will_answer(307, b"", {"Location": location.format(**names)})
+
+    with pytest.raises(reka.UnexpectedResponseError, match=r"different ways|another origin"):
+        client.get_models()
+
+    assert (thief.requests, len(fake.requests)) == ([], 1)
+    thief.close()
+
+
+def test_the_cause_of_an_error_does_not_have_the_key(connect: Connect, fake: FakeReka) -> None:
+    fake.close()
+
+    with connect(KEY, fake.url, max_retries=0) as client, pytest.raises(reka.APIConnectionError) as caught:
+        client.chat("Hi")
+
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert KEY not in str(vars(getattr(error, "request", None) or getattr(error, "request_info", None) or error))
+        error = error.__cause__ or error.__context__
+
+
 def test_a_redirect_within_the_origin_is_followed(client: reka.Reka, fake: FakeReka) -> None:
     fake.will_answer(308, b"", {"Location": "/moved/chat"})
     fake.will_answer(200, {"type": "model", "text": "Hello"})
