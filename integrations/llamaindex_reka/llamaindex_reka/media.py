@@ -11,6 +11,9 @@ from llama_index.core.base.llms.types import ChatMessage
 import reka
 import reka.media
 
+MAX_DOCUMENT_BYTES: Final = 32 * 2**20
+"""Maximum size of a document in a message (ours): its text goes into the prompt."""
+
 _CONTENT: Final[Mapping[str, str]] = {"image": "image", "video": "video", "audio": "audio", "document": "data"}
 """Attribute of a media block that holds its content, by block type."""
 
@@ -78,11 +81,19 @@ def _read_block(position: str, block: Any) -> Any:
 def _read_document(file: Any) -> dict[str, Any]:
     """Read a document; the conversion of its block detects from the content whether it is a PDF or text."""
     try:
-        content = file.read_bytes() if isinstance(file, Path) else file.read()
+        if isinstance(file, Path):
+            if not file.is_file() and file.exists():
+                raise reka.InvalidArgumentError(f"{str(file)!r} is no file; want the path of a text or PDF file")
+            with file.open("rb") as opened:
+                content = opened.read(MAX_DOCUMENT_BYTES + 1)
+        else:
+            content = file.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as error:
         raise reka.InvalidArgumentError(f"{str(file)!r} cannot be read ({error.strerror})") from error
     if not content:
         raise reka.InvalidArgumentError(f"{str(file)!r} is empty")
+    if len(content) > MAX_DOCUMENT_BYTES:
+        raise reka.InvalidArgumentError(f"{str(file)!r} is larger than {MAX_DOCUMENT_BYTES // 2**20} MiB")
     return {"data": base64.b64encode(content)}
 
 

@@ -22,7 +22,7 @@ from llama_index.core.base.llms.types import (
 )
 
 import reka
-from llamaindex_reka.media import read
+from llamaindex_reka.media import MAX_DOCUMENT_BYTES, read
 from llamaindex_reka.messages import messages_for
 
 URL = "https://example.com/cat.png"
@@ -386,6 +386,16 @@ def test_a_document_that_cannot_be_read_is_an_error_that_names_it(
         reka.InvalidConversationError, match=rf"message 0, block 0 \(type 'document'\): .*a\.txt.*{error}"
     ):
         read([said("user", DocumentBlock(path=str(path)))])
+
+
+def test_a_document_that_never_ends_is_no_file() -> None:
+    with pytest.raises(reka.InvalidConversationError, match="'/dev/zero' is no file"):
+        read([said("user", DocumentBlock(path="/dev/zero"))])
+
+
+def test_a_document_that_is_too_large_is_refused_by_its_size() -> None:
+    with pytest.raises(reka.InvalidConversationError, match="larger than 32 MiB"):
+        read([said("user", DocumentBlock(data=BytesIO(bytes(MAX_DOCUMENT_BYTES + 1))))])
 
 
 def test_files_inside_of_other_blocks_are_read(tmp_path: Path) -> None:
