@@ -61,7 +61,7 @@ async def _soak(calls: int) -> Soak:
         async with reka.AsyncReka(KEY, counts.url, max_retries=8, proxies={}) as client:
             soak = Soak(client, calls)
             await soak.run()
-        assert _descriptors() == before
+        assert _descriptors() <= before  # sockets that earlier tests left may have been closed meanwhile
 
     assert soak.answered == calls
     # Each question was answered once; what the server saw beyond that, it had failed.

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,14 @@ VENDORS_FILES = {
 }
 """Files as the vendor's, in name and place."""
 
-IMPORTS = ["import reka.adapters", "import reka.media", "import reka.async_client", "from reka.server import settings"]
+
+def needs(package: str) -> pytest.MarkDecorator:
+    """Skip a test of an extra where the client is installed alone."""
+    return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed")
+
+
+IMPORTS = ["import reka.adapters", "import reka.media", "import reka.async_client"]
+OF_THE_SERVER = pytest.param("from reka.server import settings", marks=needs("pydantic_settings"))
 
 
 @pytest.fixture
@@ -64,7 +72,7 @@ def _last_line(site: Path, *command: str) -> str:
     return (done.stdout + done.stderr).strip().splitlines()[-1]
 
 
-@pytest.mark.parametrize("statement", IMPORTS)
+@pytest.mark.parametrize("statement", [*IMPORTS, OF_THE_SERVER])
 def test_a_package_that_the_vendor_s_lies_over_says_so_and_what_mends_it(site: Path, statement: str) -> None:
     _install_vendor(site)
 
@@ -92,7 +100,7 @@ def test_the_command_says_it_too(site: Path) -> None:
     assert _last_line(site, "-m", "reka.cli", "doctor").startswith("error: reka-api 3.2.0 lies over this package")
 
 
-def test_installed_after_the_vendor_s_this_package_works_and_doctor_warns(site: Path) -> None:
+def test_installed_after_the_vendor_s_this_package_works(site: Path) -> None:
     _install_vendor(site)
     shutil.copytree(ROOT / "reka", site / "reka", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     code = (
@@ -101,6 +109,13 @@ def test_installed_after_the_vendor_s_this_package_works_and_doctor_warns(site: 
     )
 
     assert _last_line(site, "-c", code) == "create"
+
+
+@needs("typer")
+def test_installed_after_the_vendor_s_this_package_has_a_doctor_that_warns(site: Path) -> None:
+    _install_vendor(site)
+    shutil.copytree(ROOT / "reka", site / "reka", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+
     found = subprocess.run(
         [sys.executable, "-m", "reka.cli", "doctor", "--base-url", "http://127.0.0.1:9"],
         capture_output=True,

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import reka
@@ -45,6 +45,7 @@ def choices(field: str) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({"choices": st.lists(choice, max_size=3)}, optional={"usage": _VALUES, "id": _VALUES})
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # large documents are slow to make on a busy machine
 @given(st.lists(choices("delta") | choices("message") | choices("chunk") | _DOCUMENTS, max_size=4))
 def test_any_stream_is_read_or_refused(documents: list[dict[str, Any]]) -> None:
     decoder = CompletionDecoder(None, "POST /v1/chat/completions")
