@@ -13,7 +13,7 @@ MAX_HEADING_CHARS: Final = 128
 """Characters of the words of a file's name that go into each of its chunks, the last ones (ours)."""
 
 LEAD_WORDS: Final = 30
-"""Words at the beginning of a file that count for each of its chunks (bench.collections)."""
+"""Words at the beginning of a file that count for each of its chunks (bench.ranking)."""
 
 
 _NO_WORDS: Final = re.compile(r"[\d ]+|(?=.*\d)[0-9a-f ]{8,}", re.IGNORECASE)

@@ -1,6 +1,6 @@
 """Ranking of the candidates of both searches, and ties: pure, deterministic functions.
 
-Weights were chosen on half of the questions of `bench.collections` and stated on the other half.
+Weights were chosen on half of the questions of `bench.ranking` and stated on the other half.
 """
 
 import math
