@@ -141,7 +141,7 @@ class Index:
             [chunk for chunk, _ in _vector_search(source, vector, candidates)] if weight else ()
         )
         scores.update(_keyword_search(source, parsed.terms, candidates))
-        ranked = rank(_candidates(source, scores, vector), parsed, source.count_rows(), weight, k)
+        ranked = rank(_candidates(source, scores, vector if weight else None), parsed, source.count_rows(), weight, k)
         return _hits(source, [(candidate.id, fit) for candidate, fit in ranked], vector)
 
     def _open(self, table: str) -> Any:
@@ -168,6 +168,7 @@ class Index:
 
     def drop(self, table: str) -> None:
         """Delete a table, complete or not; a missing one is ignored."""
+        self._languages_of.pop(table, None)
         # A table is its folder. Unlike LanceDB's own `drop_table`, this also deletes what a killed process left behind.
         shutil.rmtree(self._folder / f"{table}.lance", ignore_errors=True)
 
@@ -294,18 +295,22 @@ def _stable_top_k(search: Callable[[int], dict[int, float]], k: int) -> list[tup
         limit *= 4
 
 
-def _candidates(source: Any, scores: Mapping[int, float | None], vector: "Vectors") -> list[Candidate]:
+def _candidates(source: Any, scores: Mapping[int, float | None], vector: "Vectors | None") -> list[Candidate]:
+    """Read what candidates are ranked by; their vectors only if there is one to compare them with."""
     import numpy as np
 
     if not scores:
         return []
-    rows = source.take_offsets(list(scores)).select(["id", "terms", "lead", "vector"]).to_arrow()
-    vectors = np.stack(rows["vector"].to_numpy(zero_copy_only=False)).astype(np.float32)
+    columns = ["id", "terms", "lead"]
+    rows = source.take_offsets(list(scores)).select(columns if vector is None else [*columns, "vector"]).to_arrow()
+    ids, terms, leads = (rows[column].to_pylist() for column in columns)
+    cosines = [0.0] * len(ids)
+    if vector is not None:
+        vectors = np.stack(rows["vector"].to_numpy(zero_copy_only=False)).astype(np.float32)
+        cosines = (vectors @ vector).tolist()
     return [
-        Candidate(chunk, scores[chunk], float(cosine), terms.split(), lead)
-        for chunk, terms, lead, cosine in zip(
-            rows["id"].to_pylist(), rows["terms"].to_pylist(), rows["lead"].to_pylist(), vectors @ vector, strict=True
-        )
+        Candidate(chunk, scores[chunk], cosine, of_chunk.split(), lead)
+        for chunk, of_chunk, lead, cosine in zip(ids, terms, leads, cosines, strict=True)
     ]
 
 

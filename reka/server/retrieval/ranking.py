@@ -126,10 +126,11 @@ def rank(
         cosines = _standard([candidate.cosine for candidate in candidates])
         scores = [score + vector_weight * cosine for score, cosine in zip(scores, cosines, strict=True)]
     order = sorted(range(len(candidates)), key=lambda place: (-scores[place], candidates[place].id))
+    weights = _weights_of_words(query, rarity)
     ranked = []
     best = 1.0
     for place in _repetitions_last(order, candidates, k):
-        best = min(best, _fit(features[place], candidates[place].cosine, query, rarity, vector_weight))
+        best = min(best, _fit(features[place], candidates[place].cosine, query, weights, vector_weight))
         ranked.append((candidates[place], best))
     return ranked
 
@@ -215,16 +216,21 @@ def _repetitions_last(order: Sequence[int], candidates: Sequence[Candidate], k: 
     return (chosen + repeated)[:k]
 
 
-def _fit(
-    counts: Mapping[str, int], cosine: float, query: Query, rarity: Callable[[str], float], vector_weight: float
-) -> float:
-    """Share of a query that a chunk has, rare words counting more; with vectors, its similarity counts in part."""
+def _weights_of_words(query: Query, rarity: Callable[[str], float]) -> dict[str, float]:
+    """Weigh the words of a query that tell its topic, rare ones more."""
     telling = [word for word in query.words if not is_frequent(word)] or list(query.words)
     if len(telling) > LONG:
         unseen = rarity("")
         telling = [word for word in telling if rarity(f"w{word}") < unseen] or telling
-    total = sum(rarity(f"w{word}") for word in telling) or 1.0
-    share = sum(rarity(f"w{word}") * _fit_of_word(word, counts, query) for word in telling) / total
+    return {word: rarity(f"w{word}") for word in telling}
+
+
+def _fit(
+    counts: Mapping[str, int], cosine: float, query: Query, weights: Mapping[str, float], vector_weight: float
+) -> float:
+    """Share of a query's words that a chunk has; with vectors, its similarity counts in part."""
+    total = sum(weights.values()) or 1.0
+    share = sum(weight * _fit_of_word(word, counts, query) for word, weight in weights.items()) / total
     if not vector_weight:
         return round(min(share, 1.0), 6)
     return round(min((1 - vector_weight) * share + vector_weight * max(cosine, 0.0), 1.0), 6)
