@@ -1,10 +1,12 @@
 """What the tests of the LlamaIndex adapter share: how models are made, asked and answered."""
 
+import base64
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
-from llama_index.core.llms import ChatMessage
+from llama_index.core.base.llms.types import TextBlock
+from llama_index.core.llms import ChatMessage, MessageRole
 
 from llamaindex_reka import RekaLLM
 from tests.support import completions, streams
@@ -18,6 +20,12 @@ WAYS: Final = (*_METHODS, *(f"a{method}" for method in _METHODS))
 """The eight methods that ask a model."""
 
 HI: Final = [ChatMessage(content="Hi")]
+
+URL: Final = "https://example.com/cat.png"
+PNG: Final = b"\x89PNG\r\n\x1a\n" + bytes(16)
+MP4: Final = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(8)
+WAV: Final = b"RIFF\x24\0\0\0WAVEfmt " + bytes(24)
+PDF: Final = b"%PDF-1.7 \xff\xfe"
 
 
 def completion(text: str = "Hello!", finish_reason: str = "stop", **message: Any) -> dict[str, Any]:
@@ -62,3 +70,20 @@ def will_say_hello(fake: FakeReka, way: str) -> None:
         fake.will_stream(events(*parts, streams.chunk("stop") | {"usage": completion()["usage"]}))
     else:
         fake.will_answer(200, completion())
+
+
+def said(role: str, *content: Any, **additional_kwargs: Any) -> ChatMessage:
+    blocks = [TextBlock(text=item) if isinstance(item, str) else item for item in content]
+    return ChatMessage(role=MessageRole(role), blocks=blocks, additional_kwargs=additional_kwargs)
+
+
+def text(content: str) -> dict[str, str]:
+    return {"type": "text", "text": content}
+
+
+def part(kind: str, url: str) -> dict[str, str]:
+    return {"type": kind, kind: url}
+
+
+def data_url(mime_type: str, content: bytes) -> str:
+    return f"data:{mime_type};base64,{base64.b64encode(content).decode()}"

@@ -1,7 +1,6 @@
 import base64
 import json
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from llama_index.core.base.llms.types import (
     CitationBlock,
     DocumentBlock,
     ImageBlock,
-    MessageRole,
     TextBlock,
     ThinkingBlock,
     ToolCallBlock,
@@ -22,31 +20,10 @@ from llama_index.core.base.llms.types import (
 )
 
 import reka
-from llamaindex_reka.media import MAX_DOCUMENT_BYTES, read
+from llamaindex_reka.media import read
 from llamaindex_reka.messages import messages_for
 
-URL = "https://example.com/cat.png"
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
-MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(8)
-WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(24)
-PDF = b"%PDF-1.7 \xff\xfe"
-
-
-def said(role: str, *content: Any, **additional_kwargs: Any) -> ChatMessage:
-    blocks = [TextBlock(text=item) if isinstance(item, str) else item for item in content]
-    return ChatMessage(role=MessageRole(role), blocks=blocks, additional_kwargs=additional_kwargs)
-
-
-def text(content: str) -> dict[str, str]:
-    return {"type": "text", "text": content}
-
-
-def part(kind: str, url: str) -> dict[str, str]:
-    return {"type": kind, kind: url}
-
-
-def data_url(mime_type: str, content: bytes) -> str:
-    return f"data:{mime_type};base64,{base64.b64encode(content).decode()}"
+from .llamaindex_support import MP4, PDF, PNG, URL, WAV, data_url, part, said, text
 
 
 @pytest.mark.parametrize(
@@ -134,42 +111,6 @@ def test_media_of_every_form_become_parts(block: Any, wanted: dict[str, str], do
     messages = read([said("system", "Be brief."), said("user", block)])
 
     assert messages_for(messages, documented_only=documented_only)[1]["content"] == [wanted]
-
-
-@pytest.mark.parametrize(
-    ("block_type", "name", "content", "wanted"),
-    [
-        (ImageBlock, "a.png", PNG, part("image_url", data_url("image/png", PNG))),
-        (ImageBlock, "a-png-by.jpg", PNG, part("image_url", data_url("image/png", PNG))),
-        (VideoBlock, "a.mp4", MP4, part("video_url", data_url("video/mp4", MP4))),
-        (AudioBlock, "a.wav", WAV, part("audio_url", data_url("audio/x-wav", WAV))),
-        (DocumentBlock, "a.pdf", PDF, part("pdf_url", data_url("application/pdf", PDF))),
-        (DocumentBlock, "a.txt", b"Hold it.", text("Hold it.")),
-    ],
-)
-def test_a_path_is_read_and_sent_as_what_its_content_is(
-    tmp_path: Path, block_type: Any, name: str, content: bytes, wanted: dict[str, str]
-) -> None:
-    path = tmp_path / name
-    path.write_bytes(content)
-    messages = [said("user", "What is it?", block_type(path=path))]
-
-    assert messages_for(read(messages))[0]["content"][-1] == (
-        wanted if wanted["type"] != "text" else text("What is it?\nHold it.")
-    )
-    assert messages[0].blocks[1].path == path  # type: ignore[union-attr]  # the block is one with a path
-
-
-def test_an_open_file_may_be_sent_twice() -> None:
-    messages = [said("user", ImageBlock(image=BytesIO(PNG)))]
-
-    assert messages_for(read(messages)) == messages_for(read(messages))
-
-
-def test_messages_with_nothing_to_read_are_given_back_as_they_are() -> None:
-    messages = [said("user", "Hi", ImageBlock(url=URL))]
-
-    assert read(messages) is messages
 
 
 def test_a_tool_call_and_its_result_go_together_by_their_id() -> None:
@@ -353,61 +294,6 @@ def test_what_the_documented_endpoint_has_not_is_refused_for_it_alone(messages: 
     assert len(messages_for(messages)) == len(messages)
     with pytest.raises(reka.InvalidConversationError, match=error):
         messages_for(messages, documented_only=True)
-
-
-@pytest.mark.parametrize(
-    ("content", "error"),
-    [(b"", "empty"), (PDF, "application/pdf; want image/"), (None, "does not exist")],
-    ids=["empty", "another type", "gone"],
-)
-def test_a_path_that_cannot_be_sent_is_an_error_that_names_message_block_and_path(
-    tmp_path: Path, content: bytes | None, error: str
-) -> None:
-    path = tmp_path / "a.png"
-    path.touch()
-    block = ImageBlock(path=path)
-    path.unlink()
-    if content is not None:
-        path.write_bytes(content)
-
-    with pytest.raises(reka.InvalidConversationError, match=rf"message 1, block 1 \(type 'image'\): .*a\.png.*{error}"):
-        read([said("system", "Be brief."), said("user", "What?", block)])
-
-
-@pytest.mark.parametrize(("content", "error"), [(b"", "is empty"), (None, "cannot be read")], ids=["empty", "gone"])
-def test_a_document_that_cannot_be_read_is_an_error_that_names_it(
-    tmp_path: Path, content: bytes | None, error: str
-) -> None:
-    path = tmp_path / "a.txt"
-    if content is not None:
-        path.write_bytes(content)
-
-    with pytest.raises(
-        reka.InvalidConversationError, match=rf"message 0, block 0 \(type 'document'\): .*a\.txt.*{error}"
-    ):
-        read([said("user", DocumentBlock(path=str(path)))])
-
-
-def test_a_document_that_never_ends_is_no_file() -> None:
-    with pytest.raises(reka.InvalidConversationError, match="'/dev/zero' is no file"):
-        read([said("user", DocumentBlock(path="/dev/zero"))])
-
-
-def test_a_document_that_is_too_large_is_refused_by_its_size() -> None:
-    with pytest.raises(reka.InvalidConversationError, match="larger than 32 MiB"):
-        read([said("user", DocumentBlock(data=BytesIO(bytes(MAX_DOCUMENT_BYTES + 1))))])
-
-
-def test_files_inside_of_other_blocks_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    path.write_bytes(PNG)
-    image = ImageBlock(path=path)
-    citation = CitationBlock(cited_content=image, source="s", title="t", additional_location_info={})
-    messages = [said("user", CitableBlock(title="t", source="s", content=[image]), citation)]
-
-    (message,) = messages_for(read(messages))
-
-    assert [part["type"] for part in message["content"]] == ["text", "image_url", "text", "image_url"]
 
 
 def test_the_messages_that_come_in_are_not_changed() -> None:
