@@ -11,6 +11,7 @@ OpenRouter, vLLM and Groq.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 from reka._protocol.constants import DEFAULT_MODEL
@@ -106,6 +107,7 @@ def model_of(name: str) -> Model | None:
     return None if longest is None else MODELS[longest]
 
 
+@lru_cache(maxsize=256)  # asked at each call of an adapter
 def with_table_facts(model: Model) -> Model:
     """Fill what a server does not say of a model from the built-in table."""
     entry = model_of(model.id)
