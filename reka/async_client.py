@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from copy import copy
-from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import Any, TypeVar
@@ -24,7 +23,7 @@ from reka._inputs.chat_request import ChatRequest, chat_request, messages_reques
 from reka._sdk3 import AsyncSdk3, async_chat_method, base_url_of
 from reka._transport.aio import AsyncTransport
 from reka._transport.retry import Limits
-from reka._transport.steps import FlowClock, perform_async
+from reka._transport.steps import AsyncPerformer
 from reka._wire.completions import ChatEvents, as_chat_event, as_events
 from reka._wire.documented import as_turn
 from reka.base_client import BaseClient
@@ -263,16 +262,19 @@ class AsyncReka(AsyncDatasetMethods, AsyncModelMethods, AsyncSdk3, BaseClient):
             return await self._drive(flow, await asyncio.to_thread(endpoint.dataset_server, place), self._limits)
         return await self._run(self._host_flow(place, flow))
 
-    async def _run(self, flow: Callable[[ServerCapabilities], Flow[T]], limits: Limits | None = None) -> T:
+    def _run(self, flow: Callable[[ServerCapabilities], Flow[T]], limits: Limits | None = None) -> Awaitable[T]:
+        limits = limits or self._limits
         if endpoint.is_local(self._base_url):
-            # Starting the embedded server takes a moment, during which the loop must serve its other tasks.
-            server = await asyncio.to_thread(endpoint.current_server, self._api_key, self._base_url)
-        else:
-            server = endpoint.current_server(self._api_key, self._base_url)
-        return await self._drive(flow, server, limits or self._limits)
+            return self._run_locally(flow, limits)
+        # No coroutine of its own, which would keep the flow's arguments while the call is in flight.
+        return self._drive(flow, endpoint.current_server(self._api_key, self._base_url), limits)
+
+    async def _run_locally(self, flow: Callable[[ServerCapabilities], Flow[T]], limits: Limits) -> T:
+        # Starting the embedded server takes a moment, during which the loop must serve its other tasks.
+        server = await asyncio.to_thread(endpoint.current_server, self._api_key, self._base_url)
+        return await self._drive(flow, server, limits)
 
     def _drive(
         self, flow: Callable[[ServerCapabilities], Flow[T]], server: endpoint.Server, limits: Limits
     ) -> Awaitable[T]:
-        perform = partial(perform_async, self._transport, server, limits, FlowClock())
-        return drive_async(flow(self._capabilities_of(server)), perform)
+        return drive_async(flow(self._capabilities_of(server)), AsyncPerformer(self._transport, server, limits))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from copy import copy
-from functools import partial
 from importlib import import_module
 from os import PathLike
 from types import TracebackType
@@ -22,7 +21,7 @@ from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._sdk3 import SyncSdk3, base_url_of, chat_method
 from reka._transport.retry import Limits
-from reka._transport.steps import FlowClock, perform
+from reka._transport.steps import Performer
 from reka._transport.sync import SyncTransport
 from reka._wire.completions import as_chat_events, as_events
 from reka._wire.documented import as_turn
@@ -380,8 +379,7 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
         return self._drive(flow, endpoint.current_server(self._api_key, self._base_url), limits or self._limits)
 
     def _drive(self, flow: Callable[[ServerCapabilities], Flow[T]], server: endpoint.Server, limits: Limits) -> T:
-        step = partial(perform, self._transport, server, limits, FlowClock())
-        return drive(flow(self._capabilities_of(server)), step)
+        return drive(flow(self._capabilities_of(server)), Performer(self._transport, server, limits))
 
 
 if not TYPE_CHECKING:

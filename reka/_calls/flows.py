@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import chain, repeat
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -115,14 +116,12 @@ def _with_fallbacks(
     at_v1: _AtV1, preferred: Dialect, request: ChatRequest, api: Api, capabilities: ServerCapabilities
 ) -> Flow[Any]:
     """Send a request with another model, or to the other endpoint, if the server lacks one."""
-    flow = with_existing_model(
-        request, capabilities, lambda request: _to_existing_endpoint(at_v1, preferred, request, api, capabilities)
-    )
-    return at_most(_MAX_CALLS, flow)
+    send = partial(_to_existing_endpoint, at_v1, preferred, api, capabilities)
+    return at_most(_MAX_CALLS, with_existing_model(request, capabilities, send))
 
 
 def _to_existing_endpoint(
-    at_v1: _AtV1, preferred: Dialect, request: ChatRequest, api: Api, capabilities: ServerCapabilities
+    at_v1: _AtV1, preferred: Dialect, api: Api, capabilities: ServerCapabilities, request: ChatRequest
 ) -> Flow[Any]:
     """Use one endpoint; if it is missing, the other, and remember that; if both are, raise the error of the first."""
     if capabilities.models.is_settled:

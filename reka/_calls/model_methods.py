@@ -1,7 +1,7 @@
 """The methods of both clients for models; the client that has them sends their calls."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
@@ -74,5 +74,5 @@ class AsyncModelMethods(ABC):
         return await self._run(partial(host_models.describe_model, non_empty_string(name, "name")))
 
     @abstractmethod
-    async def _run(self, flow: Callable[[ServerCapabilities], Flow[T]]) -> T:
+    def _run(self, flow: Callable[[ServerCapabilities], Flow[T]]) -> Awaitable[T]:
         """Run a flow on the client's server."""

@@ -22,7 +22,7 @@ from reka._protocol.retries import with_retries_async
 from reka._transport.connector import AbortOnError, new_session
 from reka._transport.multipart import multipart_body
 from reka._transport.proxy_errors import AUTHENTICATION, proxy_error
-from reka._transport.retry import Limits, NoConnectionInTimeError, NotConnectedError
+from reka._transport.retry import Attempts, Limits, NoConnectionInTimeError, NotConnectedError
 from reka._transport.settings import TransportSettings
 from reka._transport.stream_errors import with_partial_text
 from reka._transport.wait_limits import WaitLimit, WaitTimer
@@ -90,9 +90,8 @@ class AsyncTransport:
     def _with_retries(
         self, once: Callable[..., Awaitable[V]], call: Call[Any], server: Server, limits: Limits, started: float
     ) -> Awaitable[V]:
-        return with_retries_async(
-            partial(once, call, server, limits.timeout, started), partial(limits.next_wait, call, started)
-        )
+        attempts = Attempts(once, call, server, limits, started)
+        return with_retries_async(attempts.send, attempts.next_wait)
 
     async def _send(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
         response, head = await self._open(call, server, timeout, started)

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
 
 import requests
 
@@ -10,7 +11,10 @@ from reka._calls.call import Call
 from reka._protocol.retries import RETRY_STATUSES, RetryPolicy
 from reka._record import record
 from reka.config import Timeout, as_timeout
+from reka.endpoint import Server
 from reka.errors import APIConnectionError, APIStatusError, InsufficientBalanceError, RekaError
+
+V = TypeVar("V")
 
 _LOG: Final = logging.getLogger("reka")
 
@@ -37,19 +41,36 @@ class Limits:
             self.retry if max_retries is None else RetryPolicy(max_retries),
         )
 
-    def next_wait(self, call: Call[Any], started: float, attempt: int, error: Exception) -> float | None:
+
+@record
+class Attempts(Generic[V]):
+    """The attempts to send one call."""
+
+    once: Callable[[Call[Any], Server, Timeout, float], V]
+    """Sends it once."""
+
+    call: Call[Any]
+    server: Server
+    limits: Limits
+    started: float
+    """When the call's `total` began, by `time.monotonic`."""
+
+    def send(self) -> V:
+        """Make one attempt."""
+        return self.once(self.call, self.server, self.limits.timeout, self.started)
+
+    def next_wait(self, attempt: int, error: Exception) -> float | None:
         """Seconds until the next attempt; None if no time or retries are left, or the error is not retryable.
 
         Args:
-            call: The call.
-            started: When the call's `total` began, by `time.monotonic`.
             attempt: Number of attempts so far, from 1.
             error: What the last one ended in.
         """
+        call = self.call
         if not isinstance(error, RekaError) or not may_retry(error, call):
             return None
-        time_left = self.timeout.total - (time.monotonic() - started)
-        wait = self.retry.next_wait(attempt, error.retry_after, time_left)
+        time_left = self.limits.timeout.total - (time.monotonic() - self.started)
+        wait = self.limits.retry.next_wait(attempt, error.retry_after, time_left)
         if wait is not None:
             reason = error.status_code or type(error).__name__
             _LOG.info("%s %s: try %d failed (%s), again in %.2f s", call.method, call.path, attempt, reason, wait)

@@ -26,7 +26,7 @@ from reka._protocol.retries import with_retries
 from reka._transport.connections import BoundedAdapter, Bounds, bound
 from reka._transport.multipart import multipart_body
 from reka._transport.proxy_errors import AUTHENTICATION, proxy_error
-from reka._transport.retry import Limits, NoConnectionInTimeError, NotConnectedError
+from reka._transport.retry import Attempts, Limits, NoConnectionInTimeError, NotConnectedError
 from reka._transport.settings import TransportSettings
 from reka._transport.stream_errors import with_partial_text
 from reka._wire.failures import error_for
@@ -95,9 +95,8 @@ class SyncTransport:
     def _with_retries(
         self, once: Callable[..., V], call: Call[Any], server: Server, limits: Limits, started: float
     ) -> V:
-        return with_retries(
-            partial(once, call, server, limits.timeout, started), partial(limits.next_wait, call, started)
-        )
+        attempts = Attempts(once, call, server, limits, started)
+        return with_retries(attempts.send, attempts.next_wait)
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""

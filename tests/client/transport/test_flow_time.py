@@ -4,14 +4,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import pytest
 
 import reka
 from reka._calls import endpoints
-from reka._calls.call import Call, Upload
+from reka._calls.call import Call
 from reka._calls.flow import Sleep
 from reka._inputs.chat_request import messages_request
 from reka._inputs.uploads import dataset_source
@@ -19,7 +18,7 @@ from reka._protocol.retries import RetryPolicy
 from reka._transport.aio import AsyncTransport
 from reka._transport.retry import Limits
 from reka._transport.settings import TransportSettings
-from reka._transport.steps import FlowClock, perform, perform_async
+from reka._transport.steps import AsyncPerformer, Performer
 from reka._transport.sync import SyncTransport
 from reka.endpoint import Server
 from tests.support.clients import KEY, Connect
@@ -31,39 +30,38 @@ AGE = 100.0
 
 CALL = endpoints.list_datasets()
 STREAM = endpoints.stream_completion(messages_request(HI, {}), "openai")
-Perform = Callable[[FlowClock, float, Call[Any]], object]
+Perform = Callable[[float, Call[Any]], object]
 
 
-@pytest.fixture
-def clock() -> FlowClock:
-    """The clock of a flow whose first call began a while ago."""
-    clock = FlowClock()
-    clock.started = time.monotonic() - AGE
-    return clock
+def later(performer: Performer) -> Performer:
+    """Make it a flow whose first call began a while ago."""
+    performer.started = time.monotonic() - AGE
+    return performer
+
+
+def limits(total: float, retries: int = 2) -> Limits:
+    return Limits(reka.Timeout(connect=5, read=60, total=total), RetryPolicy(retries))
 
 
 @pytest.fixture(params=["sync", "async"])
 def send(request: pytest.FixtureRequest, fake: FakeReka) -> Iterator[Perform]:
-    """Performs a call with a clock and a `total`, to its end."""
+    """Performs a later call of a flow of a `total`, to its end."""
     server = Server(fake.url, KEY)
-
-    def limits(total: float) -> Limits:
-        return Limits(reka.Timeout(connect=5, read=60, total=total), RetryPolicy(2))
 
     async def read(answer: Any) -> object:
         return [event async for event in answer] if hasattr(answer, "__aiter__") else answer
 
-    async def send_async(clock: FlowClock, total: float, call: Call[Any]) -> object:
+    async def send_async(total: float, call: Call[Any]) -> object:
         transport = AsyncTransport(TransportSettings())
         try:
-            return await read(await perform_async(transport, server, limits(total), clock, call))
+            return await read(await later(AsyncPerformer(transport, server, limits(total)))(call))
         finally:
             await transport.close()
 
     transport = SyncTransport(TransportSettings())
 
-    def send_sync(clock: FlowClock, total: float, call: Call[Any]) -> object:
-        answer = perform(transport, server, limits(total), clock, call)
+    def send_sync(total: float, call: Call[Any]) -> object:
+        answer = later(Performer(transport, server, limits(total)))(call)
         return list(answer) if isinstance(answer, Iterator) else answer
 
     yield send_sync if request.param == "sync" else lambda *given: asyncio.run(send_async(*given))
@@ -71,56 +69,50 @@ def send(request: pytest.FixtureRequest, fake: FakeReka) -> Iterator[Perform]:
 
 
 @pytest.mark.parametrize("call", [CALL, STREAM], ids=["whole", "stream"])
-def test_a_later_call_has_the_time_that_the_earlier_ones_left(
-    send: Perform, fake: FakeReka, clock: FlowClock, call: Call[Any]
-) -> None:
+def test_a_later_call_has_the_time_that_the_earlier_ones_left(send: Perform, fake: FakeReka, call: Call[Any]) -> None:
     fake.will_misbehave(say_nothing)
     began = time.monotonic()
 
     with pytest.raises(reka.APITimeoutError):
-        send(clock, AGE + 0.2, call)
+        send(AGE + 0.2, call)
 
     assert time.monotonic() - began < AGE / 2
     assert len(fake.requests) == 1
 
 
-def test_a_stream_has_to_begin_in_the_time_that_the_earlier_calls_left(
-    send: Perform, fake: FakeReka, clock: FlowClock
-) -> None:
+def test_a_stream_has_to_begin_in_the_time_that_the_earlier_calls_left(send: Perform, fake: FakeReka) -> None:
     fake.will_stream(b": no event yet\n\n", ends=False)
     began = time.monotonic()
 
     with pytest.raises(reka.APITimeoutError):
-        send(clock, AGE + 0.5, STREAM)
+        send(AGE + 0.5, STREAM)
 
     assert time.monotonic() - began < AGE / 2
 
 
-def test_a_retry_waits_no_longer_than_the_earlier_calls_left(send: Perform, fake: FakeReka, clock: FlowClock) -> None:
+def test_a_retry_waits_no_longer_than_the_earlier_calls_left(send: Perform, fake: FakeReka) -> None:
     fake.will_answer(503, {"detail": "busy"}, {"Retry-After": "30"})
 
     with pytest.raises(reka.ServerError, match="busy"):
-        send(clock, AGE + 20, CALL)
+        send(AGE + 20, CALL)
 
     assert len(fake.requests) == 1
 
 
 @pytest.mark.parametrize("call", [CALL, STREAM], ids=["whole", "stream"])
-def test_a_call_for_which_no_time_is_left_is_not_sent(
-    send: Perform, fake: FakeReka, clock: FlowClock, call: Call[Any]
-) -> None:
+def test_a_call_for_which_no_time_is_left_is_not_sent(send: Perform, fake: FakeReka, call: Call[Any]) -> None:
     with pytest.raises(
         reka.APITimeoutError, match=f"{call.path} was not sent: the {AGE:g} s of the whole call are over"
     ):
-        send(clock, AGE, call)
+        send(AGE, call)
 
     assert fake.requests == []
 
 
-def test_after_a_sleep_the_time_begins_anew(clock: FlowClock, fake: FakeReka) -> None:
+def test_after_a_sleep_the_time_begins_anew(fake: FakeReka) -> None:
     fake.will_answer(200, ["reka-flash"])
     transport, server = SyncTransport(TransportSettings()), Server(fake.url, KEY)
-    step = partial(perform, transport, server, Limits(reka.Timeout(total=AGE / 2), RetryPolicy(0)), clock)
+    step = later(Performer(transport, server, limits(AGE / 2, retries=0)))
 
     step(Sleep(0))
 
@@ -128,10 +120,10 @@ def test_after_a_sleep_the_time_begins_anew(clock: FlowClock, fake: FakeReka) ->
     transport.close()
 
 
-async def test_after_a_sleep_the_time_of_an_asynchronous_flow_begins_anew(clock: FlowClock, fake: FakeReka) -> None:
+async def test_after_a_sleep_the_time_of_an_asynchronous_flow_begins_anew(fake: FakeReka) -> None:
     fake.will_answer(200, ["reka-flash"])
     transport, server = AsyncTransport(TransportSettings()), Server(fake.url, KEY)
-    step = partial(perform_async, transport, server, Limits(reka.Timeout(total=AGE / 2), RetryPolicy(0)), clock)
+    step = later(AsyncPerformer(transport, server, limits(AGE / 2, retries=0)))
 
     await step(Sleep(0))
 
@@ -139,13 +131,16 @@ async def test_after_a_sleep_the_time_of_an_asynchronous_flow_begins_anew(clock:
     await transport.close()
 
 
-def test_an_upload_has_its_own_time_and_so_has_what_follows_it(clock: FlowClock) -> None:
+def test_an_upload_has_its_own_time_and_so_has_what_follows_it(fake: FakeReka) -> None:
     upload = endpoints.add_dataset(dataset_source(None, ["a text"]), "alice", None, None)
-    assert isinstance(upload.body, Upload)
-    now = time.monotonic()
+    fake.will_answer(200, {"name": "alice", "ok": True, "info": ""})
+    fake.will_answer(200, ["reka-flash"])
+    transport, server = SyncTransport(TransportSettings()), Server(fake.url, KEY)
+    step = later(Performer(transport, server, limits(AGE / 2, retries=0)))
 
-    assert clock.start(upload, AGE / 2) >= now
-    assert clock.start(CALL, AGE / 2) >= now
+    assert step(upload)["ok"]
+    assert step(CALL) == ["reka-flash"]
+    transport.close()
 
 
 def test_a_call_with_its_fallbacks_takes_no_longer_than_its_total(connect: Connect, fake: FakeReka) -> None:
