@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from time import monotonic
+from time import monotonic, process_time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -258,6 +258,30 @@ def test_the_parts_of_a_message_are_limited(api: Caller, path: str, message: dic
 
     assert answer.status_code in (400, 422)
     assert said in answer.text
+
+
+ACCENTS = "a" + "\u0300" * 40_000 + "\u0316" * 40_000
+"""Marks that a normalizer sorts, in time quadratic in their number."""
+
+ENDLESS_NAMES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "of a chat's dataset": ("POST", "/chat", {"conversation_history": [HUMAN], "retrieval_dataset": ACCENTS}),
+    "of a chat's model": ("POST", "/chat", {"conversation_history": [HUMAN], "model_name": ACCENTS}),
+    "in a path": ("DELETE", f"/datasets/{ACCENTS[38_000:43_000]}", {}),
+    "of a job": ("GET", f"/jobs/prepare-retrieval/{ACCENTS[38_000:43_000]}/status", {}),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ENDLESS_NAMES.values(), ids=ENDLESS_NAMES)
+def test_a_name_longer_than_any_is_neither_normalized_nor_repeated(
+    api: Caller, method: str, path: str, body: dict[str, Any]
+) -> None:
+    began = process_time()
+
+    answer = api.ask(method, path, json=body)
+
+    assert answer.status_code in (400, 404)
+    assert len(answer.content) < 2_000
+    assert process_time() - began < 1
 
 
 def test_the_number_of_stop_words_is_limited(api: Caller) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Engine, Float, ForeignKey, Select, String, Text, UniqueConstraint, create_engine, event, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
@@ -17,6 +17,14 @@ from reka.server.storage.data_dir import DataFolder
 
 BUSY_SECONDS = 30.0
 """Seconds that an SQLite writer waits for another one (ours)."""
+
+_MAX_NAME_CHARS: Final = 255
+"""Characters of a stored name."""
+
+_MAX_DECOMPOSITION: Final = 4
+"""Characters of which one of a stored name is composed at most (Unicode 16, NFD)."""
+
+_SHOWN_CHARS: Final = 100
 
 
 class Base(DeclarativeBase):
@@ -54,7 +62,7 @@ class DatasetRow(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     """Unique per upload, so that files and jobs of a deleted dataset never belong to a new one of the same name."""
     owner: Mapped[str] = mapped_column(String(255))
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(_MAX_NAME_CHARS))
     description: Mapped[str | None] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(String(8))
     """`text` or `zip`."""
@@ -213,6 +221,8 @@ def _begin_sqlite(connection: Any) -> None:
 
 def find_dataset(session: Session, owner: str, name: str) -> DatasetRow | None:
     """Return the row of an owner's dataset, or None if there is none."""
+    if len(name) > _MAX_DECOMPOSITION * _MAX_NAME_CHARS:
+        return None  # normalizing takes time quadratic in the number of adjacent marks
     stored_name = unicodedata.normalize("NFC", name)
     return session.scalar(select(DatasetRow).where(DatasetRow.owner == owner, DatasetRow.name == stored_name))
 
@@ -225,5 +235,7 @@ def require_dataset(session: Session, owner: str, name: str) -> DatasetRow:
     """
     row = find_dataset(session, owner, name)
     if row is None:
-        raise NotFoundError(f"There is no dataset {name!r} of this API key: GET /datasets lists the existing ones")
+        raise NotFoundError(
+            f"There is no dataset {name[:_SHOWN_CHARS]!r} of this API key: GET /datasets lists the existing ones"
+        )
     return row

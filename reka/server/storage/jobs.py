@@ -22,6 +22,8 @@ ERROR: Final = JobStatus.ERROR.value
 STATUSES: Final = tuple(status.value for status in JobStatus)
 _OPEN: Final = (PENDING, RUNNING)
 
+_SHOWN_CHARS: Final = 100
+
 MAX_STARTS: Final = 20
 """Starts after which a job fails, so that a job that crashes the server every time comes to an end (ours)."""
 
@@ -100,7 +102,7 @@ class Jobs:
         with self._database.read() as session:
             job = session.get(JobRow, job_id)
             if job is None or job.owner != owner:
-                raise NotFoundError(f"There is no job {job_id!r} of this API key")
+                raise NotFoundError(f"There is no job {job_id[:_SHOWN_CHARS]!r} of this API key")
             return {
                 "job_status": job.status,
                 "detail": job.detail,
