@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     """Maximum number of open connections; a further one closes the one that has waited longest for a request."""
     max_json_items: int = Field(default=100_000, ge=1)
     """Maximum number of values in a JSON body."""
+    max_wide_text_bytes: int = Field(default=16 * MIB, ge=1 * KIB)
+    """Maximum size in bytes of the strings of a JSON body that are not plain ASCII: in memory they take up to four
+    times as much. Media as base64 are plain ASCII."""
     max_upload_bytes: int = Field(default=5 * GIB, gt=0)
     """Maximum size of an uploaded file in bytes."""
     max_unpacked_bytes: int = Field(default=20 * GIB, gt=0)

@@ -195,6 +195,37 @@ COSTLY: dict[str, tuple[str, str]] = {
 }
 
 
+COSTLY["nothing but quotes"] = "/chat", '{"conversation_history":[' + '"' * (8 * A_MILLION)
+
+WIDE: dict[str, bytes] = {
+    "at the end of a long text": b'"' + b"a" * (17 << 20) + "\N{OWL}".encode() + b'"',
+    "at the beginning of a long text": b'"' + "\N{OWL}".encode() + b"a" * (17 << 20) + b'"',
+    "escaped": b'"' + b"a" * (17 << 20) + b'\\ud83e\\udd89"',
+    "in many texts": b"[" + b",".join([b'"' + b"a" * 60_000 + '\N{OWL}"'.encode()] * 300) + b"]",
+}
+
+
+@pytest.mark.parametrize("text", WIDE.values(), ids=WIDE)
+def test_text_that_would_take_four_times_its_bytes_is_limited(api: Caller, text: bytes) -> None:
+    answer = api.ask("POST", "/v1/chat/completions", data=b'{"messages":[{"role":"user","content":' + text + b"}]}")
+
+    assert answer.status_code == 413
+    assert "not plain ASCII" in answer.json()["error"]["message"]
+
+
+def test_a_large_picture_beside_a_text_of_wide_characters_is_taken(api: Caller) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * (17 << 20)}}
+    texts = [{"type": "text", "text": text} for text in ("\N{OWL} What is it?", "Is it an owl? \N{OWL}")]
+
+    answer = api.ask(
+        "POST",
+        "/v1/chat/completions",
+        json={"messages": [{"role": "user", "content": [texts[0], picture, texts[1]]}]},
+    )
+
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(("path", "body"), COSTLY.values(), ids=COSTLY)
 def test_a_body_of_many_values_is_refused_unparsed(api: Caller, path: str, body: str) -> None:
     answer = api.ask("POST", path, data=body.encode(), headers={"Content-Type": "application/json"})
@@ -231,6 +262,28 @@ def test_values_are_counted_as_a_parser_does_wherever_the_text_is_cut() -> None:
         assert items.count == whole.count
 
     assert whole.count == separators(json.loads(text))
+
+
+def test_wide_text_is_never_counted_as_less_than_it_is_wherever_the_text_is_cut() -> None:
+    rng = random.Random(8)
+    strings = ["plain" * 9, "\N{OWL}", "a" * 70 + "é", 'x\\"é', "", "é" + "b" * 70, "\\"]
+    text = json.dumps([strings, {string: string for string in strings}] * 20, ensure_ascii=False).encode()
+    wide = sum(
+        len(piece) for piece in text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[1::2] if not piece.isascii()
+    )
+
+    for _ in range(200):
+        items, rest = JsonItems(), text
+        while rest:
+            size = rng.randint(1, 100)
+            items.feed(rest[:size])
+            rest = rest[size:]
+        assert wide <= items.wide_bytes <= len(text)
+    plain, escaped = JsonItems(), JsonItems()
+    plain.feed(json.dumps(["plain"] * 100).encode())
+    for block in (b'["a\\', b'u00e9"]'):
+        escaped.feed(block)
+    assert (plain.wide_bytes, escaped.wide_bytes > 0) == (0, True)
 
 
 def separators(value: Any) -> int:

@@ -34,7 +34,7 @@ class BodyReader:
         """Read and validate a JSON body.
 
         Raises:
-            TooLargeError: The body has too many bytes or values.
+            TooLargeError: The body has too many bytes, values or wide characters.
             pydantic.ValidationError: The body does not match `kind`.
         """
         body = await self._read_bytes(request)
@@ -54,9 +54,17 @@ class BodyReader:
             if len(body) > _INLINE_BYTES:  # a smaller body has few values
                 items.feed(bytes(body[counted:]))
                 counted = len(body)
-                if items.count > self._limits.max_json_items:
-                    raise _too_many_items(self._limits.max_json_items)
+                self._check(items)
         return body
+
+    def _check(self, items: JsonItems) -> None:
+        if items.count > (most := self._limits.max_json_items):
+            raise TooLargeError(f"the request's body has more than {most} values, the most this server takes")
+        if items.wide_bytes > (most := self._limits.max_wide_text_bytes):
+            raise TooLargeError(
+                f"the request's body has more than {most} bytes of text that is not plain ASCII, the most this server "
+                "takes"
+            )
 
 
 async def read_upload(request: Request, upload: Upload, limits: Settings) -> None:
@@ -90,7 +98,3 @@ def _check_length(request: Request, limit: int) -> None:
 
 def _too_large(limit: int) -> TooLargeError:
     return TooLargeError(f"the request's body has more than {limit} bytes, the most this server takes")
-
-
-def _too_many_items(limit: int) -> TooLargeError:
-    return TooLargeError(f"the request's body has more than {limit} values, the most this server takes")
