@@ -99,6 +99,38 @@ def test_the_code_and_the_limits_are_passed_on_and_no_other_header() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x-ratelimit-key", KEY),
+        ("x-ratelimit-limit", KEY),
+        ("x-ratelimit-limit", f"60; key={KEY}"),
+        ("x-ratelimit-remaining", "5\r\nset-cookie: a=b"),
+        ("x-ratelimit-account", "12"),
+        ("x-ratelimit-limit", "9" * 1000),
+        ("x-ratelimit-reset-requests", ""),
+        ("set-cookie", "session=1"),
+        ("authorization", f"Bearer {KEY}"),
+        ("server", "vLLM"),
+    ],
+)
+def test_a_header_of_another_name_or_form_is_not_passed_on(name: str, value: str) -> None:
+    assert converted(429, headers={name: value}).limits == {}
+
+
+def test_a_key_that_looks_like_a_number_is_not_passed_on_either() -> None:
+    error = error_for(429, CIMultiDict({"x-ratelimit-limit": "8812345"}), b"", URL, "8812345")
+
+    assert error.limits == {}
+
+
+@pytest.mark.parametrize(
+    "value", ["60", "0", "0.5", "1795000000", "6m0s", "1h2m3.5s", "350ms", "2d", "2026-11-26T08:00:00Z"]
+)
+def test_every_usual_form_of_a_limit_is_passed_on(value: str) -> None:
+    assert converted(503, headers={"x-ratelimit-requests-reset": value}).limits == {"x-ratelimit-requests-reset": value}
+
+
+@pytest.mark.parametrize(
     ("error", "status"),
     [
         ({"message": "bad", "code": 400}, 400),

@@ -1,6 +1,7 @@
 """Conversion of an upstream's errors to `GenerationError`: never to one that blames the caller's key."""
 
 import json
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -9,7 +10,6 @@ from typing import Any, Final
 import aiohttp
 
 from reka._protocol.errors import (
-    LIMIT_HEADERS,
     detail,
     error_code,
     is_no_balance,
@@ -23,6 +23,14 @@ __all__ = ["RefusedRequestError", "TransientError", "error_for", "error_in_body"
 
 LONGEST_DETAIL: Final = 500
 """Characters after which an upstream's error message is truncated."""
+
+_LIMIT_HEADER: Final = re.compile(
+    r"x-ratelimit-((requests|tokens)-)?(limit|remaining|reset)(-(requests|tokens))?", re.IGNORECASE
+)
+"""Rate limit headers as hosts name them (Reka's, OpenAI's)."""
+
+_LIMIT_VALUE: Final = re.compile(r"[0-9.]{1,20}|([0-9.]{1,10}(ms|[smhd])){1,4}|[0-9-]{10}[T ][0-9:.]{8,15}Z?", re.ASCII)
+"""Their values: a number, a duration such as `6m0s`, or a time."""
 
 _REQUEST_ERRORS: Final = frozenset({400, 413, 422})
 
@@ -68,14 +76,22 @@ def error_for(status: int, headers: Mapping[str, str], data: bytes, url: str, ke
                 502, f"the upstream {url} refuses this server's key ({cause}): see --upstream-key-env"
             )
         case 429 | 503:
-            limits = {name.lower(): value for name, value in headers.items() if name.lower().startswith(LIMIT_HEADERS)}
-            return kind(status, f"the upstream {url} is busy ({cause})", wait, code, limits)
+            return kind(status, f"the upstream {url} is busy ({cause})", wait, code, _limits(headers, key))
         case 408 | 504:
             return kind(504, f"the upstream {url} did not answer in time ({cause})", wait, code)
         case _ if status in _REQUEST_ERRORS:
             return RefusedRequestError(f"the upstream {url} refuses the request ({cause})", code, status, message)
         case _:
             return kind(502, f"the upstream {url} answers with an error ({cause})", wait, code)
+
+
+def _limits(headers: Mapping[str, str], key: str | None) -> dict[str, str]:
+    """Select the headers that may be passed on, by name and by form: others may hold a key, a cookie or an account."""
+    return {
+        name.lower(): value
+        for name, value in headers.items()
+        if _LIMIT_HEADER.fullmatch(name) and _LIMIT_VALUE.fullmatch(value) and not (key and key in value)
+    }
 
 
 def error_in_body(report: Mapping[str, Any], url: str, key: str | None) -> GenerationError:
