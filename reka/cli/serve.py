@@ -40,6 +40,12 @@ _CorsOrigin = Annotated[
 _RequireKey = Annotated[
     bool, typer.Option("--require-key", help="Take created keys only (reka keys create), on this machine too.")
 ]
+_TlsCert = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Certificate for https, in PEM form. Default: http without TLS.")
+]
+_TlsKey = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The certificate's key, in PEM form, if it is not in that file.")
+]
 _Upstream = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Base URL of an OpenAI-compatible model. Default: none, answers are quotations."),
@@ -81,9 +87,11 @@ def serve(
     host: _Host = None,
     port: _Port = None,
     data_dir: DataDir = None,
-    allowed_host: _AllowedHost = None,
-    cors_origin: _CorsOrigin = None,
+    allowed_hosts: _AllowedHost = None,
+    cors_origins: _CorsOrigin = None,
     require_key: _RequireKey = False,
+    tls_cert: _TlsCert = None,
+    tls_key: _TlsKey = None,
     upstream: _Upstream = None,
     upstream_model: _UpstreamModel = None,
     upstream_key_env: _UpstreamKeyEnv = None,
@@ -101,26 +109,10 @@ def serve(
     datasets.
     Every option can also be set in the environment: --data-dir is REKA_SERVER_DATA_DIR, and so on.
     """
+    options = {name: value for name, value in locals().items() if name != "session"}
     if session.as_json:
         raise UsageError("reka serve prints no JSON; leave out --json")
-    settings = server_settings(
-        host=host,
-        port=port,
-        data_dir=data_dir,
-        allowed_hosts=allowed_host or None,
-        cors_origins=cors_origin or None,
-        require_key=require_key or None,
-        upstream=upstream,
-        upstream_model=upstream_model,
-        upstream_key_env=upstream_key_env,
-        upstream_api=upstream_api,
-        upstream_retries=upstream_retries,
-        upstream_concurrency=upstream_concurrency,
-        upstream_queue=upstream_queue,
-        upstream_queue_wait=upstream_queue_wait,
-        upstream_connect=upstream_connect,
-        upstream_silence=upstream_silence,
-    )
+    settings = server_settings(**options)
     from reka.server.errors import StartError
     from reka.server.run import serve as serve_until_stopped
 
@@ -133,7 +125,7 @@ def serve(
 
 
 def server_settings(**options: object) -> "Settings":
-    """Build a server's settings from options; None leaves one to the environment and the default.
+    """Build a server's settings from options; None, False or no value leaves one to the environment and the default.
 
     Raises:
         UsageError: The server's packages are missing, or a setting is wrong.
@@ -147,7 +139,9 @@ def server_settings(**options: object) -> "Settings":
             f"a server needs packages ({error.name} is missing): "
             "install this package with the extra `server`, reka[server]"
         ) from error
-    arguments: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    arguments: dict[str, Any] = {
+        name: value for name, value in options.items() if value is not None and value is not False and value != []
+    }
     try:
         return Settings(**arguments)
     except ValidationError as error:

@@ -170,7 +170,8 @@ def _start_server(folder: Path) -> LocalServer | None:
             f"'local' starts a server in this process, which needs more packages ({error.name} is missing): "
             "install this package with the extra `server`, reka[server]"
         ) from error
-    settings = Settings(host="127.0.0.1", port=0, data_dir=folder, database_url=None)
+    # What the environment may set for another server is none of this one's.
+    settings = Settings(host="127.0.0.1", port=0, tls_cert=None, tls_key=None, data_dir=folder, database_url=None)
     try:
         key = _get_or_create_key(folder)
         running = BackgroundServer(settings)

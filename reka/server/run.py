@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,6 +22,7 @@ from reka.server.retrieval.embeddings import Embedder
 from reka.server.service import Service, run_service
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
+from reka.server.tls import tls_context
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +47,14 @@ def serve(settings: Settings) -> None:
     """
     os.umask(0o077)  # what libraries create in the data folder is for this user only, too
     _raise_fd_limit()
+    tls = tls_context(settings)
     with _prepared(settings) as (service, listener):
         _tune_gc()
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-        print(f"reka is listening on {_url(listener)}", flush=True)
+        print(f"reka is listening on {_url(listener, tls)}", flush=True)
         if notice := no_model_notice(service):
             logger.warning(notice)
-        _server(service, GRACE_SECONDS).run(sockets=[listener])
+        _server(service, GRACE_SECONDS, tls).run(sockets=[listener])
 
 
 class BackgroundServer:
@@ -71,11 +74,12 @@ class BackgroundServer:
             DataFolderInUseError: Another server uses the same data folder.
             StartError: The server cannot start.
         """
+        tls = tls_context(settings)
         with ExitStack() as stack:
             service, listener = stack.enter_context(_prepared(settings, backend, embedder))
-            self.url = _url(listener)
+            self.url = _url(listener, tls)
             """Base URL of the server, without a trailing slash."""
-            self._server = _server(service, BACKGROUND_GRACE_SECONDS)
+            self._server = _server(service, BACKGROUND_GRACE_SECONDS, tls)
             self._thread = threading.Thread(
                 target=self._server.run, kwargs={"sockets": [listener]}, name="reka-server", daemon=True
             )
@@ -154,22 +158,24 @@ def _tune_gc() -> None:
     gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, tls: ssl.SSLContext | None) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "http" if tls is None else "https"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def _server(service: Service, grace_seconds: int) -> uvicorn.Server:
+def _server(service: Service, grace_seconds: int, tls: ssl.SSLContext | None) -> uvicorn.Server:
     # Logging is up to the program, and access logs would contain names of datasets.
-    return LimitedServer(
-        uvicorn.Config(
-            create_app(service),
-            http=limited_connection(service.settings),
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # the address of a client is not used
-            timeout_graceful_shutdown=grace_seconds,
-        )
+    config = uvicorn.Config(
+        create_app(service),
+        http=limited_connection(service.settings),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # the address of a client is not used
+        timeout_graceful_shutdown=grace_seconds,
     )
+    config.load()
+    config.ssl = tls  # after `load`, which makes one of its own out of files
+    return LimitedServer(config)

@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     """Origins of web pages that may ask this server, such as `https://chat.example.org`; `*` allows any."""
     require_key: bool = False
     """Whether a server on loopback takes registered API keys only, as one on any other address does."""
+    tls_cert: Path | None = None
+    """PEM file with the certificate, and those between it and the authority's; None for HTTP without TLS."""
+    tls_key: Path | None = None
+    """PEM file with the certificate's private key, not encrypted; None if it is in `tls_cert`."""
     data_dir: Path = Field(default_factory=_user_data)
     """Folder of all stored data, for one server at a time."""
     database_url: str | None = None
