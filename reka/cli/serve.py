@@ -46,6 +46,18 @@ _TlsCert = Annotated[
 _TlsKey = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The certificate's key, in PEM form, if it is not in that file.")
 ]
+_RequestsPerMinute = Annotated[
+    int | None, typer.Option(metavar="REQUESTS", help="Maximum requests a minute of each key's owner. Default: any.")
+]
+_ConcurrentChats = Annotated[
+    int | None, typer.Option(metavar="CHATS", help="Maximum chats at once of each key's owner. Default: any.")
+]
+_MaxDatasets = Annotated[
+    int | None, typer.Option(metavar="DATASETS", help="Maximum datasets of each key's owner. Default: 10000.")
+]
+_MaxStoredBytes = Annotated[
+    int | None, typer.Option(metavar="BYTES", help="Maximum size of the datasets of each key's owner. Default: any.")
+]
 _Upstream = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Base URL of an OpenAI-compatible model. Default: none, answers are quotations."),
@@ -92,6 +104,10 @@ def serve(
     require_key: _RequireKey = False,
     tls_cert: _TlsCert = None,
     tls_key: _TlsKey = None,
+    requests_per_minute: _RequestsPerMinute = None,
+    concurrent_chats: _ConcurrentChats = None,
+    max_datasets: _MaxDatasets = None,
+    max_stored_bytes: _MaxStoredBytes = None,
     upstream: _Upstream = None,
     upstream_model: _UpstreamModel = None,
     upstream_key_env: _UpstreamKeyEnv = None,

@@ -2,10 +2,12 @@
 
 ServiceError                       an error response to a request
 |-- RefusedError (400)
-|   `-- InvalidUploadError
+|   |-- InvalidUploadError
+|   `-- QuotaExceededError
 |-- WrongKeyError (401)
 |-- NotFoundError (404)
-`-- TooLargeError (413)
+|-- TooLargeError (413)
+`-- TooManyRequestsError (429)
 
 StartError                         the server cannot start
 `-- DataFolderInUseError
@@ -17,6 +19,8 @@ class ServiceError(Exception):
 
     status = 500
     """HTTP status of the response."""
+    retry_after: float | None = None
+    """Seconds after which the request may succeed; None if time alone does not help."""
 
     def __init__(self, detail: str, code: str | None = None) -> None:
         """Create an error with a message for the client and, for programs, a `code`."""
@@ -35,6 +39,14 @@ class InvalidUploadError(RefusedError):
     """The uploaded file is not a valid dataset."""
 
 
+class QuotaExceededError(RefusedError):
+    """The owner of the API key has stored as much as the server keeps for one."""
+
+    def __init__(self, detail: str) -> None:
+        """Create an error with a message for the client."""
+        super().__init__(detail, "quota_exceeded")
+
+
 class WrongKeyError(ServiceError):
     """The request has no API key, or one that is not registered."""
 
@@ -51,6 +63,17 @@ class TooLargeError(ServiceError):
     """The request exceeds a size limit."""
 
     status = 413
+
+
+class TooManyRequestsError(ServiceError):
+    """The owner of the API key has sent as many requests as the server takes of one."""
+
+    status = 429
+
+    def __init__(self, detail: str, retry_after: float) -> None:
+        """Create an error with a message for the client and the seconds after which to try again."""
+        super().__init__(detail, "rate_limit_exceeded")
+        self.retry_after = retry_after
 
 
 class StartError(Exception):

@@ -10,6 +10,7 @@ from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
 from reka.server.generation.types import ChatBackend, GenerationRequest, Snippet
 from reka.server.ingest.worker import Worker
+from reka.server.key_limits import KeyLimits
 from reka.server.metrics import Metrics
 from reka.server.retrieval.embeddings import Embedder, WordLlamaEmbedder
 from reka.server.retrieval.index import Index
@@ -100,6 +101,7 @@ class Service:
         self.metrics = Metrics()
         self.backend: ChatBackend = backend or make_backend(settings, embedder, self.limiter, self.metrics)
         self.models = ModelCatalog(settings, self.backend)
+        self.key_limits = KeyLimits(settings)
         self.keys = KeyRing(database, accept_any=settings.is_loopback and not settings.require_key)
         self.jobs = Jobs(database)
         self._index = Index(self.folder.index, embedder)

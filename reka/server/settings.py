@@ -83,6 +83,16 @@ class Settings(BaseSettings):
     stand for `upstream_model`, or for the first that the upstream lists. Unless this is set, a chat may also name any
     model of the upstream; set it to restrict the names."""
 
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """Maximum number of requests in a minute of each owner of keys; None for no limit, as one user alone may send
+    thousands. A further one is refused with 429; `x-ratelimit-...` headers tell what is left."""
+    concurrent_chats: int | None = Field(default=None, ge=1)
+    """Maximum number of chats at once of each owner of keys; None for no limit but `upstream_concurrency`."""
+    max_datasets: int | None = Field(default=10_000, ge=1)
+    """Maximum number of datasets of each owner of keys; None for no limit."""
+    max_stored_bytes: int | None = Field(default=None, ge=1)
+    """Maximum size of all datasets of each owner of keys, in bytes as uploaded; None for no limit but the disk's."""
+
     max_head_bytes: int = Field(default=64 * KIB, ge=1 * KIB)
     """Maximum size of a request's head in bytes: its target and its headers."""
     max_headers: int = Field(default=100, ge=10)

@@ -18,8 +18,8 @@ from reka.server.http import error_handlers, openapi
 from reka.server.http.access import AccessMiddleware
 from reka.server.http.docs_page import STATIC_PATH, add_docs_page
 from reka.server.http.health import add_health_routes
-from reka.server.http.middleware import MetricsMiddleware, ResponseHeadersMiddleware
-from reka.server.http.request_bodies import BodyReader, read_upload
+from reka.server.http.middleware import AT_END, RATE_LIMIT, MetricsMiddleware, ResponseHeadersMiddleware
+from reka.server.http.request_bodies import Body, BodyReader, read_upload
 from reka.server.http.streaming import SseResponse, cancel_on_disconnect, prefetch_first
 from reka.server.ingest.upload import Upload
 from reka.server.protocols import v1_chat, v1_completions
@@ -29,6 +29,7 @@ from reka.server.protocols.v1_completions import CompletionRequest
 from reka.server.service import ChatRequestBody, Service
 
 _KEY_HEADER: Final = APIKeyHeader(name="X-Api-Key", scheme_name="key", auto_error=False)
+_RATE_LIMIT_HEADERS: Final = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 _BEARER: Final = HTTPBearer(scheme_name="bearer", auto_error=False)
 
 
@@ -57,13 +58,19 @@ def create_app(service: Service) -> FastAPI:
     add_health_routes(app, service)
 
     async def owner(
+        request: Request,
         key: Annotated[str | None, Depends(_KEY_HEADER)],
         bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     ) -> str:
         key = key or (bearer.credentials.strip() if bearer else None)
         if service.keys.is_nonblocking:
-            return service.keys.owner_of(key)
-        return await run_in_threadpool(service.keys.owner_of, key)
+            owner = service.keys.owner_of(key)
+        else:
+            owner = await run_in_threadpool(service.keys.owner_of, key)
+        if rate_limit := service.key_limits.count_request(owner):
+            request.scope[RATE_LIMIT] = rate_limit.headers()
+            rate_limit.check()
+        return owner
 
     # Routes read their bodies themselves, so that a wrong key is refused before any of the body is read.
     _add_model_routes(app, service, owner)
@@ -81,7 +88,7 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST", "DELETE"),
             allow_headers=("*",),
-            expose_headers=("x-request-id", "retry-after"),
+            expose_headers=("x-request-id", "retry-after", *_RATE_LIMIT_HEADERS),
         )
     if settings.is_loopback:
         app.add_middleware(AccessMiddleware, settings=settings)
@@ -116,6 +123,10 @@ def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
     bodies = BodyReader(service.settings)
     backend = service.backend
 
+    async def read(request: Request, owner: str, kind: type[Body]) -> Body:
+        _begin_chat(service, request, owner)
+        return await bodies.read(request, kind)
+
     async def build(request: Request, owner: str, body: ChatRequestBody) -> GenerationRequest:
         model = await service.models.resolve(body.model)
         if body.retrieval_dataset is None:
@@ -133,13 +144,13 @@ def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
     @app.post("/chat", tags=["chat"], openapi_extra=openapi.json_body(ChatRequest))
     async def create_chat(request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Create the next turn of a conversation."""
-        generation = await build(request, owner, await bodies.read(request, ChatRequest))
+        generation = await build(request, owner, await read(request, owner, ChatRequest))
         return to_response(await cancel_on_disconnect(request, backend.generate(generation)), generation.snippets)
 
     @app.post("/v1/chat", tags=["chat"], openapi_extra=openapi.json_body(V1ChatRequest))
     async def create_v1_chat(request: Request, owner: Annotated[str, Depends(owner)]) -> Any:
         """Create a chat response; when streamed, each event carries the whole text so far."""
-        body = await bodies.read(request, V1ChatRequest)
+        body = await read(request, owner, V1ChatRequest)
         generation = await build(request, owner, body)
         if body.stream:
             return await stream(request, generation, v1_chat.to_sse)
@@ -148,12 +159,18 @@ def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
     @app.post("/v1/chat/completions", tags=["chat"], openapi_extra=openapi.json_body(CompletionRequest))
     async def create_completion(request: Request, owner: Annotated[str, Depends(owner)]) -> Any:
         """Create a chat completion, with tools and response formats, as OpenAI's API has it."""
-        body = await bodies.read(request, CompletionRequest)
+        body = await read(request, owner, CompletionRequest)
         generation = await build(request, owner, body)
         if body.stream:
             to_sse = partial(v1_completions.to_sse, include_usage=body.include_usage())
             return await stream(request, generation, to_sse)
         return v1_completions.to_response(await cancel_on_disconnect(request, backend.generate(generation)), generation)
+
+
+def _begin_chat(service: Service, request: Request, owner: str) -> None:
+    """Count a request as one of its owner's chats until it ends."""
+    if end_chat := service.key_limits.begin_chat(owner):
+        request.scope[AT_END] = end_chat
 
 
 def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:

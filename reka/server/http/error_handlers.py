@@ -36,7 +36,9 @@ def register_error_handlers(app: FastAPI) -> None:
 
 def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = f"{error.retry_after:g}"
     return _error(request, error.status, error.detail, headers, error.code)
 
 

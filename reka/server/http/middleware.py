@@ -2,17 +2,25 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Final
 from uuid import uuid4
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reka._protocol.errors import LIMIT_HEADERS
 from reka.server.error_bodies import CLIENT_GONE, error_body
 from reka.server.http.docs_page import DOCS_PATH
 from reka.server.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+
+RATE_LIMIT: Final = "reka.rate_limit"
+"""Key of a request's scope: headers of its response that say how many requests are left."""
+
+AT_END: Final = "reka.at_end"
+"""Key of a request's scope: a function that is called when its response has been sent, or nobody waits for it."""
 
 _NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
 _NO_PAGE: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
@@ -20,7 +28,7 @@ _NO_PAGE: Final = (b"content-security-policy", b"default-src 'none'; frame-ances
 
 
 class ResponseHeadersMiddleware:
-    """Adds `x-request-id` and what a browser must not do with a response to every response.
+    """Adds `x-request-id`, rate limits and what a browser must not do with a response to every response.
 
     It turns an unhandled exception into a 500 that reveals no internals.
     """
@@ -44,7 +52,7 @@ class ResponseHeadersMiddleware:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                message["headers"] = [*message["headers"], *added]
+                message["headers"] = [*message["headers"], *added, *_rate_limit(scope, message)]
             await send(message)
 
         try:
@@ -58,8 +66,16 @@ class ResponseHeadersMiddleware:
             await failure(scope, receive, send_with_headers)
 
 
+def _rate_limit(scope: Scope, message: Message) -> Sequence[tuple[bytes, bytes]]:
+    """Headers of the rate limit, unless a model behind the server has stopped the request with a limit of its own."""
+    limits: Sequence[tuple[bytes, bytes]] = scope.get(RATE_LIMIT, ())
+    if limits and any(name.startswith(LIMIT_HEADERS.encode()) for name, _ in message["headers"]):
+        return ()
+    return limits
+
+
 class MetricsMiddleware:
-    """Counts requests and measures their duration up to the end of the response."""
+    """Counts requests, measures their duration up to the end of the response, and ends what they hold."""
 
     def __init__(self, app: ASGIApp, counters: Metrics) -> None:
         """Record the requests of `app` in `counters`."""
@@ -83,5 +99,7 @@ class MetricsMiddleware:
         try:
             await self._app(scope, receive, send_and_note_status)
         finally:
+            if at_end := scope.get(AT_END):
+                at_end()
             route = getattr(scope.get("route"), "path", None)
             self._counters.record_request(scope["method"], route, status, time.monotonic() - started)

@@ -16,6 +16,7 @@ from reka.server.storage.database import Database, DatasetRow, find_dataset, now
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.names import secure_name, secure_source
 from reka.server.storage.ownership import is_ours
+from reka.server.storage.quotas import require_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Datasets:
             folder: Stores their files.
             index: Stores their chunks.
             jobs: Stores the jobs that prepare them.
-            limits: Limits of their names.
+            limits: Limits of their names, and of what an owner may store.
         """
         self._database = database
         self._folder = folder
@@ -62,11 +63,13 @@ class Datasets:
 
         Raises:
             RefusedError: The name is not valid, or is taken.
+            QuotaExceededError: The owner may store nothing more.
         """
         safe = secure_name(name, self._limits.max_name_chars)
         with self._database.read() as session:
             if find_dataset(session, owner, safe) is not None:
                 raise _name_taken(safe)
+            require_room(session, owner, self._limits, datasets=1, size_bytes=1)  # before all of it is sent
         return safe
 
     def add(self, owner: str, file: StagedFile) -> str:
@@ -77,6 +80,7 @@ class Datasets:
 
         Raises:
             RefusedError: The name is not valid, or is taken, possibly by an upload that finished meanwhile.
+            QuotaExceededError: The owner may not store so much more.
         """
         name = self.available_name(owner, file.name)
         dataset_id = uuid4().hex
@@ -95,6 +99,7 @@ class Datasets:
         )
         try:
             with self._database.write() as session:
+                require_room(session, owner, self._limits, datasets=1, size_bytes=file.size_bytes)
                 session.add(row)
         except BaseException as error:
             path.unlink()
