@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final, Protocol
 
 from reka._protocol.constants import RETRIEVAL_TOP_K, V1_RETRIEVAL
@@ -127,11 +128,13 @@ class Service:
             NotFoundError: The owner has no such dataset.
             RefusedError: The dataset is not prepared for retrieval.
         """
-        snippets = None
-        if body.retrieval_dataset is not None:
-            k = body.retrieval_top_k or self.settings.retrieval_top_k
-            snippets = self.retrieve(owner, body.retrieval_dataset, body.query(), k)
-        return body.to_generation_request(model, snippets)
+        if body.retrieval_dataset is None:
+            return body.to_generation_request(model, None)
+        query = body.query()
+        k = body.retrieval_top_k or self.settings.retrieval_top_k
+        request = body.to_generation_request(model, self.retrieve(owner, body.retrieval_dataset, query, k))
+        warnings = self._index.query_warnings(query)
+        return replace(request, warnings=warnings) if warnings else request
 
     def retrieve(self, owner: str, dataset: str, query: str, k: int) -> list[Snippet]:
         """Retrieve the `k` chunks of a dataset that match a query best, best first.

@@ -24,6 +24,7 @@ from reka.server.generation.types import (
     text_of,
     user_texts,
 )
+from reka.server.retrieval.token_limits import last_tokens
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Embedder
@@ -42,8 +43,8 @@ MAX_SNIPPETS: Final = 8
 MAX_CONVERSATION_CHARS: Final = 50_000
 """Characters of the conversation searched for sentences, the latest ones: a turn may have any length."""
 
-MAX_QUESTION_CHARS: Final = 2_000
-"""Characters of the question that are compared with the candidates, the last ones."""
+MAX_QUESTION_TOKENS: Final = 500
+"""Tokens of the question that are compared with the candidates, the last ones."""
 
 MAX_COUNTED_CHARS: Final = 100_000
 """Characters of a request whose tokens are counted, at a second per million; beyond them the count is estimated."""
@@ -79,6 +80,7 @@ WORDS_PER_DELTA: Final = 4
 _FROM_DATASET: Final = "Quoted from the dataset (no language model is attached to this server):"
 _FROM_CONVERSATION: Final = "Quoted from this conversation (no language model is attached to this server):"
 _NO_MEDIA: Final = "The {media} cannot be read: no language model is attached to this server, it can only quote."
+_LONG_QUESTION: Final = "Of the question, only the last {tokens} tokens are looked at."
 _NO_MATCH: Final = (
     "No language model is attached to this server, so it can only quote, and it found nothing {where} that matches. "
     "{hint}, or put a model behind the server: reka serve --upstream URL"
@@ -169,7 +171,8 @@ class ExtractiveBackend:
         if request.max_tokens is not None and request.max_tokens < self._embedder.count_tokens(intro):
             # There is no room for a quotation. Callers that only want the retrieved chunks set such a limit.
             return intro
-        question, statements = _split_question(request)
+        whole_question, statements = _split_question(request)
+        question = last_tokens(whole_question, MAX_QUESTION_TOKENS, self._embedder.count_tokens)
         candidates = (
             list(_candidates_from_snippets(request.snippets))
             if request.snippets is not None
@@ -177,9 +180,11 @@ class ExtractiveBackend:
         )
         quotations = self._select(question, candidates)
         notes = [_NO_MEDIA.format(media=media) for media in _media_kinds(request)]
+        if len(question) < len(whole_question):
+            notes.append(_LONG_QUESTION.format(tokens=MAX_QUESTION_TOKENS))
         if quotations:
             return "\n\n".join([*notes, intro, *map(_render, quotations)])
-        return "\n\n".join(notes) or _no_match(request)
+        return "\n\n".join(notes if _media_kinds(request) else [*notes, _no_match(request)])
 
     def _select(self, question: str, candidates: Sequence[_Quotation]) -> list[_Quotation]:
         """Select the few best distinct candidates, in reading order."""
@@ -232,9 +237,9 @@ def _split_question(request: GenerationRequest) -> tuple[str, list[str]]:
     sentences = passages(_last_chars(turn, MAX_CONVERSATION_CHARS))
     questions = [sentence for sentence in sentences if _is_question(sentence)]
     if not questions:
-        return _last_chars(turn, MAX_QUESTION_CHARS), []
+        return turn, []
     statements = [sentence for sentence in sentences if not _is_question(sentence)]
-    return _last_chars(" ".join(questions), MAX_QUESTION_CHARS), statements
+    return " ".join(questions), statements
 
 
 def _last_chars(text: str, count: int) -> str:

@@ -77,6 +77,8 @@ class GenerationRequest:
     """Texts that end the generation; they are not part of the result."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments, passed through to the model."""
+    warnings: Sequence[str] = ()
+    """What was left out of the request, for whoever reads the response."""
 
     def required_capabilities(self) -> list[str]:
         """List the capabilities of this request that only a language model has."""

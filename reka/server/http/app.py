@@ -145,7 +145,7 @@ def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
     async def create_chat(request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Create the next turn of a conversation."""
         generation = await build(request, owner, await read(request, owner, ChatRequest))
-        return to_response(await cancel_on_disconnect(request, backend.generate(generation)), generation.snippets)
+        return to_response(await cancel_on_disconnect(request, backend.generate(generation)), generation)
 
     @app.post("/v1/chat", tags=["chat"], openapi_extra=openapi.json_body(V1ChatRequest))
     async def create_v1_chat(request: Request, owner: Annotated[str, Depends(owner)]) -> Any:

@@ -1,6 +1,6 @@
 """`POST /chat`, the documented endpoint (v0): request body and response."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
@@ -144,7 +144,7 @@ def _message(turn: Turn) -> Message:
     return {"role": "user", "content": [{"type": kind, kind: {"url": url}}, {"type": "text", "text": turn.text}]}
 
 
-def to_response(result: GenerationResult, snippets: Sequence[Snippet] | None) -> dict[str, Any]:
+def to_response(result: GenerationResult, request: GenerationRequest) -> dict[str, Any]:
     """Build the JSON response."""
     body: dict[str, Any] = {
         "type": "model",
@@ -152,7 +152,7 @@ def to_response(result: GenerationResult, snippets: Sequence[Snippet] | None) ->
         "finish_reason": result.finish_reason,
         "usage": usage_object(result),
     }
-    return body | retrieved_chunks_field(snippets)
+    return body | retrieval_fields(request)
 
 
 def usage_object(item: GenerationResult | Finish) -> dict[str, Any]:
@@ -160,13 +160,12 @@ def usage_object(item: GenerationResult | Finish) -> dict[str, Any]:
     return {"input_tokens": item.input_tokens, "output_tokens": item.output_tokens, **item.usage_fields}
 
 
-def retrieved_chunks_field(snippets: Sequence[Snippet] | None) -> dict[str, Any]:
-    """Build the `retrieved_chunks` field; no field if no dataset was named."""
-    if snippets is None:
+def retrieval_fields(request: GenerationRequest) -> dict[str, Any]:
+    """Build the field `retrieved_chunks`, and `warnings` if there are any; no field if no dataset was named."""
+    if request.snippets is None:
         return {}
-    return {
-        "retrieved_chunks": [
-            {"text": chunk.text, "source": chunk.source, "score": chunk.score, "similarity": chunk.similarity}
-            for chunk in snippets
-        ]
-    }
+    chunks = [
+        {"text": chunk.text, "source": chunk.source, "score": chunk.score, "similarity": chunk.similarity}
+        for chunk in request.snippets
+    ]
+    return {"retrieved_chunks": chunks} | ({"warnings": list(request.warnings)} if request.warnings else {})

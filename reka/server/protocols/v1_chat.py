@@ -11,7 +11,7 @@ from reka.server.generation.types import AnswerStream, Delta, GenerationRequest,
 from reka.server.protocols.messages_request import MessagesRequest
 from reka.server.protocols.normalize import normalize_v1_chat_messages
 from reka.server.protocols.sse import event
-from reka.server.protocols.v0_chat import retrieved_chunks_field, usage_object
+from reka.server.protocols.v0_chat import retrieval_fields, usage_object
 
 
 class V1ChatRequest(MessagesRequest):
@@ -34,7 +34,7 @@ def to_response(result: GenerationResult, request: GenerationRequest) -> dict[st
         "model": request.model,
         "responses": [{"finish_reason": result.finish_reason, "message": message}],
         "usage": usage_object(result),
-        **retrieved_chunks_field(request.snippets),
+        **retrieval_fields(request),
     }
 
 
@@ -54,7 +54,7 @@ async def to_sse(answer: AnswerStream, request: GenerationRequest) -> AsyncItera
             usage = usage_object(item)
             tool_calls = [ToolCall(call["id"], call["name"], call["arguments"]) for call in calls.values()]
             response = {"chunk": _message("".join(text), tool_calls), "finish_reason": item.finish_reason}
-            yield event({**head, "responses": [response], "usage": usage, **retrieved_chunks_field(request.snippets)})
+            yield event({**head, "responses": [response], "usage": usage, **retrieval_fields(request)})
             continue
         _merge_tool_call_deltas(calls, item.fields.get("tool_calls") or ())
         if new := item.fields.get("content"):

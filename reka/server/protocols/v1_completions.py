@@ -22,7 +22,7 @@ from reka.server.protocols.messages_request import MessagesRequest
 from reka.server.protocols.normalize import body_error
 from reka.server.protocols.sampling import TokenLimit
 from reka.server.protocols.sse import DONE, event
-from reka.server.protocols.v0_chat import retrieved_chunks_field
+from reka.server.protocols.v0_chat import retrieval_fields
 
 
 class StreamOptions(BaseModel):
@@ -96,7 +96,7 @@ def to_response(result: GenerationResult, request: GenerationRequest) -> dict[st
         "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason, **result.choice_fields}],
         "usage": _usage(result),
         **result.response_fields,
-        **retrieved_chunks_field(request.snippets),
+        **retrieval_fields(request),
     }
 
 
@@ -111,7 +111,7 @@ async def to_sse(
         include_usage: See `CompletionRequest.include_usage`.
     """
     head = _head("chat.completion.chunk", request.model)
-    chunks = retrieved_chunks_field(request.snippets)
+    retrieval = retrieval_fields(request)
     try:
         async for item in answer:
             if isinstance(item, Delta):
@@ -122,10 +122,10 @@ async def to_sse(
             last = [{"index": 0, "delta": {}, "finish_reason": item.finish_reason}]
             if include_usage:
                 yield event({**head, "choices": last})
-                yield event({**head, "usage": usage, **chunks, "choices": []})
+                yield event({**head, "usage": usage, **retrieval, "choices": []})
             else:
                 usage_field = {"usage": usage} if include_usage is None else {}
-                yield event({**head, **usage_field, **chunks, "choices": last})
+                yield event({**head, **usage_field, **retrieval, "choices": last})
     except GenerationError as error:
         # The status is already sent. Without [DONE] no client takes the stream for complete.
         yield event(openai_error(error.status, error.detail, error.code))

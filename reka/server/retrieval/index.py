@@ -19,6 +19,7 @@ from reka.server.retrieval.ranking import (
     rank,
     top_k,
 )
+from reka.server.retrieval.token_limits import first_tokens
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
@@ -34,11 +35,11 @@ EMBED_CHUNKS: Final = 128
 WRITE_CHUNKS: Final = 8192
 """Chunks written at a time, 15 MB with their vectors: fewer make many small files, more take memory (ours)."""
 
-MAX_QUERY_CHARS: Final = 8_000
-"""Characters after which a query is truncated (ours)."""
+MAX_QUERY_TOKENS: Final = 2_000
+"""Tokens of a query that are searched for (ours)."""
 
-MAX_EMBEDDED_CHARS: Final = 2_000
-"""Characters of a query that are embedded: its topic is clear by then (ours)."""
+MAX_EMBEDDED_TOKENS: Final = 500
+"""Tokens of a query that are embedded: its topic is clear by then (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Index:
 
         Args:
             table: Name of a table that `build` created.
-            query: Any text; it has no syntax. Only its first MAX_QUERY_CHARS characters are used.
+            query: Any text; it has no syntax. Of a long one the beginning is used: see `query_warnings`.
             k: Maximum number of hits.
             mode: `hybrid` fuses both searches; `keyword` and `vector` run one of them alone.
 
@@ -125,11 +126,11 @@ class Index:
             The hits, best first. Fewer than `k` if the table is smaller or, by keyword alone, if fewer chunks have one
             of the words; none for a query of white space.
         """
-        query = query[:MAX_QUERY_CHARS].strip()
+        query = self._first_tokens(query, MAX_QUERY_TOKENS).strip()
         if not query:
             return []
         source = self._open(table)
-        vector = self._embedder.embed([query[:MAX_EMBEDDED_CHARS]])[0]
+        vector = self._embedder.embed([self._first_tokens(query, MAX_EMBEDDED_TOKENS)])[0]
         candidates = max(k, CANDIDATES)
         if mode == "vector":
             nearest = _vector_search(source, vector, candidates)
@@ -143,6 +144,17 @@ class Index:
         scores.update(_keyword_search(source, parsed.terms, candidates))
         ranked = rank(_candidates(source, scores, vector if weight else None), parsed, source.count_rows(), weight, k)
         return _hits(source, [(candidate.id, fit) for candidate, fit in ranked], vector)
+
+    def query_warnings(self, query: str) -> list[str]:
+        """Say what `search` leaves out of a query that is too long; an empty list if it uses all of it."""
+        for most, use in ((MAX_QUERY_TOKENS, "are searched for"), (MAX_EMBEDDED_TOKENS, "are compared by meaning")):
+            if (used := self._first_tokens(query, most)) != query:
+                size, whole = len(used), len(query)
+                return [f"Of the question only the first {most} tokens {use}: {size} of its {whole} characters"]
+        return []
+
+    def _first_tokens(self, query: str, most: int) -> str:
+        return first_tokens(query, most, self._embedder.count_tokens)
 
     def _open(self, table: str) -> Any:
         """Open a table; one of an earlier version, without terms, is built anew from its texts."""
