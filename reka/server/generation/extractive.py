@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from reka._protocol.media import labels_in
+from reka.server.cancellation import check_cancelled
 from reka.server.generation.sentences import passages
 from reka.server.generation.types import (
     AnswerStream,
@@ -149,6 +150,7 @@ class ExtractiveBackend:
         """Do nothing: the backend has no connections."""
 
     def _generate(self, request: GenerationRequest) -> GenerationResult:
+        check_cancelled()  # it may have waited for a thread
         text = _truncate_at_stop(self._compose(request), request.stop)
         output = text if request.max_tokens is None else self._truncate(text, request.max_tokens)
         count_tokens = self._embedder.count_tokens
@@ -161,6 +163,7 @@ class ExtractiveBackend:
         """Count the tokens of texts; of more than MAX_COUNTED_CHARS, by the rate of the first ones."""
         counted, left = 0, MAX_COUNTED_CHARS
         for text in texts:
+            check_cancelled()
             counted += self._embedder.count_tokens(text[:left])
             left = max(0, left - len(text))
         total = sum(map(len, texts))
@@ -205,6 +208,7 @@ class ExtractiveBackend:
         """Score the candidates by their index; those from the conversation only if they match the question at all."""
         words = _content_words(question)
         weights = _word_weights(words, candidates)
+        check_cancelled()
         vectors = self._embedder.embed([question, *(candidate.text for candidate in candidates)])
         similarities = (vectors[1:] @ vectors[0]).tolist()
         return {
@@ -221,6 +225,7 @@ class ExtractiveBackend:
         ends = [0, *(match.end() for match in re.finditer(r"\S+", text))]
         low, high = 0, len(ends) - 1
         while low < high:
+            check_cancelled()
             middle = (low + high + 1) // 2
             low, high = (middle, high) if count_tokens(text[: ends[middle]]) <= max_tokens else (low, middle - 1)
         return text[: ends[low]]

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from reka.server.errors import TooLargeError
 from reka.server.http.json_items import JsonItems
@@ -35,12 +35,15 @@ class BodyReader:
 
         Raises:
             TooLargeError: The body has too many bytes, values or wide characters.
+            ClientDisconnect: The client has disconnected.
             pydantic.ValidationError: The body does not match `kind`.
         """
         body = await self._read_bytes(request)
         if len(body) <= _INLINE_BYTES:
             return kind.model_validate_json(body)
         async with self._one_large_body:
+            if await request.is_disconnected():
+                raise ClientDisconnect
             return await run_in_threadpool(kind.model_validate_json, body)
 
     async def _read_bytes(self, request: Request) -> bytearray:

@@ -10,17 +10,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from reka.server.cancellation import Work
 from reka.server.generation.types import AnswerStream, GenerationError
 
 T = TypeVar("T")
 
 
 async def cancel_on_disconnect(request: Request, work: Awaitable[T]) -> T:
-    """Await `work` for a request whose body has been read; cancel it when the client disconnects.
+    """Await `work` for a request whose body has been read; cancel it when the client disconnects, in threads too.
 
     Raises:
         ClientDisconnect: The client has disconnected.
     """
+    in_threads = Work()
     task, watcher = asyncio.ensure_future(work), asyncio.ensure_future(_wait_for_disconnect(request))
     try:
         await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
@@ -30,6 +32,7 @@ async def cancel_on_disconnect(request: Request, work: Awaitable[T]) -> T:
     finally:
         watcher.cancel()
         if not task.done():
+            in_threads.cancel()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)  # until it has let go of what it holds
 

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from reka.server.cancellation import check_cancelled
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embeddings import Embedder
 from reka.server.retrieval.entries import Entry, entries
@@ -125,12 +126,16 @@ class Index:
         Returns:
             The hits, best first. Fewer than `k` if the table is smaller or, by keyword alone, if fewer chunks have one
             of the words; none for a query of white space.
+
+        Raises:
+            WorkCancelledError: Nobody waits for the hits.
         """
         query = self._first_tokens(query, MAX_QUERY_TOKENS).strip()
         if not query:
             return []
         source = self._open(table)
         vector = self._embedder.embed([self._first_tokens(query, MAX_EMBEDDED_TOKENS)])[0]
+        check_cancelled()
         candidates = max(k, CANDIDATES)
         if mode == "vector":
             nearest = _vector_search(source, vector, candidates)
@@ -141,7 +146,9 @@ class Index:
         scores: dict[int, float | None] = dict.fromkeys(
             [chunk for chunk, _ in _vector_search(source, vector, candidates)] if weight else ()
         )
+        check_cancelled()
         scores.update(_keyword_search(source, parsed.terms, candidates))
+        check_cancelled()
         ranked = rank(_candidates(source, scores, vector if weight else None), parsed, source.count_rows(), weight, k)
         return _hits(source, [(candidate.id, fit) for candidate, fit in ranked], vector)
 
@@ -301,6 +308,7 @@ def _stable_top_k(search: Callable[[int], dict[int, float]], k: int) -> list[tup
     """
     limit = k + 1
     while True:
+        check_cancelled()
         scores = search(limit)
         if len(scores) < limit or not has_tie_at_cutoff(sorted(scores.values(), reverse=True), k):
             return [(chunk, scores[chunk]) for chunk in top_k(scores, k)]
