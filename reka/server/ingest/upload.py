@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 from uuid import uuid4
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from reka._protocol.files.plain_text import TextCheck
@@ -61,7 +61,12 @@ class Upload:
         self._headers: dict[bytes, bytes] = {}
         self._part = ""
         self._is_complete = False
-        self._parser = MultipartParser(boundary, self._callbacks())
+        try:
+            self._parser = MultipartParser(boundary, self._callbacks())
+        except FormParserError as error:
+            raise RefusedError(
+                "the body's boundary is too long, see its Content-Type: use one of 70 characters"
+            ) from error
 
     def feed(self, block: bytes) -> None:
         """Parse the next bytes of the body.
