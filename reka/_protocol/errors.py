@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from reka._protocol.answers.json_text import parse_json
 from reka._protocol.responses import answer_choice
 
 NO_BALANCE: Final = "P001"
@@ -48,6 +49,7 @@ _NO_SUCH_MODEL: Final = re.compile(
 
 _TYPE_OF_STATUS: Final = {status: kind for kind, status in reversed(tuple(STATUS_OF_TYPE.items()))}
 _LONGEST_DETAIL: Final = 1000
+_LONGEST_PAGE: Final = 100_000
 _NO_REASON: Final = "the server ended the answer with an error, and gives no reason"
 
 
@@ -123,8 +125,8 @@ def detail(body: bytes) -> str:
     """
     text = body.decode("utf-8", "replace").strip()
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+        document = parse_json(text)
+    except ValueError:
         return _html_to_text(text)[:_LONGEST_DETAIL]
     if isinstance(document, dict):
         document = document.get("detail", document.get("error", document))
@@ -134,8 +136,8 @@ def detail(body: bytes) -> str:
 def error_code(body: bytes) -> str | None:
     """Error code in a JSON body; None if it has none."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = parse_json(body.decode("utf-8", "replace"))
+    except ValueError:
         return None
     error = document.get("error", document) if isinstance(document, dict) else None
     code = error.get("code") if isinstance(error, dict) else None
@@ -191,7 +193,7 @@ def _html_to_text(text: str) -> str:
         return text
     from html import unescape  # with a table of all entities, for pages that hardly ever come
 
-    return " ".join(unescape(_TAG.sub(" ", _without_code(text))).split())
+    return " ".join(unescape(_TAG.sub(" ", _without_code(text[:_LONGEST_PAGE]))).split())
 
 
 def _without_code(text: str) -> str:

@@ -1,8 +1,10 @@
 """Server-sent events, decoded as the WHATWG's HTML standard says ("Interpreting an event stream"), with no I/O."""
 
-import json
 import re
 from typing import Final, NamedTuple
+
+from reka._protocol.answers.budgets import MAX_EVENT_BYTES, OverBudgetError
+from reka._protocol.answers.json_text import parse_json
 
 DONE: Final = "[DONE]"
 """Data of the last event of a complete stream in OpenAI's protocol."""
@@ -29,10 +31,11 @@ class ServerSentEvent(NamedTuple):
 class SseDecoder:
     """Turns bytes, split anywhere, into events."""
 
-    __slots__ = ("_at_start", "_data", "_event", "_id", "_swallow_newline", "_unfinished")
+    __slots__ = ("_at_start", "_data", "_event", "_id", "_size", "_swallow_newline", "_unfinished")
 
     def __init__(self) -> None:
         self._unfinished: list[bytes] = []
+        self._size = 0  # of what is held: at most the bytes since the last feed that left no event open
         self._at_start = True
         self._swallow_newline = False
         self._data: list[str] = []
@@ -40,13 +43,18 @@ class SseDecoder:
         self._id = ""
 
     def feed(self, received: bytes) -> list[ServerSentEvent]:
-        """Take the next bytes and give the events that they complete."""
+        """Take the next bytes and give the events that they complete.
+
+        Raises:
+            OverBudgetError: A line or an event is too large.
+        """
         if self._swallow_newline and received:
             # The CR that ended the last line may have been the first half of a CR LF.
             received = received.removeprefix(b"\n")
             self._swallow_newline = False
         self._unfinished.append(received)
         if not self._at_start and b"\n" not in received and b"\r" not in received:
+            self._hold(len(received))
             return []  # put together once it has ended: a long line would be looked at again with every piece
         text = b"".join(self._unfinished)
         if self._at_start:
@@ -63,6 +71,10 @@ class SseDecoder:
                 self._field(line)
             else:
                 self._dispatch(events)
+        if self._data:
+            self._hold(len(received))
+        else:
+            self._size = 0
         return events
 
     def finish(self) -> ServerSentEvent | None:
@@ -75,6 +87,11 @@ class SseDecoder:
         self._field(b"".join(self._unfinished))
         self._dispatch(events)
         return next((event for event in events if _is_whole(event.data)), None)
+
+    def _hold(self, size: int) -> None:
+        self._size += size
+        if self._size > MAX_EVENT_BYTES:
+            raise OverBudgetError(f"an event of more than {MAX_EVENT_BYTES // 1024:,} KiB")
 
     def _field(self, line: bytes) -> None:
         name, _, value = line.decode("utf-8", "replace").partition(":")
@@ -95,6 +112,6 @@ class SseDecoder:
 
 def _is_whole(data: str) -> bool:
     try:
-        return data.strip() == DONE or isinstance(json.loads(data), dict)
-    except (ValueError, RecursionError):
+        return data.strip() == DONE or isinstance(parse_json(data), dict)
+    except ValueError:
         return False

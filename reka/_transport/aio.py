@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiohttp
-from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from reka._calls.call import Call, Decoder, StreamCall, Upload
 from reka._protocol.addresses import HTTP, MAX_REDIRECTS, Proxies
+from reka._protocol.answers.budgets import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, MAX_STREAM_BYTES, too_large
 from reka._protocol.checks import integer
 from reka._protocol.retries import with_retries_async
+from reka._transport.aio_errors import connection_error, forget_secrets
 from reka._transport.connector import AbortOnError, new_session
 from reka._transport.multipart import multipart_body
 from reka._transport.proxy_errors import AUTHENTICATION, proxy_error
-from reka._transport.retry import Attempts, Limits, NoConnectionInTimeError, NotConnectedError
+from reka._transport.retry import Attempts, Limits
 from reka._transport.settings import TransportSettings
 from reka._transport.stream_errors import with_partial_text
 from reka._transport.wait_limits import WaitLimit, WaitTimer
@@ -32,7 +33,7 @@ from reka._wire.redirects import redirect_target
 from reka._wire.reply import Reply, is_event_stream
 from reka.config import Timeout
 from reka.endpoint import Server
-from reka.errors import APIConnectionError, APITimeoutError, RekaError, UnexpectedResponseError
+from reka.errors import RekaError, UnexpectedResponseError
 from reka.types import StreamEvent
 
 T = TypeVar("T")
@@ -138,7 +139,7 @@ class AsyncTransport:
             response, head = await self._exchange(call, url, server, timeout, started)
             if 200 <= head.status < 300:
                 return response, head
-            reply = await _read_all(response, head, self._bounds(call, timeout, started))
+            reply = await _read_page(response, head, self._bounds(call, timeout, started))
             if reply.status == AUTHENTICATION:
                 raise proxy_error(reply.request_line, "", reply.status)
             target = redirect_target(reply, call.method, url)
@@ -174,9 +175,9 @@ class AsyncTransport:
             if isinstance(error, RekaError):
                 raise  # of the body's source; some errors of ours are errors of files, too
             self._proxies.forget()
-            known = _connection_error(error, request_line, bounds)
+            known = connection_error(error, request_line, timeout, bounds.end)
             self._settings.observe(call, begun, None, None, type(known).__name__)
-            _forget_secrets(error)
+            forget_secrets(error)
             raise known from error
         head = Reply(response.status, response.headers, b"", request_line)
         try:
@@ -299,10 +300,23 @@ def _upload_blocks(upload: Upload, headers: dict[str, str]) -> AsyncIterator[byt
 
 async def _read_all(response: aiohttp.ClientResponse, head: Reply, bounds: _Bounds) -> Reply:
     """Read the rest of a response and release its connection."""
-    blocks = []
+    blocks, left = [], MAX_ANSWER_BYTES
     async with response:
         while block := await _block(response, head, bounds, _READ_BYTES):
             blocks.append(block)
+            left -= len(block)
+            if left < 0:
+                raise UnexpectedResponseError(f"{head.request_line} gave {too_large(MAX_ANSWER_BYTES)}")
+    return Reply(head.status, head.headers, b"".join(blocks), head.request_line)
+
+
+async def _read_page(response: aiohttp.ClientResponse, head: Reply, bounds: _Bounds) -> Reply:
+    """Read as much of an error's body as is looked at."""
+    blocks, left = [], MAX_ERROR_BYTES
+    async with response:
+        while left > 0 and (block := await _block(response, head, bounds, min(left, _READ_BYTES))):
+            blocks.append(block)
+            left -= len(block)
     return Reply(head.status, head.headers, b"".join(blocks), head.request_line)
 
 
@@ -312,7 +326,7 @@ async def _block(response: aiohttp.ClientResponse, head: Reply, bounds: _Bounds,
         with bounds.of_wait():
             return await response.content.read(most)
     except _FAILURES as error:
-        raise _connection_error(error, head.request_line, bounds) from error
+        raise connection_error(error, head.request_line, bounds.timeout, bounds.end) from error
 
 
 async def _iterate(events: list[StreamEvent]) -> AsyncGenerator[StreamEvent, None]:
@@ -328,11 +342,17 @@ async def _events(
     first: list[StreamEvent],
 ) -> AsyncGenerator[StreamEvent, None]:
     """Async twin of the sync transport's."""
+    left = MAX_STREAM_BYTES
     try:
         for event in first:
             yield event
         try:
             while not decoder.is_done and (received := await block(bounds, _READ_BYTES)):
+                left -= len(received)
+                if left < 0:
+                    raise UnexpectedResponseError(
+                        f"{response.method} {response.url} gave {too_large(MAX_STREAM_BYTES)}"
+                    )
                 for event in decoder.feed(received):
                     yield event
             for event in decoder.finish():
@@ -350,46 +370,3 @@ async def _drain(response: aiohttp.ClientResponse, bounds: _Bounds) -> None:
         with bounds.timer.limit(_DRAIN_SECONDS):
             await response.read()
         response.release()
-
-
-def _connection_error(error: BaseException, request_line: str, bounds: _Bounds) -> RekaError:
-    """The error of ours that one of aiohttp's stands for."""
-    timeout = bounds.timeout
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return NoConnectionInTimeError(f"{request_line}: no connection within {timeout.connect:g} s")
-    if isinstance(error, asyncio.TimeoutError):
-        limit = timeout.read if time.monotonic() < bounds.end else timeout.total
-        return APITimeoutError(f"{request_line}: no answer within {limit:g} s")
-    if isinstance(error, aiohttp.ClientConnectorSSLError | aiohttp.ClientConnectorCertificateError | ssl.SSLError):
-        return NotConnectedError(f"{request_line}: TLS failed ({error}); own CA: set REQUESTS_CA_BUNDLE to its file")
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return proxy_error(request_line, f"{error.status} {error.message}", error.status)
-    if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return proxy_error(request_line, str(error.os_error))
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return NotConnectedError(f"{request_line}: no such host; check base_url and the network")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return NotConnectedError(f"{request_line}: nothing listens there, or it cannot be reached; check base_url")
-    if _is_decoding(error):
-        return UnexpectedResponseError(f"{request_line} gave an answer that cannot be decompressed")
-    return APIConnectionError(f"{request_line}: the connection broke ({str(error) or type(error).__name__})")
-
-
-def _forget_secrets(error: BaseException) -> None:
-    """Take key and proxy password, which are in headers and URL, out of an error that will be the cause of ours."""
-    if isinstance(error, aiohttp.ClientResponseError):
-        info = error.request_info
-        headers = info.headers.copy()
-        headers.clear()
-        url, real_url = (url.with_user(None) for url in (info.url, info.real_url))
-        error.request_info = aiohttp.RequestInfo(url, info.method, type(info.headers)(headers), real_url)
-        error.args = (error.request_info, error.history)
-
-
-def _is_decoding(error: BaseException | None) -> bool:
-    """Whether what aiohttp raised comes from a body that its Content-Encoding does not fit."""
-    while error is not None:
-        if isinstance(error, ContentEncodingError):
-            return True
-        error = error.__cause__
-    return False

@@ -1,7 +1,8 @@
-"""Connections for requests that keep to the time a call has.
+"""Connections for requests that keep to the time a call has, and to the size that its answer may have.
 
 urllib3 bounds each wait for bytes, but not their sum: a server that sends a byte now and then could hold a call for
 ever. It also sends a body under the time limit for connecting, which is too short for a server that is slow to read.
+And it reads a head, a trailer or compressed bytes that unpack to nothing without end.
 """
 
 import io
@@ -17,6 +18,13 @@ import urllib3.connection
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
+from reka._protocol.answers.budgets import (
+    MAX_ANSWER_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_STREAM_BYTES,
+    OverBudgetError,
+    too_large,
+)
 from reka._transport.keepalive import KEEPALIVE
 
 if TYPE_CHECKING:
@@ -28,7 +36,7 @@ else:
 
 
 class Bounds:
-    """The time that a request has.
+    """The time that a request has, and the size that its answer may have.
 
     Args:
         silence: Seconds without a byte, either way.
@@ -36,13 +44,17 @@ class Bounds:
         started: When they began, by `time.monotonic`; None for an upload, where they begin once it is sent.
     """
 
-    __slots__ = ("_total", "end", "silence")
+    __slots__ = ("_total", "end", "left", "most", "received", "silence")
 
     def __init__(self, silence: float, total: float, started: float | None) -> None:
         self.silence = silence
         self._total = total
         self.end = math.inf if started is None else started + total
         """When the answer has to be there, by `time.monotonic`."""
+        self.most = self.left = MAX_ANSWER_BYTES
+        """Bytes that the body may have, and that it may still have, after decompression."""
+        self.received = 0
+        """Bytes that may still come from the socket."""
 
     def begin_answer(self) -> None:
         """Count from now on, if nothing has been counted yet: the request is sent."""
@@ -50,8 +62,28 @@ class Bounds:
             self.end = time.monotonic() + self._total
 
     def lift_total(self) -> None:
-        """Bound an answer by silence alone from now on: a stream that flows may take as long as it likes."""
+        """Bound an answer by silence and size alone from now on: a stream may take as long as it flows."""
         self.end = math.inf
+        self.most = self.left = MAX_STREAM_BYTES
+        self.received = 2 * MAX_STREAM_BYTES
+
+    def begin_head(self) -> None:
+        """Count the bytes of a head from now on."""
+        self.received = MAX_HEAD_BYTES
+
+    def begin_body(self) -> None:
+        """Count the bytes of a body from now on; small chunks have as many bytes around them."""
+        self.received = 2 * self.most
+
+    def count(self, block: bytes) -> None:
+        """Count a block of the body.
+
+        Raises:
+            OverBudgetError: The body is too large.
+        """
+        self.left -= len(block)
+        if self.left < 0:
+            raise too_large(self.most)
 
 
 class _ThreadState(threading.local):
@@ -109,13 +141,19 @@ class _Bounded(_Connection):
 
 
 class _BoundedReply(HTTPResponse):
-    """An answer whose bytes, headers included, have to come by the deadline."""
+    """An answer whose bytes, headers included, have to come by the deadline, and must not be too many."""
 
     def __init__(self, sock: "socket", *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
         bounds = _CURRENT.bounds
         bounds.begin_answer()
+        bounds.begin_head()
+        self._bounds = bounds
         self.fp = io.BufferedReader(_BoundedReads(self.fp.detach(), sock, bounds))
+
+    def begin(self) -> None:
+        super().begin()
+        self._bounds.begin_body()
 
 
 class _BoundedReads(io.RawIOBase):
@@ -134,7 +172,11 @@ class _BoundedReads(io.RawIOBase):
         limit = min(left, self._bounds.silence)
         if limit != self._sock.gettimeout():
             self._sock.settimeout(limit)
-        return self._raw.readinto(buffer)
+        size = self._raw.readinto(buffer)
+        self._bounds.received -= size or 0
+        if self._bounds.received < 0:
+            raise OverBudgetError("an answer that is too large for its content")
+        return size
 
     def close(self) -> None:
         self._raw.close()

@@ -21,6 +21,7 @@ from urllib3.exceptions import (
 
 from reka._calls.call import Call, Decoder, StreamCall, Upload
 from reka._protocol.addresses import HTTP, MAX_REDIRECTS, SOCKS, Proxies
+from reka._protocol.answers.budgets import MAX_ERROR_BYTES, OverBudgetError
 from reka._protocol.checks import integer
 from reka._protocol.retries import with_retries
 from reka._transport.connections import BoundedAdapter, Bounds, bound
@@ -43,7 +44,7 @@ V = TypeVar("V")
 _READ_BYTES: Final = 64 * 1024
 # Seconds within which a complete stream must end for its connection to be reused.
 _DRAIN_SECONDS: Final = 0.2
-_FAILURES: Final = (requests.RequestException, HTTPError, OSError)
+_FAILURES: Final = (requests.RequestException, HTTPError, OSError, OverBudgetError)
 
 
 class SyncTransport:
@@ -132,7 +133,7 @@ class SyncTransport:
             answer = self._exchange(call, url, server, timeout, started)
             if 200 <= answer.head.status < 300:
                 return answer
-            reply = _read_all(answer)
+            reply = _read_page(answer)
             if reply.status == AUTHENTICATION:
                 raise proxy_error(reply.request_line, "", reply.status)
             target = redirect_target(reply, call.method, url)
@@ -239,10 +240,22 @@ def _read_all(answer: _Answer) -> Reply:
         return answer.head._replace(body=b"".join(answer.body))
 
 
+def _read_page(answer: _Answer) -> Reply:
+    """Read as much of an error's body as is looked at."""
+    blocks: list[bytes] = []
+    with answer.response:
+        left = MAX_ERROR_BYTES
+        while left > 0 and (block := next(answer.body, b"")):
+            blocks.append(block[:left])
+            left -= len(block)
+    return answer.head._replace(body=b"".join(blocks))
+
+
 def _body(response: requests.Response, request_line: str, timeout: Timeout, bounds: Bounds) -> Iterator[bytes]:
     """Give the body as it arrives, so that one that trickles in cannot outlast the deadline."""
     try:
         for block in _blocks(response):
+            bounds.count(block)
             yield block
             if time.monotonic() > bounds.end:
                 raise APITimeoutError(f"{request_line} was still being answered after {timeout.total:g} s")
@@ -308,6 +321,8 @@ def _forget_headers(error: BaseException) -> None:
 def _connection_error(error: Exception, request_line: str, timeout: Timeout, bounds: Bounds) -> RekaError:
     """The error of ours that one of the HTTP libraries' stands for."""
     reason = getattr(error, "reason", None) or _reason(error)
+    if isinstance(error, OverBudgetError):
+        return UnexpectedResponseError(f"{request_line} gave {error}")
     if isinstance(error, requests.ConnectTimeout):
         return NoConnectionInTimeError(f"{request_line}: no connection within {timeout.connect:g} s")
     if isinstance(error, requests.Timeout | ReadTimeoutError | TimeoutError) or _is_stalled(reason):

@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from reka._protocol.answers.budgets import OverBudgetError
+from reka._protocol.answers.json_text import SHORT
 from reka._protocol.messages import text_of
 from reka._protocol.responses import answer_choice, further_fields, priced, read_usage
 from reka._protocol.sse import DONE, ServerSentEvent, SseDecoder
-from reka._wire.choices import new_part
+from reka._wire.choices import beginning, new_part
 from reka._wire.completions import KNOWN, KNOWN_IN_CHOICE, KNOWN_IN_MESSAGE, read_citations, text_or_none
 from reka._wire.documented import read_chunks
 from reka._wire.failures import error_in_choice, error_in_document, reported_error
@@ -43,7 +45,7 @@ class CompletionDecoder:
         self._sse = SseDecoder()
         self._texts: list[str] = []
         self._reasoning: list[str] = []
-        self._citations: list[Citation] = []
+        self._citations: set[Citation] = set()
         self._tool_calls = ToolCallStream()
         self._is_done = False
         self._failure: RekaError | None = None
@@ -72,7 +74,12 @@ class CompletionDecoder:
         the same bytes is to be given first.
         """
         events: list[StreamEvent] = []
-        for event in self._sse.feed(received):
+        try:
+            complete = self._sse.feed(received)
+        except OverBudgetError as error:
+            self._fail(self._too_much(error))
+            return events
+        for event in complete:
             if self._is_done:
                 break
             self._take(event, events)
@@ -100,8 +107,9 @@ class CompletionDecoder:
         elif self._usage:
             self._extra["usage"] = self._usage
         model, answer_id = text_or_none(self._model), text_or_none(self._id)
-        logprobs = self._extra.pop("logprobs", None)
-        end = Finish(self._finish_reason, model, answer_id, self._request_id, self._chunks, logprobs, self._extra)
+        extra = _joined(self._extra)
+        logprobs = extra.pop("logprobs", None)
+        end = Finish(self._finish_reason, model, answer_id, self._request_id, self._chunks, logprobs, extra)
         return [*events, end]
 
     def interrupted(self, reason: str) -> StreamInterruptedError:
@@ -117,11 +125,23 @@ class CompletionDecoder:
             try:
                 self._chunk(self._read(event.data, event.event), events)
             except RekaError as error:
-                self._failure, self._is_done = error, True
+                self._fail(error)
+            except OverBudgetError as error:
+                self._fail(self._too_much(error))
+
+    def _too_much(self, error: OverBudgetError) -> UnexpectedResponseError:
+        return UnexpectedResponseError(f"{self._request_line} gave {error}", None, self._request_id)
+
+    def _fail(self, error: RekaError) -> None:
+        self._failure, self._is_done = error, True
 
     def _read(self, data: str, kind: str) -> Mapping[str, Any]:
         try:
-            document = readable_json(data) if "\\u" in data else _JSON.decode(data)
+            # Nearly all events are short, and are spared the look at how deep they are nested.
+            is_plain = len(data) <= SHORT and "\\u" not in data
+            document = _JSON.decode(data) if is_plain else readable_json(data)
+        except OverBudgetError:
+            raise
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
@@ -188,8 +208,9 @@ class CompletionDecoder:
         if not isinstance(message, dict):
             return
         reasoning = text_of(message.get("reasoning_content")) or text_of(message.get("reasoning"))
-        self._add_reasoning(new_part(reasoning, "".join(self._reasoning)), events)
-        self._add_text(new_part(text_of(message.get("content")), self.partial_text), events)
+        content = text_of(message.get("content"))
+        self._add_reasoning(new_part(reasoning, beginning(self._reasoning, len(reasoning))), events)
+        self._add_text(new_part(content, beginning(self._texts, len(content))), events)
         events += self._tool_calls.read_so_far(message.get("tool_calls"))
         citations = read_citations(message.get("annotations"))
         self._add_citations([citation for citation in citations if citation not in self._citations], events)
@@ -218,19 +239,35 @@ class CompletionDecoder:
             events.append(ReasoningDelta(text))
 
     def _add_citations(self, citations: list[Citation], events: list[StreamEvent]) -> None:
-        self._citations += citations
+        self._citations.update(citations)
         events += citations
+
+
+class _Parts(list[str]):
+    """A text in parts, joined once: adding each to the text would copy all before it."""
+
+
+def _joined(fields: dict[str, Any]) -> dict[str, Any]:
+    """Join the texts that came in parts."""
+    for name, value in fields.items():
+        if isinstance(value, _Parts):
+            fields[name] = "".join(value)
+        elif isinstance(value, dict):
+            _joined(value)
+    return fields
 
 
 def _merge(into: dict[str, Any], fields: Mapping[str, Any]) -> None:
     """Add a delta's fields to those before it, as the protocol has it: texts and lists grow, objects are merged."""
     for name, value in fields.items():
         old = into.get(name)
-        if isinstance(old, list) and isinstance(value, list):
+        if isinstance(old, _Parts) and isinstance(value, str):
+            old.append(value)
+        elif type(old) is list and isinstance(value, list):
             old += value
         elif isinstance(old, dict) and isinstance(value, dict):
             _merge(old, value)
         elif isinstance(old, str) and isinstance(value, str) and name != "type":
-            into[name] = old + value
+            into[name] = _Parts((old, value))
         elif value is not None:
             into[name] = value

@@ -104,11 +104,15 @@ def read_citations(annotations: object) -> list[Citation]:
         Citation(
             str(citation.get("url") or ""),
             str(citation.get("title") or ""),
-            citation.get("start_index"),
-            citation.get("end_index"),
+            _index(citation.get("start_index")),
+            _index(citation.get("end_index")),
         )
         for citation in objects(list(citations))
     ]
+
+
+def _index(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def as_events(completion: ChatCompletion) -> list[StreamEvent]:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from reka._protocol.answers.json_text import parse_json
 from reka._protocol.errors import (
     LIMIT_HEADERS,
     detail,
@@ -90,8 +91,8 @@ def _error_of(kind: type[RekaError], message: str, code: str | None, reply: Repl
 def error_in_answer(reply: Reply) -> RekaError | None:
     """The error that a successful reply reports in place of an answer; None if it reports none."""
     try:
-        document = json.loads(reply.body)
-    except (ValueError, RecursionError):
+        document = parse_json(reply.body.decode("utf-8", "replace"))
+    except ValueError:
         return None
     return error_in_document(document, reply.request_id) if isinstance(document, dict) else None
 

@@ -3,6 +3,7 @@
 from codecs import BOM_UTF8
 from typing import Any
 
+from reka._protocol.answers.budgets import OverBudgetError
 from reka._wire.failures import error_in_answer
 from reka._wire.reply import Reply, readable_json, unexpected
 from reka._wire.shapes import Shape
@@ -24,7 +25,9 @@ def read_json(reply: Reply, shape: Shape, wanted: str) -> Any:
     """
     try:
         document = readable_json(reply.body.removeprefix(BOM_UTF8).decode("utf-8", "replace"))
-    except (ValueError, RecursionError) as error:
+    except OverBudgetError as error:
+        raise unexpected(reply, wanted, str(error)) from None
+    except ValueError as error:
         raise unexpected(reply, wanted, f"invalid JSON: {error}") from None
     misfit = shape(document)
     if misfit:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from reka._protocol.answers.json_text import parse_json
 from reka.errors import UnexpectedResponseError
 
 
@@ -43,10 +44,9 @@ def readable_json(text: str) -> Any:
     """Parse JSON, with lone surrogates replaced.
 
     Raises:
-        ValueError: It is no JSON.
-        RecursionError: It is nested too deep.
+        ValueError: It is no JSON, or over a budget.
     """
-    document = json.loads(text)
+    document = parse_json(text)
     if "\\ud" in text or "\\uD" in text:
         document = json.loads(readable_text(json.dumps(document, ensure_ascii=False)))
     return document

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reka._wire.choices import new_part, objects
+from reka._protocol.answers.budgets import MAX_STREAM_BYTES, MAX_TOOL_CALLS, OverBudgetError
+from reka._protocol.answers.json_text import parse_json
+from reka._wire.choices import beginning, new_part, objects
 from reka.types import ToolCall, ToolCallDelta
 
 
@@ -49,17 +51,18 @@ class _StreamedCall:
     def is_whole(self) -> bool:
         """Whether the arguments are a JSON object."""
         try:
-            return isinstance(json.loads(self.arguments()), dict)
-        except (ValueError, RecursionError):
+            return isinstance(parse_json(self.arguments()), dict)
+        except ValueError:
             return False
 
 
 class ToolCallStream:
     """Assigns the parts of a stream to its tool calls, whichever way the server tells the calls apart."""
 
-    __slots__ = ("_by_index", "_calls")
+    __slots__ = ("_by_index", "_calls", "_parsed")
 
     def __init__(self) -> None:
+        self._parsed = 0  # characters of arguments, which are parsed again whenever it matters whether they are whole
         self._calls: list[_StreamedCall] = []
         self._by_index: dict[int, _StreamedCall] = {}
 
@@ -78,7 +81,8 @@ class ToolCallStream:
         for position, fields in enumerate(objects(calls)):
             whole, index = read_tool_call(fields), fields.get("index")
             call = self._with_id(whole.id) or self._at(index if isinstance(index, int) else position, whole)
-            new = "" if call.is_whole() else new_part(whole.arguments, call.arguments())
+            so_far = beginning(call.parts, len(whole.arguments))
+            new = "" if self._is_whole(call) else new_part(whole.arguments, so_far)
             deltas.append(call.add(ToolCall(whole.id, whole.name, new)))
         return [delta for delta in deltas if delta.id or delta.name or delta.arguments]
 
@@ -92,9 +96,15 @@ class ToolCallStream:
         if part.id:
             return self._with_id(part.id) or self._begin()
         last = self._calls[-1] if self._calls else None
-        if last is None or last.is_other_than(part) or (part.name and last.is_whole()):
+        if last is None or last.is_other_than(part) or (part.name and self._is_whole(last)):
             return self._begin()
         return last
+
+    def _is_whole(self, call: _StreamedCall) -> bool:
+        self._parsed += sum(map(len, call.parts))
+        if self._parsed > MAX_STREAM_BYTES:
+            raise OverBudgetError("tool calls that are sent again and again")
+        return call.is_whole()
 
     def _with_id(self, call_id: str) -> _StreamedCall | None:
         return next((call for call in self._calls if call_id and call.id == call_id), None)
@@ -102,5 +112,7 @@ class ToolCallStream:
     def _begin(self, index: int = 0) -> _StreamedCall:
         """Begin a call, at its index or at the next that is free."""
         taken = [call.index for call in self._calls]
+        if len(taken) == MAX_TOOL_CALLS:
+            raise OverBudgetError(f"more than {MAX_TOOL_CALLS:,} tool calls")
         self._calls.append(_StreamedCall(max(taken) + 1 if index in taken else index))
         return self._calls[-1]

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from reka._protocol.answers.budgets import MAX_ANSWER_BYTES
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
 from reka.server.generation.types import GenerationError, GenerationResult, Snippet
 from reka.server.generation.upstream.backend import UpstreamBackend
-from reka.server.generation.upstream.http import MAX_RESPONSE_BYTES, key_headers, upstream_url
+from reka.server.generation.upstream.http import key_headers, upstream_url
 from reka.server.metrics import Metrics
 from reka.server.settings import Settings
 from tests.support.embedders import WordEmbedder
@@ -327,9 +328,9 @@ async def test_an_upstream_without_tls_is_told_apart_from_one_that_is_not_there(
 async def test_an_answer_without_end_is_not_read_to_its_end(
     fake: FakeReka, backend: UpstreamBackend, question: Ask
 ) -> None:
-    fake.will_answer(200, b" " * (MAX_RESPONSE_BYTES + 1))
+    fake.will_answer(200, b" " * (MAX_ANSWER_BYTES + 1))
 
-    with pytest.raises(GenerationError, match="larger than") as raised:
+    with pytest.raises(GenerationError, match="an answer of more than") as raised:
         await backend.generate(question("Hi"))
 
     assert raised.value.status == 502

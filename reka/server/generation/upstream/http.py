@@ -18,6 +18,13 @@ from reka._protocol.addresses import (
     is_reka_host,
     redirect_target,
 )
+from reka._protocol.answers.budgets import (
+    MAX_ANSWER_BYTES,
+    MAX_ERROR_BYTES,
+    MAX_STREAM_BYTES,
+    OverBudgetError,
+    too_large,
+)
 from reka._protocol.errors import error_report
 from reka._protocol.retries import LONGEST_WAIT, RetryPolicy, with_retries_async
 from reka._protocol.sse import ServerSentEvent, SseDecoder
@@ -32,10 +39,7 @@ from reka.server.generation.upstream.errors import (
 from reka.server.generation.upstream.lenient_json import read_json
 from reka.server.metrics import Metrics
 
-__all__ = ["MAX_RESPONSE_BYTES", "UpstreamHttp", "key_headers", "sse_events", "upstream_url"]
-
-MAX_RESPONSE_BYTES: Final = 32 * 1024 * 1024
-"""Maximum size of an upstream's response in bytes (ours)."""
+__all__ = ["UpstreamHttp", "key_headers", "sse_events", "upstream_url"]
 
 _DRAIN_SECONDS: Final = 0.1
 """Seconds within which a stream must end after its last event for its connection to be reused (ours)."""
@@ -211,7 +215,7 @@ class UpstreamHttp:
             if response.status == 200:
                 return response, None
             try:
-                return response, await _read_all(response)
+                return response, await _read_page(response)
             finally:
                 response.release()
 
@@ -254,8 +258,12 @@ async def sse_events(response: aiohttp.ClientResponse) -> AsyncGenerator[ServerS
         GenerationError: The response is too large.
     """
     decoder = SseDecoder()
-    async for block in _blocks(response):
-        for event in decoder.feed(block):
+    async for block in _blocks(response, MAX_STREAM_BYTES):
+        try:
+            complete = decoder.feed(block)
+        except OverBudgetError as error:
+            raise _over_budget(error) from None
+        for event in complete:
             if event.data:
                 yield event
     last = decoder.finish()
@@ -263,17 +271,30 @@ async def sse_events(response: aiohttp.ClientResponse) -> AsyncGenerator[ServerS
         yield last
 
 
-async def _blocks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _blocks(response: aiohttp.ClientResponse, most: int) -> AsyncIterator[bytes]:
     size = 0
     async for block in response.content.iter_any():
         size += len(block)
-        if size > MAX_RESPONSE_BYTES:
-            raise GenerationError(502, f"the upstream's response is larger than {MAX_RESPONSE_BYTES} bytes")
+        if size > most:
+            raise _over_budget(too_large(most))
         yield block
 
 
+def _over_budget(error: OverBudgetError) -> GenerationError:
+    return GenerationError(502, f"the upstream gives {error}")
+
+
 async def _read_all(response: aiohttp.ClientResponse) -> bytes:
-    return b"".join([block async for block in _blocks(response)])
+    return b"".join([block async for block in _blocks(response, MAX_ANSWER_BYTES)])
+
+
+async def _read_page(response: aiohttp.ClientResponse) -> bytes:
+    """Read as much of an error's body as is looked at."""
+    blocks, left = [], MAX_ERROR_BYTES
+    while left > 0 and (block := await response.content.read(left)):
+        blocks.append(block)
+        left -= len(block)
+    return b"".join(blocks)
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:

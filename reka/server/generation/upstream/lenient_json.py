@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
+from reka._protocol.answers.json_text import parse_json
+
 __all__ = ["SurrogateJoiner", "read_chunk", "read_json", "without_surrogates"]
 
 Path: TypeAlias = tuple[object, ...]
@@ -32,10 +34,7 @@ def read_chunk(text: str) -> tuple[Any, bool]:
     Raises:
         ValueError: The text is not JSON, or is nested too deep.
     """
-    try:
-        value = _JSON.decode(text)
-    except RecursionError as error:
-        raise ValueError("the JSON is nested too deep") from error
+    value = parse_json(text, _JSON.decode)
     return value, "\\ud" in text or "\\uD" in text  # as a surrogate's escape begins
 
 
