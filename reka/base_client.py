@@ -1,9 +1,10 @@
 """`BaseClient`, what both clients share: their settings, and the capabilities of the servers they have called."""
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from os import PathLike
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from reka import config, endpoint
 from reka._calls import local_datasets
@@ -13,6 +14,7 @@ from reka._calls.host_models import learning_models
 from reka._calls.local_datasets import AnswerFlow
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest
+from reka._protocol.addresses import is_sent_in_clear
 from reka._protocol.forms import FORMS
 from reka._protocol.retries import RetryPolicy
 from reka._transport.retry import Limits
@@ -23,6 +25,8 @@ from reka.endpoint import Server, environment
 from reka.types import Api, FormChoice, OnEvent
 
 T = TypeVar("T")
+
+_LOG: Final = logging.getLogger("reka")
 
 
 class BaseClient:
@@ -73,6 +77,8 @@ class BaseClient:
                 server.url, self._form or _form(), self._models_of(server), self._refusals
             )
             capabilities = self._capabilities.setdefault(server.url, capabilities)
+            if is_sent_in_clear(server.url):  # once for each server of a client
+                _LOG.warning("key and questions go to %s in clear text: use https if it has that", server.url)
         return capabilities
 
     def _ask_for_models(self, models_of: Callable[[Server], HostModels], refusals: Refusals) -> None:

@@ -98,6 +98,8 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
         pool_size: int | None = None,
         **sdk3: Never,
     ) -> None:
+        # An error of a constructor, too, comes with its local variables.
+        api_key, headers, proxies = map(validation.hidden, (api_key, headers, proxies))
         super().__init__(
             api_key,
             base_url_of(base_url, sdk3),

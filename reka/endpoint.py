@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from reka._lazy import IMPORTING
-from reka._protocol.addresses import checked_key, normalised_url
+from reka._protocol.addresses import Secret, checked_key, normalised_url
 from reka._protocol.constants import API_URL
 from reka._record import record
 from reka.config import LOCAL
@@ -80,7 +80,7 @@ def known_server(api_key: str | None = None, base_url: str | None = None) -> Ser
         running = None if find is None else find(_folder(address))
     except (AuthError, InvalidArgumentError):
         return None
-    return None if running is None else Server(running.base_url, running.api_key, is_embedded=True)
+    return None if running is None else Server(running.base_url, Secret(running.api_key), is_embedded=True)
 
 
 def is_local(base_url: str | None) -> bool:
@@ -148,7 +148,8 @@ def _address(base_url: str | None) -> str:
 
 
 def _key(api_key: str | None) -> str | None:
-    return api_key or _attribute("API_KEY") or environment("REKA_API_KEY")
+    key = api_key or _attribute("API_KEY") or environment("REKA_API_KEY")
+    return Secret(key) if isinstance(key, str) else key
 
 
 def _attribute(*names: str) -> str | None:
@@ -175,7 +176,7 @@ def _local_server(address: str, argument: str) -> Server:
         server = local_server(_folder(address))
     except (InvalidArgumentError, APIConnectionError) as error:
         raise type(error)(f"{argument}: {error.message}") from error.__cause__
-    return Server(server.base_url, server.api_key, is_embedded=True)
+    return Server(server.base_url, Secret(server.api_key), is_embedded=True)
 
 
 def _folder(address: str) -> Path | None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from reka._protocol.addresses import Secret
 from reka.errors import InvalidArgumentError
 
 T = TypeVar("T")
@@ -30,6 +31,15 @@ def mapping(value: object, argument: str) -> Mapping[str, Any]:
     return value
 
 
+def hidden(value: Any) -> Any:
+    """Have a key, or headers or proxies that may hold one, shown by no reporter of errors."""
+    if isinstance(value, bytes):
+        return Secret(value.decode("latin-1"))
+    if isinstance(value, Mapping):
+        return {name: hidden(content) for name, content in value.items()}
+    return Secret(value) if isinstance(value, str) else value
+
+
 def headers(value: object, argument: str) -> dict[str, str | None]:
     """Require HTTP headers, with names and values as requests takes them.
 
@@ -48,8 +58,8 @@ def headers(value: object, argument: str) -> dict[str, str | None]:
     return checked
 
 
-def _header_text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _header_text(value: object) -> Secret:
+    return Secret(value.decode("latin-1") if isinstance(value, bytes) else str(value))
 
 
 def proxies(value: object, argument: str) -> Mapping[str, str] | None:
@@ -61,7 +71,7 @@ def proxies(value: object, argument: str) -> Mapping[str, str] | None:
             f"{argument}: got {type(value).__name__}, want a dict of strings such as "
             '{"https": "http://proxy.example:3128"}, {} for no proxy, or None to read the environment'
         )
-    return dict(value)
+    return {scheme: Secret(url) for scheme, url in value.items()}
 
 
 def path(value: object, argument: str) -> str | None:

@@ -5,7 +5,8 @@ import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Final
+from ipaddress import ip_address
+from typing import Final, SupportsIndex
 from urllib.parse import SplitResult, urljoin, urlsplit
 from urllib.request import getproxies
 
@@ -22,6 +23,10 @@ HTTP: Final = frozenset({"http", "https"})
 SOCKS: Final = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
 """Proxy schemes that requests supports with an additional package."""
 
+# What `urlsplit` and both HTTP libraries read alike: an ASCII name or address, and a path without white space.
+_PLAIN: Final = re.compile(
+    r"[a-z]+://(?:[a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+(?:%[a-z0-9._~-]+)?\])(?::[0-9]*)?(?:/[!-\[\]-~]*)?", re.IGNORECASE
+)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 # Characters by which HTTP libraries and `urlsplit` find different hosts in an address.
 _AMBIGUOUS: Final = re.compile(r"[\\\x00-\x20\x7f]")
@@ -31,6 +36,20 @@ _PROXY_VARIABLES: Final = tuple(
     spelling(f"{scheme}_proxy") for scheme in ("http", "https", "all", "no") for spelling in (str.lower, str.upper)
 )
 _PROXIES: Final = "proxies (or HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
+
+
+class Secret(str):
+    """A text that is sent, and shown nowhere: error reporters show the `repr` of local variables."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Show nothing of it."""
+        return "'***'"
+
+    def __getitem__(self, index: SupportsIndex | slice) -> "Secret":
+        """Return a part, which is as secret: some reporters show the beginning of a long text."""
+        return Secret(super().__getitem__(index))
 
 
 def http_address(address: str, argument: str, wanted: str) -> SplitResult:
@@ -53,8 +72,13 @@ def http_address(address: str, argument: str, wanted: str) -> SplitResult:
     if not is_address:
         shown = "a value with an @" if "@" in address else repr(address)
         raise InvalidArgumentError(f"{argument}: got {shown}, {wanted}")
-    if parts.username is not None or parts.query or parts.fragment:
+    if parts.username is not None or "?" in address or "#" in address:
         raise InvalidArgumentError(f"{argument}: got one with a user name, query or fragment, {wanted}")
+    if not _PLAIN.fullmatch(address):
+        raise InvalidArgumentError(
+            f"{argument}: got {address!r}, which programs read in different ways, {wanted}; write the ASCII form of an "
+            "international name (xn--...), and what is special in a path as %XX"
+        )
     return parts
 
 
@@ -66,17 +90,36 @@ def normalised_url(base_url: str) -> str:
         InvalidArgumentError: It is not an http(s) URL, or has a user name, a query or a fragment.
     """
     url = base_url.strip()
-    http_address(url, "base_url", f"want an address such as {API_URL} or http://127.0.0.1:8000, or local")
-    return url.rstrip("/").removesuffix("/v1").rstrip("/")
+    parts = http_address(url, "base_url", f"want an address such as {API_URL} or http://127.0.0.1:8000, or local")
+    return parts.geturl().rstrip("/").removesuffix("/v1").rstrip("/")
 
 
-def checked_key(key: object, argument: str) -> str:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its name or address."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761: never another machine
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def is_sent_in_clear(url: str) -> bool:
+    """Whether what is sent to a URL can be read on its way to another machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
+
+def checked_key(key: object, argument: str) -> Secret:
     """Validate that a key can be sent in an HTTP header.
 
     Raises:
         InvalidArgumentError: It cannot. The message does not show the key.
     """
-    if not isinstance(key, str) or not (key.isascii() and key.isprintable()) or key != key.strip():
+    key = Secret(key) if isinstance(key, str) else key
+    if not isinstance(key, Secret) or not (key.isascii() and key.isprintable()) or key != key.strip():
         raise InvalidArgumentError(
             f"{argument}: got a value that no HTTP header can carry, want printable ASCII without surrounding spaces"
         )
@@ -146,6 +189,9 @@ def redirect_target(status: int, location: str, method: str, url: str) -> str | 
 class Proxies:
     """Proxies by server, resolved once for each environment: requests and aiohttp would do it at each request.
 
+    A proxy of the environment does not stand before this machine's own loopback, whatever NO_PROXY says; one that the
+    caller gives does.
+
     A variable that is set is compared at each request. To look for one that is not takes long, as a dict of the
     environment raises an error for it: that is done when the number of variables has changed, and after `forget`.
 
@@ -157,11 +203,11 @@ class Proxies:
     def __init__(self, proxies: Mapping[str, str] | None, schemes: Collection[str]) -> None:
         self._proxies = proxies
         self._schemes = schemes
-        self._by_address: dict[str, str | None] = {}
+        self._by_address: dict[str, Secret | None] = {}
         self._environment: tuple[object, ...] = ()
         self._variables: tuple[str, ...] = ()
 
-    def of(self, address: str) -> str | None:
+    def of(self, address: str) -> Secret | None:
         """URL of the proxy for a server; None for a direct connection.
 
         Raises:
@@ -183,18 +229,20 @@ class Proxies:
         self._by_address = {}
 
 
-def _chosen_proxy(address: str, proxies: Mapping[str, str] | None) -> str | None:
+def _chosen_proxy(address: str, proxies: Mapping[str, str] | None) -> Secret | None:
     if not (getproxies() if proxies is None else proxies):
+        return None
+    if proxies is None and is_loopback(urlsplit(address).hostname or ""):
         return None
     # Imported only if proxies are set: the server has no other use for requests.
     with IMPORTING:
         from requests.utils import get_environ_proxies, select_proxy
 
     chosen: str | None = select_proxy(address, get_environ_proxies(address) if proxies is None else dict(proxies))
-    return chosen
+    return None if chosen is None else Secret(chosen)
 
 
-def proxy_url(proxy: str, schemes: Collection[str]) -> str:
+def proxy_url(proxy: str, schemes: Collection[str]) -> Secret:
     """Validate the address of a proxy; one without a scheme gets `http://`.
 
     Args:
@@ -204,21 +252,26 @@ def proxy_url(proxy: str, schemes: Collection[str]) -> str:
     Raises:
         InvalidArgumentError: It is not an address, or has an unsupported scheme.
     """
-    url = proxy if "://" in proxy else f"http://{proxy}"
-    try:
-        parts = urlsplit(url)
-        is_address = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        parts, is_address = urlsplit(""), False
-    if not is_address or parts.scheme not in HTTP | SOCKS:
+    proxy = Secret(proxy if "://" in proxy else f"http://{proxy}")
+    scheme = _proxy_scheme(proxy)
+    if scheme not in HTTP | SOCKS:
         raise InvalidArgumentError(f"{_PROXIES}: got an invalid address, want one such as http://proxy.example:3128")
-    if parts.scheme not in schemes:
+    if scheme not in schemes:
         raise InvalidArgumentError(
-            f"{_PROXIES}: got a {parts.scheme} proxy, which aiohttp does not support: want an http proxy, or none for "
+            f"{_PROXIES}: got a {scheme} proxy, which aiohttp does not support: want an http proxy, or none for "
             "this host (NO_PROXY); AsyncReka also accepts your own session, with the connector of aiohttp-socks"
         )
-    if parts.scheme in SOCKS and find_spec("socks") is None:
+    if scheme in SOCKS and find_spec("socks") is None:
         raise InvalidArgumentError(
-            f"{_PROXIES}: got a {parts.scheme} proxy, which needs another package: pip install 'requests[socks]'"
+            f"{_PROXIES}: got a {scheme} proxy, which needs another package: pip install 'requests[socks]'"
         )
-    return url
+    return proxy
+
+
+def _proxy_scheme(url: str) -> str | None:
+    """Scheme of a proxy's address; None if it is none. Parsed here, so that no frame that raises has the parts."""
+    try:
+        parts = urlsplit(url)
+        return str(parts.scheme) if parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None

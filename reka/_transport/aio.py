@@ -17,6 +17,7 @@ from yarl import URL
 from reka._calls.call import Call, Decoder, StreamCall, Upload
 from reka._protocol.addresses import HTTP, MAX_REDIRECTS, Proxies
 from reka._protocol.answers.budgets import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, MAX_STREAM_BYTES, too_large
+from reka._protocol.answers.frames import forget_locals
 from reka._protocol.checks import integer
 from reka._protocol.retries import with_retries_async
 from reka._transport.aio_errors import connection_error, forget_secrets
@@ -173,12 +174,17 @@ class AsyncTransport:
                 )
         except _FAILURES as error:
             if isinstance(error, RekaError):
+                forget_locals(error)
                 raise  # of the body's source; some errors of ours are errors of files, too
             self._proxies.forget()
             known = connection_error(error, request_line, timeout, bounds.end)
             self._settings.observe(call, begun, None, None, type(known).__name__)
             forget_secrets(error)
+            forget_locals(error)
             raise known from error
+        except BaseException as error:
+            forget_locals(error)
+            raise
         head = Reply(response.status, response.headers, b"", request_line)
         try:
             self._settings.observe(call, begun, head.status, head.request_id, None)

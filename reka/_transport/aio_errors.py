@@ -51,6 +51,10 @@ def forget_secrets(error: BaseException) -> None:
         url, real_url = (url.with_user(None) for url in (info.url, info.real_url))
         error.request_info = aiohttp.RequestInfo(url, info.method, type(info.headers)(headers), real_url)
         error.args = (error.request_info, error.history)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        key = error.args[0]._replace(proxy=None, proxy_auth=None)
+        error.args = (key, *error.args[1:])
+        vars(error)["_conn_key"] = key
 
 
 def _is_decoding(error: BaseException | None) -> bool:

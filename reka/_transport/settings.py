@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import field
@@ -11,6 +12,7 @@ from typing import Any, Final
 import certifi
 
 from reka._calls.call import Call
+from reka._protocol.addresses import Secret
 from reka._record import record
 from reka._version import __version__
 from reka.errors import InvalidArgumentError
@@ -40,7 +42,7 @@ class TransportSettings:
 
         Args:
             call: What is sent.
-            key: The key.
+            key: The key; shown as little as what else may be secret, as the libraries keep the values.
             library: Name and version of the HTTP library, for the User-Agent.
         """
         body = {"Content-Type": "application/json"} if isinstance(call.body, bytes) else {}
@@ -52,10 +54,12 @@ class TransportSettings:
             **self.headers,
             "X-Api-Key": key,
             # Reka's v1 documents this header now, and older pages the other.
-            **({"Authorization": f"Bearer {key}"} if call.path.startswith("/v1/") else {}),
+            **({"Authorization": Secret(f"Bearer {key}")} if call.path.startswith("/v1/") else {}),
         }
         if None in self.headers.values():
-            return {name: value for name, value in headers.items() if value is not None}
+            headers = {name: value for name, value in headers.items() if value is not None}
+        if "vcr" in sys.modules and _is_recorded():
+            return {name: str(value) for name, value in headers.items()}
         return headers
 
     def ca_bundle_path(self) -> str:
@@ -80,3 +84,10 @@ class TransportSettings:
         _LOG.debug("%s %s %s in %.3f s", call.method, call.path, status or error, seconds)
         if self.on_event is not None:
             self.on_event(RequestEvent(call.method, call.path, status, seconds, request_id, error, call.form))
+
+
+def _is_recorded() -> bool:
+    """Whether vcrpy records what is sent: it writes YAML, which names the class of a text."""
+    from urllib3.connectionpool import HTTPConnectionPool
+
+    return HTTPConnectionPool.ConnectionCls.__module__.startswith("vcr.")

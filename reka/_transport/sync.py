@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from requests.utils import default_user_agent
@@ -20,8 +21,9 @@ from urllib3.exceptions import (
 )
 
 from reka._calls.call import Call, Decoder, StreamCall, Upload
-from reka._protocol.addresses import HTTP, MAX_REDIRECTS, SOCKS, Proxies
+from reka._protocol.addresses import HTTP, MAX_REDIRECTS, SOCKS, Proxies, is_loopback
 from reka._protocol.answers.budgets import MAX_ERROR_BYTES, OverBudgetError
+from reka._protocol.answers.frames import forget_locals
 from reka._protocol.checks import integer
 from reka._protocol.retries import with_retries
 from reka._transport.connections import BoundedAdapter, Bounds, bound
@@ -151,12 +153,17 @@ class SyncTransport:
             response = self._request(call, url, server, (timeout.connect, silence), bounds)
         except _FAILURES as error:
             if isinstance(error, RekaError):
+                forget_locals(error)
                 raise  # of the body's source; some errors of ours are errors of requests or of files, too
             self._proxies.forget()
             known = _connection_error(error, request_line, timeout, bounds)
             self._settings.observe(call, begun, None, None, type(known).__name__)
             _forget_headers(error)
+            forget_locals(error)
             raise known from error
+        except BaseException as error:
+            forget_locals(error)
+            raise
         bounds.begin_answer()
         head = Reply(response.status_code, response.headers, b"", request_line)
         try:
@@ -175,13 +182,22 @@ class SyncTransport:
         if isinstance(body, Upload):
             blocks, length, headers["Content-Type"] = multipart_body(body)
             body = blocks if length is None else _SizedBody(blocks, length)
-        proxy = None if server.is_embedded else self._proxies.of(server.url)
-        proxies = {"http": proxy, "https": proxy} if proxy else {}
+        proxies = self._request_proxies(server)
         prepared = session.prepare_request(requests.Request(call.method, url, headers, data=body))
         verify = self._trusted(url) if self._given is None else self._settings.ca_bundle
         settings = session.merge_environment_settings(url, proxies, True, verify, None)
+        if server.is_embedded:
+            settings["proxies"] = {}
         bound(bounds)
         return session.send(prepared, timeout=timeouts, allow_redirects=False, **settings)
+
+    def _request_proxies(self, server: Server) -> dict[str, str]:
+        proxy = None if server.is_embedded else self._proxies.of(server.url)
+        if proxy is not None:
+            return {"http": proxy, "https": proxy}
+        host = "" if self._given is None else urlsplit(server.url).hostname or ""
+        # The caller's session reads the environment itself, which this excepts the host from.
+        return {"no_proxy": host} if is_loopback(host) else {}
 
     def _trusted(self, url: str) -> str | bool:
         return self._settings.ca_bundle_path() if url.startswith("https:") else True

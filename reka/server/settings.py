@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from reka._protocol.addresses import Secret
 from reka._protocol.constants import MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
 from reka._protocol.datasets import KEPT_END
 from reka._protocol.models import REKA_MODELS
@@ -173,7 +174,7 @@ class Settings(BaseSettings):
         key = os.environ.get(self.upstream_key_env)
         if not key:
             raise ValueError(f"upstream_key_env: the environment variable {self.upstream_key_env} is not set or empty")
-        return key
+        return Secret(key)
 
 
 def describe_settings_error(error: ValidationError) -> str:

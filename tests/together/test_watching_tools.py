@@ -107,6 +107,7 @@ def test_vcrpy_replays_to_a_session_of_the_callers_own(fake: FakeReka, tmp_path:
             assert reka.Reka(KEY, fake.url, session=session).chat("Hi") == TURN
 
     assert len(fake.requests) == 1
+    assert "python/object" not in (tmp_path / "tape.yaml").read_text()
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""What client and server check of every answer that they read from another server."""
+"""What client and server share to read the answers of another server, of which nothing is taken on trust."""

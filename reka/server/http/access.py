@@ -7,13 +7,13 @@ Origin. A server on another address checks neither: there, keys that were made a
 
 from collections.abc import Collection
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from reka._protocol.addresses import is_loopback
 from reka.server.error_bodies import error_body
 from reka.server.settings import Settings
 
@@ -69,7 +69,7 @@ def is_allowed_host(value: bytes, hosts: Collection[str]) -> bool:
     except ValueError:
         return False
     is_plain = parts.netloc.encode() == value and "@" not in parts.netloc
-    return is_plain and name is not None and (_is_loopback(name) or name.rstrip(".") in hosts or ANY in hosts)
+    return is_plain and name is not None and (is_loopback(name) or name.rstrip(".") in hosts or ANY in hosts)
 
 
 def is_allowed_origin(value: bytes, hosts: Collection[str], origins: Collection[str]) -> bool:
@@ -82,16 +82,6 @@ def is_allowed_origin(value: bytes, hosts: Collection[str], origins: Collection[
         return True
     scheme, separator, host = origin.partition("://")
     return bool(separator) and scheme in ("http", "https") and is_allowed_host(host.encode(), hosts)
-
-
-def _is_loopback(name: str) -> bool:
-    name = name.rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761: never another machine
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _shown(value: bytes) -> str:

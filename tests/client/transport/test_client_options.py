@@ -256,7 +256,10 @@ def test_a_socks_proxy_is_refused_with_what_is_missing_for_it(
 ) -> None:
     monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
 
-    with connect(KEY, fake.url) as client, pytest.raises(reka.InvalidArgumentError, match=r"requests\[socks\]|aiohttp"):
+    with (
+        connect(KEY, "http://reka.example") as client,
+        pytest.raises(reka.InvalidArgumentError, match=r"requests\[socks\]|aiohttp"),
+    ):
         client.get_models()
 
     assert fake.connections == 0

@@ -13,6 +13,7 @@ from reka._protocol.addresses import (
     MAX_REDIRECTS,
     Proxies,
     RedirectError,
+    Secret,
     checked_key,
     http_address,
     is_reka_host,
@@ -25,6 +26,7 @@ from reka._protocol.answers.budgets import (
     OverBudgetError,
     too_large,
 )
+from reka._protocol.answers.frames import forget_locals
 from reka._protocol.errors import error_report
 from reka._protocol.retries import LONGEST_WAIT, RetryPolicy, with_retries_async
 from reka._protocol.sse import ServerSentEvent, SseDecoder
@@ -66,7 +68,7 @@ def key_headers(url: str, key: str | None) -> dict[str, str]:
     """Return the headers with a key: Reka's own host has documented both, others know `Authorization` alone."""
     if key is None:
         return {}
-    bearer = {"Authorization": f"Bearer {key}"}
+    bearer: dict[str, str] = {"Authorization": Secret(f"Bearer {key}")}
     return bearer | {"X-Api-Key": key} if is_reka_host(url) else bearer
 
 
@@ -239,6 +241,7 @@ class UpstreamHttp:
             raise GenerationError(504, f"the upstream {self.url} did not answer in time") from error
         except aiohttp.ClientError as error:
             cause = redact(reason(error), self.key)
+            forget_locals(error)
             raise TransientError(502, f"no answer from the upstream {self.url}: {cause}") from error
 
     def _get_session(self) -> aiohttp.ClientSession:
