@@ -84,7 +84,7 @@ def _may_have_datasets(capabilities: ServerCapabilities) -> Flow[bool]:
 
 def _quoting(request: ChatRequest, chunks: list[RetrievedChunk]) -> ChatRequest:
     """Quote retrieved chunks in a request, in place of its dataset."""
-    passages = [Passage(chunk.get("source", ""), chunk["text"]) for chunk in chunks]
+    passages = [Passage(chunk.get("source", ""), chunk["text"], chunk.get("context", "")) for chunk in chunks]
     return replace(
         request,
         conversation=request.conversation.with_passages(passages),

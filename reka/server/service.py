@@ -150,7 +150,7 @@ class Service:
             # If the dataset was deleted meanwhile, this raises NotFoundError instead.
             self.datasets.prepared_table(owner, dataset)
             raise
-        return [Snippet(hit.text, hit.source, hit.score, hit.similarity) for hit in hits]
+        return [Snippet(hit.text, hit.source, hit.score, hit.similarity, hit.context) for hit in hits]
 
 
 @contextmanager

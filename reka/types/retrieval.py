@@ -26,6 +26,9 @@ class RetrievedChunk(_RetrievedChunk, total=False):
     similarity: float
     """Cosine similarity of the query's and the chunk's embeddings, -1 to 1; suited to thresholds."""
 
+    context: str
+    """What the text is read under: the path of its headings (`Guide > Setup`), or the names of its columns."""
+
 
 class JobStatus(str, Enum):
     """Status of a job. Unknown values sent by a newer server become pseudo-members equal to none of these."""

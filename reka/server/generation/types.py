@@ -36,6 +36,8 @@ class Snippet:
     """Score of its rank, 0 to 1."""
     similarity: float
     """Cosine similarity of its embedding and the query's, -1 to 1."""
+    context: str = ""
+    """What the text is read under: the path of its headings, or the names of its columns."""
 
 
 Message: TypeAlias = Mapping[str, Any]

@@ -166,6 +166,7 @@ def retrieval_fields(request: GenerationRequest) -> dict[str, Any]:
         return {}
     chunks = [
         {"text": chunk.text, "source": chunk.source, "score": chunk.score, "similarity": chunk.similarity}
+        | ({"context": chunk.context} if chunk.context else {})
         for chunk in request.snippets
     ]
     return {"retrieved_chunks": chunks} | ({"warnings": list(request.warnings)} if request.warnings else {})

@@ -25,6 +25,8 @@ class Chunk:
     """Name of the file that the text is from."""
     position: int
     """Offset of the text in that file, in characters."""
+    context: str = ""
+    """What it is read under: the path of its headings, or the names of its columns; it is searched, not quoted."""
 
 
 def chunks(parts: Iterable[str], source: str, chunk_chars: int) -> Iterator[Chunk]:
@@ -38,12 +40,17 @@ def chunks(parts: Iterable[str], source: str, chunk_chars: int) -> Iterator[Chun
     Yields:
         The chunks in text order; none for a text of white space.
     """
-    splitter = _splitter(chunk_chars)
     for start, block in blocks(parts):
-        for offset, text in splitter.chunk_indices(block):
-            # The splitter's definition of white space is narrower than that of `str.strip`.
-            if text.strip():
-                yield Chunk(text, source, start + offset)
+        for offset, text in pieces(block, chunk_chars):
+            yield Chunk(text, source, start + offset)
+
+
+def pieces(block: str, chunk_chars: int) -> Iterator[tuple[int, str]]:
+    """Split a text of at most BLOCK_CHARS characters between paragraphs or sentences; yield offsets and texts."""
+    for offset, text in _splitter(chunk_chars).chunk_indices(block):
+        # The splitter's definition of white space is narrower than that of `str.strip`.
+        if text.strip():
+            yield offset, text
 
 
 def blocks(parts: Iterable[str], size: int = BLOCK_CHARS) -> Iterator[tuple[int, str]]:

@@ -25,7 +25,7 @@ class Entry:
 
     chunk: Chunk
     passage: str
-    """The text under the words of its file's name."""
+    """The text under the words of its file's name and its context."""
     language: str | None
     terms: str
     lead: str
@@ -39,9 +39,14 @@ def entries(chunks: Iterable[Chunk]) -> Iterator[Entry]:
         if chunk.source != source:
             source, heading = chunk.source, _heading(chunk.source)
             language = detect_language(chunk.text, language)
-            lead = " ".join(index_terms(chunk.text, language).split(" ", 2 * LEAD_WORDS)[: 2 * LEAD_WORDS])
-        passage = heading + chunk.text
+            first = index_terms(_under(chunk.context) + chunk.text, language)
+            lead = " ".join(first.split(" ", 2 * LEAD_WORDS)[: 2 * LEAD_WORDS])
+        passage = heading + _under(chunk.context) + chunk.text
         yield Entry(chunk, passage, language, index_terms(passage, language), lead)
+
+
+def _under(context: str) -> str:
+    return f"{context}\n" if context else ""
 
 
 def _heading(source: str) -> str:

@@ -57,6 +57,8 @@ class Hit:
     """How well the chunk fits the query, 0 to 1; never higher than the score of the hit before."""
     similarity: float
     """Cosine similarity of the query's and the chunk's vectors, -1 to 1."""
+    context: str = ""
+    """What the text is read under; see `Chunk.context`."""
 
 
 class Index:
@@ -217,11 +219,13 @@ class Index:
         return pa.record_batch(
             {
                 "id": pa.array(range(first_id, first_id + len(batch)), pa.int64()),
-                # The text under its file's name, which is what is searched; `start` is the offset of the text in it.
+                # The text under its file's name and its context, which is what is searched; `start` is the offset of
+                # the text in it.
                 "passage": pa.array([entry.passage for entry in batch], pa.string()),
                 "start": pa.array([len(entry.passage) - len(entry.chunk.text) for entry in batch], pa.int32()),
                 "source": pa.array([entry.chunk.source for entry in batch], pa.string()),
                 "position": pa.array([entry.chunk.position for entry in batch], pa.int64()),
+                "context": pa.array([entry.chunk.context for entry in batch], pa.string()),
                 "language": pa.array([entry.language for entry in batch], pa.string()),
                 "terms": pa.array([entry.terms for entry in batch], pa.string()),
                 "lead": pa.array([entry.lead for entry in batch], pa.string()),
@@ -352,6 +356,7 @@ def _hits(source: Any, ranking: Sequence[tuple[int, float]], vector: "Vectors") 
                 position=row["position"],
                 score=round(score, 6),
                 similarity=round(max(-1.0, min(1.0, cosine)), 6),
+                context=row.get("context", ""),  # tables of an earlier version have none
             )
         )
     return hits

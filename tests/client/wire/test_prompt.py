@@ -18,6 +18,12 @@ LINE_ENDS = re.compile("[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 FACT = [Passage("a.txt", "a fact")]
 
 
+def test_a_passage_stands_under_its_context_if_it_has_one() -> None:
+    prompt = question_with_passages("What now?", [Passage("a.md", "12 crowns", "Ports > Fees"), Passage("b", "c")])
+
+    assert '{"source": "a.md", "text": "12 crowns", "context": "Ports > Fees"}\n{"source": "b", "text": "c"}' in prompt
+
+
 def passages_of(prompt: str) -> list[dict[str, str]]:
     lines = prompt.split("\n")
     inside = lines[lines.index("<passages>") + 1 : lines.index("</passages>")]

@@ -140,6 +140,25 @@ def test_the_name_of_a_file_helps_to_find_its_text(index: Index) -> None:
     assert [(hit.source, hit.text) for hit in found] == [("docs/with_statement.txt", "It wraps a block.")]
 
 
+def test_a_chunk_is_found_by_its_context_which_is_not_quoted(index: Index) -> None:
+    fees = [
+        Chunk("The fee is 12 crowns.", "a.md", 9, "Ports > Bergen"),
+        Chunk("The fee is 40.", "a.md", 99, "Ports > Oslo"),
+    ]
+    index.build("t", iter(fees))
+
+    found = index.search("t", "fee in Oslo", 1, "keyword")
+
+    assert [(hit.text, hit.position, hit.context) for hit in found] == [("The fee is 40.", 99, "Ports > Oslo")]
+
+
+def test_a_table_without_contexts_is_searched(index: Index, tmp_path: Path) -> None:
+    index.build("t", of(TEXTS))
+    lancedb.connect(str(tmp_path / "index")).open_table("t").drop_columns(["context"])
+
+    assert [(hit.position, hit.context) for hit in index.search("t", "dog", 1)] == [(1, "")]
+
+
 def test_a_number_or_a_hash_as_a_name_says_nothing(index: Index) -> None:
     index.build("t", iter([Chunk("Some text.", "0042.txt", 0), Chunk("Some other text.", "deadbeef01.md", 0)]))
 

@@ -30,7 +30,9 @@ def chat_request(request: GenerationRequest, model: str, form: Form = "openai") 
     """
     messages = request.messages
     if request.snippets is not None:
-        messages = with_passages(messages, [Passage(snippet.source, snippet.text) for snippet in request.snippets])
+        messages = with_passages(
+            messages, [Passage(snippet.source, snippet.text, snippet.context) for snippet in request.snippets]
+        )
     body: dict[str, Any] = {**request.extra, "model": model, "messages": _MESSAGES[form](messages)}
     for name in _PARAMETERS:
         value = getattr(request, name)
