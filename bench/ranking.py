@@ -18,10 +18,10 @@ from statistics import mean
 from time import perf_counter
 from typing import Final, get_args
 
-from reka.server.retrieval.chunking import chunks
 from reka.server.retrieval.embeddings import WordLlamaEmbedder
 from reka.server.retrieval.index import Index, Mode
 from reka.server.settings import Settings
+from reka.server.text.stage import chunks_of_file
 
 FOLDER: Final = Path(os.environ.get("REKA_COLLECTIONS") or Path(__file__).parents[2] / "shared" / "retrieval")
 HITS, RANKED, AMONG = 50, 10, 5
@@ -111,7 +111,7 @@ def main() -> int:
             index = Index(Path(folder), embedder)
             texts = sorted(collection.documents.items())
             size = Settings().chunk_chars
-            index.build("documents", (chunk for name, text in texts for chunk in chunks([text], name, size)))
+            index.build("documents", (chunk for name, text in texts for chunk in chunks_of_file([text], name, size)))
             for mode in get_args(Mode):
                 result = measure(collection, index, mode)
                 even, odd = mean(result.gains[::2]), mean(result.gains[1::2])

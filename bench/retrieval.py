@@ -15,10 +15,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final, get_args
 
-from reka.server.retrieval.chunking import Chunk, chunks
+from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embeddings import WordLlamaEmbedder
 from reka.server.retrieval.index import Index, Mode
 from reka.server.settings import Settings
+from reka.server.text.stage import chunks_of_file
 
 FOLDER: Final = Path(__file__).parent
 AMONG: Final = 5
@@ -66,7 +67,7 @@ def questions() -> list[Asked]:
 def reference(chunk_chars: int) -> Iterator[Chunk]:
     """Cut the reference into chunks as the server does with a zip of it."""
     for path in sorted((FOLDER / "reference").glob("*.txt")):
-        yield from chunks([path.read_text(encoding="utf-8")], path.name, chunk_chars)
+        yield from chunks_of_file([path.read_text(encoding="utf-8")], path.name, chunk_chars)
 
 
 def ask(index: Index, asked: Sequence[Asked], mode: Mode) -> Found:

@@ -4,7 +4,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from reka.server.ingest import plaintext, zip_archive
-from reka.server.retrieval.chunking import Chunk, chunks
+from reka.server.retrieval.chunking import Chunk
+from reka.server.text.stage import chunks_of_file
 
 
 class DatasetReader:
@@ -41,7 +42,7 @@ class DatasetReader:
                 yield from self._split(plaintext.read_blocks(file), self._source)
 
     def _split(self, blocks: Iterator[bytes], source: str) -> Iterator[Chunk]:
-        return chunks(plaintext.decode(self._count_bytes(blocks)), source, self._chunk_chars)
+        return chunks_of_file(plaintext.decode(self._count_bytes(blocks)), source, self._chunk_chars)
 
     def _count_bytes(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:

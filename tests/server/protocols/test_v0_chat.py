@@ -199,6 +199,20 @@ def test_retrieved_chunks_come_with_the_answer_best_first_and_go_to_the_answerer
     assert [(found.text, found.score) for found in snippets] == [(chunk["text"], chunk["score"]) for chunk in three]
 
 
+def test_a_retrieved_chunk_tells_its_context_if_it_has_one(echoing: Caller, echo: EchoBackend) -> None:
+    echoing.add_prepared("ports", "Ports\n\n# Bergen\n\n## Fees\n\nThe fee is 12 crowns.\n", "ports.md")
+
+    chunks = echoing.chat("What is the fee in the ports of Bergen?", retrieval_dataset="ports").json()[
+        "retrieved_chunks"
+    ]
+
+    assert [(chunk["text"], chunk.get("context")) for chunk in chunks] == [
+        ("The fee is 12 crowns.", "Bergen > Fees"),
+        ("Ports", None),
+    ]
+    assert [snippet.context for snippet in echo.requests[-1].snippets or ()] == ["Bergen > Fees", ""]
+
+
 def test_what_is_retrieved_is_for_the_last_human_turn(echoing: Caller) -> None:
     echoing.add_prepared("notes", "A cat meows. " * 50 + "\n\n" + "A dog barks. " * 50)
     turns = [{"type": "human", "text": "cat meows"}, MODEL, {"type": "human", "text": "dog barks"}, MODEL]
