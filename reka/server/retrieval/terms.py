@@ -1,8 +1,8 @@
 """Terms of a text: what keyword search compares. Pure functions; nothing here changes what is quoted.
 
-A word is compared as it is and by its stem; Chinese, Japanese and Korean, which are not divided by spaces, by single
-characters and pairs of them. Ranking also compares the letter groups of words, which find other forms and compounds,
-and pairs of adjacent words.
+A word is compared as it is and by its stem; Chinese, Japanese, Korean, Thai and others that are not divided by spaces,
+by single characters and pairs of them. Ranking also compares the letter groups of words, which find other forms and
+compounds, and pairs of adjacent words.
 """
 
 import re
@@ -20,29 +20,72 @@ GROUP_LETTERS: Final = 4
 MAX_QUERY_WORDS: Final = 48
 """Distinct words of a query that are searched for (ours)."""
 
+_DIVIDERS: Final = " .,'"
+
 MAX_WORD_CHARS: Final = 64
 """Characters of a word that are compared: longer ones are data, not words (ours)."""
 
-_CJK: Final = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_CJK: Final = "\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _HANGUL: Final = "\uac00-\ud7a3"
-_RUN: Final = re.compile(f"[{_CJK}]+|[{_HANGUL}]+|[^\\W_{_CJK}{_HANGUL}]+")
-# Soft hyphens, zero-width characters and direction marks; and the points of Arabic and Hebrew, mostly left out.
-_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff\u0591-\u05c7\u064b-\u065f\u0670\u0640]")
-_CJK_LINE_END: Final = re.compile(f"(?<=[{_CJK}])\n(?=[{_CJK}])")
-_DIGIT_GROUP: Final = re.compile(r"(?<=\d)[,'\u00a0\u202f\u2009](?=\d{3}(?!\d))")
+_SOUTHEAST: Final = "\u0e01-\u0eff\u1000-\u109f\u1780-\u17d3"
+"""Thai, Lao, Burmese and Khmer, whose words are not divided by spaces either."""
+
+_EASTERN: Final = re.compile(f"[{_CJK}{_HANGUL}{_SOUTHEAST}]")
 
 
-def normalize(text: str) -> str:
-    """Write a text so that equal words are equal: compatibility forms, case, marks that are often left out."""
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", _DIGIT_GROUP.sub("", text)))
-    # The Turkish capital with a dot becomes two characters, and one without a dot is an i elsewhere.
-    text = text.casefold().replace("i\u0307", "i").replace("\u0131", "i")
-    return _CJK_LINE_END.sub("", text)
+# Marks that go on a letter, such as vowel signs, belong to a word, and the expression of word characters lacks them.
+_MARKS: Final = "".join(chr(code) for code in range(0x300, 0x3000) if unicodedata.category(chr(code))[0] == "M")
+_LETTER: Final = f"[^\\W_{_CJK}{_HANGUL}{_SOUTHEAST}]"
+_RUN: Final = re.compile(f"[{_CJK}]+|[{_HANGUL}]+|[{_SOUTHEAST}]+|{_LETTER}+(?:[{_MARKS}]+{_LETTER}*)*")
+_ASCII_RUN: Final = re.compile("[a-z0-9]+")
+
+# Soft hyphens with the line ends that they make, zero-width characters, direction marks, variation selectors; and the
+# points of Arabic and Hebrew, mostly left out.
+_INVISIBLE: Final = re.compile(
+    "\u00ad(?:[ \t]*\r?\n[ \t]*)?|[\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff"
+    "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8]"
+)
+_CJK_LINE_END: Final = re.compile(f"(?<=[{_CJK}])[ \t]*\r?\n[ \t]*(?=[{_CJK}])")
+_FIXED_GROUP: Final = re.compile("(?<=\\d)[\u00a0\u2009\u202f\u2019\u066c](?=\\d{3}(?!\\d))")
+"""What divides groups of digits, and nothing else."""
+
+_GROUPS: Final = re.compile(r"[1-9](?<![\d.,'].)(?<!\d .)\d{0,2}([ .,'])\d{3}(?:\1\d{3})*(?!\d|\1\d)")
+"""A number in groups of digits, divided by what may also divide numbers."""
 
 
-def words(text: str) -> list[str]:
-    """Split a text into normalized words; a run of Chinese, Japanese or Korean characters counts as one."""
-    return [word[:MAX_WORD_CHARS] for word in _RUN.findall(normalize(text))]
+def normalize(text: str, kept: str = " ") -> str:
+    """Write a text so that equal words are equal: compatibility forms, case, marks that are often left out.
+
+    Args:
+        text: Any text.
+        kept: Of what divides groups of digits, such as the comma of `10,000`, the characters that may as well divide
+            numbers: the groups stand beside the whole number then.
+    """
+    if text.isascii():
+        text = text.lower()
+    else:
+        text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", _FIXED_GROUP.sub("", text)))
+        # The Turkish capital with a dot becomes two characters, and one without a dot is an i elsewhere.
+        text = _CJK_LINE_END.sub("", text.casefold().replace("i\u0307", "i").replace("\u0131", "i"))
+    return _GROUPS.sub(lambda found: _whole_number(found, kept), text)
+
+
+def _whole_number(found: "re.Match[str]", kept: str) -> str:
+    number = found[0].replace(found[1], "")
+    return f"{number} {found[0]}" if found[1] in kept else number
+
+
+def words(text: str, kept: str = " ") -> list[str]:
+    """Split a text into normalized words; a run of a script without spaces, such as Chinese, counts as one.
+
+    Args:
+        text: Any text.
+        kept: See `normalize`.
+    """
+    normal = normalize(text, kept)
+    if normal.isascii():
+        return [word[:MAX_WORD_CHARS] for word in _ASCII_RUN.findall(normal)]
+    return [word[:MAX_WORD_CHARS] for word in _RUN.findall(normal)]
 
 
 def index_terms(text: str, language: str | None) -> str:
@@ -52,7 +95,7 @@ def index_terms(text: str, language: str | None) -> str:
         text: The text.
         language: Name of a Snowball stemmer; None stems nothing.
     """
-    return " ".join([_terms_of_word(word, language) for word in words(text)])
+    return " ".join([_terms_of_word(word, language) for word in words(text, _DIVIDERS)])
 
 
 def query_words(text: str) -> list[str]:
@@ -75,7 +118,7 @@ def terms_of_word(word: str, languages: Sequence[str | None]) -> list[str]:
 
 @lru_cache(maxsize=200_000)
 def groups_of_word(word: str) -> frozenset[str]:
-    """Letter groups of a word with its borders; none for Chinese, Japanese and Korean, which have terms for that."""
+    """Letter groups of a word with its borders; none for scripts without spaces, which have terms for that."""
     if _is_eastern(word[0]):
         return frozenset()
     bordered = f"_{word}_"
@@ -108,4 +151,4 @@ def _stemmer(language: str) -> Any:
 
 
 def _is_eastern(character: str) -> bool:
-    return "\u3040" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3" or "\uf900" <= character <= "\ufaff"
+    return character > "\u0dff" and _EASTERN.match(character) is not None
