@@ -39,8 +39,6 @@ KINDS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "an e-book": (EPUB, ("an office document", "save it as plain text")),
     "an old office document": (OLD_OFFICE, ("an office document of the older kind", "save it as plain text")),
     "RTF": (b"{\\rtf1\\ansi hello}", ("an office document (RTF)", "save it as plain text")),
-    "UTF-16": ("The lamp needs 5 watts.".encode("utf-16"), ("UTF-16 text", "save it as UTF-8")),
-    "UTF-32": ("The lamp needs 5 watts.".encode("utf-32"), ("UTF-32 text", "save it as UTF-8")),
     "Latin-1": ("caf\u00e9 au lait".encode("latin-1"), ("text in another encoding", "save it as UTF-8")),
     "a gzip": (b"\x1f\x8b\x08\0" + bytes(100), ("an archive", "unpack it")),
     "something unknown": (b"\x01\x02\xff" * 50, ("is not UTF-8 text", "upload UTF-8 text")),

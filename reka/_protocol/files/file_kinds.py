@@ -25,9 +25,6 @@ _SIGNATURES: Final = (
     (b"%PDF-", _PDF),
     (b"{\\rtf", FileKind("an office document (RTF)", _OFFICE_ADVICE)),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileKind("an office document of the older kind", _OFFICE_ADVICE)),
-    (b"\xff\xfe\0\0", FileKind("UTF-32 text", "save it as UTF-8 and upload it again")),
-    (b"\xff\xfe", FileKind("UTF-16 text", "save it as UTF-8 and upload it again")),
-    (b"\xfe\xff", FileKind("UTF-16 text", "save it as UTF-8 and upload it again")),
 )
 _READABLE: Final = _SIGNATURES[:2]
 """Kinds whose bytes may all be valid text, but are not what a person reads."""
@@ -48,7 +45,7 @@ def readable_kind(head: bytes) -> FileKind | None:
 
 
 def binary_kind(head: bytes) -> FileKind | None:
-    """Return the kind of a file that is not valid UTF-8 text, by its first HEAD_BYTES bytes; None if unknown."""
+    """Return the kind of a file that is not valid text, by its first HEAD_BYTES bytes; None if unknown."""
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             return kind

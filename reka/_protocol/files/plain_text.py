@@ -1,9 +1,9 @@
-"""Checking that bytes are plain text in UTF-8, a block at a time."""
+"""Checking that bytes are plain text, a block at a time."""
 
-import codecs
 import re
 from typing import Final
 
+from reka._protocol.files.encodings import TextDecoder, guess_encoding
 from reka._protocol.files.file_kinds import HEAD_BYTES, binary_kind, readable_kind
 
 _CONTROL: Final = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
@@ -11,11 +11,11 @@ _CONTROL: Final = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 class TextCheck:
-    """Checks that a stream of bytes is UTF-8 text, with or without a byte-order mark."""
+    """Checks that a stream of bytes is text: UTF-8, or UTF-16 or UTF-32 with a byte-order mark."""
 
     def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        self._size = 0
+        self._decoder = TextDecoder()
+        self._chars = 0
         self._head = b""
         self.has_text = False
         """Whether the bytes so far contain anything but white space."""
@@ -37,21 +37,25 @@ class TextCheck:
         return self._decode(b"", final=True)
 
     def _decode(self, block: bytes, *, final: bool) -> str | None:
-        pending = len(self._decoder.getstate()[0])
         try:
-            text = self._decoder.decode(block, final)
+            text = self._decoder.decode(block, final=final)
         except UnicodeDecodeError as error:
-            position = self._size - pending + error.start
-            return self._problem("UTF-8 text", f"invalid byte 0x{error.object[error.start]:02x} at position {position}")
+            return self._problem(
+                f"{self._decoder.encoding} text", error.reason, error.object[max(0, error.start - 4096) :]
+            )
         if "\0" in text:
-            return self._problem("a text file", f"NUL byte at position {self._size + block.index(0)}")
-        self._size += len(block)
+            # In UTF-8 the position in bytes, as long as it is ASCII.
+            return self._problem("a text file", f"NUL byte at position {self._chars + text.index(chr(0))}", block)
+        self._chars += len(text)
         self.has_text = self.has_text or bool(text.strip())
         return None
 
-    def _problem(self, wanted: str, fault: str) -> str:
+    def _problem(self, wanted: str, fault: str, around: bytes) -> str:
         if kind := binary_kind(self._head):
             return f"is {kind.name}, not {wanted}: {fault}; {kind.advice}"
         if _CONTROL.search(self._head):
             return f"is not {wanted}: {fault}; upload UTF-8 text, or a zip of UTF-8 text files"
-        return f"is not {wanted}: {fault}; it looks like text in another encoding, save it as UTF-8 and upload it again"
+        sample = around[:HEAD_BYTES] if self._head.isascii() else self._head
+        guess = guess_encoding(sample)
+        encoding = f"another encoding ({guess}, by its bytes)" if guess else "another encoding"
+        return f"is not {wanted}: {fault}; it looks like text in {encoding}, save it as UTF-8 and upload it again"

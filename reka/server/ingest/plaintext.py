@@ -1,8 +1,9 @@
-"""UTF-8 text as a stream of blocks."""
+"""Text files as streams of blocks."""
 
-import codecs
 from collections.abc import Iterator
 from typing import IO, Final
+
+from reka._protocol.files.encodings import TextDecoder
 
 READ_BYTES: Final = 64 * 1024
 """Bytes of a file that are read at a time (ours)."""
@@ -15,8 +16,8 @@ def read_blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def decode(blocks: Iterator[bytes]) -> Iterator[str]:
-    """Decode blocks of valid UTF-8, dropping the byte-order mark."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    """Decode blocks of valid text, dropping the byte-order mark."""
+    decoder = TextDecoder()
     for block in blocks:
         yield decoder.decode(block)
     yield decoder.decode(b"", final=True)

@@ -48,17 +48,32 @@ def with_false_checksum() -> bytes:
 
 TEXT_FILE = {"a.txt": "some text"}
 
+GERMAN = "Die Fähre fährt um neun Uhr ab, und die Straße zum Hafen bleibt für Autos gesperrt. " * 3
+JAPANESE = "船は九時に港を出ます。港への道は閉まっています。" * 3
+RUSSIAN = "Паром отходит в девять часов утра, и дорога в гавань закрыта. " * 3
+
 BAD = {
     "empty": (b"", "empty"),
     "white-space": (b" \n\t ", "white space"),
     "only-a-byte-order-mark": (b"\xef\xbb\xbf", "white space"),
     "latin-1": ("caf\u00e9 au lait".encode("latin-1"), "not UTF-8 text: invalid byte 0xe9 at position 3"),
     "latin-1-far-behind": (b"a" * 200_000 + b"\xe9\n", "invalid byte 0xe9 at position 200000"),
-    "utf-16": ("some text".encode("utf-16"), "UTF-16 text, not UTF-8 text: invalid byte 0xff at position 0"),
+    "utf-16-without-a-mark": ("some text".encode("utf-16-le"), "NUL byte at position 1"),
+    "utf-16-cut-in-a-character": (
+        "some text".encode("utf-16")[:-1],
+        "not UTF-16 text: invalid byte 0x74 at position 18",
+    ),
+    "utf-16-of-white-space": (" \n".encode("utf-16"), "white space"),
+    "latin-1-of-some-length": (GERMAN.encode("latin-1"), "another encoding (cp1252, by its bytes), save it as UTF-8"),
+    "shift-jis": (JAPANESE.encode("shift-jis"), "another encoding (cp932, by its bytes), save it as UTF-8"),
+    "koi8-r-far-behind": (
+        b"some words. " * 10_000 + RUSSIAN.encode("koi8-r"),
+        "another encoding (koi8-r, by its bytes)",
+    ),
     "cut-in-a-character": (b"some text \xe2\x82", "at position 10"),
     "nul": (b"some\0text", "NUL byte at position 4"),
     "png": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "not"),
-    "two-bytes-of-nothing": (b"\xff\xfe", "not UTF-8"),
+    "only-a-byte-order-mark-of-utf-16": (b"\xff\xfe", "white space"),
     "too-large": (b"a" * (MAX_UPLOAD + 1), f"more than {MAX_UPLOAD} bytes"),
     "cut-short-zip": (zipped(TEXT_FILE)[:-30], "damaged"),
     "zip-magic-alone": (b"PK\x03\x04", "damaged"),
@@ -283,3 +298,16 @@ def test_a_body_that_says_it_is_too_large_is_refused_unread(api: Caller) -> None
 
 def test_the_zip_of_bad_uploads_is_what_it_claims() -> None:
     assert zipfile.ZipFile(BytesIO(zipped(TEXT_FILE))).read("a.txt") == b"some text"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le", "utf-32", "utf-32-be", "utf-8-sig"])
+def test_a_text_with_a_byte_order_mark_is_read(api: Caller, encoding: str) -> None:
+    mark = "\ufeff" if encoding.endswith(("be", "le")) else ""
+    content = (mark + JAPANESE * 200 + RUSSIAN).encode(encoding)
+
+    api.add_prepared("texts", content, "a.txt")
+    api.add_prepared("packed", zipped({"b.txt": content}), "b.zip")
+
+    for name in ("texts", "packed"):
+        (chunk,) = api.chat("отходит", retrieval_dataset=name, retrieval_top_k=1).json()["retrieved_chunks"]
+        assert "Паром отходит" in chunk["text"]
