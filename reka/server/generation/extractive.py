@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reka._protocol.media import labels_in
 from reka.server.cancellation import check_cancelled
-from reka.server.generation.sentences import passages
+from reka.server.generation.sentences import passages, rows_under
 from reka.server.generation.types import (
     AnswerStream,
     GenerationError,
@@ -25,6 +25,7 @@ from reka.server.generation.types import (
     text_of,
     user_texts,
 )
+from reka.server.retrieval.terms import normalize
 from reka.server.retrieval.token_limits import last_tokens
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ KEYWORD_WEIGHT: Final = 0.5
 
 RANK_WEIGHT: Final = 0.1
 """Weight in a candidate's score of the reciprocal rank of its chunk."""
+
+CONTEXT_SHARE: Final = 0.7
+"""What a word of the question counts that only the headings or column names above a candidate have."""
 
 FRAGMENT_PENALTY: Final = 0.8
 """Factor for the score of an incomplete sentence, or of one that introduces something that does not follow."""
@@ -109,6 +113,10 @@ class _Quotation:
     source: str  # empty for the conversation
     rank: int  # of its chunk, from 0
     words: frozenset[str]
+    context: frozenset[str] = frozenset()
+    """Words of what it is read under; they tell how well it fits a question, and are not quoted."""
+    columns: str = ""
+    """Names of the columns of a row; they stand above it."""
 
 
 class ExtractiveBackend:
@@ -258,9 +266,12 @@ def _is_question(sentence: str) -> bool:
 
 def _candidates_from_snippets(snippets: Sequence[Snippet]) -> Iterator[_Quotation]:
     for rank, snippet in enumerate(snippets[:MAX_SNIPPETS]):
-        for text in passages(snippet.text):
+        rows = rows_under(snippet.context, snippet.text)
+        columns = snippet.context if rows and not rows[0].startswith("{") else ""
+        context = _content_words(snippet.context)
+        for text in rows or passages(snippet.text):
             if words := _content_words(text):
-                yield _Quotation(text, snippet.source or "the dataset", rank, words)
+                yield _Quotation(text, snippet.source or "the dataset", rank, words, context, columns)
 
 
 def _candidates_from_turns(request: GenerationRequest, statements: Sequence[str]) -> Iterator[_Quotation]:
@@ -273,7 +284,7 @@ def _candidates_from_turns(request: GenerationRequest, statements: Sequence[str]
 
 def _content_words(text: str) -> frozenset[str]:
     """Return the words of a text without stopwords, stemmed so that plural and tense hardly matter."""
-    words = (word.strip("_") for word in _WORD.findall(text.casefold()))
+    words = (word.strip("_") for word in _WORD.findall(normalize(text)))
     return frozenset(_SUFFIX.sub("", word) for word in words if word and word not in _STOPWORDS)
 
 
@@ -289,8 +300,14 @@ def _word_weights(words: frozenset[str], candidates: Sequence[_Quotation]) -> di
 
 
 def _score(candidate: _Quotation, similarity: float, weights: dict[str, float]) -> float:
-    overlap = math.fsum(weight for word, weight in weights.items() if word in candidate.words)
+    overlap = math.fsum(
+        weight * (1 if word in candidate.words else CONTEXT_SHARE)
+        for word, weight in weights.items()
+        if word in candidate.words or word in candidate.context
+    )
     score = SIMILARITY_WEIGHT * similarity + KEYWORD_WEIGHT * overlap + RANK_WEIGHT / (1 + candidate.rank)
+    if candidate.columns:
+        return score
     text = candidate.text
     is_complete = (text[0].isupper() or not text[0].isalpha()) and not text.endswith(":") and len(candidate.words) > 1
     return score * (1 if is_complete else FRAGMENT_PENALTY) * (1 if len(text) >= SHORT_CHARS else SHORT_PENALTY)
@@ -310,6 +327,8 @@ def _is_novel(candidate: _Quotation, selected: Sequence[_Quotation]) -> bool:
 
 def _render(quotation: _Quotation) -> str:
     lines = "\n".join(f"> {line}".rstrip() for line in quotation.text.split("\n"))
+    if quotation.columns:
+        lines = f"{quotation.columns}\n{lines}"
     return f"{lines}\n— {quotation.source}" if quotation.source else lines
 
 

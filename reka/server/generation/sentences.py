@@ -8,10 +8,13 @@ import re
 import textwrap
 from typing import Final
 
-__all__ = ["passages"]
+__all__ = ["passages", "rows_under"]
 
 _MAX_INTRODUCED_CHARS: Final = 700
 """Characters of a passage made of a sentence that ends in a colon and the code or list after it."""
+
+_DELIMITERS: Final = (" | ", "\t", ";", "|", ",")
+"""What stands between the cells of a row."""
 
 _RULE: Final = re.compile(r"\s*([^\w\s])\1{2,}\s*$")  # a row of one character, as under a heading
 _BULLET: Final = re.compile(r"\s*(?:[*+•-]|\d{1,3}[.)]|\[\d{1,3}\])\s+\S")
@@ -32,6 +35,25 @@ _MAX_ABBREVIATION_CHARS: Final = 10
 _CODE_SIGN: Final = re.compile(
     r"[{}=<>|;\\]|\w\([^()]*\)$|^\s*(?:def|class|import|from|return|for|while|if|[#@$])[\s\w]"
 )
+
+
+def rows_under(context: str, text: str) -> list[str]:
+    """Return the rows of a chunk of a table, verbatim; none for another text.
+
+    Args:
+        context: What the chunk is read under: the names of its columns, after the path of its headings if it has one.
+        text: The chunk.
+    """
+    lines = [line for line in text.split("\n") if line.strip()]
+    if lines and all(line.startswith("{") and line.endswith("}") for line in lines):
+        return lines  # objects, which have the names in them
+    names = context.rpartition(" > ")[2]
+    for delimiter in _DELIMITERS:
+        # A heading has a space after its comma.
+        count = 0 if f"{delimiter} " in names else names.count(delimiter)
+        if count and all(line.count(delimiter) >= count for line in lines):
+            return lines
+    return []
 
 
 def passages(text: str) -> list[str]:

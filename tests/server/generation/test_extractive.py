@@ -186,6 +186,46 @@ async def test_an_answer_that_fits_its_tokens_is_whole(backend: ExtractiveBacken
     assert answer == whole
 
 
+async def test_a_word_of_the_headings_above_tells_which_sentence_is_meant(
+    backend: ExtractiveBackend, question: Ask
+) -> None:
+    oslo = Snippet("The fee is 40 crowns.", "ports.md", 0.9, 0.5, "Ports > Oslo > Fees")
+    bergen = Snippet("The fee is 12 crowns.", "ports.md", 0.8, 0.5, "Ports > Bergen > Fees")
+
+    answer = await backend.generate(question("What is the fee in Bergen?", snippets=[oslo, bergen]))
+
+    assert "> The fee is 12 crowns." in answer.text
+    assert "Bergen" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("context", "rows", "heading"),
+    [
+        ("id,name,price", ["1,Bolt,12", "2,Nut,15", "3,Washer,4"], "id,name,price\n"),
+        ("id;name", ["1;Bolt", "2;Nut", "3;Washer"], "id;name\n"),
+        ("Shop > Name | Price", ["Bolt | 12", "Nut | 15"], "Shop > Name | Price\n"),
+        ("name, price", ['{"name": "Bolt", "price": 12}', '{"name": "Nut", "price": 15}'], "\n"),
+    ],
+)
+async def test_a_row_is_quoted_alone_under_the_names_of_its_columns(
+    backend: ExtractiveBackend, question: Ask, context: str, rows: list[str], heading: str
+) -> None:
+    table = Snippet("\n".join(rows), "bolts.csv", 1.0, 0.5, context)
+
+    answer = await backend.generate(question("What is the price of the nut?", snippets=[table]))
+
+    assert f"{heading}> {rows[1]}\n— bolts.csv" in answer.text
+    assert rows[0] not in answer.text
+
+
+async def test_a_heading_with_a_comma_makes_no_row(backend: ExtractiveBackend, question: Ask) -> None:
+    prose = Snippet("Fees, in crowns, are 12. Taxes, as ever, are paid.", "a.md", 1.0, 0.5, "Fees, taxes")
+
+    answer = await backend.generate(question("What are the fees?", snippets=[prose]))
+
+    assert "\n\n> Fees, in crowns, are 12.\n—" in answer.text
+
+
 async def test_the_answer_ends_before_the_first_of_the_stop_words(backend: ExtractiveBackend, question: Ask) -> None:
     answer = await backend.generate(question("When do cats purr?", snippets=[CATS], stop=["happy", "", "when"]))
 
