@@ -195,6 +195,8 @@ COSTLY: dict[str, tuple[str, str]] = {
 }
 
 
+COSTLY["numbers of many digits"] = "/chat", '{"conversation_history":[' + f"{'1' * 4300}," * 5_000 + "1]}"
+COSTLY["white space"] = "/chat", " " * (17 * A_MILLION)
 COSTLY["nothing but quotes"] = "/chat", '{"conversation_history":[' + '"' * (8 * A_MILLION)
 
 WIDE: dict[str, bytes] = {

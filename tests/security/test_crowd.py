@@ -23,10 +23,11 @@ HEAD = (
 )
 MULTIPART = "Content-Type: multipart/form-data; boundary=b\r\n"
 
-ESCAPES = b'{"messages":[{"role":"user","content":"' + b"\\u20ac" * 9_000_000 + b'"}]}'
-VALUES = b'{"conversation_history":[{"type":"human","text":"x"}],' + b'"a":1,' * 9_000_000 + b'"b":1}'
+ESCAPES = b'{"messages":[{"role":"user","content":"' + b"\\n" * 32_000_000 + b'"}]}'
+MESSAGES = json.dumps({"messages": [{"role": "user", "content": "a b " * 1_600}] * 9_900}).encode()
 TEXT = json.dumps({"conversation_history": [{"type": "human", "text": "word foo bar. " * 4_000_000}]}).encode()
-COSTLY = [("/v1/chat/completions", ESCAPES), ("/chat", VALUES), ("/chat", TEXT)]
+COSTLY = [("/v1/chat/completions", ESCAPES), ("/v1/chat", MESSAGES), ("/chat", TEXT)]
+"""What takes longest of all that is not refused: escapes are parsed one by one."""
 
 
 @pytest.fixture

@@ -7,6 +7,9 @@ _SEPARATORS: Final = (b",", b"[", b"{")
 _QUOTES_PER_VALUE: Final = 4
 """Quotes of a value that is a string, and of its key."""
 
+_BYTES_PER_VALUE: Final = 160
+"""Bytes outside of strings that count as a value: of numbers with thousands of digits, or of white space (ours)."""
+
 
 class JsonItems:
     """Counts the values and the wide text of a JSON body, a block at a time, without parsing it.
@@ -15,7 +18,7 @@ class JsonItems:
     """
 
     def __init__(self) -> None:
-        self._separators = self._quotes = 0
+        self._separators = self._quotes = self._outside_bytes = 0
         self._is_in_string = False
         self._begun_escape = b""
         self._wide_bytes = 0
@@ -24,8 +27,9 @@ class JsonItems:
 
     @property
     def count(self) -> int:
-        """Values so far: commas and opening brackets outside of strings, or what so many quotes would enclose."""
-        return max(self._separators, self._quotes // _QUOTES_PER_VALUE)
+        """Values so far: commas and opening brackets outside of strings, or what so many other bytes cost."""
+        others = max(self._quotes // _QUOTES_PER_VALUE, self._outside_bytes // _BYTES_PER_VALUE)
+        return max(self._separators, others)
 
     @property
     def wide_bytes(self) -> int:
@@ -39,6 +43,7 @@ class JsonItems:
         pieces = plain.replace(b'\\"', b"").split(b'"')
         outside = b'"'.join(pieces[1 if self._is_in_string else 0 :: 2])
         self._separators += sum(map(outside.count, _SEPARATORS))
+        self._outside_bytes += len(outside)
         self._quotes += len(pieces) - 1
         self._count_wide(pieces)
         self._is_in_string ^= len(pieces) % 2 == 0
