@@ -1,6 +1,7 @@
 """The language of a text, by its script and its most frequent words; and those words."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -39,6 +40,37 @@ STOP_WORDS: Final[Mapping[str, frozenset[str]]] = {
 }
 """Frequent words by language, under the names of Snowball's stemmers."""
 
+_FURTHER_STOP_WORDS: Final[Mapping[str, frozenset[str]]] = {
+    language: frozenset(words.split())
+    for language, words in {
+        "english": "about again all also am any because been being but cannot could did doing don done each else get "
+        "give given got had having he her here him his into its just let ll m may me might mine more most must now "
+        "only our out please re s same say she shows so some something such t tell than their them then these they "
+        "thing things those too up us use used using ve very want way we were while whether whom whose work works",
+        "french": "quels quelles où quand qui quoi combien pourquoi il elle on je nous à l d s n qu c j m été peut "
+        "faut faire fait son sa ses leur y",
+        "german": "wann warum wer wem wen welche welcher welches wieviel wo woher wohin wird hat haben ihr er wir bei "
+        "nach aus um am einem einer sind man muss",
+        "spanish": "cuál cuáles cuándo cuánto cuánta cuántos cuántas dónde quién a qué hay tiene le me mi su sus ser",
+        "portuguese": "qual quais quando quanto quantos quanta quantas onde quem por que é tem há foi seu sua",
+        "italian": "cosa quale quali quando quanto quanti quanta quante dove chi perché a ha c è l d all della",
+        "russian": "где когда кто какой какая какое какие сколько почему зачем чем он она они мы я у о об ли до за",
+        "dutch": "wat wie waar wanneer waarom hoe hoeveel welke wordt heeft kan ik je",
+        "turkish": "nedir nerede zaman kaç kim hangi neden niçin mı mu mü",
+        "polish": "co kiedy gdzie kto ile który która które dlaczego są",
+    }.items()
+}
+"""Words of questions, auxiliary verbs and the like, which tell nothing about a topic and too little of the language."""
+
+_EASTERN_STOP_WORDS: Final = re.compile(
+    # Japanese: words of questions, copulas and particles of two letters; Chinese; Korean.
+    "ください|でしょうか|いつから|いつまで|どのように|どうやって|どうすれば|どれくらい|どのくらい|について|ありますか|"
+    "できますか|しますか|ますか|ですか|いつ|どこ|だれ|なに|いくら|どれ|どの|どう|いくつ|とは|です|ます|から|まで|"
+    "什么时候|什麼時候|为什么|為什麼|怎么样|什么|什麼|怎么|怎麼|如何|多少|哪里|哪裡|哪些|哪个|是否|可以|"
+    "어떻게|무엇|언제|어디|얼마|인가요|합니까|입니까|하나요|있나요|습니까|되나요|누구|"
+    "[はがをにのでともへやかねよ吗嗎呢的了是在]"
+)
+
 _FREQUENT: Final = frozenset().union(*STOP_WORDS.values())
 
 _SCRIPTS: Final = {
@@ -65,6 +97,18 @@ def is_frequent(word: str) -> bool:
     return word in _FREQUENT
 
 
+def stop_words(language: str | None) -> frozenset[str]:
+    """List the words of a language that tell nothing about a topic; none for a language that has no list here."""
+    if language is None:
+        return frozenset()
+    return STOP_WORDS.get(language, frozenset()) | _FURTHER_STOP_WORDS.get(language, frozenset())
+
+
+def without_eastern_stop_words(text: str) -> str:
+    """Replace the function words of Chinese, Japanese and Korean, which no space divides from others, by spaces."""
+    return _EASTERN_STOP_WORDS.sub(" ", text)
+
+
 def detect_language(text: str, neighbour: str | None = None) -> str | None:
     """Name the language of a text; None for one that has no stemmer here.
 
@@ -81,8 +125,8 @@ def detect_language(text: str, neighbour: str | None = None) -> str | None:
     candidates = _LANGUAGES_OF_SCRIPT[script] if sizes[script] else ()
     if not candidates:
         return None
-    words = [word.casefold() for word in _WORD.findall(sample)]
-    counts = {language: sum(word in STOP_WORDS[language] for word in words) for language in candidates}
+    words = Counter(_WORD.findall(sample.casefold()))
+    counts = {language: sum([words[word] for word in STOP_WORDS[language] & words.keys()]) for language in candidates}
     best = max(candidates, key=lambda language: counts[language])
     if counts[best]:
         return best
