@@ -5,39 +5,31 @@ result is deterministic.
 """
 
 import asyncio
-import math
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from reka._protocol.media import labels_in
 from reka.server.cancellation import check_cancelled
-from reka.server.generation.sentences import passages, rows_under
+from reka.server.generation.blocks import is_question
+from reka.server.generation.prompts import Extract, read_prompt, system_extracts
+from reka.server.generation.selection import Candidate, candidates, restates, select
+from reka.server.generation.sentences import SEPARATOR, sentences
 from reka.server.generation.types import (
     AnswerStream,
     GenerationError,
     GenerationRequest,
     GenerationResult,
-    Snippet,
     stream_result,
     text_of,
     user_texts,
 )
-from reka.server.retrieval.terms import normalize
 from reka.server.retrieval.token_limits import last_tokens
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Embedder
 
 __all__ = ["ExtractiveBackend"]
-
-MAX_QUOTATIONS: Final = 3
-"""Quotations in a response."""
-
-MAX_QUOTED_CHARS: Final = 1200
-"""Characters of all quotations together, unless the first alone has more."""
 
 MAX_SNIPPETS: Final = 8
 """Retrieved chunks searched for sentences, best first; the response still lists all of them."""
@@ -51,34 +43,6 @@ MAX_QUESTION_TOKENS: Final = 500
 MAX_COUNTED_CHARS: Final = 100_000
 """Characters of a request whose tokens are counted, at a second per million; beyond them the count is estimated."""
 
-SIMILARITY_WEIGHT: Final = 0.5
-"""Weight in a candidate's score of its cosine similarity to the question."""
-
-KEYWORD_WEIGHT: Final = 0.5
-"""Weight in a candidate's score of the share of the question's words in it, each weighted by its rarity."""
-
-RANK_WEIGHT: Final = 0.1
-"""Weight in a candidate's score of the reciprocal rank of its chunk."""
-
-CONTEXT_SHARE: Final = 0.7
-"""What a word of the question counts that only the headings or column names above a candidate have."""
-
-FRAGMENT_PENALTY: Final = 0.8
-"""Factor for the score of an incomplete sentence, or of one that introduces something that does not follow."""
-
-SHORT_CHARS: Final = 60
-SHORT_PENALTY: Final = 0.9
-"""Factor for the score of a sentence under SHORT_CHARS characters: it resembles a short question and says little."""
-
-MIN_RELATIVE_SCORE: Final = 0.8
-"""Share of the best score that each further quotation must reach."""
-
-MAX_OVERLAP: Final = 0.7
-"""Share of common words from which two quotations count as duplicates."""
-
-MIN_SIMILARITY: Final = 0.4
-"""Cosine similarity from which a sentence of the conversation matches without sharing a word with the question."""
-
 WORDS_PER_DELTA: Final = 4
 """Words in a delta of a streamed response."""
 
@@ -90,33 +54,6 @@ _NO_MATCH: Final = (
     "No language model is attached to this server, so it can only quote, and it found nothing {where} that matches. "
     "{hint}, or put a model behind the server: reka serve --upstream URL"
 )
-
-_WORD: Final = re.compile(r"\w+")
-_SUFFIX: Final = re.compile(r"(?<=\w{3})(?:ings?|ed|es|s|ly|e)$")
-_STOPWORDS: Final = frozenset(
-    """a about again all also am an any are be because been being but can cannot could did do does doing don done each
-    get give given got had has have having he her here him his how i is it its just let ll m many may me might mine
-    more most much must my now of our out please re s same say she should shows so some something such t tell than that
-    the their them then there these they thing things this those to too up use used using ve very want was way we were
-    what when where whether which who whom whose why will work works would you your""".split()  # noqa: SIM905 - a hundred string literals are harder to read
-)
-
-# Function words that may also be the topic, as in "the with statement": they count half.
-_WEAK_WORDS: Final = frozenset(
-    {"and", "as", "at", "by", "else", "for", "from", "if", "in", "into", "not", "on", "only", "or", "while", "with"}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Quotation:
-    text: str
-    source: str  # empty for the conversation
-    rank: int  # of its chunk, from 0
-    words: frozenset[str]
-    context: frozenset[str] = frozenset()
-    """Words of what it is read under; they tell how well it fits a question, and are not quoted."""
-    columns: str = ""
-    """Names of the columns of a row; they stand above it."""
 
 
 class ExtractiveBackend:
@@ -182,48 +119,16 @@ class ExtractiveBackend:
         if request.max_tokens is not None and request.max_tokens < self._embedder.count_tokens(intro):
             # There is no room for a quotation. Callers that only want the retrieved chunks set such a limit.
             return intro
-        whole_question, statements = _split_question(request)
+        whole_question, found = _read(request)
         question = last_tokens(whole_question, MAX_QUESTION_TOKENS, self._embedder.count_tokens)
-        candidates = (
-            list(_candidates_from_snippets(request.snippets))
-            if request.snippets is not None
-            else list(_candidates_from_turns(request, statements))
-        )
-        quotations = self._select(question, candidates)
+        check_cancelled()
+        quotations = select(question, found, self._embedder)
         notes = [_NO_MEDIA.format(media=media) for media in _media_kinds(request)]
         if len(question) < len(whole_question):
             notes.append(_LONG_QUESTION.format(tokens=MAX_QUESTION_TOKENS))
         if quotations:
-            return "\n\n".join([*notes, intro, *map(_render, quotations)])
+            return "\n\n".join([*notes, intro, *(_render(quotation, question) for quotation in quotations)])
         return "\n\n".join(notes if _media_kinds(request) else [*notes, _no_match(request)])
-
-    def _select(self, question: str, candidates: Sequence[_Quotation]) -> list[_Quotation]:
-        """Select the few best distinct candidates, in reading order."""
-        if not candidates or not question.strip():
-            return []
-        scores = self._scores(question, candidates)
-        # Rounded, because the last digits of a dot product depend on the machine's vector unit.
-        ranking = sorted(scores, key=lambda index: (-round(scores[index], 5), index))
-        selected: list[int] = []
-        for index in ranking:
-            if scores[index] < MIN_RELATIVE_SCORE * scores[ranking[0]] or len(selected) == MAX_QUOTATIONS:
-                break
-            if _is_novel(candidates[index], [candidates[other] for other in selected]):
-                selected.append(index)
-        return [candidates[index] for index in sorted(selected)]
-
-    def _scores(self, question: str, candidates: Sequence[_Quotation]) -> dict[int, float]:
-        """Score the candidates by their index; those from the conversation only if they match the question at all."""
-        words = _content_words(question)
-        weights = _word_weights(words, candidates)
-        check_cancelled()
-        vectors = self._embedder.embed([question, *(candidate.text for candidate in candidates)])
-        similarities = (vectors[1:] @ vectors[0]).tolist()
-        return {
-            index: _score(candidate, similarity, weights)
-            for index, (candidate, similarity) in enumerate(zip(candidates, similarities, strict=True))
-            if candidate.source or (words - _WEAK_WORDS) & candidate.words or similarity >= MIN_SIMILARITY
-        }
 
     def _truncate(self, text: str, max_tokens: int) -> str:
         """Cut a text at the last end of a word that keeps it within `max_tokens`."""
@@ -239,20 +144,37 @@ class ExtractiveBackend:
         return text[: ends[low]]
 
 
-def _split_question(request: GenerationRequest) -> tuple[str, list[str]]:
-    """Split the last human turn into its question and its statements, which may contain the answer.
+def _read(request: GenerationRequest) -> tuple[str, list[Candidate]]:
+    """Read the question of a request, and what may be quoted: of the dataset if it names one, else of the messages."""
+    turn = user_texts(request.messages)[-1]
+    prompt = read_prompt(_last_chars(turn, MAX_CONVERSATION_CHARS))
+    question, statements = _split_question(turn if prompt is None else prompt.question)
+    if prompt is not None and not question.strip():
+        question = turn
+    if request.snippets is None:
+        extracts = [*system_extracts(request.messages), *(prompt.extracts if prompt else ())]
+        return question, _from_conversation(request, statements, extracts)
+    found = [
+        candidate
+        for rank, snippet in enumerate(request.snippets[:MAX_SNIPPETS])
+        for candidate in candidates(snippet.text, snippet.source or "the dataset", snippet.context, rank)
+    ]
+    return question, found
+
+
+def _split_question(turn: str) -> tuple[str, str]:
+    """Split a turn into its question and its statements, which may contain the answer.
 
     Returns:
         The interrogative sentences, and the other ones. Without any interrogative sentence the whole turn is the
         question.
     """
-    turn = user_texts(request.messages)[-1]
-    sentences = passages(_last_chars(turn, MAX_CONVERSATION_CHARS))
-    questions = [sentence for sentence in sentences if _is_question(sentence)]
+    parts = sentences(_last_chars(turn, MAX_CONVERSATION_CHARS))
+    questions = [part for part in parts if is_question(part)]
     if not questions:
-        return turn, []
-    statements = [sentence for sentence in sentences if not _is_question(sentence)]
-    return " ".join(questions), statements
+        return turn, ""
+    statements = "\n\n".join(part for part in parts if not is_question(part))
+    return "\n".join(questions), statements
 
 
 def _last_chars(text: str, count: int) -> str:
@@ -260,76 +182,30 @@ def _last_chars(text: str, count: int) -> str:
     return text if len(text) <= count else text[-count:].partition(" ")[2]
 
 
-def _is_question(sentence: str) -> bool:
-    return sentence.rstrip("\"'”\u2019») ").endswith(("?", "\uff1f"))
-
-
-def _candidates_from_snippets(snippets: Sequence[Snippet]) -> Iterator[_Quotation]:
-    for rank, snippet in enumerate(snippets[:MAX_SNIPPETS]):
-        rows = rows_under(snippet.context, snippet.text)
-        columns = snippet.context if rows and not rows[0].startswith("{") else ""
-        context = _content_words(snippet.context)
-        for text in rows or passages(snippet.text):
-            if words := _content_words(text):
-                yield _Quotation(text, snippet.source or "the dataset", rank, words, context, columns)
-
-
-def _candidates_from_turns(request: GenerationRequest, statements: Sequence[str]) -> Iterator[_Quotation]:
-    """Yield the human's statements: a response must not quote the model, or repeat a question."""
+def _from_conversation(request: GenerationRequest, statements: str, extracts: Sequence[Extract]) -> list[Candidate]:
+    """List what the human says, and the texts that a prompt has: a response must not quote the model."""
     earlier = "\n\n".join(user_texts(request.messages)[:-1])
-    for text in [*passages(_last_chars(earlier, MAX_CONVERSATION_CHARS)), *statements]:
-        if not _is_question(text):
-            yield _Quotation(text, "", 0, _content_words(text))
+    given = [Extract(_last_chars(earlier, MAX_CONVERSATION_CHARS)), Extract(statements), *extracts]
+    left, found = MAX_CONVERSATION_CHARS, list[Candidate]()
+    for extract in given:
+        found += candidates(extract.text[:left], extract.source, extract.context)
+        left = max(0, left - len(extract.text))
+    return found
 
 
-def _content_words(text: str) -> frozenset[str]:
-    """Return the words of a text without stopwords, stemmed so that plural and tense hardly matter."""
-    words = (word.strip("_") for word in _WORD.findall(normalize(text)))
-    return frozenset(_SUFFIX.sub("", word) for word in words if word and word not in _STOPWORDS)
+def _render(quotation: Candidate, question: str) -> str:
+    """Write a quotation under its headings or the names of its columns, and above its source."""
+    passage = quotation.passage
+    context = [part for part in _context(quotation) if not restates(part, question, quotation.text.language)]
+    lines = [f"> {line}".rstrip() for line in passage.text.split("\n")]
+    source = [f"— {quotation.source}"] if quotation.source else []
+    return "\n".join([*([SEPARATOR.join(context)] if context else []), *lines, *source])
 
 
-def _word_weights(words: frozenset[str], candidates: Sequence[_Quotation]) -> dict[str, float]:
-    """Weight the question's words by their rarity among the candidates. The weights add up to 1."""
-    frequency = Counter(word for candidate in candidates for word in words & candidate.words)
-    weights = {
-        word: math.log(1 + len(candidates) / (1 + frequency[word])) * (0.5 if word in _WEAK_WORDS else 1)
-        for word in sorted(words)
-    }
-    total = math.fsum(weights.values())
-    return {word: weight / total for word, weight in weights.items()}
-
-
-def _score(candidate: _Quotation, similarity: float, weights: dict[str, float]) -> float:
-    overlap = math.fsum(
-        weight * (1 if word in candidate.words else CONTEXT_SHARE)
-        for word, weight in weights.items()
-        if word in candidate.words or word in candidate.context
-    )
-    score = SIMILARITY_WEIGHT * similarity + KEYWORD_WEIGHT * overlap + RANK_WEIGHT / (1 + candidate.rank)
-    if candidate.columns:
-        return score
-    text = candidate.text
-    is_complete = (text[0].isupper() or not text[0].isalpha()) and not text.endswith(":") and len(candidate.words) > 1
-    return score * (1 if is_complete else FRAGMENT_PENALTY) * (1 if len(text) >= SHORT_CHARS else SHORT_PENALTY)
-
-
-def _is_novel(candidate: _Quotation, selected: Sequence[_Quotation]) -> bool:
-    """Tell whether a candidate adds something new and keeps the response short."""
-    if not selected:
-        return True
-    if sum(len(quotation.text) for quotation in [*selected, candidate]) > MAX_QUOTED_CHARS:
-        return False
-    return all(
-        len(candidate.words & other.words) < MAX_OVERLAP * min(len(candidate.words), len(other.words))
-        for other in selected
-    )
-
-
-def _render(quotation: _Quotation) -> str:
-    lines = "\n".join(f"> {line}".rstrip() for line in quotation.text.split("\n"))
-    if quotation.columns:
-        lines = f"{quotation.columns}\n{lines}"
-    return f"{lines}\n— {quotation.source}" if quotation.source else lines
+def _context(quotation: Candidate) -> list[str]:
+    """List the headings that a quotation is read under, each once: a chunk may repeat those that lead to it."""
+    given = quotation.chunk_context.split(SEPARATOR) if quotation.chunk_context else []
+    return list(dict.fromkeys([*given, *quotation.passage.context]))
 
 
 def _media_kinds(request: GenerationRequest) -> list[str]:

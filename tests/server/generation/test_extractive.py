@@ -195,7 +195,7 @@ async def test_a_word_of_the_headings_above_tells_which_sentence_is_meant(
     answer = await backend.generate(question("What is the fee in Bergen?", snippets=[oslo, bergen]))
 
     assert "> The fee is 12 crowns." in answer.text
-    assert "Bergen" not in answer.text
+    assert "\n\nPorts > Bergen > Fees\n> The fee is 12 crowns.\n— ports.md" in answer.text
 
 
 @pytest.mark.parametrize(
@@ -219,11 +219,11 @@ async def test_a_row_is_quoted_alone_under_the_names_of_its_columns(
 
 
 async def test_a_heading_with_a_comma_makes_no_row(backend: ExtractiveBackend, question: Ask) -> None:
-    prose = Snippet("Fees, in crowns, are 12. Taxes, as ever, are paid.", "a.md", 1.0, 0.5, "Fees, taxes")
+    prose = Snippet("Fees are low, not nil. Taxes, as ever, are paid.", "a.md", 1.0, 0.5, "Fees, taxes")
 
     answer = await backend.generate(question("What are the fees?", snippets=[prose]))
 
-    assert "\n\n> Fees, in crowns, are 12.\n—" in answer.text
+    assert "\n\nFees, taxes\n> Fees are low, not nil.\n—" in answer.text
 
 
 async def test_the_answer_ends_before_the_first_of_the_stop_words(backend: ExtractiveBackend, question: Ask) -> None:
@@ -284,3 +284,13 @@ def test_a_model_or_key_without_an_upstream_is_refused(
 
     with pytest.raises(ValueError, match="set upstream to its address"):
         make_backend(Settings(**given), embedder, ConcurrencyLimiter(1, 0, 1), Metrics())
+
+
+async def test_the_heading_that_asks_the_question_is_not_repeated(backend: ExtractiveBackend, question: Ask) -> None:
+    asked = "What is the Super key?"
+    chunk = Snippet(f"{asked}\n\nIt opens the overview. It is blue.", "keys.md", 1.0, 0.5, "Keyboard")
+
+    answer = await backend.generate(question(asked, snippets=[chunk, CATS]))
+
+    assert asked not in answer.text
+    assert "\n\nKeyboard\n> It opens the overview.\n— keys.md" in answer.text
