@@ -87,7 +87,7 @@ def measure(asked: Sequence[Asked], chunk_chars: int) -> dict[Mode, Found]:
     with tempfile.TemporaryDirectory() as folder:
         index = Index(Path(folder), WordLlamaEmbedder())
         start = perf_counter()
-        count = index.build("reference", reference(chunk_chars))
+        count = index.build("reference", reference(chunk_chars)).total
         print(f"{count} chunks of at most {chunk_chars} characters, indexed in {perf_counter() - start:.1f} s")
         return {mode: ask(index, asked, mode) for mode in get_args(Mode)}
 

@@ -20,6 +20,9 @@ RETRIEVAL_TOP_K: Final = "retrieval_top_k"
 V1_RETRIEVAL: Final = "v1_retrieval"
 """Feature of a server whose v1 endpoints accept the parameters in V0_ONLY; our own lists it at `GET /`."""
 
+DOCUMENTS: Final = "documents"
+"""Feature of a server whose datasets are sets of documents, which can be changed, filtered and searched alone."""
+
 V0_ONLY: Final = frozenset({"retrieval_dataset", "length_penalty"})
 """Parameters that only the documented endpoint of Reka's host has."""
 

@@ -3,24 +3,33 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Final, Protocol
+from uuid import uuid4
 
-from reka._protocol.constants import RETRIEVAL_TOP_K, V1_RETRIEVAL
+from reka._protocol.constants import DOCUMENTS, RETRIEVAL_TOP_K, V1_RETRIEVAL
+from reka._protocol.documents.filters import Filter
 from reka.server.generation.catalog import ModelCatalog
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
 from reka.server.generation.types import ChatBackend, GenerationRequest, Snippet
+from reka.server.ingest.export import write_zip
+from reka.server.ingest.reader import DocumentReader
 from reka.server.ingest.worker import Worker
+from reka.server.ingest.zip_archive import text_members
 from reka.server.key_limits import KeyLimits
 from reka.server.metrics import Metrics
 from reka.server.retrieval.embeddings import Embedder, WordLlamaEmbedder
-from reka.server.retrieval.index import Index
+from reka.server.retrieval.index import Index, Mode
 from reka.server.settings import Settings
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import Database, open_database
 from reka.server.storage.datasets import Datasets
+from reka.server.storage.document_store import DocumentStore
+from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
+from reka.server.storage.retriever import Retriever
 
 FEATURES: Final = (
     "chat",
@@ -32,8 +41,9 @@ FEATURES: Final = (
     "retrieval",
     RETRIEVAL_TOP_K,
     V1_RETRIEVAL,
+    DOCUMENTS,
 )
-"""Features of every server; the last two are extensions."""
+"""Features of every server; the last three are extensions."""
 
 MODEL_FEATURES: Final = ("tools", "response_format")
 """Features that require a language model."""
@@ -55,6 +65,11 @@ class ChatRequestBody(Protocol):
     @property
     def retrieval_top_k(self) -> int | None:
         """Number of chunks to retrieve; None for the server's default."""
+        ...
+
+    @property
+    def retrieval_filter(self) -> Filter | None:
+        """Filter on the documents to retrieve from; None for all."""
         ...
 
     def query(self) -> str:
@@ -107,7 +122,10 @@ class Service:
         self.jobs = Jobs(database)
         self._index = Index(self.folder.index, embedder)
         self.datasets = Datasets(database, self.folder, self._index, self.jobs, settings)
-        self.worker = Worker(self.jobs, self.folder, self._index, settings.chunk_chars)
+        self.documents = Documents(database, self.jobs, settings)
+        self._store = DocumentStore(database)
+        self._retriever = Retriever(self.datasets, self._store, self.jobs, self._index)
+        self.worker = Worker(self.jobs, self.datasets, self._store, self.folder, self._index, settings.chunk_chars)
         self.metrics.watch_upstream(lambda: self.limiter.running, lambda: self.limiter.waiting)
         self.metrics.watch_jobs(self.jobs.count_by_status)
 
@@ -132,25 +150,44 @@ class Service:
             return body.to_generation_request(model, None)
         query = body.query()
         k = body.retrieval_top_k or self.settings.retrieval_top_k
-        request = body.to_generation_request(model, self.retrieve(owner, body.retrieval_dataset, query, k))
+        snippets = self.retrieve(owner, body.retrieval_dataset, query, k, body.retrieval_filter)
+        request = body.to_generation_request(model, snippets)
         warnings = self._index.query_warnings(query)
         return replace(request, warnings=warnings) if warnings else request
 
-    def retrieve(self, owner: str, dataset: str, query: str, k: int) -> list[Snippet]:
-        """Retrieve the `k` chunks of a dataset that match a query best, best first.
+    def retrieve(
+        self, owner: str, dataset: str, query: str, k: int, condition: Filter | None = None, mode: Mode = "hybrid"
+    ) -> list[Snippet]:
+        """Retrieve the `k` chunks of a dataset that match a query best, best first; see `Retriever.retrieve`.
 
         Raises:
             NotFoundError: The owner has no such dataset.
             RefusedError: The dataset is not prepared for retrieval.
         """
-        table = self.datasets.prepared_table(owner, dataset)
-        try:
-            hits = self._index.search(table, query, k)
-        except Exception:
-            # If the dataset was deleted meanwhile, this raises NotFoundError instead.
-            self.datasets.prepared_table(owner, dataset)
-            raise
-        return [Snippet(hit.text, hit.source, hit.score, hit.similarity, hit.context) for hit in hits]
+        return [
+            Snippet(
+                text=passage.hit.text,
+                source=passage.hit.source,
+                score=passage.hit.score,
+                similarity=passage.hit.similarity,
+                id=passage.id,
+                document_id=passage.document_id,
+                metadata=passage.metadata,
+                position=passage.hit.position,
+                context=passage.hit.context,
+            )
+            for passage in self._retriever.retrieve(owner, dataset, query, k, condition, mode)
+        ]
+
+    def export(self, owner: str, dataset: str) -> Path:
+        """Write the texts of a dataset's documents as a zip, which the caller deletes.
+
+        Raises:
+            NotFoundError: The owner has no such dataset.
+        """
+        row = self.datasets.find(owner, dataset)
+        reader = DocumentReader(self.folder.dataset(row.id), row.kind, self._store.of_dataset(row.id), self._store.text)
+        return write_zip(self.folder.staging / uuid4().hex, reader)
 
 
 @contextmanager
@@ -167,6 +204,7 @@ def run_service(
     with open_database(DataFolder(settings.data_dir), settings.database_url) as database:
         service = Service(settings, database, backend, embedder)
         service.datasets.sweep()
+        service.datasets.add_documents_of_uploads(text_members)
         service.worker.start()
         try:
             yield service

@@ -126,6 +126,12 @@ class Settings(BaseSettings):
     """Maximum size of a JSON body in bytes; it may contain media as base64."""
     max_name_chars: int = Field(default=128, gt=KEPT_END, le=255)
     """Maximum length of a dataset's name in characters; the middle of a longer one is left out."""
+    max_documents: int = Field(default=1_000_000, ge=1)
+    """Maximum number of documents in a dataset."""
+    max_document_bytes: int = Field(default=16 * MIB, ge=1)
+    """Maximum size of the text of a document that is put, in bytes; a file that is uploaded may be larger."""
+    max_metadata_bytes: int = Field(default=16 * KIB, ge=1)
+    """Maximum size of the metadata of a document in bytes."""
     max_description_bytes: int = Field(default=64 * KIB, gt=0)
     """Maximum size of a dataset's description in bytes."""
 

@@ -52,6 +52,34 @@ class Caller:
         status = self.await_end(self.prepare(name).json())
         assert status["job_status"] == "COMPLETE", status
 
+    def put(self, dataset: str, documents: list[dict[str, Any]]) -> dict[str, Any]:
+        """Put documents, and wait until they can be found."""
+        answer = self.ask("PUT", f"/datasets/{dataset}/documents", json=documents)
+        assert answer.status_code == 200, answer.text
+        return self.await_taken_over(answer.json())
+
+    def remove(self, dataset: str, **what: Any) -> dict[str, Any]:
+        """Delete documents by `ids` or `filter`, and wait until they cannot be found."""
+        answer = self.ask("POST", f"/datasets/{dataset}/documents/delete", json=what)
+        assert answer.status_code == 200, answer.text
+        return self.await_taken_over(answer.json())
+
+    def await_taken_over(self, answer: dict[str, Any]) -> dict[str, Any]:
+        if answer["job_id"] is not None:
+            status = self.await_end(answer["job_id"])
+            assert status["job_status"] == "COMPLETE", status
+        return answer
+
+    def documents(self, dataset: str) -> list[dict[str, Any]]:
+        answer = self.ask("GET", f"/datasets/{dataset}/documents", params={"limit": 1000})
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["documents"])
+
+    def search(self, dataset: str, query: str, **more: Any) -> list[dict[str, Any]]:
+        answer = self.ask("POST", f"/datasets/{dataset}/search", json={"query": query, **more})
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["retrieved_chunks"])
+
     def chat(self, text: str, **more: Any) -> requests.Response:
         return self.ask("POST", "/chat", json={"conversation_history": [{"type": "human", "text": text}], **more})
 

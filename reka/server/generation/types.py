@@ -38,6 +38,13 @@ class Snippet:
     """Cosine similarity of its embedding and the query's, -1 to 1."""
     context: str = ""
     """What the text is read under: the path of its headings, or the names of its columns."""
+    id: str = ""
+    """Its id, which stays as long as its document does."""
+    document_id: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """The document's metadata."""
+    position: int = 0
+    """Offset of the text in the document, in characters."""
 
 
 Message: TypeAlias = Mapping[str, Any]

@@ -17,6 +17,7 @@ from reka.server.generation.types import AnswerStream, GenerationRequest
 from reka.server.http import error_handlers, openapi
 from reka.server.http.access import AccessMiddleware
 from reka.server.http.docs_page import STATIC_PATH, add_docs_page
+from reka.server.http.documents import add_document_routes
 from reka.server.http.health import add_health_routes
 from reka.server.http.middleware import AT_END, RATE_LIMIT, MetricsMiddleware, ResponseHeadersMiddleware
 from reka.server.http.request_bodies import Body, BodyReader, read_upload
@@ -74,8 +75,10 @@ def create_app(service: Service) -> FastAPI:
 
     # Routes read their bodies themselves, so that a wrong key is refused before any of the body is read.
     _add_model_routes(app, service, owner)
-    _add_chat_routes(app, service, owner)
+    bodies = BodyReader(service.settings)
+    _add_chat_routes(app, service, bodies, owner)
     _add_dataset_routes(app, service, owner)
+    add_document_routes(app, service, bodies, owner)
     return app
 
 
@@ -86,7 +89,7 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=("GET", "POST", "DELETE"),
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
             allow_headers=("*",),
             expose_headers=("x-request-id", "retry-after", *_RATE_LIMIT_HEADERS),
         )
@@ -118,9 +121,8 @@ def _add_model_routes(app: FastAPI, service: Service, owner: Any) -> None:
         return await service.models.get(name)
 
 
-def _add_chat_routes(app: FastAPI, service: Service, owner: Any) -> None:
+def _add_chat_routes(app: FastAPI, service: Service, bodies: BodyReader, owner: Any) -> None:
     """Add the chat routes of the three API families."""
-    bodies = BodyReader(service.settings)
     backend = service.backend
 
     async def read(request: Request, owner: str, kind: type[Body]) -> Body:

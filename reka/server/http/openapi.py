@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from reka.server.protocols.documents import DeleteBody, DocumentsBody, SearchBody
 from reka.server.protocols.v0_chat import ChatRequest
 from reka.server.protocols.v1_chat import V1ChatRequest
 from reka.server.protocols.v1_completions import CompletionRequest
@@ -14,7 +15,14 @@ _STRING: Final = {"type": "string"}
 PUBLIC_TAG: Final = "server"
 """Tag of routes that need no key."""
 
-_BODIES: Final[tuple[type[BaseModel], ...]] = (ChatRequest, V1ChatRequest, CompletionRequest)
+_BODIES: Final[tuple[type[BaseModel], ...]] = (
+    ChatRequest,
+    V1ChatRequest,
+    CompletionRequest,
+    DocumentsBody,
+    DeleteBody,
+    SearchBody,
+)
 
 
 def json_body(kind: type[BaseModel]) -> dict[str, Any]:
@@ -42,6 +50,26 @@ UPLOAD_BODY: Final[dict[str, Any]] = {
     }
 }
 """`openapi_extra` of the upload route."""
+
+_DOCUMENT: Final = {"$ref": "#/components/schemas/DocumentBody"}
+
+DOCUMENTS_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "oneOf": [
+                        {"$ref": f"#/components/schemas/{DocumentsBody.__name__}"},
+                        {"type": "array", "items": _DOCUMENT},
+                    ]
+                }
+            },
+            "application/x-ndjson": {"schema": _DOCUMENT},
+        },
+    }
+}
+"""`openapi_extra` of the route that puts documents."""
 
 
 def describe_bodies(app: FastAPI) -> None:

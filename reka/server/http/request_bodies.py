@@ -1,7 +1,7 @@
 """Request bodies: limited in size, and parsed off the event loop when large."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final, TypeVar
 
 from pydantic import BaseModel
@@ -13,6 +13,7 @@ from reka.server.http.json_items import JsonItems
 from reka.server.ingest.upload import Upload
 from reka.server.settings import KIB, MIB, Settings
 
+T = TypeVar("T")
 Body = TypeVar("Body", bound=BaseModel)
 
 _INLINE_BYTES: Final = 16 * KIB
@@ -38,13 +39,23 @@ class BodyReader:
             ClientDisconnect: The client has disconnected.
             pydantic.ValidationError: The body does not match `kind`.
         """
+        return await self.parse(request, kind.model_validate_json)
+
+    async def parse(self, request: Request, parse: Callable[[bytearray], T]) -> T:
+        """Read a JSON body, and parse it by a function of its own.
+
+        Raises:
+            TooLargeError: The body has too many bytes, values or wide characters.
+            ClientDisconnect: The client has disconnected.
+            Exception: Anything that `parse` raises.
+        """
         body = await self._read_bytes(request)
         if len(body) <= _INLINE_BYTES:
-            return kind.model_validate_json(body)
+            return parse(body)
         async with self._one_large_body:
             if await request.is_disconnected():
                 raise ClientDisconnect
-            return await run_in_threadpool(kind.model_validate_json, body)
+            return await run_in_threadpool(parse, body)
 
     async def _read_bytes(self, request: Request) -> bytearray:
         most = self._limits.max_body_bytes

@@ -1,50 +1,97 @@
-"""Reading a dataset's file as chunks, with progress."""
+"""Reading the documents of a dataset, as text and as chunks, with progress."""
 
-from collections.abc import Generator, Iterator
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
 
 from reka.server.ingest import plaintext, zip_archive
 from reka.server.retrieval.chunking import Chunk
+from reka.server.storage.document_store import Document, digest_of
 from reka.server.text.stage import chunks_of_file
 
+MAX_ABOUT_CHARS: Final = 512
+"""Characters of a document's metadata that are searched with each of its chunks (ours)."""
 
-class DatasetReader:
-    """Reads a validated dataset file once, a block at a time."""
 
-    def __init__(self, path: Path, kind: str, source: str, chunk_chars: int) -> None:
-        """Open the dataset file at `path`.
+class DocumentReader:
+    """Reads documents once, a block at a time: those of the uploaded file first, as they come first."""
+
+    def __init__(self, path: Path, kind: str, documents: Sequence[Document], text: Callable[[int], Iterator[str]]):
+        """Prepare to read documents.
 
         Args:
-            path: The file.
-            kind: `zip` or `text`.
-            source: Source of the chunks of a text; those of a zip have the name of their file in it.
-            chunk_chars: Maximum length of a chunk in characters.
+            path: The dataset's uploaded file, if it has one.
+            kind: `zip`, `text`, or anything else without such a file.
+            documents: The documents, in the order of their numbers.
+            text: Returns the text of a document that is in the database, by its number, in parts.
         """
         self._path = path
-        self._is_zip = kind == "zip"
-        self._source = source
-        self._chunk_chars = chunk_chars
-        self._total_bytes = zip_archive.text_bytes(path) if self._is_zip else path.stat().st_size
+        self._kind = kind
+        self.documents = documents
+        self._text = text
+        self._total_bytes = sum(document.size_bytes for document in documents)
         self._bytes_read = 0
+        self.digests: dict[int, str] = {}
+        """Digests of the uploaded documents that have been read to their end."""
 
     @property
     def progress(self) -> float:
         """Fraction of the text that is read, 0 to 1."""
         return min(1.0, self._bytes_read / self._total_bytes) if self._total_bytes else 1.0
 
-    def chunks(self) -> Generator[Chunk, None, None]:
-        """Yield all chunks, in the order of the file."""
-        if self._is_zip:
-            for name, blocks in zip_archive.text_files(self._path):
-                yield from self._split(blocks, name)
+    def texts(self) -> Generator[tuple[Document, Iterator[str]], None, None]:
+        """Yield each document with its text in parts, which must be consumed before the next one."""
+        members = {document.member: document for document in self.documents if document.member is not None}
+        for member, blocks in self._files() if members else ():
+            if document := members.get(member):
+                yield document, self._digesting(document, plaintext.decode(self._count_bytes(blocks)))
+        for document in self.documents:
+            if document.member is None:
+                yield document, self._text(document.number)
+                self._bytes_read += document.size_bytes
+
+    def chunks(self, chunk_chars: int) -> Generator[Chunk, None, None]:
+        """Yield the chunks of all documents, in their order.
+
+        Args:
+            chunk_chars: Maximum length of a chunk in characters.
+        """
+        for document, parts in self.texts():
+            about = about_of(document.metadata)
+            for chunk in chunks_of_file(parts, document.source, chunk_chars):
+                yield replace(chunk, document=document.number, about=about)
+            for _ in parts:  # so that the digest is that of the whole text
+                pass
+
+    def _files(self) -> Iterator[tuple[int, Iterator[bytes]]]:
+        if self._kind == "zip":
+            for member, (_, blocks) in enumerate(zip_archive.text_files(self._path)):
+                yield member, blocks
         else:
             with self._path.open("rb") as file:
-                yield from self._split(plaintext.read_blocks(file), self._source)
+                yield 0, plaintext.read_blocks(file)
 
-    def _split(self, blocks: Iterator[bytes], source: str) -> Iterator[Chunk]:
-        return chunks_of_file(plaintext.decode(self._count_bytes(blocks)), source, self._chunk_chars)
-
-    def _count_bytes(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    def _count_bytes(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         for block in blocks:
             self._bytes_read += len(block)
             yield block
+
+    def _digesting(self, document: Document, parts: Iterable[str]) -> Iterator[str]:
+        digest = digest_of(document.source, json.dumps(document.metadata))
+        for part in parts:
+            digest.update(part.encode())
+            yield part
+        self.digests[document.number] = digest.hexdigest()
+
+
+def about_of(metadata: Mapping[str, Any]) -> str:
+    """Write metadata as lines that are searched with a text: plain values, and lists of them."""
+    lines = []
+    for key, value in metadata.items():
+        values = value if isinstance(value, list) else [value]
+        if plain := [str(one) for one in values if isinstance(one, str | int | float)]:
+            lines.append(f"{key}: {', '.join(plain)}\n")
+    about = "".join(lines)
+    return about if len(about) <= MAX_ABOUT_CHARS else f"{about[:MAX_ABOUT_CHARS]}\n"

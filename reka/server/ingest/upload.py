@@ -11,7 +11,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from reka._protocol.files.plain_text import TextCheck
 from reka.server.errors import InvalidUploadError, RefusedError, TooLargeError
-from reka.server.ingest.zip_archive import MAGIC, check_zip
+from reka.server.ingest.zip_archive import MAGIC, Members, check_zip
 from reka.server.settings import Settings
 from reka.server.storage.datasets import StagedFile
 from reka.server.storage.private_files import create_private
@@ -101,6 +101,7 @@ class Upload:
             description=self._text("dataset_description") if "dataset_description" in self._fields else None,
             filename=self._file.filename,
             skipped=self._file.skipped,
+            members=self._file.members,
         )
 
     def discard(self) -> None:
@@ -172,6 +173,7 @@ class _FilePart:
         self.path = path
         self.size = 0
         self.filename = ""
+        self.members: Members = ()
         self.skipped: tuple[str, ...] = ()
         self._limits = limits
         self._handle: BinaryIO | None = None
@@ -205,7 +207,7 @@ class _FilePart:
         os.fsync(self._handle.fileno())
         self._handle.close()
         if self._is_zip:
-            self.skipped = check_zip(self.path, self._limits)
+            self.members, self.skipped = check_zip(self.path, self._limits)
             return "zip"
         if len(self._head) < _MAGIC_BYTES:
             self._require(self._text.feed(self._head))

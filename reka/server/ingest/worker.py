@@ -2,13 +2,23 @@
 
 import logging
 import threading
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
+from uuid import uuid4
+
+from sqlalchemy.orm import Session
 
 from reka.server.errors import ServiceError
-from reka.server.ingest.reader import DatasetReader
-from reka.server.retrieval.index import Index
+from reka.server.ingest.reader import DocumentReader
+from reka.server.retrieval.index import Built, Index
+from reka.server.retrieval.tables import TableVersion
 from reka.server.storage.data_dir import DataFolder
+from reka.server.storage.database import DatasetRow
+from reka.server.storage.datasets import Datasets
+from reka.server.storage.document_store import GONE, ROWS, DocumentStore
 from reka.server.storage.jobs import Jobs, Task
 
 logger = logging.getLogger(__name__)
@@ -20,6 +30,10 @@ STOP_SECONDS: Final = 2.0
 """Seconds that `stop` waits for the current batch. A job that takes longer is restarted at the next start (ours)."""
 
 
+IDLE_SECONDS: Final = 1.0
+"""Seconds without a job after which tables that hold what was deleted are written anew (ours)."""
+
+
 class _JobAbandoned(Exception):  # noqa: N818 - not an error
     """Raised to abandon the current job."""
 
@@ -27,16 +41,28 @@ class _JobAbandoned(Exception):  # noqa: N818 - not an error
 class Worker:
     """Prepares datasets for retrieval in the background."""
 
-    def __init__(self, jobs: Jobs, folder: DataFolder, index: Index, chunk_chars: int) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        datasets: Datasets,
+        documents: DocumentStore,
+        folder: DataFolder,
+        index: Index,
+        chunk_chars: int,
+    ) -> None:
         """Create a worker; it runs nothing before `start`.
 
         Args:
             jobs: The queue of jobs.
-            folder: Folder of the dataset files.
+            datasets: The datasets that are prepared.
+            documents: The documents of the datasets.
+            folder: Folder of the uploaded files.
             index: The index to build tables in.
             chunk_chars: Maximum length of a chunk in characters.
         """
         self._jobs = jobs
+        self._datasets = datasets
+        self._documents = documents
         self._folder = folder
         self._index = index
         self._chunk_chars = chunk_chars
@@ -73,11 +99,14 @@ class Worker:
     def _on_deleted(self, dataset_id: str) -> None:
         with self._changed:
             self._is_deleted = self._is_deleted or dataset_id == self._current_dataset_id
+            self._work_available = True
+            self._changed.notify_all()
 
     def _run(self) -> None:
         while self._wait_for_work():
             while task := self._start_next():
                 self._run_task(task)
+            self._tidy_up()
 
     def _wait_for_work(self) -> bool:
         """Wait for a new job; return False when the worker is stopping."""
@@ -116,8 +145,35 @@ class Worker:
         except Exception:
             logger.exception("cannot record the failure of job %s", task.job_id)
 
+    def _tidy_up(self) -> None:
+        """Remove from the disk what was deleted, as long as there is no job."""
+        try:
+            self._documents.erase_deleted()
+            while (dataset := self._datasets.next_to_rewrite()) and not self._is_wanted(IDLE_SECONDS):
+                self._rewrite(*dataset)
+        except _JobAbandoned:
+            pass
+        except Exception:
+            logger.exception("cannot remove what was deleted")
+
+    def _rewrite(self, dataset_id: str, base: TableVersion) -> None:
+        table = f"chunks_{uuid4().hex}_1"
+
+        def on_chunks(_: int) -> None:
+            if self._is_wanted():
+                raise _JobAbandoned
+
+        built = self._index.rewrite(base, table, on_chunks)
+        if not self._datasets.replace_table(dataset_id, base, built.at):
+            self._index.drop(table)
+
+    def _is_wanted(self, seconds: float = 0.0) -> bool:
+        """Tell whether there is a job, or one comes within some seconds; or the worker is stopping."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._work_available or self._is_stopping, seconds)
+
     def _prepare(self, task: Task) -> str | None:
-        """Build a task's table and publish it as the dataset's.
+        """Bring the index of a task's dataset up to date, and publish it.
 
         Returns:
             What went wrong; None if the job is complete.
@@ -125,11 +181,45 @@ class Worker:
         Raises:
             _JobAbandoned: The worker is stopping, or the dataset is deleted.
         """
+        claimed = self._documents.claim(task)
+        documents = [document for document in claimed if document.state != GONE]
+        removed = [document.number for document in claimed if document.state == GONE]
         path = self._folder.dataset(task.dataset_id)
+        is_upload_left = task.kind != ROWS and not any(
+            document.member is not None for document in claimed if document.state == GONE
+        )
         try:
-            reader = DatasetReader(path, task.kind, task.source, self._chunk_chars)
+            if task.kind != ROWS and not is_upload_left:
+                self._take_texts_out(task, path)
+                documents = [replace(document, member=None) for document in documents]
+            reader = DocumentReader(path, task.kind, documents, self._documents.text)
+            built = self._build(task, reader, removed)
         except FileNotFoundError:
+            if path.exists() or all(document.member is None for document in documents):
+                raise
             return "The dataset's file is missing: delete the dataset and upload it again"
+        if task.kind != ROWS and task.base is None and documents and not built.total:
+            self._index.drop(built.at.table)
+            return "The dataset has no text to retrieve: delete it and upload one that has"
+
+        def publish(session: Session, dataset: DatasetRow) -> None:
+            counts = {document.number: built.chunks.get(document.number, 0) for document in documents}
+            self._documents.take_over(session, task.job_id, counts, reader.digests)
+            dataset.embedder = self._index.embedder
+            dataset.kind = dataset.kind if is_upload_left else ROWS
+
+        detail = f"{built.total} chunks are ready for retrieval"
+        if self._is_abandoned() or not self._jobs.complete(task, detail, built.at, publish):
+            if built.is_new:
+                self._index.drop(built.at.table)
+            return None
+        if not is_upload_left:
+            path.unlink(missing_ok=True)
+        if task.old_table not in (None, built.at.table):
+            self._index.drop(task.old_table)
+        return None
+
+    def _build(self, task: Task, reader: DocumentReader, removed: Sequence[int]) -> Built:
         last_report = 0.0
 
         def on_chunks(count: int) -> None:
@@ -141,13 +231,24 @@ class Worker:
                 detail = f"{count} chunks embedded, {last_report:.0%} of the text"
                 self._jobs.report(task.job_id, detail, round(last_report * 0.99, 4))
 
-        with closing(reader.chunks()) as chunks:
-            count = self._index.build(task.table, chunks, on_chunks)
-        if count == 0:
-            return "The dataset has no text to retrieve: delete it and upload one that has"
-        if self._is_abandoned() or not self._jobs.complete(task, f"{count} chunks are ready for retrieval"):
-            self._index.drop(task.table)
-        return None
+        with closing(reader.chunks(self._chunk_chars)) as chunks:
+            if task.base is not None and not reader.documents and not removed:
+                return Built(task.base, {}, self._index.count(task.base), is_new=False)
+            if task.base is None:
+                return self._index.build(task.table, chunks, on_chunks)
+            return self._index.change(task.base, task.table, removed, chunks, on_chunks)
+
+    def _take_texts_out(self, task: Task, path: Path) -> None:
+        """Store the texts of an uploaded file in the database, so that the file, and what is deleted, can go."""
+        documents = [
+            document for document in self._documents.of_dataset(task.dataset_id) if document.member is not None
+        ]
+        reader = DocumentReader(path, task.kind, documents, self._documents.text)
+        with closing(reader.texts()) as texts:
+            for document, parts in texts:
+                if self._is_abandoned():
+                    raise _JobAbandoned
+                self._documents.store_text(document.number, parts)
 
     def _is_abandoned(self) -> bool:
         """Tell whether the current job should not be continued."""

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from reka._protocol.files.file_kinds import HEAD_BYTES, OFFICE_ARCHIVE, binary_kind
 from reka._protocol.files.litter import is_litter
@@ -46,7 +46,11 @@ _ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueEr
 """Exceptions that zipfile raises for a malformed zip."""
 
 
-def check_zip(path: Path, limits: Settings) -> tuple[str, ...]:
+Members: TypeAlias = tuple[tuple[str, int], ...]
+"""Name and unpacked size in bytes of the text files of a zip, in its order."""
+
+
+def check_zip(path: Path, limits: Settings) -> tuple[Members, tuple[str, ...]]:
     """Check that a zip contains text files and nothing else, by reading it to its end, a block at a time.
 
     Args:
@@ -54,7 +58,7 @@ def check_zip(path: Path, limits: Settings) -> tuple[str, ...]:
         limits: Maximum number of entries, unpacked bytes and compression ratio.
 
     Returns:
-        The names of the files that are left out, as a system left them behind.
+        Its text files, and the names of the files that are left out, as a system left them behind.
 
     Raises:
         InvalidUploadError: The zip is damaged, contains anything but text, or exceeds a limit. It names all files
@@ -72,12 +76,19 @@ def check_zip(path: Path, limits: Settings) -> tuple[str, ...]:
                 has_text = has_text or has_entry_text
                 problems += [f"{_name(entry)[:_SHOWN_CHARS]!r} in the zip {problem}"] if problem else []
         skipped = tuple(_name(entry) for entry in entries if _is_left_out(entry) and not _is_folder(entry))
+        members = _members(archive)
     if problems:
         more = f"; and {len(problems) - _MAX_PROBLEMS} more" if len(problems) > _MAX_PROBLEMS else ""
         raise InvalidUploadError("; ".join(problems[:_MAX_PROBLEMS]) + more)
     if not has_text:
         raise InvalidUploadError("the zip contains no text: add at least one UTF-8 text file that is not empty")
-    return skipped
+    return members, skipped
+
+
+def text_members(path: Path) -> Members:
+    """List the text files of a validated zip."""
+    with _open(path) as archive:
+        return _members(archive)
 
 
 def text_files(path: Path) -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -90,12 +101,6 @@ def text_files(path: Path) -> Iterator[tuple[str, Iterator[bytes]]]:
         for entry in _text_entries(archive):
             with archive.open(entry) as file:
                 yield _name(entry), read_blocks(file)
-
-
-def text_bytes(path: Path) -> int:
-    """Return the total unpacked size of the text files of a validated zip, in bytes."""
-    with _open(path) as archive:
-        return sum(entry.file_size for entry in _text_entries(archive))
 
 
 class _Budget:
@@ -221,6 +226,10 @@ def _is_office(entries: Sequence[zipfile.ZipInfo]) -> bool:
 def _text_entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """List the entries that belong to the dataset."""
     return [entry for entry in archive.infolist() if not (_is_folder(entry) or _is_left_out(entry))]
+
+
+def _members(archive: zipfile.ZipFile) -> Members:
+    return tuple((_name(entry), entry.file_size) for entry in _text_entries(archive))
 
 
 def _is_left_out(entry: zipfile.ZipInfo) -> bool:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from reka.server.generation.types import GenerationRequest, Snippet, user_texts
+from reka.server.protocols.documents import MetadataFilter
 from reka.server.protocols.normalize import (
     MAX_MESSAGES,
     MAX_TOOLS,
@@ -42,6 +43,8 @@ class MessagesRequest(BaseModel):
     retrieval_dataset: str | None = None
     """Dataset to answer from; an extension of this server."""
     retrieval_top_k: Chunks | None = None
+    retrieval_filter: MetadataFilter = None
+    """Filter on the metadata of the documents to answer from."""
     max_tokens: TokenLimit | None = None
     temperature: Temperature | None = None
     seed: Seed | None = None

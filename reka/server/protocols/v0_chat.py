@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from reka._protocol.media import part_of_url
 from reka.server.generation.types import Finish, GenerationRequest, GenerationResult, Message, Snippet
+from reka.server.protocols.documents import MetadataFilter
 from reka.server.protocols.normalize import MAX_MESSAGES
 from reka.server.protocols.sampling import (
     Chunks,
@@ -51,6 +52,7 @@ class ChatRequest(BaseModel):
     model_name: str | None = None
     retrieval_dataset: str | None = None
     retrieval_top_k: Chunks | None = None
+    retrieval_filter: MetadataFilter = None
     request_output_len: TokenLimit | None = None
     temperature: Temperature | None = None
     random_seed: Seed | None = None
@@ -164,9 +166,19 @@ def retrieval_fields(request: GenerationRequest) -> dict[str, Any]:
     """Build the field `retrieved_chunks`, and `warnings` if there are any; no field if no dataset was named."""
     if request.snippets is None:
         return {}
-    chunks = [
-        {"text": chunk.text, "source": chunk.source, "score": chunk.score, "similarity": chunk.similarity}
-        | ({"context": chunk.context} if chunk.context else {})
-        for chunk in request.snippets
-    ]
+    chunks = [chunk_object(chunk) for chunk in request.snippets]
     return {"retrieved_chunks": chunks} | ({"warnings": list(request.warnings)} if request.warnings else {})
+
+
+def chunk_object(chunk: Snippet) -> dict[str, Any]:
+    """Build the object of a retrieved chunk."""
+    return {
+        "id": chunk.id,
+        "text": chunk.text,
+        "source": chunk.source,
+        "document_id": chunk.document_id,
+        "metadata": chunk.metadata,
+        "position": chunk.position,
+        "score": chunk.score,
+        "similarity": chunk.similarity,
+    } | ({"context": chunk.context} if chunk.context else {})

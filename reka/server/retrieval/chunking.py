@@ -27,6 +27,10 @@ class Chunk:
     """Offset of the text in that file, in characters."""
     context: str = ""
     """What it is read under: the path of its headings, or the names of its columns; it is searched, not quoted."""
+    document: int = 0
+    """Number of its document."""
+    about: str = ""
+    """Lines about its document, such as its metadata: searched with the text, and no part of it."""
 
 
 def chunks(parts: Iterable[str], source: str, chunk_chars: int) -> Iterator[Chunk]:

@@ -15,6 +15,8 @@ MAX_HEADING_CHARS: Final = 128
 LEAD_WORDS: Final = 30
 """Words at the beginning of a file that count for each of its chunks (bench.ranking)."""
 
+ORDINAL_BITS: Final = 28
+"""Bits of a chunk's id that hold its place in its document; those above hold the document's number."""
 
 _NO_WORDS: Final = re.compile(r"[\d ]+|(?=.*\d)[0-9a-f ]{8,}", re.IGNORECASE)
 
@@ -24,8 +26,10 @@ class Entry:
     """A chunk with what its file adds to it."""
 
     chunk: Chunk
+    id: int
+    """Ascending in the order of the dataset, and the same for as long as its document is; see `ORDINAL_BITS`."""
     passage: str
-    """The text under the words of its file's name and its context."""
+    """The text under the words of its file's name, the lines about its document, and its context."""
     language: str | None
     terms: str
     lead: str
@@ -34,15 +38,17 @@ class Entry:
 
 def entries(chunks: Iterable[Chunk]) -> Iterator[Entry]:
     """Add to chunks, which come file by file, what they are searched by."""
-    source, heading, language, lead = None, "", None, ""
+    origin, heading, language, lead = None, "", None, ""
+    number = -1
     for chunk in chunks:
-        if chunk.source != source:
-            source, heading = chunk.source, _heading(chunk.source)
+        if (chunk.document, chunk.source) != origin:
+            origin, heading = (chunk.document, chunk.source), _heading(chunk.source)
             language = detect_language(chunk.text, language)
             first = index_terms(_under(chunk.context) + chunk.text, language)
             lead = " ".join(first.split(" ", 2 * LEAD_WORDS)[: 2 * LEAD_WORDS])
-        passage = heading + _under(chunk.context) + chunk.text
-        yield Entry(chunk, passage, language, index_terms(passage, language), lead)
+        passage = heading + chunk.about + _under(chunk.context) + chunk.text
+        number = max(number + 1, chunk.document << ORDINAL_BITS)
+        yield Entry(chunk, number, passage, language, index_terms(passage, language), lead)
 
 
 def _under(context: str) -> str:

@@ -251,19 +251,6 @@ def _fit_of_word(word: str, counts: Mapping[str, int], query: Query) -> float:
     return _GROUPS_FIT * share if share >= _FEWEST_GROUPS else 0.0
 
 
-def has_tie_at_cutoff(scores: Sequence[float], k: int) -> bool:
-    """Tell whether a truncated list of results leaves open which of them are the best `k`.
-
-    It does if the last of more than `k` scores equals the k-th: results with the same score may follow, and the caller
-    needs a longer list.
-
-    Args:
-        scores: The scores of the list, best first.
-        k: Number of results wanted.
-    """
-    return len(scores) > k and scores[k - 1] == scores[-1]
-
-
 def top_k(scores: Mapping[int, float], k: int) -> list[int]:
     """Return the `k` ids with the highest scores, best first; ties are broken by id."""
     return sorted(scores, key=lambda chunk: (-scores[chunk], chunk))[:k]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from reka.server.errors import DataFolderInUseError, StartError
-from reka.server.storage.migrations import migrate, version_after
-from reka.server.storage.ownership import DATABASE, check_folder, is_ours, read_version, write_version
+from reka.server.storage.migrations import DATABASE, migrate, version_after
+from reka.server.storage.ownership import check_folder, is_ours, read_version, write_version
 from reka.server.storage.private_files import make_private_file, make_private_folder
 
 LOCK_SECONDS: Final = 0.3

@@ -2,13 +2,28 @@
 
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Engine, Float, ForeignKey, Select, String, Text, UniqueConstraint, create_engine, event, select
+from sqlalchemy import (
+    BigInteger,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    Select,
+    String,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    select,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from typing_extensions import Unpack
 
@@ -65,13 +80,70 @@ class DatasetRow(Base):
     name: Mapped[str] = mapped_column(String(_MAX_NAME_CHARS))
     description: Mapped[str | None] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(String(8))
-    """`text` or `zip`."""
+    """`text` or `zip`, or `rows` if there is no uploaded file: all texts are in the database."""
     source: Mapped[str] = mapped_column(String(255))
     """Safe name of the uploaded file; the source of the chunks of a text dataset."""
-    size_bytes: Mapped[int]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    """Size of the uploaded file; 0 if there is none."""
     created: Mapped[str] = mapped_column(String(32))
     table: Mapped[str | None] = mapped_column("index_table", String(64))
     """Name of its table in the index; None until the dataset is prepared for retrieval."""
+    table_version: Mapped[int | None]
+    """Version of that table that is searched; a job makes a later one. None in data of before there were documents."""
+    table_changes: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Jobs that have changed the table since it was written: it then holds deleted chunks, and new ones apart."""
+    embedder: Mapped[str | None] = mapped_column(String(64))
+    """Name of the embedder of its table."""
+
+
+class DocumentRow(Base):
+    """A document of a dataset."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        Index(
+            "documents_by_name",
+            "dataset_id",
+            "name",
+            unique=True,
+            sqlite_where=text("state <> 'gone'"),
+            postgresql_where=text("state <> 'gone'"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    """Never used again, so that a document that replaces another is told from it."""
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(512))
+    """The document's id in its dataset."""
+    source: Mapped[str] = mapped_column(String(512))
+    meta: Mapped[str] = mapped_column("metadata", Text)
+    """JSON object."""
+    digest: Mapped[str | None] = mapped_column(String(64))
+    """SHA-256 of source, metadata and text; None until an uploaded file is read."""
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    chunks: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(String(8))
+    """`new` (not in the index), `live` (in the index) or `gone` (deleted or replaced, perhaps still in the index)."""
+    member: Mapped[int | None]
+    """Place of its file among those of the upload; None if its text is in the database."""
+    job_id: Mapped[str | None] = mapped_column(String(32))
+    """The job that takes its change over."""
+
+
+class DocumentTextRow(Base):
+    """A part of a document's text."""
+
+    __tablename__ = "document_texts"
+
+    number: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("documents.number", ondelete="CASCADE"),
+        primary_key=True,
+    )
+    part: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    text: Mapped[str] = mapped_column(Text)
 
 
 class JobRow(Base):
@@ -160,6 +232,12 @@ class Database:
         with self._engine.connect() as connection:
             return connection.execute(statement, values).one()
 
+    def erase_deleted(self) -> None:
+        """Remove what deleted rows had from the disk, where the database keeps it elsewhere: SQLite, in its log."""
+        if self.is_file:
+            with closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close all connections."""
         if self._read_connection is not None:
@@ -208,7 +286,7 @@ def _engine(url: str) -> Engine:
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     # Turns off the driver's implicit transactions; _begin_sqlite starts them instead.
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -219,21 +297,29 @@ def _begin_sqlite(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def find_dataset(session: Session, owner: str, name: str) -> DatasetRow | None:
-    """Return the row of an owner's dataset, or None if there is none."""
+def find_dataset(session: Session, owner: str, name: str, *, for_update: bool = False) -> DatasetRow | None:
+    """Return the row of an owner's dataset, or None if there is none.
+
+    Args:
+        session: A session that writes, if `for_update` is set.
+        owner: The owner.
+        name: The dataset's name.
+        for_update: Whether other writers of the dataset wait until the session ends.
+    """
     if len(name) > _MAX_DECOMPOSITION * _MAX_NAME_CHARS:
         return None  # normalizing takes time quadratic in the number of adjacent marks
     stored_name = unicodedata.normalize("NFC", name)
-    return session.scalar(select(DatasetRow).where(DatasetRow.owner == owner, DatasetRow.name == stored_name))
+    statement = select(DatasetRow).where(DatasetRow.owner == owner, DatasetRow.name == stored_name)
+    return session.scalar(statement.with_for_update() if for_update else statement)
 
 
-def require_dataset(session: Session, owner: str, name: str) -> DatasetRow:
-    """Return the row of an owner's dataset.
+def require_dataset(session: Session, owner: str, name: str, *, for_update: bool = False) -> DatasetRow:
+    """Return the row of an owner's dataset; see `find_dataset`.
 
     Raises:
         NotFoundError: The owner has no such dataset.
     """
-    row = find_dataset(session, owner, name)
+    row = find_dataset(session, owner, name, for_update=for_update)
     if row is None:
         raise NotFoundError(
             f"There is no dataset {name[:_SHOWN_CHARS]!r} of this API key: GET /datasets lists the existing ones"

@@ -1,5 +1,8 @@
 """The datasets of each owner: created atomically, listed, and deleted together with everything derived from them."""
 
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -7,13 +10,16 @@ from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from reka.server.errors import RefusedError
+from reka.server.errors import RefusedError, ServiceError
 from reka.server.retrieval.index import Index
+from reka.server.retrieval.tables import TableVersion
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder, sync_folder
-from reka.server.storage.database import Database, DatasetRow, find_dataset, now, require_dataset
-from reka.server.storage.jobs import Jobs
+from reka.server.storage.database import Database, DatasetRow, DocumentRow, find_dataset, now, require_dataset
+from reka.server.storage.document_store import LIVE, NEW, ROWS
+from reka.server.storage.jobs import Jobs, base_of
 from reka.server.storage.names import secure_name, secure_source
 from reka.server.storage.ownership import is_ours
 from reka.server.storage.quotas import require_room
@@ -34,6 +40,8 @@ class StagedFile:
     """The file's name as the client sent it; empty if the client sent none."""
     skipped: tuple[str, ...] = ()
     """Names of the files in a zip that are no part of the dataset, as a system left them behind."""
+    members: tuple[tuple[str, int], ...] = ()
+    """Name and size in bytes of each text file of a zip."""
 
 
 class Datasets:
@@ -101,6 +109,8 @@ class Datasets:
             with self._database.write() as session:
                 require_room(session, owner, self._limits, datasets=1, size_bytes=file.size_bytes)
                 session.add(row)
+                session.flush()
+                add_members(session, row, file.members)
         except BaseException as error:
             path.unlink()
             if isinstance(error, IntegrityError):
@@ -135,21 +145,79 @@ class Datasets:
             self._index.drop(row.table)
         return row.name
 
-    def prepared_table(self, owner: str, name: str) -> str:
-        """Return the name of the index table that holds a dataset's chunks.
+    def find(self, owner: str, name: str) -> DatasetRow:
+        """Return a dataset.
+
+        Raises:
+            NotFoundError: The owner has no such dataset.
+        """
+        with self._database.read() as session:
+            return require_dataset(session, owner, name)
+
+    def prepared(self, owner: str, name: str) -> DatasetRow:
+        """Return a dataset that is prepared for retrieval.
 
         Raises:
             NotFoundError: The owner has no such dataset.
             RefusedError: The dataset is not prepared for retrieval.
         """
-        with self._database.read() as session:
-            row = require_dataset(session, owner, name)
+        row = self.find(owner, name)
         if row.table is None:
             raise RefusedError(
                 f"Dataset {row.name!r} is not prepared for retrieval: call prepare_retrieval({row.name!r}), wait until "
                 "its job is COMPLETE, then try again"
             )
-        return row.table
+        return row
+
+    def request_job(self, dataset_id: str) -> str | None:
+        """Return the id of an open job of a dataset, a new one if there is none; None if the dataset is deleted."""
+        with self._database.write() as session:
+            row = session.get(DatasetRow, dataset_id)
+            if row is None:
+                return None
+            job = self._jobs.open_job(session, dataset_id)
+            job_id = self._jobs.request(session, row) if job is None else job.id
+        self._jobs.notify_new()
+        return job_id
+
+    def next_to_rewrite(self) -> tuple[str, TableVersion] | None:
+        """Return a dataset whose table holds what was deleted from it, with the version that is searched."""
+        with self._database.read() as session:
+            row = session.scalar(select(DatasetRow).where(DatasetRow.table_changes > 0).limit(1))
+        at = base_of(row) if row else None
+        return (row.id, at) if row and at else None
+
+    def replace_table(self, dataset_id: str, base: TableVersion, at: TableVersion) -> bool:
+        """Publish a table that was written anew, and delete the one before.
+
+        Returns:
+            False, with nothing changed, if `base` is not what is searched any more.
+        """
+        with self._database.write() as session:
+            row = session.get(DatasetRow, dataset_id, with_for_update=True)
+            if row is None or base_of(row) != base:
+                return False
+            row.table, row.table_version, row.table_changes = at.table, at.version, 0
+        self._index.drop(base.table)
+        return True
+
+    def add_documents_of_uploads(self, list_members: Callable[[Path], Sequence[tuple[str, int]]]) -> None:
+        """Add the documents of uploads of before there were documents, and have their tables built anew.
+
+        Args:
+            list_members: Returns name and size of the text files of a zip.
+        """
+        has_documents = select(DocumentRow.number).where(DocumentRow.dataset_id == DatasetRow.id).exists()
+        with self._database.read() as session:
+            rows = session.scalars(select(DatasetRow).where(DatasetRow.kind != ROWS, ~has_documents)).all()
+        for row in rows:
+            members: Sequence[tuple[str, int]] = ()
+            with suppress(OSError, ServiceError):  # what is wrong with its file, its job says
+                members = list_members(self._folder.dataset(row.id)) if row.kind == "zip" else ()
+            with self._database.write() as session:
+                add_members(session, row, members)
+            if row.table is not None:
+                self.request_job(row.id)
 
     def sweep(self) -> None:
         """Delete a killed server's files and tables that belong to no dataset. Call at the start only.
@@ -158,12 +226,37 @@ class Datasets:
         """
         self._folder.clear_staging()
         with self._database.read() as session:
-            rows = session.execute(select(DatasetRow.id, DatasetRow.table)).all()
-        for dataset_id in self._folder.dataset_ids() - {row[0] for row in rows}:
+            rows = session.execute(select(DatasetRow.id, DatasetRow.table, DatasetRow.kind)).all()
+        for dataset_id in self._folder.dataset_ids() - {row.id for row in rows if row.kind != ROWS}:
             self._folder.dataset(dataset_id).unlink()
-        for table in set(self._index.tables()) - {row[1] for row in rows}:
+        for table in set(self._index.tables()) - {row.table for row in rows}:
             if is_ours("index", f"{table}.lance"):
                 self._index.drop(table)
+
+
+def add_members(session: Session, dataset: DatasetRow, members: Sequence[tuple[str, int]]) -> None:
+    """Add the files of an upload as documents, in the transaction that creates their dataset.
+
+    Args:
+        session: The transaction.
+        dataset: The dataset, whose row is written.
+        members: Name and size of each text file of a zip; a text is the one file of its dataset.
+    """
+    names: Counter[str] = Counter()
+    for member, (source, size) in enumerate(members or [(dataset.source, dataset.size_bytes)]):
+        names[source] += 1  # a zip may have two files of one name
+        name = source if names[source] == 1 else f"{source} ({names[source]})"
+        session.add(
+            DocumentRow(
+                dataset_id=dataset.id,
+                name=name,
+                source=source,
+                meta="{}",
+                size_bytes=size,
+                state=NEW if dataset.table is None else LIVE,
+                member=member,
+            )
+        )
 
 
 def _name_taken(name: str) -> RefusedError:

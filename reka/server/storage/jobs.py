@@ -1,16 +1,26 @@
 """Prepare-retrieval jobs and their state machine: each transition is one transaction, and no state is skipped."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from reka._protocol.datasets import ALREADY_PREPARED, BEING_PREPARED, refusal_text
 from reka.server.errors import NotFoundError, RefusedError
-from reka.server.storage.database import Database, DatasetRow, JobEventRow, JobRow, now, require_dataset
+from reka.server.retrieval.tables import TableVersion
+from reka.server.storage.database import (
+    Database,
+    DatasetRow,
+    DocumentRow,
+    JobEventRow,
+    JobRow,
+    now,
+    require_dataset,
+)
 from reka.types import JobStatus
 
 # As plain strings, which every database takes.
@@ -23,6 +33,8 @@ STATUSES: Final = tuple(status.value for status in JobStatus)
 _OPEN: Final = (PENDING, RUNNING)
 
 _SHOWN_CHARS: Final = 100
+WAIT_SECONDS: Final = 0.05
+"""Seconds between two looks at a job that is waited for (ours)."""
 
 MAX_STARTS: Final = 20
 """Starts after which a job fails, so that a job that crashes the server every time comes to an end (ours)."""
@@ -35,9 +47,12 @@ class Task:
     job_id: str
     dataset_id: str
     kind: str
-    source: str
+    base: TableVersion | None
+    """The version of the index that the job changes; None if there is none yet, or one of an earlier form."""
+    old_table: str | None
+    """Name of the table that is searched now, of whatever form."""
     table: str
-    """Name of the table to build. It differs at each start, so that no start sees what an earlier one left behind."""
+    """Name of a new table. It differs at each start, so that no start sees what an earlier one left behind."""
 
 
 class Jobs:
@@ -70,28 +85,64 @@ class Jobs:
         """
         with self._database.write() as session:
             dataset = require_dataset(session, owner, dataset_name)
-            if dataset.table is not None:
+            other = self.open_job(session, dataset.id)
+            if dataset.table is not None and (other is not None or not _has_changes(session, dataset.id)):
                 raise RefusedError(f"{refusal_text(ALREADY_PREPARED, dataset.name)}: it can be used", ALREADY_PREPARED)
-            other = session.scalar(_open_jobs(dataset.id))
             if other is not None:
                 raise RefusedError(
                     f"{refusal_text(BEING_PREPARED, dataset.name)} by job {other.id}: ask for that job's status",
                     BEING_PREPARED,
                 )
-            job = JobRow(
-                id=uuid4().hex,
-                owner=owner,
-                dataset_id=dataset.id,
-                dataset_name=dataset.name,
-                status=PENDING,
-                detail="",
-                starts=0,
-                created=now(),
-            )
-            session.add(job)
-            _transition(job, PENDING, "Waiting in the queue")
-        self._on_new()
+            job_id = self.request(session, dataset)
+        self.notify_new()
+        return job_id
+
+    @staticmethod
+    def request(session: Session, dataset: DatasetRow) -> str:
+        """Return the id of a job of the dataset that has not started yet, a new one if there is none.
+
+        Call `notify_new` after the transaction.
+        """
+        waiting = session.scalar(_open_jobs(dataset.id).where(JobRow.status == PENDING))
+        if waiting is not None:
+            return waiting.id
+        job = JobRow(
+            id=uuid4().hex,
+            owner=dataset.owner,
+            dataset_id=dataset.id,
+            dataset_name=dataset.name,
+            status=PENDING,
+            detail="",
+            starts=0,
+            created=now(),
+        )
+        session.add(job)
+        _transition(job, PENDING, "Waiting in the queue")
         return job.id
+
+    @staticmethod
+    def open_job(session: Session, dataset_id: str) -> JobRow | None:
+        """Return the last job of a dataset that has not ended."""
+        return session.scalar(_open_jobs(dataset_id).order_by(JobRow.created.desc()).limit(1))
+
+    @staticmethod
+    def last_of(session: Session, dataset_id: str) -> JobRow | None:
+        """Return the last job of a dataset."""
+        of_dataset = select(JobRow).where(JobRow.dataset_id == dataset_id)
+        return session.scalar(of_dataset.order_by(JobRow.created.desc()).limit(1))
+
+    def wait(self, job_id: str | None) -> None:
+        """Wait until a job has ended."""
+        while job_id is not None:
+            with self._database.read() as session:
+                job = session.get(JobRow, job_id)
+                if job is None or job.status not in _OPEN:
+                    return
+            time.sleep(WAIT_SECONDS)
+
+    def notify_new(self) -> None:
+        """Notify the subscriber that there may be a new job."""
+        self._on_new()
 
     def status(self, owner: str, job_id: str) -> dict[str, Any]:
         """Return a job's status and history in the API's form.
@@ -131,14 +182,14 @@ class Jobs:
                     return None
                 dataset = session.get(DatasetRow, job.dataset_id)
                 if dataset is None:
-                    _transition(job, ERROR, _deleted_message(job))
+                    _fail(session, job, _deleted_message(job))
                 elif job.starts >= MAX_STARTS:
-                    _transition(job, ERROR, f"Given up: the server stopped {MAX_STARTS} times while it ran this job")
+                    _fail(session, job, f"Given up: the server stopped {MAX_STARTS} times while it ran this job")
                 else:
                     _transition(job, RUNNING, "Restarted" if job.starts else "Started", progress=0.0)
                     job.starts += 1
                     table = f"chunks_{job.id}_{job.starts}"
-                    return Task(job.id, dataset.id, dataset.kind, dataset.source, table)
+                    return Task(job.id, dataset.id, dataset.kind, base_of(dataset), dataset.table, table)
 
     def report(self, job_id: str, detail: str, progress: float) -> None:
         """Add an entry to the history of a job, if it is still running."""
@@ -147,8 +198,16 @@ class Jobs:
             if job is not None and job.status == RUNNING:
                 _transition(job, RUNNING, detail, progress=progress)
 
-    def complete(self, task: Task, detail: str) -> bool:
+    def complete(
+        self, task: Task, detail: str, at: TableVersion, publish: Callable[[Session, DatasetRow], object] | None = None
+    ) -> bool:
         """Complete a task's job and publish its table as the dataset's, atomically.
+
+        Args:
+            task: The task.
+            detail: Description of the result.
+            at: The version of the index that is searched from now on.
+            publish: Called with the transaction and the dataset, to record what else has changed; None for nothing.
 
         Returns:
             False, with nothing changed, if the job is no longer running or the dataset no longer exists.
@@ -158,7 +217,11 @@ class Jobs:
             dataset = session.get(DatasetRow, task.dataset_id)
             if job is None or job.status != RUNNING or dataset is None:
                 return False
-            dataset.table = task.table
+            if base_of(dataset) != at:
+                dataset.table_changes = dataset.table_changes + 1 if dataset.table == at.table else 0
+            dataset.table, dataset.table_version = at.table, at.version
+            if publish is not None:
+                publish(session, dataset)
             _transition(job, COMPLETE, detail, progress=1.0)
             return True
 
@@ -167,16 +230,28 @@ class Jobs:
         with self._database.write() as session:
             job = session.get(JobRow, job_id)
             if job is not None and job.status in _OPEN:
-                _transition(job, ERROR, detail)
+                _fail(session, job, detail)
 
     def fail_jobs_of(self, session: Session, dataset_id: str) -> None:
         """Fail the open jobs of a dataset, in the transaction that deletes the dataset."""
         for job in session.scalars(_open_jobs(dataset_id)).all():
-            _transition(job, ERROR, _deleted_message(job))
+            _fail(session, job, _deleted_message(job))
 
     def notify_deleted(self, dataset_id: str) -> None:
         """Notify the subscriber that a dataset is deleted."""
         self._on_deleted(dataset_id)
+
+
+def base_of(dataset: DatasetRow) -> TableVersion | None:
+    """Return the version of the index in which a dataset is searched; None if none, or one of an earlier form."""
+    if dataset.table is None or dataset.table_version is None:
+        return None
+    return TableVersion(dataset.table, dataset.table_version)
+
+
+def _has_changes(session: Session, dataset_id: str) -> bool:
+    changes = select(DocumentRow.number).where(DocumentRow.dataset_id == dataset_id, DocumentRow.state != "live")
+    return session.scalar(changes.limit(1)) is not None
 
 
 def _open_jobs(dataset_id: str) -> Select[JobRow]:
@@ -187,6 +262,12 @@ def _transition(job: JobRow, status: str, detail: str, progress: float | None = 
     """Set a job's state, and append it to the job's history."""
     job.status, job.detail = status, detail
     job.events.append(JobEventRow(time=now(), status=status, detail=detail, progress=progress))
+
+
+def _fail(session: Session, job: JobRow, detail: str) -> None:
+    """Fail a job; the changes that it claimed wait for another one."""
+    session.execute(update(DocumentRow).where(DocumentRow.job_id == job.id).values(job_id=None))
+    _transition(job, ERROR, detail)
 
 
 def _event_to_dict(event: JobEventRow) -> dict[str, Any]:

@@ -14,15 +14,13 @@ from urllib.parse import quote
 
 from reka._protocol.files.litter import LITTER
 from reka.server.errors import StartError
-from reka.server.storage.migrations import version_after
+from reka.server.storage.migrations import DATABASE, version_after
 from reka.server.storage.private_files import ownership_problem, write_private
 
 logger = logging.getLogger(__name__)
 
 MARKER: Final = "reka-data.json"
 """File that marks a folder as a server's, with the version of its data."""
-
-DATABASE: Final = "reka.sqlite"
 
 _FORMAT: Final = "reka server data"
 _TABLES: Final = frozenset({"keys", "datasets", "jobs"})

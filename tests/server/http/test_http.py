@@ -48,7 +48,11 @@ def test_the_description_of_the_api_names_all_routes_and_bodies(api: Caller) -> 
         "/v1/chat/completions",
         "/datasets",
         "/datasets/{name}",
+        "/datasets/{name}/documents",
+        "/datasets/{name}/documents/delete",
+        "/datasets/{name}/export",
         "/datasets/{name}/prepare-retrieval",
+        "/datasets/{name}/search",
         "/jobs/prepare-retrieval/{job_id}/status",
     }
     body = description["paths"]["/chat"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]

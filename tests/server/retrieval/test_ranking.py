@@ -1,10 +1,9 @@
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reka.server.retrieval.ranking import Candidate, has_tie_at_cutoff, query_of, rank, top_k
+from reka.server.retrieval.ranking import Candidate, query_of, rank, top_k
 from reka.server.retrieval.terms import index_terms
 
 TEXTS = st.lists(st.text("abc dé東", max_size=30), min_size=1, max_size=12)
@@ -101,19 +100,3 @@ def test_a_fit_counts_frequent_words_only_if_there_are_no_others() -> None:
 
 def test_the_highest_scores_come_first_and_equal_ones_by_id() -> None:
     assert top_k({5: 0.5, 1: 0.5, 3: 0.9}, 2) == [3, 1]
-
-
-@pytest.mark.parametrize(
-    ("scores", "limit", "is_cut"),
-    [
-        ([3.0, 2.0, 1.0], 2, False),
-        ([3.0, 2.0, 2.0], 2, True),
-        ([2.0, 2.0], 2, False),
-        ([3.0, 2.0, 2.0, 1.0], 2, False),
-        ([], 2, False),
-    ],
-)
-def test_a_list_whose_end_equals_the_cut_does_not_settle_who_is_in(
-    scores: list[float], limit: int, is_cut: bool
-) -> None:
-    assert has_tie_at_cutoff(scores, limit) is is_cut

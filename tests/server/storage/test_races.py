@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from reka.server.retrieval.tables import TableVersion
 from reka.server.storage.database import Database, DatasetRow, now, sqlite_url
 from reka.server.storage.jobs import MAX_STARTS, Jobs
 from tests.support.servers import Call, Start
@@ -100,7 +101,7 @@ def test_a_table_is_not_made_that_of_a_dataset_which_was_deleted_meanwhile(datab
         session.delete(session.get_one(DatasetRow, "d1"))
         jobs.fail_jobs_of(session, "d1")
 
-    assert jobs.complete(task, "ready") is False
+    assert jobs.complete(task, "ready", TableVersion(task.table, 1)) is False
     jobs.report(job, "half of it", 0.5)
     jobs.fail(job, "something else")
 

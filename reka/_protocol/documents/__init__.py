@@ -1,0 +1,1 @@
+"""Documents of datasets: the filters over their metadata."""

@@ -1,0 +1,92 @@
+"""The routes of datasets as sets of documents."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, FastAPI, Query, Request
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import FileResponse, Response
+
+from reka.server.http import openapi
+from reka.server.http.request_bodies import BodyReader
+from reka.server.http.streaming import cancel_on_disconnect
+from reka.server.protocols.documents import DeleteBody, SearchBody, parse_documents
+from reka.server.protocols.v0_chat import chunk_object
+from reka.server.service import Service
+
+_PAGE: Final = 100
+_MAX_PAGE: Final = 1_000
+"""Documents of a page, and the most of one (ours)."""
+
+
+def add_document_routes(app: FastAPI, service: Service, bodies: BodyReader, owner: Any) -> None:
+    """Add the routes that describe datasets, and those that change, search and export their documents."""
+    _add_reading_routes(app, service, bodies, owner)
+    _add_changing_routes(app, service, bodies, owner)
+
+
+def _add_reading_routes(app: FastAPI, service: Service, bodies: BodyReader, owner: Any) -> None:
+    documents = service.documents
+
+    @app.get("/datasets/{name}", tags=["documents"])
+    def describe_dataset(name: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
+        """Describe a dataset: its size, and whether it is prepared for retrieval."""
+        return documents.describe(owner, name)
+
+    @app.get("/datasets/{name}/documents", tags=["documents"])
+    def list_documents(
+        name: str,
+        owner: Annotated[str, Depends(owner)],
+        limit: Annotated[int, Query(ge=1, le=_MAX_PAGE)] = _PAGE,
+        after: str | None = None,
+    ) -> dict[str, Any]:
+        """List the documents of a dataset, a page at a time: `next` of a page is `after` of the one that follows."""
+        return documents.page(owner, name, limit, after)
+
+    @app.post("/datasets/{name}/search", tags=["documents"], openapi_extra=openapi.json_body(SearchBody))
+    async def search_dataset(name: str, request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
+        """Find the chunks of a dataset that match a query best, without a chat."""
+        body = await bodies.read(request, SearchBody)
+        search = run_in_threadpool(service.retrieve, owner, name, body.query, body.k, body.filter, body.mode)
+        return {"retrieved_chunks": [chunk_object(chunk) for chunk in await cancel_on_disconnect(request, search)]}
+
+    @app.get(
+        "/datasets/{name}/export",
+        tags=["documents"],
+        response_class=Response,
+        responses={200: {"content": {"application/zip": {}}}},
+    )
+    def export_dataset(name: str, owner: Annotated[str, Depends(owner)]) -> FileResponse:
+        """Get the texts of a dataset as a zip."""
+        path = service.export(owner, name)
+        return FileResponse(path, media_type="application/zip", background=BackgroundTask(path.unlink))
+
+
+def _add_changing_routes(app: FastAPI, service: Service, bodies: BodyReader, owner: Any) -> None:
+    documents, limits = service.documents, service.settings
+
+    @app.put("/datasets/{name}/documents", tags=["documents"], openapi_extra=openapi.DOCUMENTS_BODY)
+    async def put_documents(name: str, request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
+        """Add documents to a dataset, which is made if it is not there; one whose id is there is replaced.
+
+        The body is an object with `documents`, an array of documents, or lines of JSON. A prepared dataset stays
+        usable, and takes the change over at once when the job ends whose id comes back.
+        """
+        given = await bodies.parse(
+            request, lambda body: parse_documents(body, limits.max_document_bytes, limits.max_metadata_bytes)
+        )
+        result = await run_in_threadpool(documents.put, owner, name, given)
+        return {
+            "name": result.name,
+            "added": result.added,
+            "replaced": result.replaced,
+            "unchanged": result.unchanged,
+            "job_id": result.job_id,
+        }
+
+    @app.post("/datasets/{name}/documents/delete", tags=["documents"], openapi_extra=openapi.json_body(DeleteBody))
+    async def delete_documents(name: str, request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
+        """Delete documents by their ids, or by a filter on their metadata."""
+        body = await bodies.read(request, DeleteBody)
+        deleted, job_id = await run_in_threadpool(documents.delete, owner, name, body.ids, body.filter)
+        return {"deleted": deleted, "job_id": job_id}

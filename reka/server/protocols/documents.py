@@ -1,0 +1,158 @@
+"""The documents of datasets: request bodies, and the filter that chats share with them."""
+
+import json
+import math
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError, from_json
+
+from reka._protocol.documents.filters import Filter, FilterError, parse_filter
+from reka.server.errors import TooLargeError
+
+MAX_ID_CHARS: Final = 512
+"""Maximum length of a document's id, and of its source (design)."""
+
+MAX_METADATA_DEPTH: Final = 8
+"""Levels of lists and objects in a document's metadata (ours)."""
+
+MAX_METADATA_KEYS: Final = 256
+"""Keys of a document's metadata (ours)."""
+
+MAX_FOUND_CHUNKS: Final = 1_000
+"""Maximum number of chunks that a search returns (ours)."""
+
+
+def _parse_filter(value: Any) -> Filter | None:
+    try:
+        return None if value is None else parse_filter(value)
+    except FilterError as error:
+        raise PydanticCustomError("filter", "{problem}", {"problem": str(error)}) from error
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("text", "has a NUL character, which is not text: leave it out")
+    return text
+
+
+def _with_few_levels(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(metadata) > MAX_METADATA_KEYS:
+        raise PydanticCustomError("metadata", f"has more than {MAX_METADATA_KEYS} keys; use fewer")
+    level: list[Any] = [metadata]
+    for _ in range(MAX_METADATA_DEPTH):
+        values = [one for value in level for one in (value.values() if isinstance(value, dict) else value)]
+        if any(isinstance(one, float) and not math.isfinite(one) for one in values):
+            raise PydanticCustomError("metadata", "has a number that is not finite; leave it out")
+        level = [one for one in values if isinstance(one, dict | list)]
+    if level:
+        raise PydanticCustomError("metadata", f"has more than {MAX_METADATA_DEPTH} levels; use fewer")
+    return metadata
+
+
+MetadataFilter = Annotated[
+    Any,
+    AfterValidator(_parse_filter),
+    WithJsonSchema(
+        {"type": "object", "description": "Conditions on metadata, such as {'lang': 'de', 'year': {'$gte': 2020}}."}
+    ),
+]
+"""A filter on metadata, parsed; None for all documents."""
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+Name = Annotated[Text, Field(min_length=1, max_length=MAX_ID_CHARS)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class DocumentBody(_Body):
+    """A document to put into a dataset."""
+
+    id: Name
+    """Its id; a document that has it is replaced."""
+    text: Text
+    source: Name | None = None
+    """Where it is from; null for its id."""
+    metadata: Annotated[dict[str, Any], AfterValidator(_with_few_levels)] | None = None
+
+    @model_validator(mode="after")
+    def _check_text(self) -> "DocumentBody":
+        if not self.text.strip():
+            raise PydanticCustomError("text", "the text is empty: a document needs at least one character of text")
+        return self
+
+
+class DocumentsBody(_Body):
+    """Body of `PUT /datasets/{name}/documents`; its documents may also be the body itself, or lines of JSON."""
+
+    documents: list[DocumentBody]
+
+
+class DeleteBody(_Body):
+    """Body of `POST /datasets/{name}/documents/delete`: either ids or a filter."""
+
+    ids: list[Text] | None = None
+    filter: MetadataFilter = None
+
+    @model_validator(mode="after")
+    def _check_choice(self) -> "DeleteBody":
+        if (self.ids is None) == (self.filter is None):
+            raise PydanticCustomError("choice", "want either ids or filter")
+        return self
+
+
+class SearchBody(_Body):
+    """Body of `POST /datasets/{name}/search`."""
+
+    query: str
+    k: Annotated[int, Field(ge=1, le=MAX_FOUND_CHUNKS)] = 8
+    filter: MetadataFilter = None
+    mode: Literal["hybrid", "keyword", "vector"] = "hybrid"
+
+
+_LIST: Final = TypeAdapter(list[DocumentBody])
+
+
+def parse_documents(body: bytes | bytearray, max_text_bytes: int, max_metadata_bytes: int) -> list[DocumentBody]:
+    """Parse the documents of a body: an array, an object with `documents`, or lines of JSON.
+
+    Args:
+        body: The body.
+        max_text_bytes: Maximum size of a document's text.
+        max_metadata_bytes: Maximum size of a document's metadata.
+
+    Raises:
+        pydantic.ValidationError: The body has another form.
+    """
+    documents = _documents(bytes(body).strip())
+    for index, document in enumerate(documents):
+        _check_size(len(document.text.encode()), max_text_bytes, f"documents[{index}].text")
+        size = len(json.dumps(document.metadata or {}, ensure_ascii=False).encode())
+        _check_size(size, max_metadata_bytes, f"documents[{index}].metadata")
+    return documents
+
+
+def _documents(body: bytes) -> list[DocumentBody]:
+    if body.startswith(b"["):
+        return _LIST.validate_json(body)
+    first, _, rest = body.partition(b"\n")
+    if _is_document(first):
+        lines = b",".join(line for line in (first, *rest.splitlines()) if line.strip())
+        return _LIST.validate_json(b"[" + lines + b"]")
+    return DocumentsBody.model_validate_json(body).documents
+
+
+def _is_document(line: bytes) -> bool:
+    """Tell whether a line is a whole object other than one with the documents in it."""
+    try:
+        value = from_json(line)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "documents" not in value
+
+
+def _check_size(size: int, most: int, place: str) -> None:
+    if size > most:
+        raise TooLargeError(f"{place}: got {size} bytes, want at most {most}: split the document")

@@ -1,0 +1,124 @@
+"""The LanceDB tables of an index: written by one thread, read at a fixed version by any number."""
+
+import shutil
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+READ_CHUNKS: Final = 8192
+"""Chunks of a table that are copied at a time (ours)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableVersion:
+    """A table as one commit left it: what is written to the table later is not seen in it."""
+
+    table: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTable:
+    """A version of a table, and what every search needs to know of it."""
+
+    source: Any
+    languages: tuple[str | None, ...]
+    """The languages of its chunks, that of most first."""
+    chunks: int
+
+
+class Tables:
+    """The tables in one folder. Safe to share between threads, as long as one of them writes to a table."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the tables in `folder`, which is created with the first one."""
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._database: Any = None
+        self._open: dict[str, tuple[int, OpenTable]] = {}
+
+    def open(self, at: TableVersion) -> OpenTable:
+        """Open a version of a table for reading."""
+        version, table = self._open.get(at.table, (None, None))
+        if table is None or version != at.version:
+            source = self._connect().open_table(at.table)
+            source.checkout(at.version)
+            column = source.search().select(["language"]).limit(source.count_rows()).to_arrow()["language"]
+            counts = sorted(column.value_counts().to_pylist(), key=lambda entry: -entry["counts"])
+            table = OpenTable(source, tuple(entry["values"] for entry in counts) or (None,), len(column))
+            self._open[at.table] = (at.version, table)
+        return table
+
+    def create(self, name: str, rows: Any) -> Any:
+        """Create a table of Arrow rows, and return it for writing."""
+        return self._connect().create_table(name, rows)
+
+    def reopen(self, at: TableVersion) -> Any:
+        """Open a table for writing, and take back what a killed writer did to it after that version."""
+        target = self._connect().open_table(at.table)
+        if target.version != at.version:
+            target.checkout(at.version)
+            target.restore()
+        return target
+
+    def latest(self, name: str) -> TableVersion:
+        """Return the last version of a table."""
+        return TableVersion(name, self._connect().open_table(name).version)
+
+    @staticmethod
+    def rows(source: Any, removed: Iterable[int]) -> Iterator[Any]:
+        """Yield the rows of an open table as Arrow batches, without those of some documents, in the order of ids."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        ids = source.search().select(["id", "document"]).with_row_id(True).limit(source.count_rows()).to_arrow()
+        if gone := pa.array(list(removed), pa.int64()):
+            ids = ids.filter(pc.invert(pc.is_in(ids["document"], gone)))
+        row_ids = ids.sort_by("id")["_rowid"].to_pylist()
+        for start in range(0, len(row_ids), READ_CHUNKS):
+            batch = source.take_row_ids(row_ids[start : start + READ_CHUNKS]).to_arrow()
+            yield from (
+                batch.sort_by("id").drop_columns([name for name in batch.column_names if name == "_rowid"]).to_batches()
+            )
+
+    @staticmethod
+    def create_keyword_index(target: Any) -> None:
+        """Create the full-text index of a table."""
+        from lancedb.index import FTS
+
+        # The terms are made by `reka.server.retrieval.terms`, so the index only splits them.
+        whitespace = FTS(
+            base_tokenizer="whitespace",
+            lower_case=False,
+            stem=False,
+            remove_stop_words=False,
+            ascii_folding=False,
+            max_token_length=None,
+        )
+        target.create_index("terms", config=whitespace)
+
+    def drop(self, name: str) -> None:
+        """Delete a table, complete or not; a missing one is ignored."""
+        self._open.pop(name, None)
+        # A table is its folder. Unlike LanceDB's own `drop_table`, this also deletes what a killed process left behind.
+        shutil.rmtree(self._folder / f"{name}.lance", ignore_errors=True)
+
+    def names(self) -> list[str]:
+        """List the names of all tables, incomplete ones included, sorted."""
+        return sorted(path.stem for path in self._folder.glob("*.lance"))
+
+    def make_private(self, name: str) -> None:
+        """Make a table readable by the current user only: LanceDB leaves that to the umask."""
+        root = self._folder / f"{name}.lance"
+        for path in [root, *root.rglob("*")]:
+            path.chmod(0o700 if path.is_dir() else 0o600)
+
+    def _connect(self) -> Any:
+        with self._lock:
+            if self._database is None:
+                import lancedb
+
+                self._database = lancedb.connect(str(self._folder))
+            return self._database

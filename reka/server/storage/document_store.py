@@ -1,0 +1,180 @@
+"""What jobs, searches and exports read of documents, and record of them: texts, metadata, what is in the index."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.orm import Session
+
+from reka.server.retrieval.metadata import MetadataColumns
+from reka.server.storage.database import Database, DocumentRow, DocumentTextRow
+from reka.server.storage.jobs import Task
+
+NEW, LIVE, GONE = "new", "live", "gone"
+
+ROWS: Final = "rows"
+"""Kind of a dataset without an uploaded file."""
+
+PART_CHARS: Final = 1_000_000
+"""Characters of a text that are stored in one row (ours)."""
+
+_AT_ONCE: Final = 500
+"""Names or numbers in one statement: databases limit its parameters (ours)."""
+
+IS_THERE: Final = DocumentRow.state != GONE
+"""Whether a document has been neither deleted nor replaced."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as a job or an export reads it."""
+
+    number: int
+    name: str
+    source: str
+    metadata: Mapping[str, Any]
+    size_bytes: int
+    state: str
+    member: int | None
+
+
+class DocumentStore:
+    """The documents of one server's datasets, by number."""
+
+    def __init__(self, database: Database) -> None:
+        """Read documents of `database`."""
+        self._database = database
+
+    def of_dataset(self, dataset_id: str) -> list[Document]:
+        """Return the documents of a dataset, in their order."""
+        with self._database.read() as session:
+            return _documents(session, DocumentRow.dataset_id == dataset_id, IS_THERE)
+
+    def names_and_metadata(self, numbers: Iterable[int]) -> dict[int, tuple[str, dict[str, Any]]]:
+        """Return id and metadata of documents by number, of those that are not deleted from the index."""
+        with self._database.read() as session:
+            return {
+                row.number: (row.name, json.loads(row.meta))
+                for some in batches(sorted(set(numbers)))
+                for row in session.execute(
+                    select(DocumentRow.number, DocumentRow.name, DocumentRow.meta).where(DocumentRow.number.in_(some))
+                )
+            }
+
+    def load_columns(self, dataset_id: str, columns: MetadataColumns) -> None:
+        """Add to `columns` the documents of a dataset that were put since."""
+        with self._database.read() as session:
+            rows = session.execute(
+                select(DocumentRow.number, DocumentRow.meta)
+                .where(DocumentRow.dataset_id == dataset_id, DocumentRow.number > columns.last)
+                .order_by(DocumentRow.number)
+            ).all()
+        columns.add((row.number, json.loads(row.meta)) for row in rows)
+
+    def text(self, number: int) -> Iterator[str]:
+        """Yield the text of a document in parts; none if it is gone, or in an uploaded file."""
+        part = 0
+        while True:
+            with self._database.read() as session:
+                row = session.get(DocumentTextRow, (number, part))
+            if row is None:
+                return
+            yield row.text
+            part += 1
+
+    def store_text(self, number: int, parts: Iterable[str]) -> None:
+        """Store the text of a document that is in an uploaded file."""
+        with self._database.write() as session:
+            session.execute(delete(DocumentTextRow).where(DocumentTextRow.number == number))
+        for part, text in enumerate(text_parts(parts)):
+            with self._database.write() as session:
+                session.add(DocumentTextRow(number=number, part=part, text=text))
+        with self._database.write() as session:
+            session.execute(update(DocumentRow).where(DocumentRow.number == number).values(member=None))
+
+    def claim(self, task: Task) -> list[Document]:
+        """Mark the changes of a dataset that a job takes over, and return them, in their order.
+
+        If its table is to be built anew, the documents that are in the index are among them.
+        """
+        states = (NEW, GONE) if task.base is not None else (NEW, GONE, LIVE)
+        of_dataset = DocumentRow.dataset_id == task.dataset_id
+        with self._database.write() as session:
+            session.execute(
+                update(DocumentRow).where(of_dataset, DocumentRow.state.in_(states)).values(job_id=task.job_id)
+            )
+            return _documents(session, of_dataset, DocumentRow.job_id == task.job_id, DocumentRow.state.in_(states))
+
+    @staticmethod
+    def take_over(session: Session, job_id: str, chunks: Mapping[int, int], digests: Mapping[int, str]) -> None:
+        """Record, in the transaction that completes a job, that the index has what the job claimed.
+
+        Args:
+            session: The transaction.
+            job_id: The job.
+            chunks: Number of chunks of each document that has any.
+            digests: Digests of the documents that were read out of an uploaded file.
+        """
+        claimed = DocumentRow.job_id == job_id
+        # What was deleted or replaced while the job ran is not claimed any more, and waits for the next one.
+        session.execute(delete(DocumentRow).where(claimed, DocumentRow.state == GONE))
+        session.execute(update(DocumentRow).where(claimed).values(state=LIVE, job_id=None))
+        if chunks:
+            session.execute(update(DocumentRow), [{"number": one, "chunks": count} for one, count in chunks.items()])
+        if digests:
+            session.execute(update(DocumentRow), [{"number": one, "digest": value} for one, value in digests.items()])
+
+    def erase_deleted(self) -> None:
+        """Remove from the disk what the database still has there of deleted texts."""
+        self._database.erase_deleted()
+
+
+def digest_of(source: str, metadata: str) -> "hashlib._Hash":
+    """Begin the digest of a document; the UTF-8 of its text follows.
+
+    Args:
+        source: The document's source.
+        metadata: Its metadata as JSON.
+    """
+    head = json.dumps([source, json.loads(metadata)], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(f"{head}\n".encode())
+
+
+def _documents(session: Session, *conditions: ColumnElement[bool]) -> list[Document]:
+    columns = (
+        DocumentRow.number,
+        DocumentRow.name,
+        DocumentRow.source,
+        DocumentRow.meta,
+        DocumentRow.size_bytes,
+        DocumentRow.state,
+        DocumentRow.member,
+    )
+    rows = session.execute(select(*columns).where(*conditions).order_by(DocumentRow.number))
+    return [
+        Document(number, name, source, json.loads(meta), size, state, member)
+        for number, name, source, meta, size, state, member in rows
+    ]
+
+
+def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Divide the parameters of a statement into as many as one takes."""
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]
+
+
+def text_parts(parts: Iterable[str]) -> Iterator[str]:
+    """Regroup the parts of a text into parts of PART_CHARS."""
+    buffer = ""
+    for part in parts:
+        buffer += part
+        while len(buffer) > PART_CHARS:
+            yield buffer[:PART_CHARS]
+            buffer = buffer[PART_CHARS:]
+    if buffer:
+        yield buffer

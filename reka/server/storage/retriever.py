@@ -1,0 +1,120 @@
+"""Retrieval from datasets: the chunks of an owner's dataset, with what their documents are."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from reka._protocol.documents.filters import Filter
+from reka.server.errors import RefusedError
+from reka.server.retrieval.index import Index, Mode
+from reka.server.retrieval.metadata import MetadataColumns, Selection
+from reka.server.retrieval.search import Hit
+from reka.server.storage.database import DatasetRow
+from reka.server.storage.datasets import Datasets
+from reka.server.storage.document_store import DocumentStore
+from reka.server.storage.jobs import Jobs, base_of
+
+KEPT_COLUMNS: Final = 16
+"""Datasets whose metadata are kept in memory, those filtered last (ours)."""
+
+TRIES: Final = 5
+"""Searches of one request: each but the first because a job has published a new version meanwhile (ours)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that was found, and its document."""
+
+    hit: Hit
+    document_id: str
+    metadata: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The same for as long as the document is; see `entries.Entry`."""
+        return f"{self.document_id}#{self.hit.ordinal}"
+
+
+class Retriever:
+    """Searches the datasets of one server."""
+
+    def __init__(self, datasets: Datasets, documents: DocumentStore, jobs: Jobs, index: Index) -> None:
+        """Search `index` for what the owners of `datasets` ask."""
+        self._datasets = datasets
+        self._documents = documents
+        self._jobs = jobs
+        self._index = index
+        self._lock = threading.Lock()
+        self._columns: OrderedDict[str, MetadataColumns] = OrderedDict()
+
+    def retrieve(
+        self, owner: str, name: str, query: str, k: int, condition: Filter | None = None, mode: Mode = "hybrid"
+    ) -> list[Passage]:
+        """Retrieve the `k` chunks of a dataset that match a query best, best first.
+
+        Args:
+            owner: The owner of the dataset.
+            name: The dataset's name.
+            query: Any text.
+            k: Maximum number of chunks.
+            condition: A filter on the documents; None for all.
+            mode: See `Index.search`.
+
+        Raises:
+            NotFoundError: The owner has no such dataset.
+            RefusedError: The dataset is not prepared for retrieval.
+        """
+        return self._with_dataset(owner, name, lambda dataset: self._search(dataset, query, k, condition, mode))
+
+    def _with_dataset(
+        self, owner: str, name: str, search: Callable[[DatasetRow], list[Passage] | None]
+    ) -> list[Passage]:
+        """Search the version that is published; again, if it is replaced and deleted meanwhile."""
+        dataset = self._prepared(owner, name)
+        for _ in range(TRIES - 1):
+            try:
+                if (passages := search(dataset)) is not None:
+                    return passages
+            except Exception:
+                # If the dataset was deleted meanwhile, this raises NotFoundError instead.
+                if base_of(self._datasets.prepared(owner, name)) == base_of(dataset):
+                    raise
+            dataset = self._prepared(owner, name)
+        return search(dataset) or []
+
+    def _prepared(self, owner: str, name: str) -> DatasetRow:
+        """Return a dataset that can be searched; one of an earlier form after the job that builds it anew."""
+        dataset = self._datasets.prepared(owner, name)
+        if base_of(dataset) is None:
+            self._jobs.wait(self._datasets.request_job(dataset.id))
+            dataset = self._datasets.prepared(owner, name)
+            if base_of(dataset) is None:
+                raise RefusedError(
+                    f"Dataset {dataset.name!r} was prepared by an earlier version and could not be built anew: delete "
+                    "it and upload it again"
+                )
+        return dataset
+
+    def _search(
+        self, dataset: DatasetRow, query: str, k: int, condition: Filter | None, mode: Mode
+    ) -> list[Passage] | None:
+        """Search a dataset; None if a document has been deleted from the index meanwhile."""
+        at = base_of(dataset)
+        assert at is not None
+        selection = None if condition is None else self._select(dataset.id, condition)
+        hits = self._index.search(at, query, k, mode, selection)
+        documents = self._documents.names_and_metadata(hit.document for hit in hits)
+        if any(hit.document not in documents for hit in hits):
+            return None
+        return [Passage(hit, *documents[hit.document]) for hit in hits]
+
+    def _select(self, dataset_id: str, condition: Filter) -> Selection:
+        with self._lock:
+            columns = self._columns.setdefault(dataset_id, MetadataColumns())
+            self._columns.move_to_end(dataset_id)
+            if len(self._columns) > KEPT_COLUMNS:
+                self._columns.popitem(last=False)
+        self._documents.load_columns(dataset_id, columns)
+        return columns.select(condition)
