@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Final, Protocol
-from uuid import uuid4
+from typing import IO, Final, Protocol
 
 from reka._protocol.constants import DOCUMENTS, RETRIEVAL_TOP_K, V1_RETRIEVAL
 from reka._protocol.documents.filters import Filter
+from reka.server.errors import RefusedError
 from reka.server.generation.catalog import ModelCatalog
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
@@ -179,15 +178,19 @@ class Service:
             for passage in self._retriever.retrieve(owner, dataset, query, k, condition, mode)
         ]
 
-    def export(self, owner: str, dataset: str) -> Path:
-        """Write the texts of a dataset's documents as a zip, which the caller deletes.
+    def export(self, owner: str, dataset: str, file: IO[bytes]) -> None:
+        """Write the texts of a dataset's documents to `file`, as a zip.
 
         Raises:
             NotFoundError: The owner has no such dataset.
+            RefusedError: The texts are not there any more.
         """
         row = self.datasets.find(owner, dataset)
         reader = DocumentReader(self.folder.dataset(row.id), row.kind, self._store.of_dataset(row.id), self._store.text)
-        return write_zip(self.folder.staging / uuid4().hex, reader)
+        try:
+            write_zip(file, reader)
+        except FileNotFoundError as error:
+            raise RefusedError(f"Dataset {dataset!r} was changed while it was read: try again") from error
 
 
 @contextmanager

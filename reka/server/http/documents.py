@@ -1,11 +1,13 @@
 """The routes of datasets as sets of documents."""
 
-from typing import Annotated, Any, Final
+from collections.abc import Iterator
+from io import SEEK_END
+from tempfile import TemporaryFile
+from typing import IO, Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Query, Request
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response, StreamingResponse
 
 from reka.server.http import openapi
 from reka.server.http.request_bodies import BodyReader
@@ -13,6 +15,7 @@ from reka.server.http.streaming import cancel_on_disconnect
 from reka.server.protocols.documents import DeleteBody, SearchBody, parse_documents
 from reka.server.protocols.v0_chat import chunk_object
 from reka.server.service import Service
+from reka.server.settings import MIB
 
 _PAGE: Final = 100
 _MAX_PAGE: Final = 1_000
@@ -47,7 +50,8 @@ def _add_reading_routes(app: FastAPI, service: Service, bodies: BodyReader, owne
     async def search_dataset(name: str, request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Find the chunks of a dataset that match a query best, without a chat."""
         body = await bodies.read(request, SearchBody)
-        search = run_in_threadpool(service.retrieve, owner, name, body.query, body.k, body.filter, body.mode)
+        k = body.k or service.settings.retrieval_top_k
+        search = run_in_threadpool(service.retrieve, owner, name, body.query, k, body.filter, body.mode)
         return {"retrieved_chunks": [chunk_object(chunk) for chunk in await cancel_on_disconnect(request, search)]}
 
     @app.get(
@@ -56,10 +60,24 @@ def _add_reading_routes(app: FastAPI, service: Service, bodies: BodyReader, owne
         response_class=Response,
         responses={200: {"content": {"application/zip": {}}}},
     )
-    def export_dataset(name: str, owner: Annotated[str, Depends(owner)]) -> FileResponse:
+    def export_dataset(name: str, owner: Annotated[str, Depends(owner)]) -> Response:
         """Get the texts of a dataset as a zip."""
-        path = service.export(owner, name)
-        return FileResponse(path, media_type="application/zip", background=BackgroundTask(path.unlink))
+        # It has no name, so that nothing is left of it however the response ends.
+        file = TemporaryFile(dir=service.folder.staging)  # noqa: SIM115 - the response closes it
+        try:
+            service.export(owner, name, file)
+        except BaseException:
+            file.close()
+            raise
+        size = file.seek(0, SEEK_END)
+        return StreamingResponse(_blocks(file), headers={"Content-Length": str(size)}, media_type="application/zip")
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        file.seek(0)
+        while block := file.read(MIB):
+            yield block
 
 
 def _add_changing_routes(app: FastAPI, service: Service, bodies: BodyReader, owner: Any) -> None:

@@ -4,35 +4,30 @@ import re
 import zipfile
 from collections import Counter
 from contextlib import closing
-from pathlib import Path
+from typing import IO, Final
 
 from reka.server.ingest.reader import DocumentReader
 from reka.server.storage.names import secure_source
-from reka.server.storage.private_files import create_private
 
-_MAX_PART_CHARS = 100
-_MAX_PARTS = 8
+_MAX_PART_CHARS: Final = 100
+_MAX_PARTS: Final = 8
+"""Characters of a part of a path, and parts of a path (ours)."""
 
 
-def write_zip(path: Path, reader: DocumentReader) -> Path:
-    """Write the texts of documents, each as a file named after its id, to a new zip at `path`, and return the path."""
+def write_zip(file: IO[bytes], reader: DocumentReader) -> None:
+    """Write the texts of documents to a zip, each as a file named after its document's id.
+
+    Raises:
+        FileNotFoundError: The uploaded file is not there any more.
+    """
     names: Counter[str] = Counter()
-    try:
-        with (
-            create_private(path) as file,
-            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
-            closing(reader.texts()) as texts,
-        ):
-            for document, parts in texts:
-                name = _file_name(document.name)
-                names[name] += 1
-                with archive.open(_numbered(name, names[name]), "w", force_zip64=True) as entry:
-                    for part in parts:
-                        entry.write(part.encode())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, closing(reader.texts()) as texts:
+        for document, parts in texts:
+            name = _file_name(document.name)
+            names[name] += 1
+            with archive.open(_numbered(name, names[name]), "w", force_zip64=True) as entry:
+                for part in parts:
+                    entry.write(part.encode())
 
 
 def _file_name(document_id: str) -> str:

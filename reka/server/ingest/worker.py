@@ -134,10 +134,14 @@ class Worker:
         try:
             failure = self._prepare(task)
         except _JobAbandoned:
-            return
+            failure = None
         except Exception as error:
             logger.exception("job %s failed", task.job_id)
             failure = _public_message(error)
+        with self._changed:
+            is_deleted = self._is_deleted
+        if is_deleted:
+            self._index.drop(task.old_table or task.table)
         if failure is None:
             return
         try:

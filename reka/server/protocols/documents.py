@@ -107,7 +107,8 @@ class SearchBody(_Body):
     """Body of `POST /datasets/{name}/search`."""
 
     query: str
-    k: Annotated[int, Field(ge=1, le=MAX_FOUND_CHUNKS)] = 8
+    k: Annotated[int, Field(ge=1, le=MAX_FOUND_CHUNKS)] | None = None
+    """Number of chunks to return; null for the server's default."""
     filter: MetadataFilter = None
     mode: Literal["hybrid", "keyword", "vector"] = "hybrid"
 

@@ -41,6 +41,10 @@ APART: Final = 0.1
 """Share of a table's chunks that may be added to it, and so be searched without an index (ours)."""
 
 
+MAX_COMMITS: Final = 300
+"""Commits after which a table is written anew though changes keep coming: a search opens the files of each (ours)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Built:
     """What a change of a table has come to."""
@@ -110,7 +114,7 @@ class Index:
         """
         target = self._tables.reopen(base)
         count = target.count_rows()
-        if count <= COPIED_CHUNKS:
+        if count <= COPIED_CHUNKS or base.version > MAX_COMMITS + count // WRITE_CHUNKS:
             return self._write_anew(table, target, removed, chunks, on_chunks)
         counts: Counter[int] = Counter()
         for batch in self._batches(chunks, counts, on_chunks):

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+OPEN_TABLES: Final = 256
+"""Tables that are kept open, those opened last (ours)."""
+
 READ_CHUNKS: Final = 8192
 """Chunks of a table that are copied at a time (ours)."""
 
@@ -49,6 +52,8 @@ class Tables:
             counts = sorted(column.value_counts().to_pylist(), key=lambda entry: -entry["counts"])
             table = OpenTable(source, tuple(entry["values"] for entry in counts) or (None,), len(column))
             self._open[at.table] = (at.version, table)
+            if len(self._open) > OPEN_TABLES:
+                self._open.pop(next(iter(self._open)), None)
         return table
 
     def create(self, name: str, rows: Any) -> Any:

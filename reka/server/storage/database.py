@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Engine,
     Float,
     ForeignKey,
@@ -21,8 +22,8 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    literal_column,
     select,
-    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from typing_extensions import Unpack
@@ -96,6 +97,14 @@ class DatasetRow(Base):
     """Name of the embedder of its table."""
 
 
+IS_THERE: Final = literal_column("state <> 'gone'", Boolean)
+"""Condition of documents that are neither deleted nor replaced. A database uses an index with such a condition only if
+a statement has the same one in its text."""
+
+IS_CHANGED: Final = literal_column("state <> 'live'", Boolean)
+"""Condition of documents that the index lacks, or still has."""
+
+
 class DocumentRow(Base):
     """A document of a dataset."""
 
@@ -106,15 +115,17 @@ class DocumentRow(Base):
             "dataset_id",
             "name",
             unique=True,
-            sqlite_where=text("state <> 'gone'"),
-            postgresql_where=text("state <> 'gone'"),
+            sqlite_where=IS_THERE,
+            postgresql_where=IS_THERE,
         ),
+        Index("documents_by_number", "dataset_id", "number"),
+        Index("documents_changed", "dataset_id", sqlite_where=IS_CHANGED, postgresql_where=IS_CHANGED),
         {"sqlite_autoincrement": True},
     )
 
     number: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     """Never used again, so that a document that replaces another is told from it."""
-    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(512))
     """The document's id in its dataset."""
     source: Mapped[str] = mapped_column(String(512))
@@ -128,7 +139,7 @@ class DocumentRow(Base):
     """`new` (not in the index), `live` (in the index) or `gone` (deleted or replaced, perhaps still in the index)."""
     member: Mapped[int | None]
     """Place of its file among those of the upload; None if its text is in the database."""
-    job_id: Mapped[str | None] = mapped_column(String(32))
+    job_id: Mapped[str | None] = mapped_column(String(32), index=True)
     """The job that takes its change over."""
 
 

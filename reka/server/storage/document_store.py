@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from reka.server.retrieval.metadata import MetadataColumns
-from reka.server.storage.database import Database, DocumentRow, DocumentTextRow
+from reka.server.storage.database import IS_CHANGED, IS_THERE, Database, DocumentRow, DocumentTextRow
 from reka.server.storage.jobs import Task
 
 NEW, LIVE, GONE = "new", "live", "gone"
@@ -23,9 +23,6 @@ PART_CHARS: Final = 1_000_000
 
 _AT_ONCE: Final = 500
 """Names or numbers in one statement: databases limit its parameters (ours)."""
-
-IS_THERE: Final = DocumentRow.state != GONE
-"""Whether a document has been neither deleted nor replaced."""
 
 T = TypeVar("T")
 
@@ -102,13 +99,10 @@ class DocumentStore:
 
         If its table is to be built anew, the documents that are in the index are among them.
         """
-        states = (NEW, GONE) if task.base is not None else (NEW, GONE, LIVE)
-        of_dataset = DocumentRow.dataset_id == task.dataset_id
+        changes = [DocumentRow.dataset_id == task.dataset_id, *([] if task.base is None else [IS_CHANGED])]
         with self._database.write() as session:
-            session.execute(
-                update(DocumentRow).where(of_dataset, DocumentRow.state.in_(states)).values(job_id=task.job_id)
-            )
-            return _documents(session, of_dataset, DocumentRow.job_id == task.job_id, DocumentRow.state.in_(states))
+            session.execute(update(DocumentRow).where(*changes).values(job_id=task.job_id))
+            return _documents(session, *changes)
 
     @staticmethod
     def take_over(session: Session, job_id: str, chunks: Mapping[int, int], digests: Mapping[int, str]) -> None:

@@ -14,6 +14,8 @@ from reka._protocol.documents.filters import Filter, matches
 from reka.server.errors import RefusedError, TooLargeError
 from reka.server.settings import Settings
 from reka.server.storage.database import (
+    IS_CHANGED,
+    IS_THERE,
     Database,
     DatasetRow,
     DocumentRow,
@@ -23,7 +25,7 @@ from reka.server.storage.database import (
     now,
     require_dataset,
 )
-from reka.server.storage.document_store import GONE, IS_THERE, LIVE, NEW, ROWS, batches, digest_of, text_parts
+from reka.server.storage.document_store import GONE, NEW, ROWS, batches, digest_of, text_parts
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.names import secure_name
 
@@ -228,7 +230,7 @@ class Documents:
     def _request_job(self, session: Session, dataset: DatasetRow) -> str | None:
         """Return the job that takes the dataset's changes over; None if it has none and is prepared."""
         session.flush()
-        unclaimed = DocumentRow.dataset_id == dataset.id, DocumentRow.state != LIVE, DocumentRow.job_id.is_(None)
+        unclaimed = DocumentRow.dataset_id == dataset.id, IS_CHANGED, DocumentRow.job_id.is_(None)
         open_job = self._jobs.open_job(session, dataset.id)
         has_changes = session.scalar(select(DocumentRow.number).where(*unclaimed).limit(1)) is not None
         if open_job is not None and not has_changes:

@@ -13,6 +13,7 @@ from reka._protocol.datasets import ALREADY_PREPARED, BEING_PREPARED, refusal_te
 from reka.server.errors import NotFoundError, RefusedError
 from reka.server.retrieval.tables import TableVersion
 from reka.server.storage.database import (
+    IS_CHANGED,
     Database,
     DatasetRow,
     DocumentRow,
@@ -250,7 +251,7 @@ def base_of(dataset: DatasetRow) -> TableVersion | None:
 
 
 def _has_changes(session: Session, dataset_id: str) -> bool:
-    changes = select(DocumentRow.number).where(DocumentRow.dataset_id == dataset_id, DocumentRow.state != "live")
+    changes = select(DocumentRow.number).where(DocumentRow.dataset_id == dataset_id, IS_CHANGED)
     return session.scalar(changes.limit(1)) is not None
 
 
