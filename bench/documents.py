@@ -1,0 +1,215 @@
+"""Datasets of many documents: how fast a change takes effect, what a filter costs, and where a query's time goes.
+
+Everything is asked over HTTP on loopback, of a server with the default embedder, but for the parts of a query.
+"""
+
+import random
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any, Final
+
+import requests
+
+from reka.server.retrieval.embeddings import WordLlamaEmbedder
+from reka.server.retrieval.ranking import query_of, rank
+from reka.server.retrieval.search import TableSearch
+from reka.server.retrieval.tables import Tables, TableVersion
+from reka.server.run import BackgroundServer
+from reka.server.settings import Settings
+
+DOCUMENTS: Final = 100_000
+PUT: Final = 10_000
+"""Documents of one request."""
+QUERIES: Final = 30
+WANTED_CHANGE, WANTED_FILTER, WANTED_QUERY = 1.0, 2.0, 20.0
+"""Seconds of a change, times an unfiltered query of one that leaves 1 %, milliseconds of a query."""
+
+FILTERS: Final[dict[str, dict[str, Any] | None]] = {
+    "no filter": None,
+    "1 %, equal": {"tenant": "t7"},
+    "1 %, range": {"number": {"$lt": DOCUMENTS // 100}},
+    "10 %": {"shelf": 3},
+    "50 %": {"lang": "de"},
+    "99 %": {"tenant": {"$ne": "t7"}},
+}
+
+
+class Library:
+    """A dataset of made-up documents on a server."""
+
+    def __init__(self, server: BackgroundServer) -> None:
+        self._url = f"{server.url}/datasets/library"
+        self._jobs = f"{server.url}/jobs/prepare-retrieval"
+        self._session = requests.Session()
+        self._session.headers["X-Api-Key"] = "bench"
+
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """Send a request; return its JSON."""
+        answer = self._session.request(method, self._url + path, timeout=600, **options)
+        answer.raise_for_status()
+        return answer.json()
+
+    def await_job(self, job: str) -> None:
+        """Wait until a job has ended."""
+        while True:
+            status = self._session.get(f"{self._jobs}/{job}/status", timeout=60).json()
+            if status["job_status"] in ("COMPLETE", "ERROR"):
+                assert status["job_status"] == "COMPLETE", status
+                return
+            sleep(0.005)
+
+    def put(self, documents: list[dict[str, Any]]) -> None:
+        """Put documents, and wait until they are found."""
+        self.await_job(self.ask("PUT", "/documents", json=documents)["job_id"])
+
+    def delete(self, *ids: str) -> None:
+        """Delete documents, and wait until they are not found."""
+        self.await_job(self.ask("POST", "/documents/delete", json={"ids": ids})["job_id"])
+
+    def search(self, query: str, condition: dict[str, Any] | None = None, mode: str = "hybrid") -> list[Any]:
+        """Search."""
+        body = {"query": query, "filter": condition, "mode": mode}
+        return list(self.ask("POST", "/search", json=body)["retrieved_chunks"])
+
+
+def document(number: int, words: list[str], weights: list[float]) -> dict[str, Any]:
+    """Make a document of about 60 words, which are as frequent as those of a language."""
+    chance = random.Random(number)
+    return {
+        "id": f"document-{number}",
+        "text": " ".join(chance.choices(words, cum_weights=weights, k=60)) + ".",
+        "metadata": {
+            "tenant": f"t{number % 100}",
+            "shelf": number % 10,
+            "lang": ("de", "en")[number % 2],
+            "number": number,
+        },
+    }
+
+
+def vocabulary() -> tuple[list[str], list[float]]:
+    """Return the words of the language reference in `bench/reference`, frequent ones first, with cumulated weights."""
+    texts = [path.read_text(encoding="utf-8") for path in (Path(__file__).parent / "reference").glob("*.txt")]
+    counts: dict[str, int] = {}
+    for word in " ".join(texts).lower().split():
+        if word.isalpha():
+            counts[word] = counts.get(word, 0) + 1
+    words = sorted(counts, key=lambda word: (-counts[word], word))
+    total, weights = 0.0, []
+    for word in words:
+        total += counts[word]
+        weights.append(total)
+    return words, weights
+
+
+@contextmanager
+def run_library(folder: Path) -> Iterator[Library]:
+    """Run a server on a folder, with the default embedder."""
+    server = BackgroundServer(Settings(port=0, data_dir=folder))
+    try:
+        yield Library(server)
+    finally:
+        server.stop()
+
+
+def milliseconds(work: Callable[[], object], times: int = 1) -> float:
+    """Return the median time of some work."""
+    taken = []
+    for _ in range(times):
+        start = perf_counter()
+        work()
+        taken.append(1000 * (perf_counter() - start))
+    return statistics.median(taken)
+
+
+def measure_changes(library: Library, words: list[str], weights: list[float]) -> float:
+    """Measure single changes; return the seconds of the slowest median."""
+    new = document(DOCUMENTS + 1, words, weights)
+    add = [milliseconds(lambda new={**new, "id": f"new-{n}"}: library.put([new])) for n in range(5)]  # type: ignore[misc]
+    search = milliseconds(lambda: library.search("the class statement"))
+    delete = [milliseconds(lambda n=n: library.delete(f"new-{n}")) for n in range(5)]  # type: ignore[misc]
+    for name, times in (("add one", add), ("delete one", delete)):
+        print(f"{name:12} {statistics.median(times):7.0f} ms, at most {max(times):.0f} ms until it has taken effect")
+    print(f"first query  {search:7.1f} ms after a change")
+    return max(statistics.median(add), statistics.median(delete)) / 1000
+
+
+def measure_filters(library: Library, queries: list[str]) -> dict[str, float]:
+    """Measure queries with each filter; return the median of hybrid searches in milliseconds."""
+    medians = {}
+    print(f"\n{'':12} {'first':>7} {'hybrid':>7} {'keyword':>7} {'vector':>7} ms a query over HTTP")
+    for name, condition in FILTERS.items():
+        first = milliseconds(lambda condition=condition: library.search(queries[0], condition))  # type: ignore[misc]
+        row = [
+            statistics.median(milliseconds(lambda q=q, c=condition, m=mode: library.search(q, c, m)) for q in queries)  # type: ignore[misc]
+            for mode in ("hybrid", "keyword", "vector")
+        ]
+        medians[name] = row[0]
+        print(f"{name:12} {first:7.1f}" + "".join(f" {value:7.1f}" for value in row))
+    return medians
+
+
+def measure_parts(folder: Path, queries: list[str]) -> None:
+    """Measure the parts of a hybrid query on the table itself."""
+    tables = Tables(folder / "index")
+    table = tables.open(TableVersion(tables.names()[0], tables.latest(tables.names()[0]).version))
+    embedder = WordLlamaEmbedder()
+    embedder.embed(["warm"])
+    parts: dict[str, list[float]] = {}
+
+    def timed(part: str, work: Callable[[], Any]) -> Any:
+        start = perf_counter()
+        result = work()
+        parts.setdefault(part, []).append(1000 * (perf_counter() - start))
+        return result
+
+    for query in queries:
+        vector = timed("embed", lambda query=query: embedder.embed([query])[0])  # type: ignore[misc]
+        parsed = timed("parse", lambda query=query: query_of(query, table.languages))  # type: ignore[misc]
+        search = TableSearch(table.source, vector)
+        scores: dict[int, float | None] = dict.fromkeys(
+            chunk
+            for chunk, _ in timed("vector search", lambda search=search: search.nearest(100))  # type: ignore[misc]
+        )
+        scores |= dict(timed("keyword search", lambda s=search, p=parsed: s.matching(p.terms, 100)))  # type: ignore[misc]
+        found = timed("read candidates", lambda s=search, x=scores: s.candidates(x, with_vectors=True))  # type: ignore[misc]
+        ranked = timed("rank", lambda f=found, p=parsed: rank(f, p, table.chunks, 0.2, 8))  # type: ignore[misc]
+        timed("read hits", lambda s=search, r=ranked: s.hits([(one.id, fit) for one, fit in r]))  # type: ignore[misc]
+    print("\nparts of a hybrid query, ms: " + ", ".join(f"{p} {statistics.median(t):.1f}" for p, t in parts.items()))
+
+
+def main() -> int:
+    """Measure and print.
+
+    Returns:
+        0 if changes, filters and queries are quick enough; else 1.
+    """
+    words, weights = vocabulary()
+    chance = random.Random(1)
+    queries = [" ".join(chance.choices(words[20:], k=5)) for _ in range(QUERIES)]
+    with tempfile.TemporaryDirectory() as folder, run_library(Path(folder) / "data") as library:
+        start = perf_counter()
+        for first in range(0, DOCUMENTS, PUT):
+            batch = [document(number, words, weights) for number in range(first, first + PUT)]
+            job = library.ask("PUT", "/documents", json=batch)["job_id"]
+        library.await_job(job)
+        print(f"{DOCUMENTS} documents put and indexed in {perf_counter() - start:.0f} s")
+        library.search("warm")
+        change = measure_changes(library, words, weights)
+        medians = measure_filters(library, queries)
+        measure_parts(Path(folder) / "data", queries)
+    ratio = max(value for name, value in medians.items() if name.startswith("1 %")) / medians["no filter"]
+    print(f"\na change takes {change:.2f} s, want at most {WANTED_CHANGE} s")
+    print(f"a filter that leaves 1 % costs {ratio:.2f} times no filter, want at most {WANTED_FILTER}")
+    print(f"a query takes {medians['no filter']:.1f} ms, want at most {WANTED_QUERY} ms")
+    is_quick = change <= WANTED_CHANGE and ratio <= WANTED_FILTER and medians["no filter"] <= WANTED_QUERY
+    return 0 if is_quick else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
