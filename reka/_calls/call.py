@@ -1,6 +1,6 @@
 """One exchange with the API as a value: described before a socket is opened, and sent alike by both clients."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -9,9 +9,11 @@ from reka._record import record
 from reka._wire.failures import OwnError
 from reka._wire.reply import Reply
 from reka.errors import StreamInterruptedError
-from reka.types import Form, OnProgress, StreamEvent
+from reka.types import Form, OnProgress
 
 T = TypeVar("T")
+Item = TypeVar("Item")
+Item_co = TypeVar("Item_co", covariant=True)
 
 OwnErrors: TypeAlias = Callable[[int, str], OwnError | None]
 """Maps status and detail to what the error is at this endpoint; None for the status's default."""
@@ -34,13 +36,13 @@ def default_errors(status: int, detail: str) -> None:
 class Call(Generic[T]):
     """One exchange: a request, and how its complete answer is read."""
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     read: Callable[[Reply], T]
     """Pure: a complete, successful answer -> its value."""
 
     body: bytes | Upload | None = None
-    """JSON as it is sent, or a file."""
+    """JSON or lines of JSON as they are sent, or a file."""
 
     errors: OwnErrors = field(default=default_errors)
     """Where this call knows better than the status which error it is."""
@@ -48,12 +50,15 @@ class Call(Generic[T]):
     repeatable: bool = True
     """Whether it may be sent again when nobody knows if the first one arrived."""
 
+    content_type: str = "application/json"
+    """Media type of a body of bytes."""
+
     form: Form | None = None
     """Form of a body for the completions endpoint; None for other endpoints."""
 
 
-class Decoder(Protocol):
-    """Turns the bytes of a streamed answer into events; no I/O."""
+class Decoder(Protocol[Item_co]):
+    """Turns the bytes of a streamed answer into its items, such as events; no I/O."""
 
     @property
     def is_done(self) -> bool:
@@ -65,11 +70,11 @@ class Decoder(Protocol):
         """All text so far."""
         ...
 
-    def feed(self, received: bytes) -> list[StreamEvent]:
+    def feed(self, received: bytes) -> Sequence[Item_co]:
         """Take the next bytes."""
         ...
 
-    def finish(self) -> list[StreamEvent]:
+    def finish(self) -> Sequence[Item_co]:
         """Take the end of the stream; raises what the answer failed of."""
         ...
 
@@ -79,8 +84,8 @@ class Decoder(Protocol):
 
 
 @record
-class StreamCall(Call[list[StreamEvent]]):
+class StreamCall(Call[Sequence[Item]]):
     """An exchange whose answer comes bit by bit. A server that answers in whole all the same is read by `read`."""
 
-    decoder: Callable[[Reply], Decoder] = field(kw_only=True)
+    decoder: Callable[[Reply], Decoder[Item]] = field(kw_only=True)
     """Makes the decoder of one answer, from its status and headers."""

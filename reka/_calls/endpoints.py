@@ -20,7 +20,15 @@ from reka._wire.failures import OwnError
 from reka._wire.paths import path_part, refuse_control_characters
 from reka._wire.reply import Reply
 from reka.errors import DatasetError, InvalidArgumentError, RekaError, RetrievalError
-from reka.types import ChatCompletion, DatasetResult, Form, Model, OnProgress, PrepareRetrievalStatusResponse
+from reka.types import (
+    ChatCompletion,
+    DatasetResult,
+    Form,
+    Model,
+    OnProgress,
+    PrepareRetrievalStatusResponse,
+    StreamEvent,
+)
 
 _BAD_DATASET: Final = frozenset({400, 409, 413, 415, 422})
 _NO_DATASET_TO_DELETE: Final = "Unable to delete missing dataset."
@@ -44,7 +52,7 @@ def complete(request: ChatRequest, form: Form) -> Call[ChatCompletion]:
     return Call("POST", _COMPLETIONS, read, _body(request, form, stream=False), _chat_errors(request), form=form)
 
 
-def stream_completion(request: ChatRequest, form: Form, *, refuse_empty: bool = False) -> StreamCall:
+def stream_completion(request: ChatRequest, form: Form, *, refuse_empty: bool = False) -> StreamCall[StreamEvent]:
     """`POST /v1/chat/completions`, streamed.
 
     Args:
@@ -54,7 +62,7 @@ def stream_completion(request: ChatRequest, form: Form, *, refuse_empty: bool = 
     """
     read = _completed(request, completions.read_completion)
 
-    def decoder(reply: Reply) -> Decoder:
+    def decoder(reply: Reply) -> Decoder[StreamEvent]:
         completion = CompletionDecoder(reply.request_id, reply.request_line, request.retrieved_chunks, request.pricing)
         return NonEmptyDecoder(completion) if refuse_empty else completion
 
@@ -100,7 +108,7 @@ def add_dataset(
         result = documented.read_dataset_result(reply)
         return {**result, "info": result["info"] + note_on_skipped(source.skipped)}
 
-    return Call("POST", "/datasets", read, body, _errors(DatasetError, _BAD_DATASET))
+    return Call("POST", "/datasets", read, body, own_errors(DatasetError, _BAD_DATASET))
 
 
 def delete_dataset(name: str) -> Call[DatasetResult]:
@@ -110,7 +118,7 @@ def delete_dataset(name: str) -> Call[DatasetResult]:
         "DELETE",
         path,
         documented.read_dataset_result,
-        errors=_errors(DatasetError, {400, 404, 422}, _NO_DATASET_TO_DELETE),
+        errors=own_errors(DatasetError, {400, 404, 422}, _NO_DATASET_TO_DELETE),
     )
 
 
@@ -118,14 +126,14 @@ def prepare_retrieval(dataset_name: str) -> Call[str]:
     """`POST /datasets/{name}/prepare-retrieval`."""
     path = f"/datasets/{path_part(dataset_name, 'dataset_name')}/prepare-retrieval"
     # Sent twice, the second answer would be "already prepared", without the job's id.
-    errors = _errors(RetrievalError, {400, 404, 409, 422}, _NO_DATASET_TO_PREPARE)
+    errors = own_errors(RetrievalError, {400, 404, 409, 422}, _NO_DATASET_TO_PREPARE)
     return Call("POST", path, documented.read_job_id, errors=errors, repeatable=False)
 
 
 def retrieval_job_status(job_id: str) -> Call[PrepareRetrievalStatusResponse]:
     """`GET /jobs/prepare-retrieval/{job_id}/status`."""
     path = f"/jobs/prepare-retrieval/{path_part(job_id, 'job_id')}/status"
-    return Call("GET", path, documented.read_status, errors=_errors(RetrievalError, {400, 404, 422}, _NO_JOB))
+    return Call("GET", path, documented.read_status, errors=own_errors(RetrievalError, {400, 404, 422}, _NO_JOB))
 
 
 def features() -> Call[frozenset[str]]:
@@ -164,7 +172,7 @@ def _completed(request: ChatRequest, read: Callable[[Reply], ChatCompletion]) ->
     return read_and_complete
 
 
-def _errors(kind: type[RekaError], statuses: Collection[int], not_found: str | None = None) -> OwnErrors:
+def own_errors(kind: type[RekaError], statuses: Collection[int], not_found: str | None = None) -> OwnErrors:
     """Make these statuses errors of one class.
 
     Args:

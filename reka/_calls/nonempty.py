@@ -1,5 +1,7 @@
 """Decoding of streams that must bring something: some hosts answer tools in a stream with an empty one."""
 
+from collections.abc import Sequence
+
 from reka._calls.call import Decoder
 from reka.errors import RekaError, StreamInterruptedError
 from reka.types import Finish, ReasoningDelta, StreamEvent, TextDelta, ToolCallDelta
@@ -14,7 +16,7 @@ class EmptyStreamError(RekaError):
 class NonEmptyDecoder:
     """Holds events back until the first content, and raises `EmptyStreamError` if a stream ends without any."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder[StreamEvent]) -> None:
         self._decoder = decoder
         self._held: list[StreamEvent] | None = []
 
@@ -28,11 +30,11 @@ class NonEmptyDecoder:
         """See `Decoder`."""
         return self._decoder.partial_text
 
-    def feed(self, received: bytes) -> list[StreamEvent]:
+    def feed(self, received: bytes) -> Sequence[StreamEvent]:
         """Take the next bytes."""
         return self._release(self._decoder.feed(received))
 
-    def finish(self) -> list[StreamEvent]:
+    def finish(self) -> Sequence[StreamEvent]:
         """Take the end of the stream."""
         events = self._release(self._decoder.finish())
         if self._held is None:
@@ -45,7 +47,7 @@ class NonEmptyDecoder:
         """Make the error for a stream that broke off."""
         return self._decoder.interrupted(reason)
 
-    def _release(self, events: list[StreamEvent]) -> list[StreamEvent]:
+    def _release(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
         if self._held is None:
             return events
         self._held += events

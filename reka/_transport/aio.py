@@ -4,7 +4,7 @@ import asyncio
 import math
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -35,9 +35,9 @@ from reka._wire.reply import Reply, is_event_stream
 from reka.config import Timeout
 from reka.endpoint import Server
 from reka.errors import RekaError, UnexpectedResponseError
-from reka.types import StreamEvent
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 V = TypeVar("V")
 
 # Bytes of a stream that are decoded at a time: fewer at first, so that the first event does not wait for others.
@@ -78,8 +78,8 @@ class AsyncTransport:
         return self._with_retries(once, call, server, limits, started)
 
     def stream(
-        self, call: StreamCall, server: Server, limits: Limits, started: float
-    ) -> Awaitable[AsyncGenerator[StreamEvent, None]]:
+        self, call: StreamCall[Item], server: Server, limits: Limits, started: float
+    ) -> Awaitable[AsyncGenerator[Item, None]]:
         """Async twin of `SyncTransport.stream`."""
         return self._with_retries(self._begin, call, server, limits, started)
 
@@ -109,8 +109,8 @@ class AsyncTransport:
         return await watch.run(sending, f"{call.method} {server.url}{call.path}")
 
     async def _begin(
-        self, call: StreamCall, server: Server, timeout: Timeout, started: float
-    ) -> AsyncGenerator[StreamEvent, None]:
+        self, call: StreamCall[Item], server: Server, timeout: Timeout, started: float
+    ) -> AsyncGenerator[Item, None]:
         response, reply = await self._open(call, server, timeout, started)
         bounds = self._bounds(call, timeout, started)
         if not is_event_stream(reply):
@@ -118,7 +118,7 @@ class AsyncTransport:
         decoder = call.decoder(reply)
         block = partial(_block, response, reply)
         try:
-            events: list[StreamEvent] = []
+            events: Sequence[Item] = []
             while not events and not decoder.is_done and (received := await block(bounds, _FIRST_BYTES)):
                 events = decoder.feed(received)
             if not events:
@@ -335,7 +335,7 @@ async def _block(response: aiohttp.ClientResponse, head: Reply, bounds: _Bounds,
         raise connection_error(error, head.request_line, bounds.timeout, bounds.end) from error
 
 
-async def _iterate(events: list[StreamEvent]) -> AsyncGenerator[StreamEvent, None]:
+async def _iterate(events: Sequence[Item]) -> AsyncGenerator[Item, None]:
     for event in events:
         yield event
 
@@ -344,9 +344,9 @@ async def _events(
     response: aiohttp.ClientResponse,
     bounds: _Bounds,
     block: Callable[[_Bounds, int], Awaitable[bytes]],
-    decoder: Decoder,
-    first: list[StreamEvent],
-) -> AsyncGenerator[StreamEvent, None]:
+    decoder: Decoder[Item],
+    first: Sequence[Item],
+) -> AsyncGenerator[Item, None]:
     """Async twin of the sync transport's."""
     left = MAX_STREAM_BYTES
     try:

@@ -45,7 +45,7 @@ class TransportSettings:
             key: The key; shown as little as what else may be secret, as the libraries keep the values.
             library: Name and version of the HTTP library, for the User-Agent.
         """
-        body = {"Content-Type": "application/json"} if isinstance(call.body, bytes) else {}
+        body = {"Content-Type": call.content_type} if isinstance(call.body, bytes) else {}
         agent = f"reka/{__version__} {library}"
         headers: dict[str, Any] = {
             "User-Agent": agent,

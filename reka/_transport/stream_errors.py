@@ -1,10 +1,12 @@
 """The error that a stream ends with before its answer does."""
 
+from typing import Any
+
 from reka._calls.call import Decoder
 from reka.errors import APIConnectionError, APITimeoutError, RekaError
 
 
-def with_partial_text(error: RekaError, decoder: Decoder) -> RekaError:
+def with_partial_text(error: RekaError, decoder: Decoder[Any]) -> RekaError:
     """Make the error of a stream that has begun, which carries the text so far.
 
     Args:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
@@ -38,9 +38,9 @@ from reka._wire.reply import Reply, is_event_stream
 from reka.config import Timeout
 from reka.endpoint import Server
 from reka.errors import APIConnectionError, APITimeoutError, RekaError, UnexpectedResponseError
-from reka.types import StreamEvent
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 V = TypeVar("V")
 
 _READ_BYTES: Final = 64 * 1024
@@ -87,11 +87,11 @@ class SyncTransport:
         answer: T = self._with_retries(self._send, call, server, limits, started)
         return answer
 
-    def stream(self, call: StreamCall, server: Server, limits: Limits, started: float) -> Iterator[StreamEvent]:
+    def stream(self, call: StreamCall[Item], server: Server, limits: Limits, started: float) -> Iterator[Item]:
         """Send a call as `send` does, and stream its response; retries only before the first event.
 
         Returns:
-            A generator of events; closing it closes the connection.
+            A generator of the response's items, such as events; closing it closes the connection.
         """
         return self._with_retries(self._begin, call, server, limits, started)
 
@@ -110,13 +110,13 @@ class SyncTransport:
     def _send(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
         return call.read(_read_all(self._open(call, server, timeout, started)))
 
-    def _begin(self, call: StreamCall, server: Server, timeout: Timeout, started: float) -> Iterator[StreamEvent]:
+    def _begin(self, call: StreamCall[Item], server: Server, timeout: Timeout, started: float) -> Iterator[Item]:
         answer = self._open(call, server, timeout, started)
         if not is_event_stream(answer.head):
             return _iterate(call.read(_read_all(answer)))
         decoder = call.decoder(answer.head)
         try:
-            events: list[StreamEvent] = []
+            events: Sequence[Item] = []
             while not events and not decoder.is_done and (received := next(answer.body, b"")):
                 events = decoder.feed(received)
             if not events:
@@ -293,7 +293,7 @@ def _blocks(response: requests.Response) -> Iterator[bytes]:
     return iter(partial(raw.read1, _READ_BYTES, True), b"")
 
 
-def _events(answer: _Answer, decoder: Decoder, first: list[StreamEvent]) -> Iterator[StreamEvent]:
+def _events(answer: _Answer, decoder: Decoder[Item], first: Sequence[Item]) -> Iterator[Item]:
     """Give a stream's events; the connection goes back to the pool at its end, and is closed if it is left before."""
     with closing(answer.response):
         yield from first
@@ -306,13 +306,13 @@ def _events(answer: _Answer, decoder: Decoder, first: list[StreamEvent]) -> Iter
         _drain(answer)
 
 
-def _closed(answer: _Answer, events: list[StreamEvent]) -> Iterator[StreamEvent]:
+def _closed(answer: _Answer, events: Sequence[Item]) -> Iterator[Item]:
     with closing(answer.response):
         _drain(answer)
     return _iterate(events)
 
 
-def _iterate(events: list[StreamEvent]) -> Iterator[StreamEvent]:
+def _iterate(events: Sequence[Item]) -> Iterator[Item]:
     yield from events
 
 

@@ -179,9 +179,9 @@ def test_the_end_of_a_stream_has_the_chunks() -> None:
     decoder = call.decoder(_reply(None))
     events = [*decoder.feed(texts("Al", "ice")), *decoder.finish()]
     assert [type(event) for event in events] == [reka.TextDelta, reka.TextDelta, Finish]
-    assert events[-1].retrieved_chunks == CHUNKS  # type: ignore[union-attr]  # the last event is `Finish`
+    assert events[-1].retrieved_chunks == CHUNKS
     in_whole = call.read(_reply(completion(content="Alice")))
-    assert in_whole[-1].retrieved_chunks == CHUNKS  # type: ignore[union-attr]  # the last event is `Finish`
+    assert in_whole[-1].retrieved_chunks == CHUNKS
 
 
 def test_a_search_that_finds_nothing_is_told_to_the_host_and_to_the_caller() -> None:
