@@ -34,6 +34,15 @@ What a server takes is its own to say.
 BLOCK_BYTES: Final = 256 * 1024
 """Bytes of a dataset that are read and sent at a time (ours)."""
 
+DOCUMENT_BATCH_BYTES: Final = 8 * 1024 * 1024
+"""Bytes of documents that are sent in one request; a larger document is sent alone (ours)."""
+
+DOCUMENT_BATCH: Final = 2_000
+"""Maximum number of documents that are sent, and of ids that are deleted, in one request (ours)."""
+
+DOCUMENT_PAGE: Final = 1_000
+"""Documents that are listed in one request (ours)."""
+
 POLL_INTERVALS: Final = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
 """Seconds between two looks at a job, the last one repeated (ours)."""
 

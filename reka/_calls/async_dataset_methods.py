@@ -1,24 +1,21 @@
 """The methods of `AsyncReka` for datasets and retrieval: `DatasetMethods`, awaited."""
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from os import PathLike
 from typing import TypeVar
 
-from reka import config
 from reka._calls import endpoints, flows
 from reka._calls.call import Call
-from reka._calls.capabilities import ServerCapabilities
-from reka._calls.flow import Flow
+from reka._calls.documents.async_methods import AsyncDocumentMethods
 from reka._inputs import uploads, validation
-from reka.types import DatasetResult, OnProgress, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
+from reka.types import DatasetResult, OnProgress, OnUpdate, PrepareRetrievalStatusResponse
 
 T = TypeVar("T")
 
 
-class AsyncDatasetMethods(ABC):
+class AsyncDatasetMethods(AsyncDocumentMethods):
     """Async twin of `DatasetMethods`."""
 
     async def add_dataset(
@@ -67,10 +64,6 @@ class AsyncDatasetMethods(ABC):
         """Async twin of `Reka.wait_for_retrieval`."""
         return await self._run_for_dataset(lambda _: flows.wait_for_retrieval(job_id, timeout, on_update))
 
-    async def retrieve(self, query: str, dataset: str, k: int = config.RETRIEVED_CHUNKS) -> list[RetrievedChunk]:
-        """Async twin of `Reka.retrieve`."""
-        return await self._run_for_dataset(partial(flows.retrieve, query, dataset, k))
-
     async def ensure_dataset(
         self,
         name: str,
@@ -86,7 +79,3 @@ class AsyncDatasetMethods(ABC):
 
     async def _send_for_dataset(self, call: Call[T]) -> T:
         return await self._run_for_dataset(lambda _: flows.single(call))
-
-    @abstractmethod
-    async def _run_for_dataset(self, flow: Callable[[ServerCapabilities], Flow[T]]) -> T:
-        """Run a flow on the server that has the datasets."""

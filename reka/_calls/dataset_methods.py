@@ -1,24 +1,21 @@
 """The methods of `Reka` for datasets and retrieval; the client that has them sends their calls."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from os import PathLike
 from typing import TypeVar
 
-from reka import config
 from reka._calls import endpoints, flows
 from reka._calls.call import Call
-from reka._calls.capabilities import ServerCapabilities
-from reka._calls.flow import Flow
+from reka._calls.documents.methods import DocumentMethods
 from reka._inputs import uploads, validation
-from reka.types import DatasetResult, OnProgress, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
+from reka.types import DatasetResult, OnProgress, OnUpdate, PrepareRetrievalStatusResponse
 
 T = TypeVar("T")
 
 
-class DatasetMethods(ABC):
-    """Upload, list, delete, prepare and search datasets."""
+class DatasetMethods(DocumentMethods):
+    """Upload, list, delete and prepare datasets; documents in them, and searches, are the base's."""
 
     def add_dataset(
         self,
@@ -161,26 +158,6 @@ class DatasetMethods(ABC):
         """
         return self._run_for_dataset(lambda _: flows.wait_for_retrieval(job_id, timeout, on_update))
 
-    def retrieve(self, query: str, dataset: str, k: int = config.RETRIEVED_CHUNKS) -> list[RetrievedChunk]:
-        """Retrieve the chunks of a dataset that match a query, without an answer.
-
-        The documented API retrieves only for chat, so this sends a chat request for one token.
-
-        Args:
-            query: The query, in natural language.
-            dataset: Name of a prepared dataset.
-            k: Maximum number of chunks, 1 to 100. A server that takes no such number returns its own, cut to k.
-
-        Returns:
-            Chunks, best first.
-
-        Raises:
-            InvalidArgumentError: An argument is invalid; nothing was sent.
-            RetrievalError: The dataset does not exist, or is not prepared.
-            RekaError: Any other failure; see `reka.errors`.
-        """
-        return self._run_for_dataset(partial(flows.retrieve, query, dataset, k))
-
     def ensure_dataset(
         self,
         name: str,
@@ -215,7 +192,3 @@ class DatasetMethods(ABC):
 
     def _send_for_dataset(self, call: Call[T]) -> T:
         return self._run_for_dataset(lambda _: flows.single(call))
-
-    @abstractmethod
-    def _run_for_dataset(self, flow: Callable[[ServerCapabilities], Flow[T]]) -> T:
-        """Run a flow on the server that has the datasets."""

@@ -14,25 +14,24 @@ from reka._calls.completion_flows import complete_at_v1, stream_at_v1
 from reka._calls.flow import Flow, Sleep, at_most
 from reka._calls.host_models import with_host_facts
 from reka._calls.model_flows import lacks_model, with_existing_model
+from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request
 from reka._inputs.uploads import ArchiveSource
 from reka._protocol.constants import RETRIEVAL_TOP_K, V0_ONLY
 from reka._protocol.datasets import ALREADY_PREPARED, BEING_PREPARED, has_digest, name_with_digest, refusal_code
 from reka._protocol.errors import ENDPOINT_MISSING
-from reka._protocol.sampling import PARAMETERS
 from reka._wire.dialect import Dialect, dialect
 from reka.errors import (
     APIStatusError,
     AuthError,
     DatasetError,
-    InvalidArgumentError,
     RateLimitError,
     RetrievalError,
     ServerError,
     UnexpectedResponseError,
     WaitTimeoutError,
 )
-from reka.types import Api, ChatCompletion, ChatOptions, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
+from reka.types import Api, ChatCompletion, ChatOptions, OnUpdate, PrepareRetrievalStatusResponse
 
 T = TypeVar("T")
 
@@ -55,8 +54,7 @@ def wait_for_retrieval(
     job_id: str, timeout: float | None, on_update: OnUpdate | None
 ) -> Flow[PrepareRetrievalStatusResponse]:
     """Look at a job at growing intervals until it has ended; see `Reka.wait_for_retrieval`."""
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0):
-        raise InvalidArgumentError(f"timeout: got {timeout!r}, want seconds, or None to wait as long as it takes")
+    timeout = validation.wait_seconds(timeout, "timeout")
     deadline = None if timeout is None else time.monotonic() + timeout
     last: PrepareRetrievalStatusResponse | None = None
     for interval in chain(config.POLL_INTERVALS, repeat(config.POLL_INTERVALS[-1])):
@@ -172,17 +170,6 @@ def _dialect(request: ChatRequest, api: Api, capabilities: ServerCapabilities, p
     asks = bool(of_v0) and (api == "v1" or needs != of_v0 or preferred == "v1")
     features = (yield from fetch_features(capabilities)) if asks and api != "v0" else frozenset()
     return dialect(api, preferred, needs, features)
-
-
-def retrieve(query: str, dataset: str, k: int, capabilities: ServerCapabilities) -> Flow[list[RetrievedChunk]]:
-    """Ask chat for chunks alone, with the fewest output tokens; see `Reka.retrieve`."""
-    for argument, value in (("query", query), ("dataset", dataset)):
-        if not isinstance(value, str) or not value.strip():
-            raise InvalidArgumentError(f"{argument}: got {value!r}, want a text that is not empty")
-    k = PARAMETERS[RETRIEVAL_TOP_K].check(k, "k")
-    features = yield from fetch_features(capabilities)
-    completion: ChatCompletion = yield retrieval(query, dataset, k if RETRIEVAL_TOP_K in features else None)
-    return (completion.retrieved_chunks or [])[:k]
 
 
 def retrieval(query: str, dataset: str, k: int | None) -> Call[ChatCompletion]:

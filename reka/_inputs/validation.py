@@ -81,6 +81,13 @@ def path(value: object, argument: str) -> str | None:
     return None if value is None else os.fsdecode(value)
 
 
+def wait_seconds(value: float | None, argument: str) -> float | None:
+    """Require a number of seconds to wait, or None."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
+        raise InvalidArgumentError(f"{argument}: got {value!r}, want seconds, or None to wait as long as it takes")
+    return value
+
+
 def callback(value: T, argument: str) -> T:
     """Require a callable, or None."""
     if value is not None and not callable(value):

@@ -12,7 +12,10 @@ RETRIEVED_CHUNKS: Final = 8
 """Default number of chunks that retrieval returns (ours)."""
 
 MAX_RETRIEVED_CHUNKS: Final = 100
-"""Maximum number of chunks that can be requested (ours)."""
+"""Maximum number of chunks that a chat can request (ours)."""
+
+MAX_SEARCH_CHUNKS: Final = 1_000
+"""Maximum number of chunks that a search without a chat can request (ours)."""
 
 RETRIEVAL_TOP_K: Final = "retrieval_top_k"
 """Feature of a server, and parameter of a chat: the number of chunks to return."""

@@ -15,6 +15,9 @@ KEPT_END: Final = 1 + _DIGEST_CHARACTERS
 _LONGEST: Final = 63
 """Maximum length of a requested name: what the strictest of common stores accept (ours)."""
 
+MAX_DOCUMENT_ID: Final = 512
+"""Maximum length of a document's id in characters (ours)."""
+
 ALREADY_PREPARED: Final = "already_prepared"
 """Error code of `prepare-retrieval` for a dataset that is prepared and can be used."""
 

@@ -1,6 +1,7 @@
 """HTTP by aiohttp: one session an event loop, one table from its errors to ours. Twin of `sync`."""
 
 import asyncio
+import io
 import math
 import ssl
 import time
@@ -43,6 +44,7 @@ V = TypeVar("V")
 # Bytes of a stream that are decoded at a time: fewer at first, so that the first event does not wait for others.
 _FIRST_BYTES: Final = 256
 _READ_BYTES: Final = 64 * 1024
+_LARGE_BYTES: Final = 1024 * 1024
 # See the sync transport.
 _DRAIN_SECONDS: Final = 0.2
 _LIBRARY: Final = f"aiohttp/{aiohttp.__version__}"
@@ -277,7 +279,9 @@ def _request_limits(
     if isinstance(call.body, Upload):
         limits = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
         return _upload_blocks(call.body, headers), limits, AbortOnError()
-    return call.body, _connect_limit(timeout.connect), bounds.of_wait()
+    # A large body of bytes would be written in one piece, which holds up the loop.
+    body = io.BytesIO(call.body) if call.body and len(call.body) > _LARGE_BYTES else call.body
+    return body, _connect_limit(timeout.connect), bounds.of_wait()
 
 
 @lru_cache(maxsize=16)

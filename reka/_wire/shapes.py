@@ -61,5 +61,6 @@ _NAMES = {bool: "a boolean", int: "a number", float: "a number", str: "a string"
 
 STRING = any_of(str)
 BOOLEAN = any_of(bool)
+INTEGER = any_of(int)
 LIST = any_of(list)
 OBJECT = any_of(dict)

@@ -16,7 +16,15 @@ from reka.types.completion import (
     ToolCallDelta,
     Usage,
 )
-from reka.types.datasets import DatasetResult
+from reka.types.datasets import (
+    DatasetInfo,
+    DatasetResult,
+    DeleteDocumentsResult,
+    Document,
+    DocumentInfo,
+    PutDocumentsResult,
+    RetrievalMode,
+)
 from reka.types.models import Model, Pricing
 from reka.types.options import Api, ChatOptions, CompletionOptions, Form, FormChoice, ReasoningEffort
 from reka.types.retrieval import JobStatus, OnUpdate, PrepareRetrievalStatusResponse, RetrievedChunk
@@ -32,7 +40,11 @@ __all__ = [
     "ChatOptions",
     "Citation",
     "CompletionOptions",
+    "DatasetInfo",
     "DatasetResult",
+    "DeleteDocumentsResult",
+    "Document",
+    "DocumentInfo",
     "Finish",
     "Form",
     "FormChoice",
@@ -46,9 +58,11 @@ __all__ = [
     "OnUpdate",
     "PrepareRetrievalStatusResponse",
     "Pricing",
+    "PutDocumentsResult",
     "ReasoningDelta",
     "ReasoningEffort",
     "RequestEvent",
+    "RetrievalMode",
     "RetrievedChunk",
     "StreamEvent",
     "TextDelta",

@@ -17,8 +17,17 @@ class RetrievedChunk(_RetrievedChunk, total=False):
     under these names too; what the server does not send is absent.
     """
 
+    id: str
+    """Id of the chunk; the same text of a document has the same id. Of our server, as are the two below."""
+
+    document_id: str
+    """Id of the document that it is from."""
+
+    metadata: dict[str, Any]
+    """The document's metadata."""
+
     source: str
-    """Name of the source file."""
+    """Name of the source file, or what the document says that its text is from."""
 
     score: float
     """Relevance; on our server from 0 to 1, never rising with rank."""

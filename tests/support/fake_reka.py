@@ -198,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.send(answer)
 
-    do_GET = do_POST = do_DELETE = do_CONNECT = handle_any  # noqa: N815  # names that http.server looks up
+    do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = handle_any  # noqa: N815  # names that http.server looks up
 
     def send(self, answer: Answer) -> None:
         """Send a whole answer."""

@@ -175,8 +175,8 @@ def test_retrieve_cuts_the_list_itself_where_the_server_cannot_be_told(
     [
         (("", "alice", 8), "query: got ''"),
         (("Who?", "", 8), "dataset: got ''"),
-        (("Who?", "alice", 0), "k: got 0, want a whole number from 1 to 100"),
-        (("Who?", "alice", 101), "k: got 101"),
+        (("Who?", "alice", 0), "k: got 0, want a whole number from 1 to 1000"),
+        (("Who?", "alice", 1001), "k: got 1001"),
         (("Who?", "alice", True), "k: got True"),
         (("Who?", "alice", "3"), "k: got '3'"),
         (("Who?", "alice", None), "k: got None"),

@@ -1,0 +1,1 @@
+"""Calls for the documents of datasets, an extension of our server."""
