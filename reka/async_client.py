@@ -140,6 +140,8 @@ class AsyncReka(AsyncDatasetMethods, AsyncModelMethods, AsyncSdk3, BaseClient):
         length_penalty: float | None = None,
         stop_words: Sequence[str] | None = None,
         extra_request_args: Mapping[str, Any] | None = None,
+        *,
+        retrieval_filter: Mapping[str, Any] | None = None,
     ) -> ModelTurn:
         """Async twin of `Reka.chat`."""
         request = chat_request(
@@ -160,6 +162,7 @@ class AsyncReka(AsyncDatasetMethods, AsyncModelMethods, AsyncSdk3, BaseClient):
                 "length_penalty": length_penalty,
                 "stop_words": stop_words,
                 "extra_request_args": extra_request_args,
+                "retrieval_filter": retrieval_filter,
             },
             max_media_bytes=self._max_media_bytes,
         )
@@ -184,6 +187,7 @@ class AsyncReka(AsyncDatasetMethods, AsyncModelMethods, AsyncSdk3, BaseClient):
         stop_words: Sequence[str] | None = None,
         extra_request_args: Mapping[str, Any] | None = None,
         *,
+        retrieval_filter: Mapping[str, Any] | None = None,
         timeout: float | Timeout | None = None,
     ) -> AsyncGenerator[ChatEvent, None]:
         """Async twin of `Reka.stream`."""
@@ -205,6 +209,7 @@ class AsyncReka(AsyncDatasetMethods, AsyncModelMethods, AsyncSdk3, BaseClient):
                 "length_penalty": length_penalty,
                 "stop_words": stop_words,
                 "extra_request_args": extra_request_args,
+                "retrieval_filter": retrieval_filter,
             },
             max_media_bytes=self._max_media_bytes,
         )

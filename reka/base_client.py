@@ -9,6 +9,7 @@ from typing import Final, TypeVar, cast
 from reka import config, endpoint
 from reka._calls import local_datasets
 from reka._calls.capabilities import HostModels, Refusals, ServerCapabilities
+from reka._calls.documents.flows import with_filter
 from reka._calls.flow import Flow
 from reka._calls.host_models import learning_models
 from reka._calls.local_datasets import AnswerFlow
@@ -100,12 +101,14 @@ class BaseClient:
         return partial(learning_models, flow) if self._asks_for_models else flow
 
     def _dataset_flow(self, answer: AnswerFlow[T], request: ChatRequest) -> Callable[[ServerCapabilities], Flow[T]]:
-        flow = partial(answer, request, self._api)
+        flow: Callable[[ServerCapabilities], Flow[T]] = partial(answer, request, self._api)
         if request.dataset is None:
             return flow
         place = self._place()
         if endpoint.is_local(place):
             return partial(local_datasets.answer_over_passages, answer, request, self._api, place)
+        if request.filter is not None:
+            flow = partial(with_filter, flow)
         return self._host_flow(place, flow)
 
     def _host_flow(

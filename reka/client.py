@@ -148,6 +148,8 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
         length_penalty: float | None = None,
         stop_words: Sequence[str] | None = None,
         extra_request_args: Mapping[str, Any] | None = None,
+        *,
+        retrieval_filter: Mapping[str, Any] | None = None,
     ) -> ModelTurn:
         """Ask the model for its next turn.
 
@@ -172,6 +174,8 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
             length_penalty: Penalty on short answers; 1 is no penalty.
             stop_words: Strings at which generation stops.
             extra_request_args: More fields of the request body; they override the other options.
+            retrieval_filter: Condition on the metadata of the documents to answer from, as in `delete_documents`; a
+                server that would ignore it is not asked.
 
         Returns:
             `{"type": "model", "text": ...}`, and with a `retrieval_dataset` also `"retrieved_chunks"`, best first.
@@ -183,7 +187,7 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
             RetrievalError: The dataset does not exist, or is not prepared.
             RekaError: Any other failure; see `reka.errors`.
 
-        Source: documented.
+        Source: documented; `retrieval_filter` is an extension.
         """
         request = chat_request(
             human,
@@ -203,6 +207,7 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
                 "length_penalty": length_penalty,
                 "stop_words": stop_words,
                 "extra_request_args": extra_request_args,
+                "retrieval_filter": retrieval_filter,
             },
             max_media_bytes=self._max_media_bytes,
         )
@@ -227,6 +232,7 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
         stop_words: Sequence[str] | None = None,
         extra_request_args: Mapping[str, Any] | None = None,
         *,
+        retrieval_filter: Mapping[str, Any] | None = None,
         timeout: float | Timeout | None = None,
     ) -> Generator[ChatEvent, None, None]:
         """Ask the model for its next turn, and yield it as it is generated.
@@ -252,6 +258,7 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
             length_penalty: As in `chat`; like `retrieval_dataset`, it may bring the answer as one event.
             stop_words: As in `chat`.
             extra_request_args: As in `chat`.
+            retrieval_filter: As in `chat`.
             timeout: Seconds that this call may take, or a `Timeout`; None is the client's.
 
         Yields:
@@ -283,6 +290,7 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
                 "length_penalty": length_penalty,
                 "stop_words": stop_words,
                 "extra_request_args": extra_request_args,
+                "retrieval_filter": retrieval_filter,
             },
             max_media_bytes=self._max_media_bytes,
         )
@@ -308,16 +316,15 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
             timeout: Seconds that this call may take, or a `Timeout`; None is the client's.
             **options: `model`, `max_tokens`, `temperature`, `top_p`, `top_k`, `frequency_penalty`, `presence_penalty`,
                 `length_penalty`, `seed`, `reasoning_effort`, `stop`, `tools`, `tool_choice`, `response_format`,
-                `retrieval_dataset`, `research` and `extra_request_args`, as `CompletionOptions` describes them. An
-                option that is left out or None is left to the server, except `model`, which is `reka-flash` if left
-                out.
+                `retrieval_dataset`, `retrieval_filter`, `research` and `extra_request_args`, as `CompletionOptions`
+                describes them. An option that is left out or None is left to the server, except `model`, which is
+                `reka-flash` if left out.
 
         Returns:
             The whole answer, with its tool calls, finish reason and usage.
 
         Raises:
-            InvalidConversationError: `messages` is not a valid conversation; the error names the offending index.
-                Nothing was sent.
+            InvalidConversationError: `messages` is no valid conversation; the error has the index. Nothing was sent.
             InvalidArgumentError: Another argument is invalid; nothing was sent.
             UnsupportedRequestError: No endpoint of the server supports all parts of the request.
             RekaError: Any other failure; see `reka.errors`.

@@ -172,10 +172,23 @@ def _dialect(request: ChatRequest, api: Api, capabilities: ServerCapabilities, p
     return dialect(api, preferred, needs, features)
 
 
-def retrieval(query: str, dataset: str, k: int | None) -> Call[ChatCompletion]:
-    """Make the call for chunks alone: a chat with the fewest output tokens; None leaves their number to the server."""
-    extra = None if k is None else {RETRIEVAL_TOP_K: k}
-    options: ChatOptions = {"retrieval_dataset": dataset, "request_output_len": 1, "extra_request_args": extra}
+def retrieval(
+    query: str, dataset: str, k: int | None, condition: Mapping[str, Any] | None = None
+) -> Call[ChatCompletion]:
+    """Make the call for chunks alone: a chat with the fewest output tokens.
+
+    Args:
+        query: The query.
+        dataset: Name of the dataset.
+        k: Maximum number of chunks; None leaves it to the server.
+        condition: Filter of the documents; None searches all of them.
+    """
+    options: ChatOptions = {
+        "retrieval_dataset": dataset,
+        "request_output_len": 1,
+        "extra_request_args": None if k is None else {RETRIEVAL_TOP_K: k},
+        "retrieval_filter": condition,
+    }
     return endpoints.chat(chat_request(query, options=options))
 
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 AnswerFlow: TypeAlias = Callable[[ChatRequest, Api, ServerCapabilities], Flow[T]]
 """A flow that has a host answer a request."""
 
-_RETRIEVAL_FIELDS: Final = frozenset({"retrieval_dataset", RETRIEVAL_TOP_K})
+_RETRIEVAL_FIELDS: Final = frozenset({"retrieval_dataset", "retrieval_filter", RETRIEVAL_TOP_K})
 
 
 def on_host(flow: Callable[[ServerCapabilities], Flow[T]], capabilities: ServerCapabilities) -> Flow[T]:
@@ -69,7 +69,7 @@ def answer_over_passages(
     """
     k = request.extra.get(RETRIEVAL_TOP_K)
     k = RETRIEVED_CHUNKS if k is None else PARAMETERS[RETRIEVAL_TOP_K].check(k, RETRIEVAL_TOP_K)
-    call = flows.retrieval(request.conversation.query(), str(request.dataset), k)
+    call = flows.retrieval(request.conversation.query(), str(request.dataset), k, request.filter)
     found: ChatCompletion = yield Local(call, address)
     return (yield from answer(_quoting(request, found.retrieved_chunks or []), api, capabilities))
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from reka import config
 from reka._inputs import validation
 from reka._inputs.conversation import conversation
+from reka._inputs.documents import metadata_filter
 from reka._lazy import IMPORTING
 from reka._protocol.constants import V0_ONLY
 from reka._protocol.media import MEDIA_KINDS, part_of_url
@@ -73,6 +74,12 @@ class ChatRequest:
         """Name of the dataset to answer from."""
         dataset = self.extra.get("retrieval_dataset", self.options.get("retrieval_dataset"))
         return None if dataset is None else str(dataset)
+
+    @property
+    def filter(self) -> Mapping[str, Any] | None:
+        """Condition on the metadata of the documents to answer from."""
+        condition: Mapping[str, Any] | None = self.extra.get("retrieval_filter", self.options.get("retrieval_filter"))
+        return condition
 
     def required_features(self) -> set[str]:
         """Name the features of this request that not every endpoint family has."""
@@ -270,8 +277,8 @@ def _turn(message: Mapping[str, Any]) -> dict[str, str]:
     return turn | {"media_url": urls[0]} if urls else turn
 
 
-def _options(options: Mapping[str, object]) -> dict[str, Any]:
-    """Check the sampling options and the dataset that are set, and name them as the messages API does."""
+def _options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the sampling options, the dataset and the filter that are set, and name them as the messages API does."""
     checked = {}
     for argument, value in options.items():
         if value is not None and argument in ARGUMENTS and argument not in _LIST_OPTIONS:
@@ -279,6 +286,10 @@ def _options(options: Mapping[str, object]) -> dict[str, Any]:
             checked[name] = parameter.check(value, argument)
     if (dataset := options.get("retrieval_dataset")) is not None:
         checked["retrieval_dataset"] = validation.non_empty_string(dataset, "retrieval_dataset")
+    if (condition := options.get("retrieval_filter")) is not None:
+        checked["retrieval_filter"] = metadata_filter(condition, "retrieval_filter")
+        if dataset is None and "retrieval_dataset" not in (options.get("extra_request_args") or {}):
+            raise InvalidArgumentError("retrieval_filter: it filters what is retrieved; give retrieval_dataset as well")
     return checked
 
 

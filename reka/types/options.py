@@ -60,6 +60,10 @@ class ChatOptions(TypedDict, total=False):
     extra_request_args: Mapping[str, Any] | None
     """More fields of the request body; they override the other options. None adds none."""
 
+    retrieval_filter: Mapping[str, Any] | None
+    """Condition on the metadata of the documents to answer from, such as `{"lang": "de"}`; see `reka.delete_documents`.
+    A server that would ignore it is not asked. None answers from all documents."""
+
 
 class CompletionOptions(TypedDict, total=False):
     """Options of `reka.complete` and `reka.stream_messages`: the keyword arguments that shape the answer.
@@ -118,6 +122,10 @@ class CompletionOptions(TypedDict, total=False):
     retrieval_dataset: str | None
     """Name of a prepared dataset to answer from; None answers without retrieval. It sends the request to the documented
     endpoint, unless the server takes it at the completions endpoint or the client has the dataset itself."""
+
+    retrieval_filter: Mapping[str, Any] | None
+    """Condition on the metadata of the documents to answer from, such as `{"lang": "de"}`; see `reka.delete_documents`.
+    A server that would ignore it is not asked. None answers from all documents."""
 
     research: Mapping[str, Any] | None
     """Settings of `reka-flash-research`: `web_search`, `parallel_thinking`. None is left to the server."""

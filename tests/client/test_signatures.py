@@ -86,7 +86,7 @@ def test_what_else_a_documented_function_takes_is_optional() -> None:
         if parameter.kind == parameter.KEYWORD_ONLY
     }
 
-    assert keyword_only == {("add_dataset", "on_progress"): None}
+    assert keyword_only == {("add_dataset", "on_progress"): None, ("chat", "retrieval_filter"): None}
 
 
 def test_each_function_has_the_signature_of_the_method() -> None:

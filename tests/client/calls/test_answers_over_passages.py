@@ -28,6 +28,9 @@ CALLED = {"role": "assistant", "tool_calls": [{"id": "t-1", "name": "weather", "
 RESULT = {"role": "tool", "tool_call_id": "t-1", "content": "4 °C"}
 
 
+FILTER = {"lang": "de"}
+
+
 def _turns(**options: Any) -> ChatRequest:
     given: Any = IN_A_DATASET | options
     return chat_request("Who?", options=given)
@@ -64,6 +67,23 @@ def _body(call: Call[Any]) -> dict[str, Any]:
 
 def _reply(document: object) -> Reply:
     return Reply(200, {}, json.dumps(document).encode(), "POST /")
+
+
+@pytest.mark.parametrize(
+    "request_with_filter",
+    [
+        lambda: _turns(retrieval_filter=FILTER),
+        lambda: _messages({"role": "user", "content": "Who?"}, retrieval_filter=FILTER),
+    ],
+)
+def test_a_filter_goes_to_the_embedded_server_and_not_to_the_host(request_with_filter: Any) -> None:
+    request = request_with_filter()
+
+    _, retrieval = _start(request)
+    _, call = _call_of_host(request)
+
+    assert retrieval["retrieval_filter"] == FILTER
+    assert "retrieval_filter" not in _body(call)
 
 
 def test_passages_are_retrieved_for_the_last_human_turn_and_quoted_in_it() -> None:
