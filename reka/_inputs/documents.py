@@ -39,7 +39,7 @@ def _id_batches(ids: object) -> Iterator[list[str]]:
     """Check the ids of documents, and give them in batches."""
     if isinstance(ids, str | bytes | Mapping) or not isinstance(ids, Iterable):
         raise InvalidArgumentError(f"ids: got {json_kind(ids)}, want a list of ids")
-    checked = iter([_id(value, f"ids[{place}]") for place, value in enumerate(ids)])
+    checked = iter([_name(value, f"ids[{place}]") for place, value in enumerate(ids)])
     return iter(lambda: list(islice(checked, config.DOCUMENT_BATCH)), [])
 
 
@@ -93,14 +93,12 @@ def _line(document: object, place: int) -> bytes:
     for name in document:
         if name not in _FIELDS:
             raise InvalidArgumentError(f"{where}: got the key {name!r}, want {', '.join(_FIELDS)}")
-    fields = {"id": _id(document.get("id"), f"{where}['id']"), "text": document.get("text")}
-    if not isinstance(fields["text"], str) or not fields["text"]:
-        got = json_kind(fields["text"]) if fields["text"] != "" else "an empty one"
+    fields = {"id": _name(document.get("id"), f"{where}['id']"), "text": document.get("text")}
+    if not isinstance(fields["text"], str) or not fields["text"].strip():
+        got = "an empty one" if isinstance(fields["text"], str) else json_kind(fields["text"])
         raise InvalidArgumentError(f"{where}['text']: got {got}, want a text that is not empty")
     if (source := document.get("source")) is not None:
-        if not isinstance(source, str):
-            raise InvalidArgumentError(f"{where}['source']: got {json_kind(source)}, want a text")
-        fields["source"] = source
+        fields["source"] = _name(source, f"{where}['source']")
     if (metadata := document.get("metadata")) is not None:
         if not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata):
             raise InvalidArgumentError(f"{where}['metadata']: got {describe(metadata)}, want a dict with texts as keys")
@@ -117,7 +115,8 @@ def _json_line(fields: Mapping[str, Any], where: str) -> bytes:
         raise InvalidArgumentError(f"{where}['metadata']: cannot be written as JSON: {error}") from error
 
 
-def _id(value: object, where: str) -> str:
+def _name(value: object, where: str) -> str:
+    """Require an id or a source."""
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_DOCUMENT_ID:
         got = f"{len(value)} characters" if isinstance(value, str) else json_kind(value)
         raise InvalidArgumentError(f"{where}: got {got}, want a text of 1 to {MAX_DOCUMENT_ID} characters")

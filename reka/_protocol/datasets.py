@@ -16,7 +16,7 @@ _LONGEST: Final = 63
 """Maximum length of a requested name: what the strictest of common stores accept (ours)."""
 
 MAX_DOCUMENT_ID: Final = 512
-"""Maximum length of a document's id in characters (ours)."""
+"""Maximum length of a document's id, and of its source, in characters (ours)."""
 
 ALREADY_PREPARED: Final = "already_prepared"
 """Error code of `prepare-retrieval` for a dataset that is prepared and can be used."""

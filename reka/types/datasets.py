@@ -22,14 +22,14 @@ class _Document(TypedDict):
     """Any text of 1 to 512 characters; a document replaces the one with its id."""
 
     text: str
-    """What is searched; not empty."""
+    """What is searched; not blank."""
 
 
 class Document(_Document, total=False):
     """A document to put into a dataset."""
 
     source: str
-    """Where the text is from, as chunks name it to people and to the model."""
+    """Where the text is from, as chunks name it to people and to the model; 1 to 512 characters. The id if left out."""
 
     metadata: Mapping[str, Any]
     """JSON values by name, for filters; they come back with each chunk."""
