@@ -14,6 +14,7 @@ from reka.cli import datasets, keys, retrieval, show
 from reka.cli.chat import chat
 from reka.cli.demo import demo
 from reka.cli.doctor import doctor
+from reka.cli.documents import commands as documents
 from reka.cli.errors import EXIT_CODES, ExitCode, report
 from reka.cli.serve import serve
 from reka.cli.session import AsJson, BaseUrl, Datasets, Debug, FormOption, Session, command
@@ -59,10 +60,16 @@ app.info.epilog = _EPILOG
 app.command("chat")(command(chat))
 app.command("models")(command(models))
 
-_datasets: Final = _group("Upload, list and delete datasets: text collections to retrieve from.")
+_datasets: Final = _group("Upload, list and delete datasets, and the documents in them: texts to retrieve from.")
 _datasets.command("add")(command(datasets.add))
 _datasets.command("list")(command(datasets.list_))
 _datasets.command("delete")(command(datasets.delete))
+_datasets.command("show")(command(documents.show_))
+_datasets.command("documents")(command(documents.documents))
+_datasets.command("put")(command(documents.put))
+_datasets.command("rm")(command(documents.rm))
+_datasets.command("search")(command(documents.search))
+_datasets.command("export")(command(documents.export))
 app.add_typer(_datasets, name="datasets")
 
 _retrieval: Final = _group("Prepare datasets for retrieval and follow the jobs.")

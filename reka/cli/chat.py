@@ -13,6 +13,7 @@ from reka import config
 from reka._protocol.media import is_media_url
 from reka._protocol.sampling import PARAMETERS
 from reka.cli import show
+from reka.cli.documents.inputs import json_object
 from reka.cli.errors import UsageError, report
 from reka.cli.progress import waiting
 from reka.cli.session import Session
@@ -34,6 +35,10 @@ _Question = Annotated[
     str | None, typer.Argument(help="The question; - reads it from standard input. Default: an interactive chat.")
 ]
 _Dataset = Annotated[str | None, typer.Option(help="A prepared dataset to retrieve from.")]
+_Filter = Annotated[
+    str | None,
+    typer.Option("--filter", metavar="JSON", help="With --dataset: condition on the metadata of its documents."),
+]
 _Media = Annotated[str | None, typer.Option(help="An image, video, audio file or PDF: a path or a URL.")]
 _Model = Annotated[str, typer.Option(help="Name of the model.")]
 _MaxTokens = Annotated[int | None, _option("max_tokens", "Maximum length of the answer, in tokens.", None)]
@@ -67,6 +72,7 @@ def chat(
     presence_penalty: _PresencePenalty = None,
     length_penalty: _LengthPenalty = None,
     stop: _Stop = None,
+    condition: _Filter = None,
 ) -> None:
     """Ask a question, or hold a conversation.
 
@@ -84,6 +90,7 @@ def chat(
         "presence_penalty": presence_penalty,
         "length_penalty": length_penalty,
         "stop_words": stop,
+        "retrieval_filter": json_object(condition, "--filter"),
     }
     text = read_question(question, session)
     media_url = None if media is None else _media_url(media)

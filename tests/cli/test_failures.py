@@ -111,7 +111,7 @@ def test_there_is_no_traceback_unless_asked_for(server: FakeReka, command: Comma
         (("chat", "hi", "--temperature", "warm"), "--temperature"),
         (("modells",), "Did you mean 'models'?"),
         (("models", "--jason"), "--json"),
-        (("datasets", "show"), "'show'"),
+        (("datasets", "publish"), "'publish'"),
         (("models", "--base-url", "ftp://example.com"), "base_url"),
         (("models", "--datasets", "nowhere"), "datasets: got 'nowhere'"),
     ],

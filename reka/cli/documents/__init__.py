@@ -1,0 +1,1 @@
+"""The commands of `reka datasets` for the documents of a dataset."""
