@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import IO, Final, Protocol
 
 from reka._protocol.constants import DOCUMENTS, RETRIEVAL_TOP_K, V1_RETRIEVAL
-from reka._protocol.documents.filters import Filter
+from reka._protocol.filters import Filter
 from reka.server.errors import RefusedError
 from reka.server.generation.catalog import ModelCatalog
 from reka.server.generation.concurrency import ConcurrencyLimiter

@@ -24,18 +24,31 @@ named. What a comparison means for the metadata of one document:
 - `$and` and `$or` take a list of one filter or more, `$not` one filter: it holds where that does not, and so does the
   `$not` of a key, `{"year": {"$not": {"$gt": 2020}}}`. The empty filter holds for every document.
 
-A filter has at most `MAX_FILTER_DEPTH` combinations inside each other, and at most `MAX_FILTER_NODES` comparisons,
-combinations, and filters and values of lists, together.
+A filter has at most `MAX_FILTER_DEPTH` combinations inside each other, `MAX_FILTER_CONDITIONS` comparisons and
+combinations in all, and `MAX_FILTER_VALUES` values in its lists.
 """
 
-from reka._protocol.filters.evaluate import matches
+from reka._protocol.filters.evaluate import MISSING, identity, matches, predicate
 from reka._protocol.filters.parse import (
+    MAX_FILTER_CONDITIONS,
     MAX_FILTER_DEPTH,
-    MAX_FILTER_NODES,
+    MAX_FILTER_VALUES,
     Combination,
     Comparison,
     Filter,
     parse_filter,
 )
 
-__all__ = ["MAX_FILTER_DEPTH", "MAX_FILTER_NODES", "Combination", "Comparison", "Filter", "matches", "parse_filter"]
+__all__ = [
+    "MAX_FILTER_CONDITIONS",
+    "MAX_FILTER_DEPTH",
+    "MAX_FILTER_VALUES",
+    "MISSING",
+    "Combination",
+    "Comparison",
+    "Filter",
+    "identity",
+    "matches",
+    "parse_filter",
+    "predicate",
+]

@@ -1,54 +1,90 @@
-"""Evaluation of filters on the metadata of one document."""
+"""Evaluation of filters on metadata: each comparison is a function of the value under its key."""
 
-import operator as operators
-from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
-from reka._protocol.filters.parse import Comparison, Filter, Scalar, is_list
+from reka._protocol.filters.parse import Comparison, Filter, is_list
 
-_ORDERS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "$gt": operators.gt,
-    "$gte": operators.ge,
-    "$lt": operators.lt,
-    "$lte": operators.le,
-}
+Predicate: TypeAlias = Callable[[Any], bool]
+"""Tells whether a comparison holds for a value; `MISSING` where the metadata lacks the key."""
+
+MISSING: Final = object()
+"""Stands for the value of a key that is not there; it equals nothing, and null is not it."""
 
 
 def matches(condition: Filter, metadata: Mapping[str, Any]) -> bool:
     """Whether a filter holds for the metadata of a document."""
     if isinstance(condition, Comparison):
-        return _compares(condition, metadata)
+        return predicate(condition)(metadata.get(condition.key, MISSING))
     if condition.combinator == "$not":
         return not matches(condition.parts[0], metadata)
     quantifier = all if condition.combinator == "$and" else any
     return quantifier(matches(part, metadata) for part in condition.parts)
 
 
-def _compares(comparison: Comparison, metadata: Mapping[str, Any]) -> bool:
-    operator, wanted = comparison.operator, comparison.value
-    negated = operator in {"$ne", "$nin"}
-    if comparison.key not in metadata:
-        return negated
-    value = metadata[comparison.key]
-    if operator in {"$eq", "$ne"}:
-        return _equal(value, wanted) != negated
-    if operator in {"$in", "$nin"}:
-        return any(_equal(value, item) for item in cast("tuple[Scalar, ...]", wanted)) != negated
-    if operator == "$contains":
-        if isinstance(value, str):
-            return isinstance(wanted, str) and wanted in value
-        return is_list(value) and any(_equal(item, wanted) for item in value)
-    return _kind(value) == _kind(wanted) in {"text", "number"} and _ORDERS[operator](value, wanted)
+def predicate(comparison: Comparison) -> Predicate:
+    """Make the function of a comparison, for many values."""
+    return _PREDICATES[comparison.operator](comparison.value)
 
 
-def _equal(value: object, wanted: object) -> bool:
-    if is_list(value) and is_list(wanted):
-        return len(value) == len(wanted) and all(map(_equal, value, wanted))
-    return _kind(value) == _kind(wanted) and value == wanted
-
-
-def _kind(value: object) -> str:
-    """Name what a value can be compared with."""
+def identity(value: Any) -> Any:
+    """Return what makes a JSON value equal to another: 1 is 1.0, and true is not 1."""
     if isinstance(value, bool):
-        return "boolean"
-    return "number" if isinstance(value, int | float) else "text" if isinstance(value, str) else type(value).__name__
+        return ("bool", value)
+    if is_list(value):
+        return ("list", *map(identity, value))
+    if isinstance(value, Mapping):
+        return ("object", *((key, identity(value[key])) for key in sorted(value)))
+    return value
+
+
+def _equals(operand: Any) -> Predicate:
+    wanted = identity(operand)
+    return lambda value: bool(identity(value) == wanted)
+
+
+def _is_one_of(operand: Sequence[Any]) -> Predicate:
+    wanted = {identity(item) for item in operand}
+    return lambda value: identity(value) in wanted
+
+
+def _contains(operand: Any) -> Predicate:
+    wanted = identity(operand)
+
+    def contains(value: Any) -> bool:
+        if isinstance(value, str):
+            return isinstance(operand, str) and operand in value
+        return is_list(value) and any(identity(item) == wanted for item in value)
+
+    return contains
+
+
+def _compares(compare: Callable[[Any, Any], bool]) -> Callable[[Any], Predicate]:
+    def of(operand: Any) -> Predicate:
+        if isinstance(operand, str):
+            return lambda value: isinstance(value, str) and compare(value, operand)
+        return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and compare(value, operand)
+
+    return of
+
+
+def _not(of: Callable[[Any], Predicate]) -> Callable[[Any], Predicate]:
+    def negated(operand: Any) -> Predicate:
+        holds = of(operand)
+        return lambda value: not holds(value)
+
+    return negated
+
+
+_PREDICATES: Final[Mapping[str, Callable[[Any], Predicate]]] = {
+    "$eq": _equals,
+    "$ne": _not(_equals),
+    "$in": _is_one_of,
+    "$nin": _not(_is_one_of),
+    "$gt": _compares(operator.gt),
+    "$gte": _compares(operator.ge),
+    "$lt": _compares(operator.lt),
+    "$lte": _compares(operator.le),
+    "$contains": _contains,
+}

@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeGuard, cast, get_args
 
 from reka._protocol.checks import describe, json_kind
-from reka._record import record
 from reka.errors import InvalidArgumentError
 
 MAX_FILTER_DEPTH: Final = 16
 """Maximum number of `$and`, `$or` and `$not` inside each other (ours)."""
 
-MAX_FILTER_NODES: Final = 10_000
-"""Maximum number of comparisons, combinations, and filters and values of lists, in a filter (ours)."""
+MAX_FILTER_CONDITIONS: Final = 256
+"""Maximum number of comparisons and combinations: each is evaluated for every document (ours)."""
+
+MAX_FILTER_VALUES: Final = 10_000
+"""Maximum number of values in the lists of a filter (ours)."""
 
 Scalar: TypeAlias = str | int | float | bool | None
 """A value that metadata is compared with."""
@@ -28,7 +31,7 @@ _LIST_OPERATORS: Final = frozenset({"$in", "$nin"})
 _ORDER_OPERATORS: Final = frozenset({"$gt", "$gte", "$lt", "$lte"})
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """A comparison of the value under one key of the metadata."""
 
@@ -38,7 +41,7 @@ class Comparison:
     """A tuple for `$in` and `$nin`, and for `$eq` and `$ne` of a list."""
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Combination:
     """Filters that must all hold (`$and`), of which one must hold (`$or`), or the one that must not hold (`$not`)."""
 
@@ -67,7 +70,8 @@ class _Parser:
     """Counts what a filter is made of while it is parsed."""
 
     def __init__(self) -> None:
-        self._nodes = 0
+        self._conditions = 0
+        self._values = 0
 
     def entries(self, value: object, place: str, depth: int) -> Filter:
         """Parse an object of keys and combinators."""
@@ -114,7 +118,7 @@ class _Parser:
         if not is_list(content) or not content:
             got = "an empty list" if is_list(content) else json_kind(content)
             raise _error(place, got, "a list of one filter or more")
-        self._count(place, more=len(content))
+        self._count(place, depth, len(content))
         parts = [self.entries(part, f"{place}[{index}]", depth) for index, part in enumerate(content)]
         return Combination(combinator, tuple(parts))
 
@@ -123,7 +127,9 @@ class _Parser:
         if operator in _LIST_OPERATORS or (operator in {"$eq", "$ne"} and is_list(value)):
             if not is_list(value):
                 raise _error(place, json_kind(value), "a list of texts, numbers, booleans or nulls")
-            self._count(place, more=len(value))
+            self._values += len(value)
+            if self._values > MAX_FILTER_VALUES:
+                raise _error(place, "more values than a filter may list", f"at most {MAX_FILTER_VALUES:,} in all")
             items = tuple(_scalar(item, f"{place}[{index}]") for index, item in enumerate(value))
             return Comparison(key, operator, items)
         if operator in _ORDER_OPERATORS and (isinstance(value, bool) or not isinstance(value, str | int | float)):
@@ -131,11 +137,12 @@ class _Parser:
         return Comparison(key, operator, _scalar(value, place))
 
     def _count(self, place: str, depth: int = 0, more: int = 1) -> None:
-        self._nodes += more
+        self._conditions += more
         if depth > MAX_FILTER_DEPTH:
             raise _error(place, f"{depth} combinations inside each other", f"at most {MAX_FILTER_DEPTH}")
-        if self._nodes > MAX_FILTER_NODES:
-            raise _error(place, "a filter too large", f"at most {MAX_FILTER_NODES} comparisons and values in all")
+        if self._conditions > MAX_FILTER_CONDITIONS:
+            wanted = f"at most {MAX_FILTER_CONDITIONS} in all; $in takes many values"
+            raise _error(place, "more conditions than a filter may have", wanted)
 
 
 def is_list(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:

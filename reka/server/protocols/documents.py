@@ -4,14 +4,23 @@ import json
 import math
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError, from_json
 
-from reka._protocol.documents.filters import Filter, FilterError, parse_filter
+from reka._protocol.constants import MAX_SEARCH_CHUNKS
+from reka._protocol.datasets import MAX_DOCUMENT_ID
+from reka._protocol.filters import Filter, parse_filter
+from reka.errors import InvalidArgumentError
 from reka.server.errors import TooLargeError
-
-MAX_ID_CHARS: Final = 512
-"""Maximum length of a document's id, and of its source (design)."""
 
 MAX_METADATA_DEPTH: Final = 8
 """Levels of lists and objects in a document's metadata (ours)."""
@@ -19,15 +28,12 @@ MAX_METADATA_DEPTH: Final = 8
 MAX_METADATA_KEYS: Final = 256
 """Keys of a document's metadata (ours)."""
 
-MAX_FOUND_CHUNKS: Final = 1_000
-"""Maximum number of chunks that a search returns (ours)."""
 
-
-def _parse_filter(value: Any) -> Filter | None:
+def _parse_filter(value: Any, info: ValidationInfo) -> Filter | None:
     try:
-        return None if value is None else parse_filter(value)
-    except FilterError as error:
-        raise PydanticCustomError("filter", "{problem}", {"problem": str(error)}) from error
+        return None if value is None else parse_filter(value, info.field_name or "filter")
+    except InvalidArgumentError as error:
+        raise PydanticCustomError("filter", "{problem}", {"problem": error.message}) from error
 
 
 def _without_nul(text: str) -> str:
@@ -60,7 +66,7 @@ MetadataFilter = Annotated[
 """A filter on metadata, parsed; None for all documents."""
 
 Text = Annotated[str, AfterValidator(_without_nul)]
-Name = Annotated[Text, Field(min_length=1, max_length=MAX_ID_CHARS)]
+Name = Annotated[Text, Field(min_length=1, max_length=MAX_DOCUMENT_ID)]
 
 
 class _Body(BaseModel):
@@ -107,7 +113,7 @@ class SearchBody(_Body):
     """Body of `POST /datasets/{name}/search`."""
 
     query: str
-    k: Annotated[int, Field(ge=1, le=MAX_FOUND_CHUNKS)] | None = None
+    k: Annotated[int, Field(ge=1, le=MAX_SEARCH_CHUNKS)] | None = None
     """Number of chunks to return; null for the server's default."""
     filter: MetadataFilter = None
     mode: Literal["hybrid", "keyword", "vector"] = "hybrid"

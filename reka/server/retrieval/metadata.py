@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from reka._protocol.documents.filters import Condition, Filter, identity
+from reka._protocol.filters import MISSING, Comparison, Filter, identity, predicate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,9 +33,9 @@ class _Column:
     """The values of one key: each distinct one once, and its place for each document; place 0 is a missing value."""
 
     def __init__(self) -> None:
-        self.values: list[Any] = [None]
+        self.values: list[Any] = [MISSING]
         self.places = array("q")
-        self._place_of: dict[Any, int] = {None: 0}
+        self._place_of: dict[Any, int] = {MISSING: 0}
 
     def set(self, row: int, value: Any) -> None:
         self.places.extend([0] * (row - len(self.places)))
@@ -100,22 +100,21 @@ class MetadataColumns:
     def _mask(self, condition: Filter) -> "Mask":
         import numpy as np
 
-        if isinstance(condition, Condition):
+        if isinstance(condition, Comparison):
             return self._mask_of(condition)
-        is_any = condition.operator == "$or"
+        is_any = condition.combinator == "$or"
         mask = np.full(len(self), not is_any)
         for part in condition.parts:
             mask = mask | self._mask(part) if is_any else mask & self._mask(part)
-        return ~mask if condition.operator == "$not" else mask
+        return ~mask if condition.combinator == "$not" else mask
 
-    def _mask_of(self, condition: Condition) -> "Mask":
+    def _mask_of(self, comparison: Comparison) -> "Mask":
         import numpy as np
 
-        predicate = condition.predicate()
-        column = self._columns.get(condition.key)
-        if column is None:
-            return np.full(len(self), predicate(None))
-        mask = np.full(len(self), predicate(None))
-        fulfils = np.fromiter(map(predicate, column.values), dtype=np.bool_, count=len(column.values))
-        mask[: len(column.places)] = fulfils[np.frombuffer(column.places, dtype=np.int64)]
+        holds = predicate(comparison)
+        mask = np.full(len(self), holds(MISSING))
+        column = self._columns.get(comparison.key)
+        if column is not None:
+            fulfils = np.fromiter(map(holds, column.values), dtype=np.bool_, count=len(column.values))
+            mask[: len(column.places)] = fulfils[np.frombuffer(column.places, dtype=np.int64)]
         return mask

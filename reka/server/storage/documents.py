@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from reka._protocol.documents.filters import Filter, matches
+from reka._protocol.filters import Filter, matches
 from reka.server.errors import RefusedError, TooLargeError
 from reka.server.settings import Settings
 from reka.server.storage.database import (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from reka._protocol.documents.filters import Filter
+from reka._protocol.filters import Filter
 from reka.server.errors import RefusedError
 from reka.server.retrieval.index import Index, Mode
 from reka.server.retrieval.metadata import MetadataColumns, Selection

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reka import InvalidArgumentError
-from reka._protocol.filters import MAX_FILTER_DEPTH, MAX_FILTER_NODES, matches, parse_filter
+from reka._protocol.filters import MAX_FILTER_CONDITIONS, MAX_FILTER_DEPTH, MAX_FILTER_VALUES, matches, parse_filter
 
 DOCUMENT = {"lang": "de", "year": 2021, "draft": False, "tags": ["news", 7, True], "author": None, "none": []}
 
@@ -116,8 +116,8 @@ def test_keys_and_values_are_taken_literally(key: str) -> None:
         ({"$and": {"a": 1}}, r"filter\['\$and'\]: got an object, want a list of one filter or more"),
         ({"$or": [{"a": 1}, 2]}, r"filter\['\$or'\]\[1\]: got a number, want an object such as"),
         ({"$not": [{"a": 1}]}, r"filter\['\$not'\]: got a list, want an object such as"),
-        ({"a": {"$in": [0] * MAX_FILTER_NODES}}, "got a filter too large"),
-        ({"$or": [{}] * MAX_FILTER_NODES}, "got a filter too large"),
+        ({"a": {"$in": [0]}, "b": {"$nin": [0] * MAX_FILTER_VALUES}}, "got more values than a filter may list"),
+        ({"$or": [{}] * MAX_FILTER_CONDITIONS}, "got more conditions than a filter may have"),
     ],
 )
 def test_an_error_has_the_place_and_what_is_wanted(condition: Any, message: str) -> None:

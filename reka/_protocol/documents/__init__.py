@@ -1,1 +1,0 @@
-"""Documents of datasets: the filters over their metadata."""
