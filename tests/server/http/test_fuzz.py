@@ -24,6 +24,12 @@ OPERATIONS = [
     ("POST", "/datasets"),
     ("DELETE", "/datasets/{name}"),
     ("POST", "/datasets/{name}/prepare-retrieval"),
+    ("GET", "/datasets/{name}"),
+    ("GET", "/datasets/{name}/documents"),
+    ("PUT", "/datasets/{name}/documents"),
+    ("POST", "/datasets/{name}/documents/delete"),
+    ("POST", "/datasets/{name}/search"),
+    ("GET", "/datasets/{name}/export"),
     ("GET", "/jobs/prepare-retrieval/{job_id}/status"),
 ]
 EXAMPLES = [
