@@ -5,6 +5,7 @@ from dataclasses import field
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from reka._inputs.uploads import Source
+from reka._protocol.answers.budgets import MAX_STREAM_BYTES
 from reka._record import record
 from reka._wire.failures import OwnError
 from reka._wire.reply import Reply
@@ -89,3 +90,6 @@ class StreamCall(Call[Sequence[Item]]):
 
     decoder: Callable[[Reply], Decoder[Item]] = field(kw_only=True)
     """Makes the decoder of one answer, from its status and headers."""
+
+    max_bytes: int = field(default=MAX_STREAM_BYTES, kw_only=True)
+    """Maximum size of the answer, after decompression."""

@@ -17,7 +17,7 @@ from yarl import URL
 
 from reka._calls.call import Call, Decoder, StreamCall, Upload
 from reka._protocol.addresses import HTTP, MAX_REDIRECTS, Proxies
-from reka._protocol.answers.budgets import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, MAX_STREAM_BYTES, too_large
+from reka._protocol.answers.budgets import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, too_large
 from reka._protocol.answers.frames import forget_locals
 from reka._protocol.checks import integer
 from reka._protocol.retries import with_retries_async
@@ -131,7 +131,7 @@ class AsyncTransport:
             response.close()
             raise
         # A stream that flows may take as long as it likes; silence alone ends it.
-        return _events(response, replace(bounds, end=math.inf), block, decoder, events)
+        return _events(response, replace(bounds, end=math.inf), block, decoder, events, call.max_bytes)
 
     async def _open(
         self, call: Call[Any], server: Server, timeout: Timeout, started: float
@@ -350,9 +350,10 @@ async def _events(
     block: Callable[[_Bounds, int], Awaitable[bytes]],
     decoder: Decoder[Item],
     first: Sequence[Item],
+    most: int,
 ) -> AsyncGenerator[Item, None]:
     """Async twin of the sync transport's."""
-    left = MAX_STREAM_BYTES
+    left = most
     try:
         for event in first:
             yield event
@@ -360,9 +361,7 @@ async def _events(
             while not decoder.is_done and (received := await block(bounds, _READ_BYTES)):
                 left -= len(received)
                 if left < 0:
-                    raise UnexpectedResponseError(
-                        f"{response.method} {response.url} gave {too_large(MAX_STREAM_BYTES)}"
-                    )
+                    raise UnexpectedResponseError(f"{response.method} {response.url} gave {too_large(most)}")
                 for event in decoder.feed(received):
                     yield event
             for event in decoder.finish():

@@ -21,7 +21,6 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from reka._protocol.answers.budgets import (
     MAX_ANSWER_BYTES,
     MAX_HEAD_BYTES,
-    MAX_STREAM_BYTES,
     OverBudgetError,
     too_large,
 )
@@ -61,11 +60,15 @@ class Bounds:
         if self.end == math.inf:
             self.end = time.monotonic() + self._total
 
-    def lift_total(self) -> None:
-        """Bound an answer by silence and size alone from now on: a stream may take as long as it flows."""
+    def lift_total(self, most: int) -> None:
+        """Bound an answer by silence and size alone from now on: a stream may take as long as it flows.
+
+        Args:
+            most: Bytes that it may have.
+        """
         self.end = math.inf
-        self.most = self.left = MAX_STREAM_BYTES
-        self.received = 2 * MAX_STREAM_BYTES
+        self.most = self.left = most
+        self.received = 2 * most
 
     def begin_head(self) -> None:
         """Count the bytes of a head from now on."""

@@ -125,7 +125,7 @@ class SyncTransport:
         except BaseException:
             answer.response.close()
             raise
-        answer.bounds.lift_total()
+        answer.bounds.lift_total(call.max_bytes)
         return _events(answer, decoder, events)
 
     def _open(self, call: Call[Any], server: Server, timeout: Timeout, started: float) -> "_Answer":

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from reka import config
 from reka._calls.call import Call, StreamCall
 from reka._calls.endpoints import own_errors
+from reka._protocol.answers.budgets import MAX_EXPORT_BYTES
 from reka._wire import documents
 from reka._wire.documented import json_body
 from reka._wire.documents import JSON_LINES, ExportDecoder, Page
@@ -57,7 +58,9 @@ def search(
 def export_dataset(name: str) -> StreamCall[bytes]:
     """`GET /datasets/{name}/export`, a zip that is passed on as it comes."""
     path = f"{dataset_path(name, 'name')}/export"
-    return StreamCall("GET", path, documents.read_no_export, errors=_ERRORS, decoder=ExportDecoder)
+    return StreamCall(
+        "GET", path, documents.read_no_export, errors=_ERRORS, decoder=ExportDecoder, max_bytes=MAX_EXPORT_BYTES
+    )
 
 
 def dataset_path(name: str, argument: str = "dataset") -> str:

@@ -12,6 +12,9 @@ MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
 MAX_STREAM_BYTES: Final = 256 * 1024 * 1024
 """Maximum size of a stream, also after decompression."""
 
+MAX_EXPORT_BYTES: Final = 32 * 1024 * 1024 * 1024
+"""Maximum size of a dataset's export, which goes to a file: our server keeps 20 GiB a dataset."""
+
 MAX_EVENT_BYTES: Final = 8 * 1024 * 1024
 """Maximum size of a server-sent event, and of a line."""
 
