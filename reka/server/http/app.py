@@ -20,6 +20,7 @@ from reka.server.http.docs_page import STATIC_PATH, add_docs_page
 from reka.server.http.documents import add_document_routes
 from reka.server.http.health import add_health_routes
 from reka.server.http.middleware import AT_END, RATE_LIMIT, MetricsMiddleware, ResponseHeadersMiddleware
+from reka.server.http.page import add_page_files
 from reka.server.http.request_bodies import Body, BodyReader, read_upload
 from reka.server.http.streaming import SseResponse, cancel_on_disconnect, prefetch_first
 from reka.server.ingest.upload import Upload
@@ -57,6 +58,7 @@ def create_app(service: Service) -> FastAPI:
     _add_middleware(app, service)
     add_docs_page(app)
     add_health_routes(app, service)
+    add_page_files(app)
 
     async def owner(
         request: Request,

@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from reka._version import __version__
 from reka.server import metrics
 from reka.server.generation.types import GenerationError
 from reka.server.http.openapi import PUBLIC_TAG
+from reka.server.http.page import PAGE_PATH, is_page_wanted, page_response
 from reka.server.service import Service
 
 __all__ = ["add_health_routes", "no_model_notice"]
@@ -35,9 +37,17 @@ def add_health_routes(app: FastAPI, service: Service) -> None:
     """Add the server's own routes to an application."""
     model = _ModelCheck(service)
 
-    @app.get("/", tags=[PUBLIC_TAG])
-    async def get_server_info() -> dict[str, Any]:
-        """Get the server's name, version and features."""
+    @app.get(
+        PAGE_PATH,
+        tags=[PUBLIC_TAG],
+        response_model=dict[str, Any],
+        responses={200: {"content": {"text/html": {}}}},
+    )
+    async def get_server_info(request: Request, response: Response) -> Any:
+        """Get the server's name, version and features; a browser gets a page."""
+        if is_page_wanted(request.headers.get("accept", "")):
+            return page_response(request)
+        response.headers["Vary"] = "Accept"
         return {
             "name": "reka",
             "version": __version__,

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from reka._protocol.errors import LIMIT_HEADERS
 from reka.server.error_bodies import CLIENT_GONE, error_body
 from reka.server.http.docs_page import DOCS_PATH
+from reka.server.http.page import PAGE_PATH
 from reka.server.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -23,8 +24,11 @@ AT_END: Final = "reka.at_end"
 """Key of a request's scope: a function that is called when its response has been sent, or nobody waits for it."""
 
 _NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
-_NO_PAGE: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-"""A browser that is made to show a response as a page runs and loads nothing; the page at /docs has its own policy."""
+_POLICY_HEADER: Final = b"content-security-policy"
+_NO_PAGE: Final = (_POLICY_HEADER, b"default-src 'none'; frame-ancestors 'none'")
+"""A browser that is made to show a response as a page runs and loads nothing; pages have policies of their own."""
+
+_PAGES: Final = frozenset({PAGE_PATH, DOCS_PATH})
 
 
 class ResponseHeadersMiddleware:
@@ -43,15 +47,16 @@ class ResponseHeadersMiddleware:
             await self._app(scope, receive, send)
             return
         request_id = uuid4().hex
-        added = [(b"x-request-id", request_id.encode()), _NO_SNIFFING]
-        if scope["path"] != DOCS_PATH:
-            added.append(_NO_PAGE)
+        added = [(b"x-request-id", request_id.encode()), _NO_SNIFFING, _NO_PAGE]
+        may_be_page = scope["path"] in _PAGES
         has_started = False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
+                if may_be_page and any(name == _POLICY_HEADER for name, _ in message["headers"]):
+                    added.remove(_NO_PAGE)
                 message["headers"] = [*message["headers"], *added, *_rate_limit(scope, message)]
             await send(message)
 
