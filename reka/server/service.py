@@ -18,6 +18,7 @@ from reka.server.ingest.worker import Worker
 from reka.server.ingest.zip_archive import text_members
 from reka.server.key_limits import KeyLimits
 from reka.server.metrics import Metrics
+from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embeddings import Embedder, WordLlamaEmbedder
 from reka.server.retrieval.index import Index, Mode
 from reka.server.settings import Settings
@@ -177,6 +178,15 @@ class Service:
             )
             for passage in self._retriever.retrieve(owner, dataset, query, k, condition, mode)
         ]
+
+    def chunks(self, owner: str, dataset: str, document_id: str, first: int, count: int) -> list[Chunk]:
+        """Return chunks of a document as they are in the index; see `Retriever.chunks`.
+
+        Raises:
+            NotFoundError: The owner has no such dataset, or its index has no such document.
+            RefusedError: The dataset is not prepared for retrieval.
+        """
+        return self._retriever.chunks(owner, dataset, document_id, first, count)
 
     def export(self, owner: str, dataset: str, file: IO[bytes]) -> None:
         """Write the texts of a dataset's documents to `file`, as a zip.

@@ -19,12 +19,16 @@ from reka.server.settings import MIB
 
 _PAGE: Final = 100
 _MAX_PAGE: Final = 1_000
-"""Documents of a page, and the most of one (ours)."""
+"""Documents or chunks of a page, and the most of one (ours)."""
+
+_MAX_CHUNKS: Final = 1 << 28
+"""More than a document has."""
 
 
 def add_document_routes(app: FastAPI, service: Service, bodies: BodyReader, owner: Any) -> None:
     """Add the routes that describe datasets, and those that change, search and export their documents."""
     _add_reading_routes(app, service, bodies, owner)
+    _add_chunk_routes(app, service, owner)
     _add_changing_routes(app, service, bodies, owner)
 
 
@@ -78,6 +82,31 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
         file.seek(0)
         while block := file.read(MIB):
             yield block
+
+
+def _add_chunk_routes(app: FastAPI, service: Service, owner: Any) -> None:
+    @app.get("/datasets/{name}/chunks", tags=["documents"])
+    def list_chunks(
+        name: str,
+        document_id: str,
+        owner: Annotated[str, Depends(owner)],
+        limit: Annotated[int, Query(ge=1, le=_MAX_PAGE)] = _PAGE,
+        after: Annotated[int, Query(ge=0, lt=_MAX_CHUNKS)] = 0,
+    ) -> dict[str, Any]:
+        """List the chunks of a document, as retrieval has them, a page at a time; see `list_documents`."""
+        chunks = service.chunks(owner, name, document_id, after, limit + 1)
+        return {
+            "chunks": [
+                {
+                    "id": f"{document_id}#{ordinal}",
+                    "text": chunk.text,
+                    "source": chunk.source,
+                    "position": chunk.position,
+                }
+                for ordinal, chunk in enumerate(chunks[:limit], after)
+            ],
+            "next": str(after + limit) if len(chunks) > limit else None,
+        }
 
 
 def _add_changing_routes(app: FastAPI, service: Service, bodies: BodyReader, owner: Any) -> None:

@@ -187,6 +187,25 @@ class Index:
     def _first_tokens(self, query: str, most: int) -> str:
         return first_tokens(query, most, self._embedder.count_tokens)
 
+    def chunks(self, at: TableVersion, document: int, first: int, count: int) -> list[Chunk]:
+        """Return chunks of a document, in their order.
+
+        Args:
+            at: The version of a table.
+            document: Number of the document.
+            first: How many chunks to leave out.
+            count: Maximum number of chunks.
+        """
+        start = (document << ORDINAL_BITS) + first
+        query = self._tables.open(at).source.search().where(f"id >= {start} AND id < {start + count}")
+        columns = ["id", "passage", "start", "source", "position", "context", "document"]
+        rows = query.select(columns).limit(count).to_arrow().sort_by("id").to_pylist()
+        return [
+            Chunk(row["passage"][row["start"] :], row["source"], row["position"], row["context"], document)
+            for row in rows
+            if row["document"] == document
+        ]
+
     def count(self, at: TableVersion) -> int:
         """Count the chunks of a table."""
         return self._tables.open(at).chunks

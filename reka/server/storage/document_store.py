@@ -63,6 +63,19 @@ class DocumentStore:
                 )
             }
 
+    def number_in_index(self, dataset_id: str, name: str) -> int | None:
+        """Return the number under which the index has a document; None if it has none of that id.
+
+        What is deleted or replaced stays in the index until a job takes that over.
+        """
+        with self._database.read() as session:
+            return session.scalar(
+                select(DocumentRow.number)
+                .where(DocumentRow.dataset_id == dataset_id, DocumentRow.name == name, DocumentRow.state != NEW)
+                .order_by(DocumentRow.number)
+                .limit(1)
+            )
+
     def load_columns(self, dataset_id: str, columns: MetadataColumns) -> None:
         """Add to `columns` the documents of a dataset that were put since."""
         with self._database.read() as session:

@@ -4,10 +4,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from reka._protocol.filters import Filter
-from reka.server.errors import RefusedError
+from reka.server.errors import NotFoundError, RefusedError
+from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.index import Index, Mode
 from reka.server.retrieval.metadata import MetadataColumns, Selection
 from reka.server.retrieval.search import Hit
@@ -15,6 +16,8 @@ from reka.server.storage.database import DatasetRow
 from reka.server.storage.datasets import Datasets
 from reka.server.storage.document_store import DocumentStore
 from reka.server.storage.jobs import Jobs, base_of
+
+T = TypeVar("T")
 
 KEPT_COLUMNS: Final = 16
 """Datasets whose metadata are kept in memory, those filtered last (ours)."""
@@ -68,15 +71,37 @@ class Retriever:
         """
         return self._with_dataset(owner, name, lambda dataset: self._search(dataset, query, k, condition, mode))
 
-    def _with_dataset(
-        self, owner: str, name: str, search: Callable[[DatasetRow], list[Passage] | None]
-    ) -> list[Passage]:
+    def chunks(self, owner: str, name: str, document_id: str, first: int, count: int) -> list[Chunk]:
+        """Return chunks of a document as they are in the index, in their order.
+
+        Args:
+            owner: The owner of the dataset.
+            name: The dataset's name.
+            document_id: The document's id.
+            first: How many chunks to leave out.
+            count: Maximum number of chunks.
+
+        Raises:
+            NotFoundError: The owner has no such dataset, or its index has no such document.
+            RefusedError: The dataset is not prepared for retrieval.
+        """
+
+        def read(dataset: DatasetRow) -> list[Chunk]:
+            at, number = base_of(dataset), self._documents.number_in_index(dataset.id, document_id)
+            assert at is not None
+            if number is None:
+                raise NotFoundError(f"There is no document {document_id!r} in the index of dataset {dataset.name!r}")
+            return self._index.chunks(at, number, first, count)
+
+        return self._with_dataset(owner, name, read)
+
+    def _with_dataset(self, owner: str, name: str, search: Callable[[DatasetRow], list[T] | None]) -> list[T]:
         """Search the version that is published; again, if it is replaced and deleted meanwhile."""
         dataset = self._prepared(owner, name)
         for _ in range(TRIES - 1):
             try:
-                if (passages := search(dataset)) is not None:
-                    return passages
+                if (found := search(dataset)) is not None:
+                    return found
             except Exception:
                 # If the dataset was deleted meanwhile, this raises NotFoundError instead.
                 if base_of(self._datasets.prepared(owner, name)) == base_of(dataset):

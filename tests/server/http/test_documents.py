@@ -141,6 +141,38 @@ def test_documents_are_listed_a_page_at_a_time(api: Caller) -> None:
     assert wrong.status_code == 400
 
 
+def test_the_chunks_of_a_document_are_listed_a_page_at_a_time_as_retrieval_has_them(api: Caller) -> None:
+    text = "\n\n".join(f"Paragraph {number}. " + "The owl hunts. " * 40 for number in range(5))
+    api.put("birds", [HEN, {"id": "the/owl", "text": text}, EULE])
+
+    def page(**more: Any) -> dict[str, Any]:
+        found: dict[str, Any] = api.ask(
+            "GET", "/datasets/birds/chunks", params={"document_id": "the/owl", **more}
+        ).json()
+        return found
+
+    whole, first = page(), page(limit=2)
+    second = page(limit=2, after=first["next"])
+    retrieved = api.search("birds", "Paragraph owl hunts", k=100)
+
+    assert [chunk["id"] for chunk in whole["chunks"]] == [f"the/owl#{place}" for place in range(5)]
+    assert whole["chunks"][:4] == [*first["chunks"], *second["chunks"]]
+    assert (first["next"], second["next"], whole["next"]) == ("2", "4", None)
+    assert all(text[chunk["position"] :].startswith(chunk["text"]) for chunk in whole["chunks"])
+    by_id = {chunk["id"]: chunk["text"] for chunk in retrieved}
+    assert all(by_id[chunk["id"]] == chunk["text"] for chunk in whole["chunks"])
+    assert page(document_id="none") == {"detail": "There is no document 'none' in the index of dataset 'birds'"}
+
+
+def test_a_replaced_document_has_its_new_chunks(api: Caller) -> None:
+    api.put("birds", BIRDS)
+    api.put("birds", [{"id": "owl", "text": "Another owl."}])
+
+    listed = api.ask("GET", "/datasets/birds/chunks", params={"document_id": "owl"}).json()
+
+    assert [chunk["text"] for chunk in listed["chunks"]] == ["Another owl."]
+
+
 def test_the_texts_are_exported_as_a_zip_under_names_that_lead_nowhere(api: Caller) -> None:
     api.put("birds", [{"id": one, "text": f"text of {one}"} for one in ("../../etc/x.txt", "etc/x.txt", "..", "a b")])
 
@@ -185,6 +217,7 @@ def test_a_key_sees_no_other_keys_documents(api: Caller, shared: Any, call: Call
         stranger.ask("POST", "/datasets/birds/documents/delete", json={"ids": ["owl"]}),
         stranger.ask("POST", "/datasets/birds/search", json={"query": "owl"}),
         stranger.ask("GET", "/datasets/birds/export"),
+        stranger.ask("GET", "/datasets/birds/chunks", params={"document_id": "owl"}),
     ]
     own = stranger.put("birds", [{"id": "owl", "text": "Another owl."}])
     found = stranger.search("birds", "owl")

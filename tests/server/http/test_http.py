@@ -48,6 +48,7 @@ def test_the_description_of_the_api_names_all_routes_and_bodies(api: Caller) -> 
         "/v1/chat/completions",
         "/datasets",
         "/datasets/{name}",
+        "/datasets/{name}/chunks",
         "/datasets/{name}/documents",
         "/datasets/{name}/documents/delete",
         "/datasets/{name}/export",
