@@ -64,9 +64,10 @@ export function listDocuments(name, after, limit = 50) {
   return call("GET", `datasets/${part(name)}/documents?${query}`);
 }
 
-/** The chunks of one document. */
-export function listChunks(name, documentId) {
-  return call("GET", `datasets/${part(name)}/chunks?${new URLSearchParams({ document_id: documentId })}`);
+/** A page of a document's chunks; see `listDocuments`. */
+export function listChunks(name, documentId, after) {
+  const query = new URLSearchParams({ document_id: documentId, ...(after ? { after } : {}) });
+  return call("GET", `datasets/${part(name)}/chunks?${query}`);
 }
 
 /**

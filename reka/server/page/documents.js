@@ -52,12 +52,12 @@ function documentCard(name, document) {
   return el("li", {}, el("strong", { class: "source" }, document.id), el("p", { class: "facts" }, ...spans), chunks);
 }
 
-async function showChunks(name, id, inside) {
-  inside.replaceChildren(el("p", { class: "help" }, "Loading…"));
+async function showChunks(name, id, inside, after = null) {
   try {
-    const { chunks } = await listChunks(name, id);
-    inside.replaceChildren(chunkList(chunks, (chunk) => [`from character ${chunk.position.toLocaleString("en")}`]));
+    const { chunks, next } = await listChunks(name, id, after);
+    inside.append(chunkList(chunks, (chunk) => [`from character ${chunk.position.toLocaleString("en")}`]));
+    if (next) inside.append(moreButton(() => showChunks(name, id, inside, next)));
   } catch (error) {
-    inside.replaceChildren(el("p", { class: "error", role: "alert" }, error.message));
+    inside.append(el("p", { class: "error", role: "alert" }, error.message));
   }
 }
