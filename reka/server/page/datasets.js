@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { openDocuments } from "./documents.js";
-import { byId, el, size } from "./elements.js";
+import { byId, count, el, size } from "./elements.js";
 import { settings } from "./settings.js";
 
 /** Milliseconds between two looks at a job. */
@@ -137,9 +137,8 @@ async function datasetCard(name) {
   const info = await stateOf(name, features);
   const card = el("li", {});
   const place = el("div", {});
-  const facts = info
-    ? [STATES[info.state] ?? info.state, `${info.documents} documents`, `${info.chunks} chunks`, size(info.size_bytes)]
-    : [];
+  const amounts = info ? [count(info.documents, "document"), count(info.chunks, "chunk"), size(info.size_bytes)] : [];
+  const facts = info ? [STATES[info.state] ?? info.state, ...amounts] : [];
   const button = (label, onclick, className = null) =>
     el("button", { type: "button", class: className, "aria-label": `${label} ${name}`, onclick }, label);
   const use = button("Use", () => (settings.dataset = name));

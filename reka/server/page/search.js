@@ -21,7 +21,7 @@ async function ranks(dataset, query, mode) {
 }
 
 function place(by, chunk, places) {
-  const elsewhere = places.size ? `below ${RANKED}` : "none";
+  const elsewhere = places.size < RANKED ? "none" : `below ${RANKED}`;
   return `rank by ${by}: ${places.get(keyOf(chunk)) ?? elsewhere}`;
 }
 

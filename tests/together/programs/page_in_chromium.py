@@ -76,19 +76,11 @@ def upload_ask_and_search(browser):
     for tab in user.page.locator("#languages button").all():
         tab.click()
         seen["code"][tab.inner_text()] = user.text("#code")
-    search = user.page.get_by_role("tab", name="Search")
-    if search.is_visible():
-        search.click()
-        user.page.get_by_label("Search the dataset").fill("hen eggs")
-        user.page.get_by_label("Search the dataset").press("Enter")
-        user.page.locator("#results li").first.wait_for()
-        seen["results"] = user.page.locator("#results li").all_inner_texts()
-        user.page.get_by_role("tab", name="Datasets").click()
-        user.page.get_by_role("button", name="Documents notes").click()
-        user.page.locator("#documents summary").first.click()
-        user.page.locator("#documents ol li").first.wait_for()
-        seen["documents"] = user.text("#documents")
-    user.page.get_by_role("tab", name="Datasets").click()
+    for panel in ("Search", "Datasets"):
+        user.page.get_by_role("tab", name=panel, exact=True).click()
+        _fill(user, panel)
+    seen["results"] = user.page.locator("#results li").all_inner_texts()
+    seen["documents"] = user.text("#documents")
     user.page.get_by_role("button", name="Delete notes").click()
     user.page.get_by_text("There are none yet").wait_for()
     return user.report(**seen)
@@ -199,7 +191,7 @@ def _fill(user, panel):
         user.page.get_by_label("Search the dataset").fill("hen eggs")
         user.page.get_by_label("Search the dataset").press("Enter")
         user.page.locator("#results li").first.wait_for()
-    elif panel == "Datasets" and user.page.get_by_role("button", name="Documents notes").is_visible():
+    elif panel == "Datasets":
         user.page.get_by_role("button", name="Documents notes").click()
         user.page.locator("#documents summary").first.click()
         user.page.locator("#documents ol li").first.wait_for()
