@@ -29,6 +29,7 @@ OPERATIONS = [
     ("PUT", "/datasets/{name}/documents"),
     ("POST", "/datasets/{name}/documents/delete"),
     ("POST", "/datasets/{name}/search"),
+    ("GET", "/datasets/{name}/chunks"),
     ("GET", "/datasets/{name}/export"),
     ("GET", "/jobs/prepare-retrieval/{job_id}/status"),
 ]
