@@ -44,7 +44,7 @@ def _without_nul(text: str) -> str:
 
 def _with_few_levels(metadata: dict[str, Any]) -> dict[str, Any]:
     if len(metadata) > MAX_METADATA_KEYS:
-        raise PydanticCustomError("metadata", f"has more than {MAX_METADATA_KEYS} keys; use fewer")
+        raise PydanticCustomError("metadata", "has more than {most} keys; use fewer", {"most": MAX_METADATA_KEYS})
     level: list[Any] = [metadata]
     for _ in range(MAX_METADATA_DEPTH):
         values = [one for value in level for one in (value.values() if isinstance(value, dict) else value)]
@@ -52,7 +52,7 @@ def _with_few_levels(metadata: dict[str, Any]) -> dict[str, Any]:
             raise PydanticCustomError("metadata", "has a number that is not finite; leave it out")
         level = [one for one in values if isinstance(one, dict | list)]
     if level:
-        raise PydanticCustomError("metadata", f"has more than {MAX_METADATA_DEPTH} levels; use fewer")
+        raise PydanticCustomError("metadata", "has more than {most} levels; use fewer", {"most": MAX_METADATA_DEPTH})
     return metadata
 
 

@@ -75,12 +75,10 @@ class Tables:
     @staticmethod
     def rows(source: Any, removed: Iterable[int]) -> Iterator[Any]:
         """Yield the rows of an open table as Arrow batches, without those of some documents, in the order of ids."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
+        import numpy as np
 
         ids = source.search().select(["id", "document"]).with_row_id(True).limit(source.count_rows()).to_arrow()
-        if gone := pa.array(list(removed), pa.int64()):
-            ids = ids.filter(pc.invert(pc.is_in(ids["document"], gone)))
+        ids = ids.filter(~np.isin(ids["document"].to_numpy(), list(removed)))
         row_ids = ids.sort_by("id")["_rowid"].to_pylist()
         for start in range(0, len(row_ids), READ_CHUNKS):
             batch = source.take_row_ids(row_ids[start : start + READ_CHUNKS]).to_arrow()

@@ -2,10 +2,11 @@
 
 import io
 import json
+import os
 import sqlite3
 import threading
 import zipfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,10 @@ def published(data_dir: Path) -> TableVersion:
 
 def files_with(data_dir: Path, word: bytes) -> list[str]:
     found = []
-    for path in data_dir.rglob("*"):
-        try:
-            found += [path.name] if path.is_file() and word in path.read_bytes() else []
-        except FileNotFoundError:  # it is being deleted
-            continue
+    for folder, _, names in os.walk(data_dir):  # which passes over folders that are being deleted
+        for name in names:
+            with suppress(FileNotFoundError):
+                found += [name] if word in (Path(folder) / name).read_bytes() else []
     return found
 
 
