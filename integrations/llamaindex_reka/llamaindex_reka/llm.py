@@ -1,6 +1,5 @@
 """The LlamaIndex LLM for Reka's API."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing
 from os import PathLike
@@ -66,7 +65,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
 
     A parameter that is None is not sent, and the server applies its default. Every parameter except those of the client
     (`api_key`, `base_url`, `api`, `form`, `max_retries`, `datasets`, `headers`, `proxies`, `ca_bundle`, `session`,
-    `async_session`) may also be passed to a single call: `llm.chat(messages, temperature=0)`.
+    `async_session`) and `media_root` may also be passed to a single call: `llm.chat(messages, temperature=0)`.
 
     One sync and one async client, each with a connection pool, serve all calls of an object, from any thread and any
     event loop. Shallow copies share them; deep copies and unpickled objects open their own.
@@ -136,6 +135,10 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
 
     retrieval_dataset: str | None = None
     """Prepared dataset to answer from; a response has the chunks in `additional_kwargs["retrieved_chunks"]`."""
+
+    media_root: str | PathLike[str] | None = None
+    """Folder with the files that a `path` in a message may name, links included; None reads none. A message may come
+    from others, so no path outside is read, and none in a tool's result."""
 
     additional_kwargs: dict[str, Any] = Field(default_factory=dict)
     """Further fields of the request, sent unchanged."""
@@ -234,7 +237,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Request the answer to a conversation."""
-        return self._complete(self._request(media.read(messages), kwargs)).chat()
+        return self._complete(self._request(media.read(messages, self.media_root), kwargs)).chat()
 
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
@@ -244,7 +247,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """Request a streamed answer to a conversation; the last item has the token counts and other metadata."""
-        return self._stream(self._request(media.read(messages), kwargs), chat_item)
+        return self._stream(self._request(media.read(messages, self.media_root), kwargs), chat_item)
 
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
@@ -254,7 +257,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Async version of `chat`."""
-        return (await self._acomplete(self._request(await _read_media(messages), kwargs))).chat()
+        return (await self._acomplete(self._request(await media.read_async(messages, self.media_root), kwargs))).chat()
 
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
@@ -264,7 +267,7 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """Async version of `stream_chat`."""
-        return self._astream(self._request(await _read_media(messages), kwargs), chat_item)
+        return self._astream(self._request(await media.read_async(messages, self.media_root), kwargs), chat_item)
 
     @llm_completion_callback()
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
@@ -389,8 +392,3 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
 def _with_hint(error: reka.RetrievalError, kwargs: dict[str, Any]) -> reka.RetrievalError:
     dataset = kwargs.get("retrieval_dataset")
     return error if dataset is None else with_prepare_hint(error, dataset, PREPARE_HINT)
-
-
-async def _read_media(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
-    """Read files in a worker thread, so that the event loop is not blocked."""
-    return messages if media.is_read(messages) else await asyncio.to_thread(media.read, messages)

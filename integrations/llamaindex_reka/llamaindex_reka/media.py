@@ -1,12 +1,14 @@
 """Load media that messages refer to by path or open file: the only module here that reads files."""
 
+import asyncio
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from io import IOBase
+from os import PathLike
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 import reka
 import reka.media
@@ -21,21 +23,37 @@ _NESTED: Final[Mapping[str, str]] = {"citable": "content", "citation": "cited_co
 """Attribute of a block that holds nested blocks, by block type."""
 
 
+Root: TypeAlias = str | PathLike[str] | None
+"""Folder below which messages may name files; None if they may name none."""
+
+_RESULTS: Final = frozenset({MessageRole.TOOL, MessageRole.FUNCTION})
+"""Roles of messages with the results of tools, which may have been made of anything."""
+
+
 def is_read(messages: Sequence[ChatMessage]) -> bool:
     """Whether no message refers to a path or an open file."""
     return not any(_needs_reading(block) for message in messages for block in message.blocks)
 
 
-def read(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
+def read(messages: Sequence[ChatMessage], root: Root) -> Sequence[ChatMessage]:
     """Replace paths and open files by their content. Messages without any are returned as they are, others copied.
 
+    Args:
+        messages: The messages.
+        root: Folder below which the files lie that a path may lead to, links included.
+
     Raises:
-        InvalidConversationError: A file cannot be read, is empty, too large, or does not match the type of its block;
-            the error names the message's index and the block's type.
+        InvalidConversationError: A path leads elsewhere or is in a tool's result; a file cannot be read, is empty, too
+            large, or does not match the type of its block. The error names the message's index and the block's type.
     """
     if is_read(messages):
         return messages
-    return [_read_message(index, message) for index, message in enumerate(messages)]
+    return [_read_message(index, message, root) for index, message in enumerate(messages)]
+
+
+async def read_async(messages: Sequence[ChatMessage], root: Root) -> Sequence[ChatMessage]:
+    """Do as `read` does, with the files read in a worker thread, so that the event loop is not blocked."""
+    return messages if is_read(messages) else await asyncio.to_thread(read, messages, root)
 
 
 def _needs_reading(block: Any) -> bool:
@@ -56,23 +74,50 @@ def _nested_blocks(block: Any) -> list[Any]:
     return nested if isinstance(nested, list) else [nested]
 
 
-def _read_message(index: int, message: ChatMessage) -> ChatMessage:
-    blocks = [_read_block(f"message {index}, block {number}", block) for number, block in enumerate(message.blocks)]
+def _read_message(index: int, message: ChatMessage, root: Root) -> ChatMessage:
+    def file_of(path: str | PathLike[str]) -> Path:
+        if message.role in _RESULTS:
+            raise reka.InvalidArgumentError(
+                f"{str(path)!r} is not read: a tool's result names no files; give its content"
+            )
+        return _file_below(root, path)
+
+    blocks = [
+        _read_block(f"message {index}, block {number}", block, file_of) for number, block in enumerate(message.blocks)
+    ]
     return message.model_copy(update={"blocks": blocks})
 
 
-def _read_block(position: str, block: Any) -> Any:
+def _file_below(root: Root, path: str | PathLike[str]) -> Path:
+    """Follow a path, links included, to a file below a folder."""
+    if root is None:
+        raise reka.InvalidArgumentError(
+            f"{str(path)!r} is not read, as a message may come from others: name the folder with the files that it may "
+            "name, RekaLLM(media_root=...), or give the content"
+        )
+    try:
+        file, folder = Path(path).resolve(), Path(root).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise reka.InvalidArgumentError(f"{str(path)!r} cannot be read ({error})") from error
+    if not file.is_relative_to(folder):
+        raise reka.InvalidArgumentError(f"{str(path)!r} is not below media_root, {str(folder)!r}")
+    if file.exists() and not file.is_file():
+        raise reka.InvalidArgumentError(f"{str(path)!r} is no file; want the path of one")
+    return file
+
+
+def _read_block(position: str, block: Any, file_of: Callable[[Any], Path]) -> Any:
     if not _needs_reading(block):
         return block
     kind = block.block_type
     if kind in _NESTED:
-        nested = [_read_block(position, each) for each in _nested_blocks(block)]
+        nested = [_read_block(position, each, file_of) for each in _nested_blocks(block)]
         return block.model_copy(update={_NESTED[kind]: nested if kind == "citable" else nested[0]})
     content = getattr(block, _CONTENT[kind])
     if content is not None and content.seekable():
         content.seek(0)  # as LlamaIndex does, so that a file can be sent more than once
     try:
-        update = _READERS[kind](content or Path(block.path))
+        update = _READERS[kind](content or file_of(block.path))
     except reka.InvalidArgumentError as error:
         raise reka.InvalidConversationError(f"{position} (type {kind!r}): {error.message}") from error
     return block.model_copy(update={_CONTENT[kind]: None, "path": None, **update})
@@ -82,8 +127,6 @@ def _read_document(file: Any) -> dict[str, Any]:
     """Read a document; the conversion of its block detects from the content whether it is a PDF or text."""
     try:
         if isinstance(file, Path):
-            if not file.is_file() and file.exists():
-                raise reka.InvalidArgumentError(f"{str(file)!r} is no file; want the path of a text or PDF file")
             with file.open("rb") as opened:
                 content = opened.read(MAX_DOCUMENT_BYTES + 1)
         else:

@@ -95,7 +95,7 @@ async def test_a_file_is_read_for_the_asynchronous_methods_too(fake: FakeReka, l
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(16))
     fake.will_answer(200, completion())
     fake.will_stream(events(chunk(content="Hi"), chunk("stop")))
-    model, asked = llm(), [ChatMessage(role=MessageRole.USER, blocks=[ImageBlock(path=path)])]
+    model, asked = llm(media_root=tmp_path), [ChatMessage(role=MessageRole.USER, blocks=[ImageBlock(path=path)])]
 
     await model.achat(asked)
     [item async for item in await model.astream_chat(asked)]

@@ -108,7 +108,7 @@ MEDIA = [
 @pytest.mark.parametrize("documented_only", [False, True], ids=["v1", "v0"])
 @pytest.mark.parametrize(("block", "wanted"), MEDIA)
 def test_media_of_every_form_become_parts(block: Any, wanted: dict[str, str], documented_only: bool) -> None:
-    messages = read([said("system", "Be brief."), said("user", block)])
+    messages = read([said("system", "Be brief."), said("user", block)], None)
 
     assert messages_for(messages, documented_only=documented_only)[1]["content"] == [wanted]
 
