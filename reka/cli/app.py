@@ -1,5 +1,6 @@
 """The `reka` command line: its commands, and the execution of one line."""
 
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -126,6 +127,8 @@ def run(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="replace")
     # Looked up in the raw arguments, since errors of parsing must be reported as JSON too.
     as_json, debug = "--json" in arguments, "--debug" in arguments
+    log, lines = logging.getLogger("reka"), show.LogLines(logging.WARNING)
+    log.addHandler(lines)
     try:
         code = typer.main.get_command(app).main(list(arguments), prog_name="reka", standalone_mode=False)
     except typer.TyperException as error:
@@ -134,4 +137,6 @@ def run(arguments: Sequence[str]) -> int:
         return report(error, as_json=as_json, debug=debug)
     except (typer.Abort, KeyboardInterrupt):
         return report(KeyboardInterrupt(), as_json=as_json)
+    finally:
+        log.removeHandler(lines)
     return code if isinstance(code, int) else 0

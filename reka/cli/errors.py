@@ -125,7 +125,7 @@ def report(error: BaseException, *, as_json: bool, debug: bool = False) -> ExitC
         _discard_output()
         return code
     if debug:
-        traceback.print_exception(error)
+        sys.stderr.write(show.clean("".join(traceback.format_exception(error))))
     if as_json:
         sys.stderr.write(json.dumps(describe(error)) + "\n")
     else:

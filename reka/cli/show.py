@@ -1,5 +1,6 @@
 """Output of answers and chunks: untrusted text, cleaned and laid out for the terminal's width."""
 
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -14,22 +15,32 @@ from rich.text import Text
 from reka import Model, RetrievedChunk
 
 # What ECMA-48 calls control sequences (CSI ... final byte) and control strings (OSC, DCS, SOS, PM, APC ... ST or BEL),
-# in their 7-bit and 8-bit forms, and every other escape. A string that is never ended loses its introducer alone.
+# in their 7-bit and 8-bit forms, and every other escape. A string that is never ended loses its introducer alone. None
+# holds another introducer: else a text of introducers would be read to its end from each of them.
 _ESCAPES: Final = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]?"
 )
 _RULES: Final = re.compile(r"(?<!\S)[=*~^#_+|-]{4,}(?!\S)")
 """Lines drawn below headings or in tables; left out of excerpts."""
 
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# With the marks and embeddings by which a text shows in another order than it is written in.
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 _EXCERPT_LINES: Final = 3
 _SOURCE_WIDTH: Final = 24
 _PIPE_WIDTH: Final = 100
 _FRAME_WIDTH: Final = 12
 """Columns of a chunk table besides source and text."""
+
+
+class LogLines(logging.Handler):
+    """Prints the log of the client, which repeats what servers call their models, on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line."""
+        notes().print(Text(one_line(record.getMessage()), style="yellow"), soft_wrap=True)
 
 
 class _Output(Console):
@@ -59,9 +70,10 @@ def _console(*, stderr: bool, quiet: bool = False) -> Console:
 
 
 def clean(text: str) -> str:
-    """Remove escape sequences and control characters other than tab and newline.
+    """Remove escape sequences and control characters other than tab and newline, those of direction included.
 
-    Otherwise an answer could move the cursor, change the window's title or write to the clipboard.
+    Otherwise an answer could move the cursor, change the window's title, write to the clipboard, or show a name as
+    another one.
     """
     return _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n")))
 

@@ -201,3 +201,20 @@ def test_no_command_at_all_shows_the_help(command: Command) -> None:
     assert outcome.code == 2
     assert "Commands" in outcome.out + outcome.err
     assert "error" not in outcome.err
+
+
+def test_the_traceback_of_an_error_and_the_log_obey_no_server(
+    server: FakeReka, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REKA_BASE_URL", server.url)
+    server.will_answer(400, {"detail": "odd\x1b]0;title\x07\u202e"})
+    debugged = command("--debug", "models")
+    name = "model\x1b[2J"
+    server.will_answer(404, {"error": {"message": "no such model", "code": "model_not_found"}})
+    server.will_answer(200, [{"id": name}])
+    server.will_answer(200, {"type": "model", "text": "Hi"})
+    logged = command("chat", "Hi")
+
+    assert "Traceback" in debugged.err
+    assert "the server has no model" in logged.err
+    assert not {"\x1b", "\x07", "\u202e"} & set(debugged.err + logged.err)
