@@ -26,7 +26,8 @@ class Reply(NamedTuple):
     @property
     def request_id(self) -> str | None:
         """What the server calls the request."""
-        return self.headers.get("x-request-id")
+        given = self.headers.get("x-request-id")
+        return given if given is None or given.isascii() else readable_text(given)
 
 
 def is_event_stream(head: Reply) -> bool:
