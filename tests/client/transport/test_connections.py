@@ -204,19 +204,19 @@ def test_a_proxy_that_the_environment_names_no_more_is_left_out(
     fake.otherwise = answer(200, [])
     changes: list[Callable[[], object]] = [
         lambda: monkeypatch.setenv("http_proxy", proxy.url),
-        lambda: monkeypatch.setenv("no_proxy", "127.0.0.1"),
-        lambda: monkeypatch.delenv("no_proxy"),
+        lambda: monkeypatch.setenv("all_proxy", fake.url),
         lambda: monkeypatch.delenv("http_proxy"),
+        lambda: monkeypatch.setenv("http_proxy", proxy.url),
     ]
 
     seen = []
-    with connect(KEY, fake.url) as client:
+    with connect(KEY, "http://reka.example") as client:
         for change in changes:
             change()
             client.get_models()
             seen.append((len(proxy.requests), len(fake.requests)))
 
-    assert seen == [(1, 0), (1, 1), (2, 1), (2, 2)]
+    assert seen == [(1, 0), (2, 0), (2, 1), (3, 1)]
 
 
 def test_a_certificate_that_the_environment_trusts_later_is_taken_and_one_that_it_no_longer_trusts_is_not(
