@@ -14,6 +14,7 @@ def test_the_client_alone_needs_a_handful_of_well_known_packages() -> None:
     assert {re.split(r"[<>=!~;\[ ]", line)[0] for line in needed} == {
         "aiohttp",
         "certifi",
+        "charset-normalizer",
         "filetype",
         "pydantic",
         "requests",
