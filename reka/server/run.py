@@ -18,6 +18,7 @@ from reka.server.generation.types import ChatBackend
 from reka.server.http.app import create_app
 from reka.server.http.connection import LimitedServer, limited_connection
 from reka.server.http.health import no_model_notice
+from reka.server.program_end import is_program_ending
 from reka.server.retrieval.embeddings import Embedder
 from reka.server.service import Service, run_service
 from reka.server.settings import Settings
@@ -80,9 +81,7 @@ class BackgroundServer:
             self.url = _url(listener, tls)
             """Base URL of the server, without a trailing slash."""
             self._server = _server(service, BACKGROUND_GRACE_SECONDS, tls)
-            self._thread = threading.Thread(
-                target=self._server.run, kwargs={"sockets": [listener]}, name="reka-server", daemon=True
-            )
+            self._thread = threading.Thread(target=self._run, args=(listener,), name="reka-server", daemon=True)
             self._thread.start()
             if notice := no_model_notice(service):
                 logger.info(notice)
@@ -93,6 +92,14 @@ class BackgroundServer:
         self._server.should_exit = True
         self._thread.join()
         self._parts.close()
+
+    def _run(self, listener: socket.socket) -> None:
+        try:
+            self._server.run(sockets=[listener])
+        except RuntimeError:
+            # The server has stopped, and asyncio would wait in a thread for those of its executor.
+            if not is_program_ending():
+                raise
 
 
 @contextmanager

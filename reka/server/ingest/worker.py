@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from reka.server.errors import ServiceError
 from reka.server.ingest.reader import DocumentReader
+from reka.server.program_end import is_program_ending
 from reka.server.retrieval.index import Built, Index
 from reka.server.retrieval.tables import TableVersion
 from reka.server.storage.data_dir import DataFolder
@@ -117,11 +118,13 @@ class Worker:
 
     def _start_next(self) -> Task | None:
         with self._changed:
-            if self._is_stopping:
+            if self._is_stopping or is_program_ending():
                 return None
         try:
             task = self._jobs.start_next()
         except Exception:
+            if is_program_ending():
+                return None
             # The database may come back, so the thread must survive. The next new job wakes it.
             logger.exception("cannot read the job queue")
             return None
@@ -136,6 +139,8 @@ class Worker:
         except _JobAbandoned:
             failure = None
         except Exception as error:
+            if is_program_ending():
+                return  # the job stays as it is, and the next start of the server restarts it
             logger.exception("job %s failed", task.job_id)
             failure = _public_message(error)
         with self._changed:
@@ -158,7 +163,8 @@ class Worker:
         except _JobAbandoned:
             pass
         except Exception:
-            logger.exception("cannot remove what was deleted")
+            if not is_program_ending():
+                logger.exception("cannot remove what was deleted")
 
     def _rewrite(self, dataset_id: str, base: TableVersion) -> None:
         table = f"chunks_{uuid4().hex}_1"

@@ -232,3 +232,21 @@ except Exception as error:
     assert said.startswith("InvalidArgumentError")
     assert "the extra `server`, reka[server]" in said
     assert "fastapi" in said
+
+
+def test_a_job_that_its_program_did_not_wait_for_is_taken_up_by_later_ones(tmp_path: Path) -> None:
+    (tmp_path / "books.txt").write_text("The lamp needs five watts.")
+    use = "import sys, reka; reka.BASE_URL = sys.argv[1];"
+
+    def run(program: str) -> str:
+        """Run a program that ends with its last line, whatever its server does."""
+        command = [sys.executable, "-c", use + program, f"local:{tmp_path / 'data'}", str(tmp_path / "books.txt")]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        assert ended.stderr == ""
+        return ended.stdout.strip()
+
+    job = run("reka.add_dataset(sys.argv[2], 'books'); print(reka.prepare_retrieval('books'))")
+    for _ in range(2):
+        run("reka.list_datasets()")
+
+    assert run(f"print(reka.wait_for_retrieval({job!r}, timeout=60).job_status)") == "COMPLETE"
