@@ -35,8 +35,12 @@ def document_batches(documents: object) -> Iterator[bytes]:
     return _batches(documents)
 
 
-def _id_batches(ids: object) -> Iterator[list[str]]:
-    """Check the ids of documents, and give them in batches."""
+def id_batches(ids: object) -> Iterator[list[str]]:
+    """Check the ids of documents, and give them in batches.
+
+    Raises:
+        InvalidArgumentError: They are no ids.
+    """
     if isinstance(ids, str | bytes | Mapping) or not isinstance(ids, Iterable):
         raise InvalidArgumentError(f"ids: got {json_kind(ids)}, want a list of ids")
     checked = iter([_name(value, f"ids[{place}]") for place, value in enumerate(ids)])
@@ -53,7 +57,7 @@ def deletions(ids: object, condition: Mapping[str, Any] | None) -> Iterator[dict
     if (ids is None) == (condition is None):
         raise InvalidArgumentError("ids, filter: want one of them")
     if condition is None:
-        return ({"ids": batch} for batch in _id_batches(ids))
+        return ({"ids": batch} for batch in id_batches(ids))
     if condition == {}:
         raise InvalidArgumentError(
             "filter: got an empty one, which holds for every document; delete_dataset deletes them all"

@@ -8,7 +8,7 @@ from reka._wire.json_reply import read_json
 from reka._wire.reply import Reply, unexpected
 from reka._wire.shapes import INTEGER, LIST, OBJECT, STRING, list_of, object_with, optional
 from reka.errors import StreamInterruptedError
-from reka.types import DatasetInfo, DeleteDocumentsResult, DocumentInfo, PutDocumentsResult, RetrievedChunk
+from reka.types import DatasetInfo, DeleteDocumentsResult, Document, DocumentInfo, PutDocumentsResult, RetrievedChunk
 
 JSON_LINES: Final = "application/x-ndjson"
 """Media type of documents as they are sent, one line each."""
@@ -18,9 +18,19 @@ _DOCUMENT: Final = object_with(
     id=STRING, source=optional(STRING), metadata=optional(OBJECT), size_bytes=INTEGER, chunks=INTEGER, digest=STRING
 )
 _PAGE: Final = object_with(documents=list_of(_DOCUMENT), next=optional(STRING))
+_TEXT: Final = object_with(id=STRING, text=STRING, source=optional(STRING), metadata=optional(OBJECT))
+_TEXTS: Final = object_with(documents=list_of(_TEXT), next=optional(list_of(STRING)))
 _PUT: Final = object_with(added=INTEGER, replaced=INTEGER, unchanged=INTEGER, job_id=optional(STRING))
 _DELETED: Final = object_with(deleted=INTEGER, job_id=optional(STRING))
 _FOUND: Final = object_with(retrieved_chunks=LIST)
+
+
+class Texts(NamedTuple):
+    """Documents with their texts."""
+
+    documents: list[Document]
+    next: list[str]
+    """Ids to ask for next."""
 
 
 class Page(NamedTuple):
@@ -45,6 +55,13 @@ def read_page(reply: Reply) -> Page:
         for document in page["documents"]
     ]
     return Page(cast("list[DocumentInfo]", documents), page.get("next"))
+
+
+def read_texts(reply: Reply) -> Texts:
+    """Read documents with their texts."""
+    texts = read_json(reply, _TEXTS, "documents with their texts")
+    documents = [{**document, "metadata": document.get("metadata") or {}} for document in texts["documents"]]
+    return Texts(cast("list[Document]", documents), texts.get("next") or [])
 
 
 def read_put(reply: Reply) -> PutDocumentsResult:

@@ -1,8 +1,10 @@
 """The service layer: everything that a request can do, independent of HTTP."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import accumulate
+from operator import attrgetter
 from typing import IO, Final, Protocol
 
 from reka._protocol.constants import DOCUMENTS, RETRIEVAL_TOP_K, V1_RETRIEVAL
@@ -21,12 +23,12 @@ from reka.server.metrics import Metrics
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embeddings import Embedder, WordLlamaEmbedder
 from reka.server.retrieval.index import Index, Mode
-from reka.server.settings import Settings
+from reka.server.settings import MIB, Settings
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import Database, open_database
 from reka.server.storage.datasets import Datasets
-from reka.server.storage.document_store import DocumentStore
+from reka.server.storage.document_store import Document, DocumentStore
 from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.retriever import Retriever
@@ -47,6 +49,9 @@ FEATURES: Final = (
 
 MODEL_FEATURES: Final = ("tools", "response_format")
 """Features that require a language model."""
+
+MAX_TEXTS_BYTES: Final = 2 * MIB
+"""Texts of documents in one answer, if there is more than one (ours)."""
 
 
 class ChatRequestBody(Protocol):
@@ -188,6 +193,35 @@ class Service:
         """
         return self._retriever.chunks(owner, dataset, document_id, first, count)
 
+    def get_documents(
+        self, owner: str, dataset: str, ids: Sequence[str]
+    ) -> tuple[list[tuple[Document, str]], list[str]]:
+        """Return documents of a dataset with their texts, in the order of `ids`; those that are not there are left out.
+
+        Returns:
+            The documents, and the ids that were not looked for because the texts before them are as many as one answer
+            holds.
+
+        Raises:
+            NotFoundError: The owner has no such dataset.
+            RefusedError: The texts are not there any more.
+        """
+        row = self.datasets.find(owner, dataset)
+        documents = self._store.by_name(row.id, ids)
+        sizes = accumulate(document.size_bytes for document in documents)
+        count = max(1, sum(size <= MAX_TEXTS_BYTES for size in sizes))
+        with self._reading(dataset):
+            reader = DocumentReader(
+                self.folder.dataset(row.id),
+                row.kind,
+                sorted(documents[:count], key=attrgetter("number")),
+                self._store.text,
+            )
+            texts = {document.number: "".join(parts) for document, parts in reader.texts()}
+        # One without a text has been replaced or deleted meanwhile.
+        found = [(document, text) for document in documents[:count] if (text := texts.get(document.number))]
+        return found, [document.name for document in documents[count:]]
+
     def export(self, owner: str, dataset: str, file: IO[bytes]) -> None:
         """Write the texts of a dataset's documents to `file`, as a zip.
 
@@ -197,8 +231,13 @@ class Service:
         """
         row = self.datasets.find(owner, dataset)
         reader = DocumentReader(self.folder.dataset(row.id), row.kind, self._store.of_dataset(row.id), self._store.text)
-        try:
+        with self._reading(dataset):
             write_zip(file, reader)
+
+    @contextmanager
+    def _reading(self, dataset: str) -> Iterator[None]:
+        try:
+            yield
         except FileNotFoundError as error:
             raise RefusedError(f"Dataset {dataset!r} was changed while it was read: try again") from error
 

@@ -25,6 +25,7 @@ def test_documents_go_in_come_back_change_and_go(client: reka.Reka, tmp_path: Pa
     again = client.put_documents("birds", [OWL, {**EULE, "text": "Die Eule schläft."}])
     listed = list(client.list_documents("birds"))
     found = client.retrieve("Eule", "birds", 1, filter={"lang": "de"})
+    texts = client.get_documents("birds", ["eule", "owl"])
     archive = client.export_dataset("birds", tmp_path / "birds.zip")
     info = client.describe_dataset("birds")
     deleted = client.delete_documents("birds", filter={"year": {"$lt": 2020}})
@@ -37,10 +38,27 @@ def test_documents_go_in_come_back_change_and_go(client: reka.Reka, tmp_path: Pa
     assert [(chunk["document_id"], chunk["text"], chunk["source"], chunk["metadata"]) for chunk in found] == [
         ("eule", "Die Eule schläft.", "Wald", EULE["metadata"])
     ]
+    assert [document["text"] for document in texts] == ["Die Eule schläft.", OWL["text"]]
     assert zipfile.ZipFile(archive).testzip() is None
     assert (info["state"], info["documents"]) == ("prepared", 2)
     assert [document["id"] for document in client.list_documents("birds")] == ["eule"]
     assert client.retrieve("owl night", "birds", filter={"lang": "en"}) == []
+
+
+def test_texts_come_back_whole_whatever_one_answer_holds(client: reka.Reka, tmp_path: Path) -> None:
+    large = " ".join(map(str, range(220_000)))
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_text(f"{name} {large}")
+    client.add_folder(tmp_path, "large")
+
+    documents = client.get_documents("large", ["c", "a", "gone", "b"])
+
+    assert [(document["id"], document["text"][:4]) for document in documents] == [
+        ("c", "c 0 "),
+        ("a", "a 0 "),
+        ("b", "b 0 "),
+    ]
+    assert {len(document["text"]) for document in documents} == {len(large) + 2}
 
 
 def test_a_chat_answers_from_what_its_filter_leaves(client: reka.Reka) -> None:

@@ -80,6 +80,17 @@ class AsyncDocumentMethods(ABC):
         """Async twin of `Reka.list_documents`."""
         return self._documents(endpoints.list_documents(dataset, None), dataset)
 
+    async def get_documents(self, dataset: str, ids: Iterable[str]) -> list[Document]:
+        """Async twin of `Reka.get_documents`."""
+        found: list[Document] = []
+        for batch in inputs.id_batches(ids):
+            left = batch
+            while left:
+                texts = await self._on_documents("get_documents", endpoints.get_documents(dataset, left))
+                found += texts.documents
+                left = texts.next
+        return found
+
     async def describe_dataset(self, name: str) -> DatasetInfo:
         """Async twin of `Reka.describe_dataset`."""
         return await self._on_documents("describe_dataset", endpoints.describe_dataset(name))

@@ -1,6 +1,6 @@
 """Every endpoint of documents once, as data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +10,7 @@ from reka._calls.endpoints import own_errors
 from reka._protocol.answers.budgets import MAX_EXPORT_BYTES
 from reka._wire import documents
 from reka._wire.documented import json_body
-from reka._wire.documents import JSON_LINES, ExportDecoder, Page
+from reka._wire.documents import JSON_LINES, ExportDecoder, Page, Texts
 from reka._wire.paths import path_part
 from reka.errors import DatasetError, RetrievalError
 from reka.types import DatasetInfo, DeleteDocumentsResult, PutDocumentsResult, RetrievedChunk
@@ -36,6 +36,12 @@ def put_documents(dataset: str, lines: bytes) -> Call[PutDocumentsResult]:
     """`PUT /datasets/{name}/documents`, with a document on each line."""
     path = f"{dataset_path(dataset)}/documents"
     return Call("PUT", path, documents.read_put, lines, errors=_ERRORS, content_type=JSON_LINES)
+
+
+def get_documents(dataset: str, ids: Sequence[str]) -> Call[Texts]:
+    """`POST /datasets/{name}/documents/get`."""
+    path = f"{dataset_path(dataset)}/documents/get"
+    return Call("POST", path, documents.read_texts, json_body({"ids": ids}), errors=_ERRORS)
 
 
 def delete_documents(dataset: str, selection: Mapping[str, object]) -> Call[DeleteDocumentsResult]:

@@ -139,6 +139,31 @@ class DocumentMethods(ABC):
         """
         return self._documents(endpoints.list_documents(dataset, None), dataset)
 
+    def get_documents(self, dataset: str, ids: Iterable[str]) -> list[Document]:
+        """Get documents of a dataset with their texts.
+
+        Args:
+            dataset: Stored name of the dataset.
+            ids: Ids of the documents.
+
+        Returns:
+            The documents, in the order of their ids; those that are not there are left out.
+
+        Raises:
+            InvalidArgumentError: The name or an id is invalid; nothing was sent.
+            UnsupportedRequestError: The server's datasets are not made of documents.
+            DatasetError: The dataset does not exist.
+            RekaError: Any other failure; see `reka.errors`.
+        """
+        found: list[Document] = []
+        for batch in inputs.id_batches(ids):
+            left = batch
+            while left:
+                texts = self._on_documents("get_documents", endpoints.get_documents(dataset, left))
+                found += texts.documents
+                left = texts.next
+        return found
+
     def describe_dataset(self, name: str) -> DatasetInfo:
         """Describe a dataset: its size, and whether it can be searched.
 

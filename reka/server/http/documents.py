@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from reka.server.http import openapi
 from reka.server.http.request_bodies import BodyReader
 from reka.server.http.streaming import cancel_on_disconnect
-from reka.server.protocols.documents import DeleteBody, SearchBody, parse_documents
+from reka.server.protocols.documents import DeleteBody, GetBody, SearchBody, parse_documents
 from reka.server.protocols.v0_chat import chunk_object
 from reka.server.service import Service
 from reka.server.settings import MIB
@@ -29,6 +29,7 @@ def add_document_routes(app: FastAPI, service: Service, bodies: BodyReader, owne
     """Add the routes that describe datasets, and those that change, search and export their documents."""
     _add_reading_routes(app, service, bodies, owner)
     _add_chunk_routes(app, service, owner)
+    _add_export(app, service, owner)
     _add_changing_routes(app, service, bodies, owner)
 
 
@@ -50,6 +51,21 @@ def _add_reading_routes(app: FastAPI, service: Service, bodies: BodyReader, owne
         """List the documents of a dataset, a page at a time: `next` of a page is `after` of the one that follows."""
         return documents.page(owner, name, limit, after)
 
+    @app.post("/datasets/{name}/documents/get", tags=["documents"], openapi_extra=openapi.json_body(GetBody))
+    async def get_documents(name: str, request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
+        """Get documents with their texts, by their ids; ids that are not there are left out.
+
+        `next` has the ids whose documents did not fit in: ask for them next.
+        """
+        body = await bodies.read(request, GetBody)
+        found, left = await run_in_threadpool(service.get_documents, owner, name, body.ids)
+        return {
+            "documents": [
+                {"id": one.name, "text": text, "source": one.source, "metadata": one.metadata} for one, text in found
+            ],
+            "next": left,
+        }
+
     @app.post("/datasets/{name}/search", tags=["documents"], openapi_extra=openapi.json_body(SearchBody))
     async def search_dataset(name: str, request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Find the chunks of a dataset that match a query best, without a chat."""
@@ -58,6 +74,8 @@ def _add_reading_routes(app: FastAPI, service: Service, bodies: BodyReader, owne
         search = run_in_threadpool(service.retrieve, owner, name, body.query, k, body.filter, body.mode)
         return {"retrieved_chunks": [chunk_object(chunk) for chunk in await cancel_on_disconnect(request, search)]}
 
+
+def _add_export(app: FastAPI, service: Service, owner: Any) -> None:
     @app.get(
         "/datasets/{name}/export",
         tags=["documents"],

@@ -96,6 +96,12 @@ class DocumentsBody(_Body):
     documents: list[DocumentBody]
 
 
+class GetBody(_Body):
+    """Body of `POST /datasets/{name}/documents/get`."""
+
+    ids: list[Text]
+
+
 class DeleteBody(_Body):
     """Body of `POST /datasets/{name}/documents/delete`: either ids or a filter."""
 

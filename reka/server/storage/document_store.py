@@ -52,6 +52,15 @@ class DocumentStore:
         with self._database.read() as session:
             return _documents(session, DocumentRow.dataset_id == dataset_id, IS_THERE)
 
+    def by_name(self, dataset_id: str, names: Sequence[str]) -> list[Document]:
+        """Return the documents of a dataset that have these names, in the order of the names."""
+        found: dict[str, Document] = {}
+        with self._database.read() as session:
+            for some in batches(list(dict.fromkeys(names))):
+                conditions = DocumentRow.dataset_id == dataset_id, IS_THERE, DocumentRow.name.in_(some)
+                found.update((document.name, document) for document in _documents(session, *conditions))
+        return [found[name] for name in dict.fromkeys(names) if name in found]
+
     def names_and_metadata(self, numbers: Iterable[int]) -> dict[int, tuple[str, dict[str, Any]]]:
         """Return id and metadata of documents by number, of those that are not deleted from the index."""
         with self._database.read() as session:

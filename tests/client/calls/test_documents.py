@@ -37,6 +37,7 @@ USES: dict[str, Callable[[reka.Reka], object]] = {
     "put_documents": lambda client: client.put_documents("alice", [ALICE]),
     "delete_documents": lambda client: client.delete_documents("alice", ["a"]),
     "list_documents": lambda client: list(client.list_documents("alice")),
+    "get_documents": lambda client: client.get_documents("alice", ["a"]),
     "describe_dataset": lambda client: client.describe_dataset("alice"),
     "export_dataset": lambda client: client.export_dataset("alice", "alice.zip"),
 }
@@ -243,6 +244,17 @@ def test_documents_are_listed_page_by_page(client: reka.Reka, fake: FakeReka) ->
     assert fake.paths[1:] == [f"GET /datasets/alice/documents?limit=1000{more}" for more in ("", "&after=b%26")]
 
 
+def test_documents_are_got_with_their_texts_until_none_is_left(client: reka.Reka, fake: FakeReka) -> None:
+    fake.will_answer(200, {"documents": [ALICE], "next": ["r"]})
+    fake.will_answer(200, {"documents": [{**RABBIT, "source": None, "metadata": None, "later": 1}]})
+
+    documents = client.get_documents("alice", iter(["a", "r"]))
+
+    assert documents == [ALICE, {**RABBIT, "source": None, "metadata": {}, "later": 1}]
+    assert fake.paths == ["GET /", *["POST /datasets/alice/documents/get"] * 2]
+    assert [request.json for request in fake.requests[1:]] == [{"ids": ["a", "r"]}, {"ids": ["r"]}]
+
+
 def test_a_dataset_is_described_with_all_that_the_server_says(client: reka.Reka, fake: FakeReka) -> None:
     fake.will_answer(200, INFO)
 
@@ -267,6 +279,7 @@ def test_a_name_that_cannot_be_one_is_refused_before_anything_is_sent(
         "export_dataset": ["alice.zip"],
         "put_documents": [[ALICE]],
         "delete_documents": [["a"]],
+        "get_documents": [["a"]],
     }
 
     with pytest.raises(reka.InvalidArgumentError, match=r"(name|dataset): got '\.\.', want a name"):

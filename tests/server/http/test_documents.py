@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.archives import zipped
 from tests.support.caller import Caller
 from tests.support.servers import Call
 
@@ -173,6 +174,31 @@ def test_a_replaced_document_has_its_new_chunks(api: Caller) -> None:
     assert [chunk["text"] for chunk in listed["chunks"]] == ["Another owl."]
 
 
+def test_documents_are_got_with_their_texts_in_the_order_of_their_ids(api: Caller) -> None:
+    api.put("birds", [{**OWL, "text": "  The owl.\n" * 500}, HEN, EULE])
+
+    answer = api.ask("POST", "/datasets/birds/documents/get", json={"ids": ["hen", "gone", "owl", "hen"]}).json()
+
+    assert answer == {
+        "documents": [
+            {**HEN, "source": "hen"},
+            {"id": "owl", "text": "  The owl.\n" * 500, "source": "owl", "metadata": OWL["metadata"]},
+        ],
+        "next": [],
+    }
+
+
+def test_what_was_uploaded_is_got_with_its_texts(api: Caller) -> None:
+    api.add_prepared("birds", zipped({"a/owl.txt": "The owl.\r\n", "hen.txt": "The hen."}), "birds.zip")
+
+    answer = api.ask("POST", "/datasets/birds/documents/get", json={"ids": ["hen.txt", "a/owl.txt"]}).json()
+
+    assert [(one["id"], one["text"]) for one in answer["documents"]] == [
+        ("hen.txt", "The hen."),
+        ("a/owl.txt", "The owl.\r\n"),
+    ]
+
+
 def test_the_texts_are_exported_as_a_zip_under_names_that_lead_nowhere(api: Caller) -> None:
     api.put("birds", [{"id": one, "text": f"text of {one}"} for one in ("../../etc/x.txt", "etc/x.txt", "..", "a b")])
 
@@ -214,6 +240,7 @@ def test_a_key_sees_no_other_keys_documents(api: Caller, shared: Any, call: Call
     answers = [
         stranger.ask("GET", "/datasets/birds"),
         stranger.ask("GET", "/datasets/birds/documents"),
+        stranger.ask("POST", "/datasets/birds/documents/get", json={"ids": ["owl"]}),
         stranger.ask("POST", "/datasets/birds/documents/delete", json={"ids": ["owl"]}),
         stranger.ask("POST", "/datasets/birds/search", json={"query": "owl"}),
         stranger.ask("GET", "/datasets/birds/export"),

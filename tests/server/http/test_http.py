@@ -51,6 +51,7 @@ def test_the_description_of_the_api_names_all_routes_and_bodies(api: Caller) -> 
         "/datasets/{name}/chunks",
         "/datasets/{name}/documents",
         "/datasets/{name}/documents/delete",
+        "/datasets/{name}/documents/get",
         "/datasets/{name}/export",
         "/datasets/{name}/prepare-retrieval",
         "/datasets/{name}/search",
