@@ -178,6 +178,7 @@ class Service:
                 id=passage.id,
                 document_id=passage.document_id,
                 metadata=passage.metadata,
+                document_bytes=passage.document_bytes,
                 position=passage.hit.position,
                 context=passage.hit.context,
             )

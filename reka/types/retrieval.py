@@ -18,13 +18,16 @@ class RetrievedChunk(_RetrievedChunk, total=False):
     """
 
     id: str
-    """Id of the chunk; the same text of a document has the same id. Of our server, as are the two below."""
+    """Id of the chunk; the same text of a document has the same id. Of our server, as are the three below."""
 
     document_id: str
     """Id of the document that it is from."""
 
     metadata: dict[str, Any]
     """The document's metadata."""
+
+    document_bytes: int
+    """Size of the document's text in UTF-8; that of the chunk's text if the chunk is all of it."""
 
     source: str
     """Name of the source file, or what the document says that its text is from."""

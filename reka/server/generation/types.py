@@ -45,6 +45,8 @@ class Snippet:
     """The document's metadata."""
     position: int = 0
     """Offset of the text in the document, in characters."""
+    document_bytes: int = 0
+    """Size of the document's text in UTF-8: that of a chunk that is the whole document."""
 
 
 Message: TypeAlias = Mapping[str, Any]

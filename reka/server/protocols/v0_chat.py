@@ -179,6 +179,7 @@ def chunk_object(chunk: Snippet) -> dict[str, Any]:
         "document_id": chunk.document_id,
         "metadata": chunk.metadata,
         "position": chunk.position,
+        "document_bytes": chunk.document_bytes,
         "score": chunk.score,
         "similarity": chunk.similarity,
     } | ({"context": chunk.context} if chunk.context else {})

@@ -61,14 +61,16 @@ class DocumentStore:
                 found.update((document.name, document) for document in _documents(session, *conditions))
         return [found[name] for name in dict.fromkeys(names) if name in found]
 
-    def names_and_metadata(self, numbers: Iterable[int]) -> dict[int, tuple[str, dict[str, Any]]]:
-        """Return id and metadata of documents by number, of those that are not deleted from the index."""
+    def facts(self, numbers: Iterable[int]) -> dict[int, tuple[str, dict[str, Any], int]]:
+        """Return id, metadata and size of documents by number, of those that are not deleted from the index."""
         with self._database.read() as session:
             return {
-                row.number: (row.name, json.loads(row.meta))
+                row.number: (row.name, json.loads(row.meta), row.size_bytes)
                 for some in batches(sorted(set(numbers)))
                 for row in session.execute(
-                    select(DocumentRow.number, DocumentRow.name, DocumentRow.meta).where(DocumentRow.number.in_(some))
+                    select(DocumentRow.number, DocumentRow.name, DocumentRow.meta, DocumentRow.size_bytes).where(
+                        DocumentRow.number.in_(some)
+                    )
                 )
             }
 

@@ -33,6 +33,7 @@ class Passage:
     hit: Hit
     document_id: str
     metadata: Mapping[str, Any]
+    document_bytes: int
 
     @property
     def id(self) -> str:
@@ -130,7 +131,7 @@ class Retriever:
         assert at is not None
         selection = None if condition is None else self._select(dataset.id, condition)
         hits = self._index.search(at, query, k, mode, selection)
-        documents = self._documents.names_and_metadata(hit.document for hit in hits)
+        documents = self._documents.facts(hit.document for hit in hits)
         if any(hit.document not in documents for hit in hits):
             return None
         return [Passage(hit, *documents[hit.document]) for hit in hits]

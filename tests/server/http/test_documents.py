@@ -35,6 +35,7 @@ def test_documents_come_back_as_they_were_put(api: Caller) -> None:
     assert len({one["digest"] for one in listed}) == 3
     assert (found["text"], found["document_id"], found["source"]) == (OWL["text"], "owl", "owl")
     assert (found["metadata"], found["position"], found["id"]) == (OWL["metadata"], 0, "owl#0")
+    assert found["document_bytes"] == len(OWL["text"])
     assert {"score", "similarity"} <= found.keys()
 
 

@@ -192,7 +192,7 @@ def test_retrieved_chunks_come_with_the_answer_best_first_and_go_to_the_answerer
 
     assert len(default) == 8
     assert three == default[:3]
-    fields = {"id", "text", "source", "document_id", "metadata", "position", "score", "similarity"}
+    fields = {"id", "text", "source", "document_id", "metadata", "position", "document_bytes", "score", "similarity"}
     assert all(set(chunk) == fields for chunk in default)
     assert default[0]["text"].startswith("word7 ")
     snippets = echo.requests[-1].snippets
