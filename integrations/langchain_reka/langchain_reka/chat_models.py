@@ -19,7 +19,7 @@ from langchain_reka.errors import translate_errors
 from langchain_reka.messages import media_in, reka_messages, source_indices
 from langchain_reka.parameters import MODEL_PARAMS, call_arguments, check_values, refuse_unknown
 from langchain_reka.profiles import MEDIA_INPUTS, ReadProfile, profile_of
-from reka.adapters import DEFAULT_MODEL, ClientSettings, SamplingFields
+from reka.adapters import DEFAULT_MODEL, ClientSettings, SamplingFields, metadata_filter
 
 
 class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
@@ -63,6 +63,9 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
 
     retrieval_dataset: str | None = None
     """Prepared dataset to answer from; `response_metadata["retrieved_chunks"]` has the retrieved chunks."""
+
+    retrieval_filter: dict[str, Any] | None = None
+    """Condition on the metadata of the documents to answer from, such as `{"lang": "de", "year": {"$gte": 2020}}`."""
 
     api: reka.Api = "auto"
     """API version: `v0` is the documented endpoint, `v1` the current API; `auto` picks one that fits the request."""
@@ -109,6 +112,11 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
             self._update_profile()
         return self
 
+    @field_validator("retrieval_filter")
+    @classmethod
+    def _check_filter(cls, condition: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if condition is None else metadata_filter(condition, "retrieval_filter")
+
     @field_validator("model_kwargs")
     @classmethod
     def _check_model_kwargs(cls, fields: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +148,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     ) -> AIMessage:
         converted, arguments = self._prepare_call(messages, stop, call_kwargs)
         with translate_errors(_dataset_of(arguments)):
-            completion = self._clients.sync(self._settings()).complete(converted, **arguments)
+            completion = self.clients.sync(self._settings()).complete(converted, **arguments)
         self._learn_profile()
         return to_ai_message(completion, arguments["model"], parallel=_parallel(call_kwargs))
 
@@ -149,7 +157,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     ) -> AIMessage:
         converted, arguments = self._prepare_call(messages, stop, call_kwargs)
         with translate_errors(_dataset_of(arguments)):
-            completion = await self._clients.aio(self._settings()).complete(converted, **arguments)
+            completion = await self.clients.aio(self._settings()).complete(converted, **arguments)
         self._learn_profile()
         return to_ai_message(completion, arguments["model"], parallel=_parallel(call_kwargs))
 
@@ -160,7 +168,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         chunks = self._chunk_builder(arguments, call_kwargs)
         with (
             translate_errors(_dataset_of(arguments)),
-            closing(self._clients.sync(self._settings()).stream_messages(converted, **arguments)) as events,
+            closing(self.clients.sync(self._settings()).stream_messages(converted, **arguments)) as events,
         ):
             for event in events:
                 yield from chunks.of(event)
@@ -172,7 +180,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
         converted, arguments = self._prepare_call(messages, stop, call_kwargs)
         chunks = self._chunk_builder(arguments, call_kwargs)
         with translate_errors(_dataset_of(arguments)):
-            async with aclosing(self._clients.aio(self._settings()).stream_messages(converted, **arguments)) as events:
+            async with aclosing(self.clients.aio(self._settings()).stream_messages(converted, **arguments)) as events:
                 async for event in events:
                     for chunk in chunks.of(event):
                         yield chunk

@@ -5,7 +5,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from langchain_core.load.serializable import Serializable
-from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, field_validator, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, SecretStr, field_validator, model_validator
 from typing_extensions import Self
 
 import reka
@@ -14,6 +14,8 @@ from reka.adapters import ClientSettings, MaxRetries, Refusals, SharedClients
 
 class ClientMixin(Serializable):
     """Connection fields of a LangChain object; one sync and one async client serve all its calls."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices("api_key", "reka_api_key"))
     """The API key; None reads `reka.API_KEY`, then the environment's REKA_API_KEY, at each call."""
@@ -48,7 +50,9 @@ class ClientMixin(Serializable):
     async_session: Any = Field(default=None, repr=False, exclude=True)
     """An `aiohttp.ClientSession` for asynchronous calls in its event loop, not closed; None makes one for each loop."""
 
-    _clients: SharedClients = PrivateAttr(default_factory=SharedClients)
+    clients: SharedClients = Field(default_factory=SharedClients, repr=False, exclude=True)
+    """The clients of this object and of those that LangChain makes of it for a call (`configurable_fields`), which get
+    all fields; so it is no argument of yours."""
 
     @field_validator("ca_bundle", mode="before")
     @classmethod
@@ -77,11 +81,11 @@ class ClientMixin(Serializable):
 
     def close(self) -> None:
         """Close the connections of the sync client and those that `batch` opened. The next call opens new ones."""
-        self._clients.close()
+        self.clients.close()
 
     async def aclose(self) -> None:
         """Close the same connections as `close`, and those of the running event loop."""
-        await self._clients.aclose()
+        await self.clients.aclose()
 
     def _settings(self) -> ClientSettings:
         return self._settings_for("auto")

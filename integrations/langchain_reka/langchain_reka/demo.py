@@ -13,7 +13,7 @@ CODE: Final = "ChatReka(retrieval_dataset=...).invoke(...), RekaRetriever(datase
 def ask(base_url: str, dataset: str) -> tuple[str, list[reka.RetrievedChunk]]:
     """Put the question to a server about a dataset; return the answer and the retrieved chunks."""
     model = ChatReka(base_url=base_url, retrieval_dataset=dataset)
-    retriever = RekaRetriever(dataset=dataset, k=3, base_url=base_url)
+    retriever = RekaRetriever(dataset=dataset, k=3, base_url=base_url, with_scores=True)
     chunks: list[reka.RetrievedChunk] = [
         {
             "text": document.page_content,

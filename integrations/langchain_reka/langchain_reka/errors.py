@@ -33,6 +33,10 @@ class UnsupportedRequestError(reka.UnsupportedRequestError, langchain.ModelInval
     """See `reka.UnsupportedRequestError`."""
 
 
+class DatasetError(reka.DatasetError, langchain.ModelInvalidRequestError):
+    """See `reka.DatasetError`."""
+
+
 class RetrievalError(reka.RetrievalError, langchain.ModelInvalidRequestError):
     """See `reka.RetrievalError`."""
 
@@ -94,8 +98,15 @@ SGLang, llama.cpp and OpenRouter)."""
 _ADAPTER_CLASSES: Final[Mapping[type[reka.RekaError], type[reka.RekaError]]] = {
     adapter_class.__bases__[0]: adapter_class
     for adapter_class in (
-        *(AuthError, InvalidConversationError, InvalidArgumentError, UnsupportedRequestError, RetrievalError),
-        *(InvalidRequestError, PermissionDeniedError, InsufficientBalanceError, NotFoundError, RateLimitError),
+        *(AuthError, InvalidConversationError, InvalidArgumentError, UnsupportedRequestError, DatasetError),
+        *(
+            RetrievalError,
+            InvalidRequestError,
+            PermissionDeniedError,
+            InsufficientBalanceError,
+            NotFoundError,
+            RateLimitError,
+        ),
         *(ServerError, UnexpectedResponseError, APIConnectionError, StreamInterruptedError, APITimeoutError),
     )
 }

@@ -7,9 +7,9 @@ from typing import Any, Final
 from pydantic import AliasChoices, BaseModel
 
 import reka
-from reka.adapters import SAMPLING_PARAMETERS, check_parameter
+from reka.adapters import SAMPLING_PARAMETERS, check_parameter, metadata_filter
 
-MODEL_PARAMS: Final = ("model", *SAMPLING_PARAMETERS, "retrieval_dataset")
+MODEL_PARAMS: Final = ("model", *SAMPLING_PARAMETERS, "retrieval_dataset", "retrieval_filter")
 """Parameters of the model object, which a call may override."""
 
 CALL_PARAMS: Final = ("tools", "tool_choice", "response_format", "research", "timeout")
@@ -57,11 +57,13 @@ def call_arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[s
 
 
 def check_values(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Check the sampling parameters among some arguments, and return the arguments.
+    """Check the sampling parameters and the filter among some arguments, and return the arguments.
 
     Raises:
         InvalidArgumentError: A value is of another type, or out of range.
     """
+    if (condition := arguments.get("retrieval_filter")) is not None:
+        metadata_filter(condition, "retrieval_filter")
     for name, value in arguments.items():
         check_parameter(name, [value] if name == "stop" and isinstance(value, str) else value)
     return arguments
@@ -83,6 +85,22 @@ def refuse_unknown(cls: type[BaseModel], given: object) -> None:
     unknown = sorted(set(given) - known) if isinstance(given, Mapping) else []
     if unknown:
         raise ValueError(f"{unknown[0]}: {cls.__name__} has no such argument{_meant(unknown[0], known)}")
+
+
+def refuse_unknown_in_call(call: str, given: Mapping[str, Any], known: Collection[str]) -> None:
+    """Refuse the arguments of a call that it does not know: to ignore a filter would answer from all documents.
+
+    Args:
+        call: Name of the method.
+        given: The arguments that it does not know.
+        known: Names of those that it knows.
+
+    Raises:
+        InvalidArgumentError: There is one; the error suggests the closest known one.
+    """
+    if given:
+        name = next(iter(given))
+        raise reka.InvalidArgumentError(f"{name}: {call} has no such argument{_meant(name, known)}")
 
 
 def _meant(name: str, known: Collection[str]) -> str:

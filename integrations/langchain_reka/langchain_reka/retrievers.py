@@ -1,33 +1,41 @@
 """The LangChain retriever for Reka's retrieval datasets."""
 
-import hashlib
-import json
-import re
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
 
 import reka
 from langchain_reka.answers import PROVIDER
 from langchain_reka.connection import ClientMixin
 from langchain_reka.errors import translate_errors
-from langchain_reka.parameters import refuse_unknown
-from reka.adapters import MAX_RETRIEVED_CHUNKS, RETRIEVED_CHUNKS
+from langchain_reka.parameters import refuse_unknown, refuse_unknown_in_call
+from langchain_reka.retrieval import contents
+from langchain_reka.retrieval.search import Found, Search, afind, find
+from reka.adapters import MAX_SEARCH_CHUNKS, RETRIEVED_CHUNKS, documents_of_files, metadata_filter
+
+_OF_CALL: Final = ("k", "filter", "min_score", "mode")
 
 
 class RekaRetriever(ClientMixin, BaseRetriever):
-    """Retrieves the passages of a prepared dataset that are most relevant to a query.
+    """Retrieves the documents of a dataset, or passages of them, that are most relevant to a query.
 
-    `from_documents`, `from_texts` and `from_files` upload and prepare a dataset, as `reka.ensure_dataset` does.
+    `from_documents`, `from_texts` and `from_files`, and their async twins, make a dataset hold what they are given and
+    nothing else: what is equal stays, what differs is replaced, and what is not given any more is deleted. They need a
+    server with documents, such as the embedded one. To add documents to others, use `RekaVectorStore`.
+
+    Equal documents that are found by different queries are equal: scores are no part of them, unless `with_scores`.
 
     Calls raise:
         AuthError: The API key is missing, or the server rejects it.
+        InvalidArgumentError: An argument of a call is unknown or invalid.
+        UnsupportedRequestError: The server cannot filter, or has no documents; the error names what else there is.
         RetrievalError: The dataset does not exist, or is not prepared; the error names the commands that prepare it.
         RekaError: Any other failure; see `reka.errors`.
 
@@ -42,11 +50,27 @@ class RekaRetriever(ClientMixin, BaseRetriever):
     dataset: str = Field(min_length=1)
     """Stored name of the dataset."""
 
-    k: int = Field(default=RETRIEVED_CHUNKS, ge=1, le=MAX_RETRIEVED_CHUNKS)
+    k: int = Field(default=RETRIEVED_CHUNKS, ge=1, le=MAX_SEARCH_CHUNKS)
     """Maximum number of documents per call; a call may override it: `retriever.invoke(question, k=3)`."""
 
+    filter: dict[str, Any] | None = None
+    """Condition on the metadata of the documents, such as `{"lang": "de", "year": {"$gte": 2020}}`, with the operators
+    of `Reka.delete_documents`. A call may give another in its place; None searches all documents."""
+
     min_score: float | None = None
-    """Minimum score; documents with a lower score, or without one, are dropped. None keeps all documents."""
+    """Minimum score; documents with a lower score, or without one, are dropped. None keeps all documents. A call may
+    override it."""
+
+    mode: reka.RetrievalMode = "hybrid"
+    """How passages are found: by words and by meaning, or by one of the two (`keyword`, `vector`). A call may override
+    it."""
+
+    whole_documents: bool = False
+    """Whether documents come back whole, as they were given, each once; else their passages that fit do.
+    `from_documents` and `from_texts` set it, as LangChain's documents are split before; the server splits files."""
+
+    with_scores: bool = False
+    """Whether the metadata of what is found has its `score`, `similarity` and `rank` too, which depend on the query."""
 
     @model_validator(mode="before")
     @classmethod
@@ -54,118 +78,155 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         refuse_unknown(cls, values)
         return values
 
+    @field_validator("filter")
     @classmethod
-    def from_documents(cls, documents: Sequence[Document], *, dataset: str, **parameters: Any) -> Self:
-        """Create a retriever over documents; they are uploaded and prepared unless a dataset with them exists.
+    def _check_filter(cls, condition: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if condition is None else metadata_filter(condition, "filter")
+
+    @classmethod
+    def from_documents(cls, documents: Iterable[Document], *, dataset: str, **parameters: Any) -> Self:
+        """Create a retriever over documents, and make the dataset hold these and no others.
 
         Args:
-            documents: The `source` in a document's metadata names its text, as a relative path: root, drive and `..`
-                are removed. Other metadata is not kept, because a dataset stores texts only.
-            dataset: Label of the dataset; the stored name is the label and a hash of the content.
+            documents: They come back with their text, metadata (JSON values) and id; a document without an id gets one
+                by its content. The `source` in the metadata names the text to people and to the model. Documents
+                without any text are left out.
+            dataset: Name of the dataset, which is made if it is not there.
             **parameters: Arguments of the constructor.
 
         Raises:
-            InvalidArgumentError: All documents are empty, or there are none.
-            DatasetError: The server rejected the upload.
+            InvalidArgumentError: No document has a text, or two that differ have one id.
+            UnsupportedRequestError: The server's datasets are not made of documents.
+            DatasetError: The server refused a document.
             RetrievalError: The preparation failed.
         """
-        texts: dict[str, str] = {}
-        for number, document in enumerate(documents, start=1):
-            source = _relative_source(str(document.metadata.get("source") or document.id or "")) or f"{number:05}.txt"
-            # Documents that were split from one source are joined to one text again.
-            texts[source] = f"{texts[source]}\n\n{document.page_content}" if source in texts else document.page_content
-        return cls._from_contents(dataset, parameters, texts=texts)
+        retriever = cls(**{"dataset": dataset, "whole_documents": True, **parameters})
+        with translate_errors():
+            retriever._fill(contents.of_documents(documents))
+        return retriever
 
     @classmethod
-    def from_texts(cls, texts: Mapping[str, str] | Sequence[str], *, dataset: str, **parameters: Any) -> Self:
-        """Create a retriever over texts; they are uploaded and prepared unless a dataset with them exists.
-
-        Args:
-            texts: Texts by name, or a list of texts.
-            dataset: As in `from_documents`.
-            **parameters: As in `from_documents`.
-        """
-        return cls._from_contents(dataset, parameters, texts=texts)
+    async def afrom_documents(cls, documents: Iterable[Document], *, dataset: str, **parameters: Any) -> Self:
+        """Async twin of `from_documents`."""
+        retriever = cls(**{"dataset": dataset, "whole_documents": True, **parameters})
+        with translate_errors():
+            await retriever._afill(contents.of_documents(documents))
+        return retriever
 
     @classmethod
-    def from_files(
+    def from_texts(
         cls,
-        files: str | PathLike[str] | Sequence[str | PathLike[str]],
+        texts: Mapping[str, str] | Iterable[str],
+        metadatas: Sequence[dict[str, Any]] | None = None,
         *,
+        ids: Sequence[str] | None = None,
         dataset: str,
         **parameters: Any,
     ) -> Self:
-        """Create a retriever over text files; they are uploaded and prepared unless a dataset with them exists.
+        """Create a retriever over texts, and make the dataset hold these and no others.
 
         Args:
-            files: A folder, a file, or a list of text files.
+            texts: Texts by name, which is their id and source; or a list of texts.
+            metadatas: Metadata of each text.
+            ids: Ids of the texts of a list.
             dataset: As in `from_documents`.
             **parameters: As in `from_documents`.
         """
-        return cls._from_contents(dataset, parameters, files=files)
+        retriever = cls(**{"dataset": dataset, "whole_documents": True, **parameters})
+        with translate_errors():
+            retriever._fill(contents.of_texts(texts, metadatas, ids))
+        return retriever
 
     @classmethod
-    def _from_contents(cls, dataset: str, parameters: dict[str, Any], **contents: Any) -> Self:
-        retriever = cls(dataset=dataset, **parameters)
-        retriever.dataset = retriever._clients.sync(retriever._settings()).ensure_dataset(dataset, **contents)
+    async def afrom_texts(
+        cls,
+        texts: Mapping[str, str] | Iterable[str],
+        metadatas: Sequence[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str] | None = None,
+        dataset: str,
+        **parameters: Any,
+    ) -> Self:
+        """Async twin of `from_texts`."""
+        retriever = cls(**{"dataset": dataset, "whole_documents": True, **parameters})
+        with translate_errors():
+            await retriever._afill(contents.of_texts(texts, metadatas, ids))
         return retriever
+
+    @classmethod
+    def from_files(
+        cls, files: str | PathLike[str] | Sequence[str | PathLike[str]], *, dataset: str, **parameters: Any
+    ) -> Self:
+        """Create a retriever over passages of text files, and make the dataset hold these and no others.
+
+        Args:
+            files: A folder, a file, or a list of text files. Their names, below the folder, are their ids and sources.
+            dataset: As in `from_documents`.
+            **parameters: As in `from_documents`.
+        """
+        retriever = cls(dataset=dataset, **parameters)
+        with translate_errors():
+            retriever._fill(documents_of_files(files))
+        return retriever
+
+    @classmethod
+    async def afrom_files(
+        cls, files: str | PathLike[str] | Sequence[str | PathLike[str]], *, dataset: str, **parameters: Any
+    ) -> Self:
+        """Async twin of `from_files`; the files are read in a thread."""
+        retriever = cls(dataset=dataset, **parameters)
+        with translate_errors():
+            await retriever._afill(await asyncio.to_thread(documents_of_files, files))
+        return retriever
+
+    def _fill(self, documents: Iterable[reka.Document]) -> None:
+        self.dataset = contents.fill(self.clients.sync(self._settings()), self.dataset, documents)
+
+    async def _afill(self, documents: Iterable[reka.Document]) -> None:
+        self.dataset = await contents.afill(self.clients.aio(self._settings()), self.dataset, documents)
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         return LangSmithRetrieverParams(ls_retriever_name=PROVIDER, ls_vector_store_provider=PROVIDER)
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **of_call: Any
     ) -> list[Document]:
         with translate_errors(self.dataset):
-            chunks = self._clients.sync(self._settings()).retrieve(query, self.dataset, k=self.k if k is None else k)
-        return self._to_documents(chunks)
+            found = find(self.clients.sync(self._settings()), self._search(query, of_call))
+        return self._to_documents(found, of_call)
 
     async def _aget_relevant_documents(
-        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, k: int | None = None
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **of_call: Any
     ) -> list[Document]:
         with translate_errors(self.dataset):
-            chunks = await self._clients.aio(self._settings()).retrieve(
-                query, self.dataset, k=self.k if k is None else k
-            )
-        return self._to_documents(chunks)
+            found = await afind(self.clients.aio(self._settings()), self._search(query, of_call))
+        return self._to_documents(found, of_call)
 
-    def _to_documents(self, chunks: Sequence[reka.RetrievedChunk]) -> list[Document]:
-        documents = [document_from_chunk(chunk, self.dataset, rank) for rank, chunk in enumerate(chunks, start=1)]
-        min_score = self.min_score
-        if min_score is None:
-            return documents
-        return [document for document in documents if _score(document) >= min_score]
+    def _search(self, query: str, of_call: Mapping[str, Any]) -> Search:
+        unknown = {name: value for name, value in of_call.items() if name not in _OF_CALL}
+        refuse_unknown_in_call("a call of RekaRetriever", unknown, _OF_CALL)
+        k, condition, mode = (self._value(name, of_call) for name in ("k", "filter", "mode"))
+        return Search(query, self.dataset, k, condition, mode, self.whole_documents)
+
+    def _value(self, name: str, of_call: Mapping[str, Any]) -> Any:
+        """Return an argument of the call, or that of the constructor if the call does not give it."""
+        value = of_call.get(name)
+        return getattr(self, name) if value is None else value
+
+    def _to_documents(self, found: Sequence[Found], of_call: Mapping[str, Any]) -> list[Document]:
+        min_score = self._value("min_score", of_call)
+        documents = []
+        for rank, one in enumerate(found, start=1):
+            if min_score is not None and (one.score is None or one.score < min_score):
+                continue
+            if (source := one.chunk.get("source")) is not None:
+                one.document.metadata.setdefault("source", source)
+            if self.with_scores:
+                one.document.metadata.update(_scores(one.chunk, rank))
+            documents.append(one.document)
+        return documents
 
 
-def document_from_chunk(chunk: reka.RetrievedChunk, dataset: str, rank: int) -> Document:
-    """Convert a retrieved chunk to a document.
-
-    Args:
-        chunk: The chunk, as received.
-        dataset: Stored name of its dataset.
-        rank: Its rank among the retrieved chunks; 1 is the best.
-
-    Returns:
-        The chunk's text. The metadata has `dataset`, `rank` and every other field of the chunk, such as `source` and
-        `score`. The id depends on dataset, source and text only, so it is stable across calls.
-    """
+def _scores(chunk: reka.RetrievedChunk, rank: int) -> dict[str, Any]:
     fields: Mapping[str, Any] = chunk
-    metadata = {name: value for name, value in fields.items() if name != "text"} | {"dataset": dataset, "rank": rank}
-    return Document(id=_document_id(dataset, chunk), page_content=chunk["text"], metadata=metadata)
-
-
-def _relative_source(source: str) -> str:
-    """Convert a source to a name that datasets allow: a URL, or a relative path without `..` and control characters."""
-    printable = "".join(character if character.isprintable() else " " for character in source)
-    parts = re.sub(r"^[A-Za-z]:", "", printable).replace("\\", "/").split("/")
-    return "/".join(part for part in parts if part != "..").lstrip("/")
-
-
-def _document_id(dataset: str, chunk: reka.RetrievedChunk) -> str:
-    identity = json.dumps([dataset, chunk.get("source"), chunk["text"]])
-    return hashlib.sha256(identity.encode()).hexdigest()[:32]
-
-
-def _score(document: Document) -> float:
-    score = document.metadata.get("score")
-    return float(score) if isinstance(score, int | float) else float("-inf")
+    return {name: fields[name] for name in ("score", "similarity") if name in fields} | {"rank": rank}

@@ -14,7 +14,7 @@ from tests.support.rule_model import RuleModel
 
 from .langchain_support import MakeModel
 
-__all__ = ["answers_ok", "fake", "isolated_environment", "make_model", "rule_model", "rules"]
+__all__ = ["answers_ok", "embedded", "fake", "isolated_environment", "make_model", "rule_model", "rules"]
 
 
 @pytest.fixture
@@ -31,6 +31,12 @@ def answers_ok(fake: FakeReka) -> FakeReka:
         200, {"type": "model", "text": "ok", "choices": [{"message": message, "finish_reason": "stop"}]}
     )
     return fake
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of an embedded server with a data folder of its own."""
+    return f"local:{tmp_path_factory.mktemp('embedded')}"
 
 
 @pytest.fixture

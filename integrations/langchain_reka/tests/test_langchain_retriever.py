@@ -55,7 +55,7 @@ def will_find(fake: FakeReka, chunks: list[dict[str, Any]], *, features: tuple[s
     fake.will_answer(200, {"type": "model", "text": "", "retrieved_chunks": chunks})
 
 
-def test_chunks_become_documents_with_every_field_the_server_sent(
+def test_chunks_become_documents_with_every_field_the_server_sent_but_what_depends_on_the_query(
     fake: FakeReka, make_retriever: MakeRetriever, ask: Callable[..., list[Document]]
 ) -> None:
     will_find(fake, CHUNKS)
@@ -64,14 +64,28 @@ def test_chunks_become_documents_with_every_field_the_server_sent(
 
     assert [document.page_content for document in documents] == [chunk["text"] for chunk in CHUNKS]
     assert [document.metadata for document in documents] == [
-        {"source": "reset.txt", "score": 1.0, "similarity": 0.8, "page": 3, "rank": 1, "dataset": "manual"},
-        {"source": "power.txt", "score": 0.5, "similarity": 0.2, "rank": 2, "dataset": "manual"},
-        {"rank": 3, "dataset": "manual"},
+        {"source": "reset.txt", "page": 3},
+        {"source": "power.txt"},
+        {},
     ]
     request = fake.requests[1].json
     assert request["retrieval_dataset"] == "manual"
     assert request["request_output_len"] == 1
     assert request["conversation_history"] == [{"type": "human", "text": "How do I reset it?"}]
+
+
+def test_scores_are_in_the_metadata_on_request(
+    fake: FakeReka, make_retriever: MakeRetriever, ask: Callable[..., list[Document]]
+) -> None:
+    will_find(fake, CHUNKS)
+
+    documents = ask(make_retriever(with_scores=True), "How do I reset it?")
+
+    assert [document.metadata for document in documents] == [
+        {"source": "reset.txt", "page": 3, "score": 1.0, "similarity": 0.8, "rank": 1},
+        {"source": "power.txt", "score": 0.5, "similarity": 0.2, "rank": 2},
+        {"rank": 3},
+    ]
 
 
 def test_the_same_chunk_has_the_same_id_whatever_its_rank_and_score(
@@ -107,7 +121,7 @@ def test_min_score_leaves_out_what_fits_less(fake: FakeReka, make_retriever: Mak
     assert [document.metadata["source"] for document in found] == ["reset.txt"]
 
 
-@pytest.mark.parametrize("wrong", [{"dataset": ""}, {"k": 0}, {"k": 101}])
+@pytest.mark.parametrize("wrong", [{"dataset": ""}, {"k": 0}, {"k": 1001}, {"mode": "x"}, {"filter": {"a": {"$x": 1}}}])
 def test_a_parameter_that_cannot_be_is_refused_when_the_retriever_is_made(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         RekaRetriever(**{"dataset": "manual", **wrong})
