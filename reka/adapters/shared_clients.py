@@ -5,7 +5,7 @@ pickled, so a copy creates its own clients.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from os import PathLike
@@ -123,8 +123,8 @@ class ClientSettings:
 class SharedClients:
     """One `Reka` and one `AsyncReka` for each set of settings, shared by all threads and event loops.
 
-    A shallow copy of the owner can share the instance: equal settings share clients, another key or address gets its
-    own. A deep copy and an unpickled instance start without clients.
+    A shallow copy of the owner can share the instance: equal settings share clients, those that differ in the key share
+    connections, another address gets its own. A deep copy and an unpickled instance start without clients.
     """
 
     def __init__(self) -> None:
@@ -174,7 +174,12 @@ class SharedClients:
     ) -> C:
         with self._lock:
             if settings not in clients:
-                clients[settings] = client = make(settings)
+                client = make(settings)
+                # A key goes with each request, so that clients of other keys can use the same connections.
+                peers = (other for one, other in clients.items() if replace(one, api_key=settings.api_key) == settings)
+                if (peer := next(peers, None)) is not None:
+                    client._transport = peer._transport  # noqa: SLF001  # of the same kind
+                clients[settings] = client
                 if settings.refusals is not None:
                     # No argument of the client: it asks nothing by itself.
                     client._ask_for_models(host_models.models_of, settings.refusals)  # noqa: SLF001
