@@ -25,12 +25,15 @@ def test_the_examples_for_the_embedded_server_run(
     assert printed.count("John") >= 2
     assert printed.count("ten seconds") >= 2
     assert "['reset.txt', 'power.txt']" in printed
+    assert "[(Document(id='lamp', metadata={'room': 2}, page_content='The lamp needs 5 watts.'), 0." in printed
+    assert "\n[]\n{'num_added': 1, 'num_updated': 0, 'num_skipped': 0, 'num_deleted': 0}" in printed
 
 
 def test_the_examples_that_need_a_language_model_run(
-    rules: RuleModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    rules: RuleModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REKA_BASE_URL", rules.url)
+    monkeypatch.setenv("REKA_DATASETS", f"local:{tmp_path}")
     monkeypatch.setenv("REKA_API_KEY", "any")
 
     for example in WITH_A_MODEL:
@@ -39,5 +42,7 @@ def test_the_examples_that_need_a_language_model_run(
     printed = capsys.readouterr().out
     assert "'args': {'a': 3, 'b': 4}" in printed
     assert "The result is 12." in printed
+    assert "hold the button for ten seconds. [manual.pdf, page 3]" in printed
+    assert "found in manual.pdf on page 3" in printed
     assert "item='soap' amount=3" in printed
     assert "I see 1 image and 1 video and 1 audio and 1 pdf." in printed
