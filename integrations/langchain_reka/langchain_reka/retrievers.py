@@ -27,8 +27,10 @@ class RekaRetriever(ClientMixin, BaseRetriever):
     """Retrieves the documents of a dataset, or passages of them, that are most relevant to a query.
 
     `from_documents`, `from_texts` and `from_files`, and their async twins, make a dataset hold what they are given and
-    nothing else: what is equal stays, what differs is replaced, and what is not given any more is deleted. They need a
-    server with documents, such as the embedded one. To add documents to others, use `RekaVectorStore`.
+    nothing else: what is equal stays, what differs is replaced, and what is not given any more is deleted. That takes a
+    server with documents, such as the embedded one. On any other host, `from_documents` and metadata are refused;
+    texts and files alone become a dataset of another name for each content, as by `reka.ensure_dataset`, of which
+    passages come back. To add documents to others, use `RekaVectorStore`.
 
     Equal documents that are found by different queries are equal: scores are no part of them, unless `with_scores`.
 
@@ -134,7 +136,8 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         """
         retriever = cls(**{"dataset": dataset, "whole_documents": True, **parameters})
         with translate_errors():
-            retriever._fill(contents.of_texts(texts, metadatas, ids))
+            given = contents.listed(texts)
+            retriever._fill(contents.of_texts(given, metadatas, ids), contents.plain_texts(given, metadatas, ids))
         return retriever
 
     @classmethod
@@ -150,7 +153,10 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         """Async twin of `from_texts`."""
         retriever = cls(**{"dataset": dataset, "whole_documents": True, **parameters})
         with translate_errors():
-            await retriever._afill(contents.of_texts(texts, metadatas, ids))
+            given = contents.listed(texts)
+            await retriever._afill(
+                contents.of_texts(given, metadatas, ids), contents.plain_texts(given, metadatas, ids)
+            )
         return retriever
 
     @classmethod
@@ -166,7 +172,7 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         """
         retriever = cls(dataset=dataset, **parameters)
         with translate_errors():
-            retriever._fill(documents_of_files(files))
+            retriever._fill(documents_of_files(files), {"files": files})
         return retriever
 
     @classmethod
@@ -176,14 +182,27 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         """Async twin of `from_files`; the files are read in a thread."""
         retriever = cls(dataset=dataset, **parameters)
         with translate_errors():
-            await retriever._afill(await asyncio.to_thread(documents_of_files, files))
+            await retriever._afill(await asyncio.to_thread(documents_of_files, files), {"files": files})
         return retriever
 
-    def _fill(self, documents: Iterable[reka.Document]) -> None:
-        self.dataset = contents.fill(self.clients.sync(self._settings()), self.dataset, documents)
+    def _fill(self, documents: Iterable[reka.Document], plain: Mapping[str, Any] | None = None) -> None:
+        """Fill the dataset with documents; with plain texts or files, where a host has no documents."""
+        client = self.clients.sync(self._settings())
+        try:
+            self.dataset = contents.fill(client, self.dataset, documents)
+        except reka.UnsupportedRequestError:
+            if plain is None:
+                raise
+            self.dataset = client.ensure_dataset(self.dataset, **plain)
 
-    async def _afill(self, documents: Iterable[reka.Document]) -> None:
-        self.dataset = await contents.afill(self.clients.aio(self._settings()), self.dataset, documents)
+    async def _afill(self, documents: Iterable[reka.Document], plain: Mapping[str, Any] | None = None) -> None:
+        client = self.clients.aio(self._settings())
+        try:
+            self.dataset = await contents.afill(client, self.dataset, documents)
+        except reka.UnsupportedRequestError:
+            if plain is None:
+                raise
+            self.dataset = await client.ensure_dataset(self.dataset, **plain)
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         return LangSmithRetrieverParams(ls_retriever_name=PROVIDER, ls_vector_store_provider=PROVIDER)

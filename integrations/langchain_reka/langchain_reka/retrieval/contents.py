@@ -62,7 +62,7 @@ def with_metadata(
     Raises:
         InvalidArgumentError: There are not as many, or a text is none.
     """
-    given = [texts] if isinstance(texts, str) else list(texts)
+    given = list(listed(texts))
     for place, text in enumerate(given):
         if not isinstance(text, str):
             raise reka.InvalidArgumentError(f"texts[{place}]: got {type(text).__name__}, want a text")
@@ -75,8 +75,15 @@ def with_metadata(
     ]
 
 
+def listed(texts: Mapping[str, str] | Iterable[str]) -> Mapping[str, str] | list[str]:
+    """Return texts as they are read more than once; a text alone is a list of it."""
+    if isinstance(texts, Mapping):
+        return texts
+    return [texts] if isinstance(texts, str) else list(texts)
+
+
 def of_texts(
-    texts: Mapping[str, str] | Iterable[str],
+    texts: Mapping[str, str] | list[str],
     metadatas: Sequence[dict[str, Any]] | None,
     ids: Sequence[str | None] | None,
 ) -> list[reka.Document]:
@@ -90,6 +97,13 @@ def of_texts(
             raise reka.InvalidArgumentError("ids: the texts have names, which are their ids; want a list of texts")
         return of_documents(with_metadata(texts.values(), metadatas, [str(name) for name in texts]))
     return of_documents(with_metadata(texts, metadatas, ids))
+
+
+def plain_texts(
+    texts: Mapping[str, str] | list[str], metadatas: Sequence[object] | None, ids: Sequence[object] | None
+) -> dict[str, Any] | None:
+    """Return texts as `ensure_dataset` takes them; None if there is more about them, which that does not keep."""
+    return {"texts": texts} if metadatas is None and ids is None else None
 
 
 class Ids:
