@@ -175,15 +175,21 @@ class SharedClients:
         with self._lock:
             if settings not in clients:
                 client = make(settings)
-                # A key goes with each request, so that clients of other keys can use the same connections.
-                peers = (other for one, other in clients.items() if replace(one, api_key=settings.api_key) == settings)
-                if (peer := next(peers, None)) is not None:
-                    client._transport = peer._transport  # noqa: SLF001  # of the same kind
+                _share_connections(client, settings, clients)
                 clients[settings] = client
                 if settings.refusals is not None:
                     # No argument of the client: it asks nothing by itself.
                     client._ask_for_models(host_models.models_of, settings.refusals)  # noqa: SLF001
             return clients[settings]
+
+
+def _share_connections(client: C, settings: ClientSettings, clients: Mapping[ClientSettings, C]) -> None:
+    """Give a new client the connections of one that differs in the key alone, which goes with each request."""
+    for one, other in clients.items():
+        if replace(one, api_key=settings.api_key) == settings:
+            # By name, as type checkers do not see that the two are of one kind.
+            vars(client)["_transport"] = vars(other)["_transport"]
+            return
 
 
 def prepare_hint(message: str, dataset: str, maker: str) -> str:

@@ -247,5 +247,5 @@ class RekaRetriever(ClientMixin, BaseRetriever):
 
 
 def _scores(chunk: reka.RetrievedChunk, rank: int) -> dict[str, Any]:
-    fields: Mapping[str, Any] = chunk
+    fields: dict[str, Any] = {**chunk}
     return {name: fields[name] for name in ("score", "similarity") if name in fields} | {"rank": rank}
