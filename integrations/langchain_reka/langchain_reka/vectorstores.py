@@ -1,5 +1,6 @@
 """The LangChain vector store over Reka's retrieval datasets."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from unicodedata import category
@@ -25,6 +26,9 @@ _FETCH_K: Final = 20
 
 _PUNCTUATION: Final = "-_.+@"
 """What names of datasets have besides letters and digits."""
+
+_CHANGED: Final = re.compile(r"^[-_.@]|[-_.@]$|\.\.|__")
+"""Where the server leaves punctuation out of a name."""
 
 _OF_SEARCH: Final = ("k", "filter", "mode")
 
@@ -64,8 +68,10 @@ class RekaVectorStore(ClientMixin, StoreWithoutEmbeddings):
     @field_validator("dataset")
     @classmethod
     def _check_dataset(cls, name: str) -> str:
-        if wrong := [char for char in name if char not in _PUNCTUATION and category(char)[0] not in "LMN"]:
-            raise ValueError(f"got {name!r} with {wrong[0]!r}, want letters, digits and {_PUNCTUATION}")
+        if any(char not in _PUNCTUATION and category(char)[0] not in "LMN" for char in name) or _CHANGED.search(name):
+            raise ValueError(
+                f"got {name!r}, want letters, digits and single {_PUNCTUATION} between them: the server would change it"
+            )
         return name
 
     @model_validator(mode="before")

@@ -167,7 +167,7 @@ def test_a_store_is_made_of_texts_or_documents_beside_what_it_holds(store: RekaV
     other.close()
 
 
-@pytest.mark.parametrize("name", ["my notes", "a/b", "", "a\n"])
+@pytest.mark.parametrize("name", ["my notes", "a/b", "", "a\n", "_notes", "notes-", "a__b", "a..b"])
 def test_a_name_that_the_server_would_change_is_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="dataset"):
         RekaVectorStore(dataset=name, base_url="local")
