@@ -99,6 +99,28 @@ def test_as_many_documents_come_back_as_are_asked_for_those_that_do_not_fit_last
     assert call(store, "similarity_search", "bar", k=3, mode="keyword")[0].id == "2"
 
 
+def test_without_vectors_documents_that_do_not_fit_are_taken_from_the_list(fake: FakeReka, call: Call) -> None:
+    parameters: dict[str, Any] = {"base_url": fake.url, "api_key": KEY, "datasets": "host"}
+    store = RekaVectorStore(dataset="any", **parameters)
+    fits = {"text": "bar", "document_id": "1", "document_bytes": 3, "metadata": {"n": 1}, "score": 0.9}
+    listed = [
+        {"id": str(n), "source": str(n), "metadata": {"n": n}, "size_bytes": 3, "chunks": 1, "digest": "d"}
+        for n in (1, 2, 3, 4)
+    ]
+    fake.will_answer(200, {"features": ["documents"]})
+    fake.will_answer(200, {"retrieved_chunks": [fits]})  # by words and by meaning
+    fake.will_answer(200, {"retrieved_chunks": [fits]})  # by meaning
+    fake.will_answer(200, {"documents": listed, "next": None})
+    fake.will_answer(200, {"documents": [{"id": "3", "text": "foo", "metadata": {"n": 3}}]})
+
+    found = call(store, "similarity_search_with_score", "bar", k=2, filter={"n": {"$ne": 2}})
+    store.close()
+
+    assert found == [(Document("bar", id="1", metadata={"n": 1}), 0.9), (Document("foo", id="3", metadata={"n": 3}), 0)]
+    assert fake.requests[-1].json == {"ids": ["3"]}
+    assert [request.json.get("mode") for request in fake.requests[1:3]] == ["hybrid", "vector"]
+
+
 def test_a_retriever_of_the_store_searches_in_three_ways(store: RekaVectorStore, call: Call) -> None:
     call(store, "add_documents", MANUAL)
 
