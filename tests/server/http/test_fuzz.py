@@ -28,6 +28,7 @@ OPERATIONS = [
     ("GET", "/datasets/{name}/documents"),
     ("PUT", "/datasets/{name}/documents"),
     ("POST", "/datasets/{name}/documents/delete"),
+    ("POST", "/datasets/{name}/documents/get"),
     ("POST", "/datasets/{name}/search"),
     ("GET", "/datasets/{name}/chunks"),
     ("GET", "/datasets/{name}/export"),
