@@ -14,6 +14,9 @@ from reka.server.text.stage import chunks_of_file
 MAX_ABOUT_CHARS: Final = 512
 """Characters of a document's metadata that are searched with each of its chunks (ours)."""
 
+SEARCHED: Final = "_searched"
+"""Key of the metadata of a document whose value is searched in place of the metadata (ours)."""
+
 
 class DocumentReader:
     """Reads documents once, a block at a time: those of the uploaded file first, as they come first."""
@@ -87,7 +90,12 @@ class DocumentReader:
 
 
 def about_of(metadata: Mapping[str, Any]) -> str:
-    """Write metadata as lines that are searched with a text: plain values, and lists of them."""
+    """Write metadata as lines that are searched with a text: plain values, and lists of them.
+
+    Metadata may have these lines themselves, as a text under `_searched`; then nothing else of it is searched.
+    """
+    if isinstance(own := metadata.get(SEARCHED), str):
+        return f"{own[:MAX_ABOUT_CHARS]}\n" if own.strip() else ""
     lines = []
     for key, value in metadata.items():
         values = value if isinstance(value, list) else [value]
