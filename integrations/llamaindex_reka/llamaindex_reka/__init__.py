@@ -10,7 +10,8 @@ Without arguments, the API key and the server's address come from `reka` or the 
 """
 
 import reka.adapters  # noqa: F401  # first: it says so if files of another package lie over those of `reka`
-from llamaindex_reka.index import DatasetImmutableError, RekaIndex
+from llamaindex_reka.documents.changes import DatasetImmutableError
+from llamaindex_reka.index import RekaIndex
 from llamaindex_reka.llm import RekaLLM
 from llamaindex_reka.query_engine import RekaQueryEngine
 from llamaindex_reka.retriever import RekaRetriever

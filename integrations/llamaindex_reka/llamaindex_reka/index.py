@@ -1,48 +1,58 @@
 """The LlamaIndex index over a Reka retrieval dataset."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, NoReturn
+import inspect
+from collections.abc import Sequence
+from functools import lru_cache
+from os import PathLike, fspath
+from typing import Any, Final
 
-from llama_index.core import Settings, StorageContext
+from llama_index.core import Settings, StorageContext, load_index_from_storage
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.chat_engine.types import BaseChatEngine, ChatMode
-from llama_index.core.data_structs.data_structs import IndexDict
-from llama_index.core.indices.managed.base import BaseManagedIndex
+from llama_index.core.indices.registry import INDEX_STRUCT_TYPE_TO_INDEX_CLASS
 from llama_index.core.llms.utils import LLMType, resolve_llm
 from llama_index.core.schema import BaseNode, Document, TransformComponent
-from llama_index.core.storage.docstore.types import RefDocInfo
+from llama_index.core.vector_stores.types import BasePydanticVectorStore, MetadataFilters, VectorStoreQueryMode
 from pydantic import SecretStr
-from tqdm.auto import tqdm  # type: ignore[import-untyped]  # LlamaIndex's own choice for progress; it has no types
 from typing_extensions import Unpack
 
 import reka
 from llamaindex_reka.connection import Connection, client_settings
-from llamaindex_reka.dataset import Dataset, as_dataset, files_of, text_of
+from llamaindex_reka.dataset import Dataset, as_dataset, stored_name
+from llamaindex_reka.documents.changes import ChangeableIndex, check_callable
+from llamaindex_reka.documents.struct import STRUCT_TYPE, DatasetStruct
+from llamaindex_reka.documents.vector_store import DatasetVectorStore
 from llamaindex_reka.llm import RekaLLM
+from llamaindex_reka.nodes import content_digest
+from llamaindex_reka.parameters import refuse_unknown
 from llamaindex_reka.query_engine import RekaQueryEngine
 from llamaindex_reka.retriever import RekaRetriever
 from reka.adapters import RETRIEVED_CHUNKS, SharedClients
 
+_NO_LABEL: Final = "documents"
+"""Label of a dataset to which the caller gives none."""
 
-class DatasetImmutableError(reka.UnsupportedRequestError, NotImplementedError):
-    """A document cannot be inserted, updated or deleted: a Reka dataset can only be replaced as a whole."""
 
-
-class RekaIndex(BaseManagedIndex):
+class RekaIndex(ChangeableIndex):
     """Managed index: the server stores the texts, and splits, embeds and searches them.
 
-    `RekaIndex(dataset)` opens an existing, prepared dataset; `RekaIndex.from_documents` creates one.
-
-    The retrievers and engines of an index follow it: after `refresh` they search the new texts.
+    `RekaIndex(dataset)` opens a dataset, in any process: what it is made of is on the server.
+    `RekaIndex.from_documents` makes one of documents. Changes of an index are changes of its dataset, which every other
+    index, retriever and engine over it searches at once; a host other than `reka serve` or the embedded server replaces
+    the dataset instead.
 
     Args:
-        dataset: Stored name of the dataset.
-        storage_context: Storage context of LlamaIndex; None creates an empty one. The texts are not stored there.
+        dataset: Label of the dataset, or its stored name.
+        nodes: Nodes to put into it, which are split already; each comes back whole, with its relationships. None opens
+            what is there.
+        transformations: What splits the documents that are put into the index. None lets the server do so.
+        index_struct: What a storage context has kept of an index, in place of `dataset`.
+        storage_context: Storage context of LlamaIndex; None creates an empty one. It keeps where the dataset is, and
+            none of the texts.
         callback_manager: Callback manager of LlamaIndex; None uses that of `Settings`.
-        show_progress: Whether `refresh` shows a progress bar.
+        show_progress: Whether changes show a progress bar.
         **connection: `api_key`, `base_url`, `timeout`, `max_retries`, `datasets`, `headers`, `proxies`, `ca_bundle`,
             `session` and `async_session`, as `llamaindex_reka.connection.Connection` describes them.
 
@@ -54,30 +64,44 @@ class RekaIndex(BaseManagedIndex):
         >>> index = RekaIndex("manual", base_url="local")
     """
 
-    index_struct_cls = IndexDict
+    index_struct_cls = DatasetStruct
 
     def __init__(
         self,
-        dataset: str | Dataset,
+        dataset: str | Dataset | None = None,
         *,
+        nodes: Sequence[BaseNode] | None = None,
+        transformations: Sequence[TransformComponent] | None = None,
+        index_struct: DatasetStruct | None = None,
         storage_context: StorageContext | None = None,
         callback_manager: CallbackManager | None = None,
         show_progress: bool = False,
         **connection: Unpack[Connection],
     ) -> None:
-        dataset = as_dataset(dataset)
-        super().__init__(
-            index_struct=IndexDict(summary=dataset.label),
-            storage_context=storage_context,
-            callback_manager=callback_manager,
-            show_progress=show_progress,
-        )
-        self._dataset = dataset
+        if index_struct is not None:
+            kept = {name: value for name, value in index_struct.connection.items() if value is not None}
+            connection = {**kept, **connection}  # type: ignore[typeddict-item]  # the names are its own
+            dataset = Dataset(index_struct.dataset, index_struct.name)
+        elif isinstance(dataset, str) and dataset.strip():
+            dataset = Dataset(dataset, stored_name(dataset))
+        self._dataset = as_dataset(dataset)
+        self._settings = client_settings(connection, "RekaIndex")
+        self._clients = SharedClients()
         # The key as a secret, so that no text form shows it.
         key = connection.get("api_key")
         self._connection: Connection = {**connection, "api_key": SecretStr(key) if isinstance(key, str) else key}
-        self._settings = client_settings(connection, "RekaIndex")
-        self._clients = SharedClients()
+        self._splitters = list(transformations or ())
+        self._embed_model = None  # an auto-retriever reads it; the server embeds
+        self._struct = index_struct or self._new_struct()
+        super().__init__(
+            index_struct=self._struct,
+            storage_context=storage_context,
+            callback_manager=callback_manager,
+            show_progress=show_progress,
+            transformations=self._splitters,
+        )
+        if nodes:
+            self.insert_nodes(nodes)
 
     @classmethod
     def from_documents(  # type: ignore[override]  # names all arguments, where the base class takes any
@@ -86,72 +110,126 @@ class RekaIndex(BaseManagedIndex):
         storage_context: StorageContext | None = None,
         show_progress: bool = False,
         callback_manager: CallbackManager | None = None,
-        transformations: list[TransformComponent] | None = None,
+        transformations: Sequence[TransformComponent] | None = None,
         *,
-        dataset: str = "documents",
+        dataset: str = _NO_LABEL,
         on_update: reka.OnUpdate | None = None,
         **connection: Unpack[Connection],
     ) -> "RekaIndex":
-        """Upload documents as a dataset, prepare it, and wait until it is searchable.
+        """Make these documents the whole content of a dataset, and wait until it is searchable.
 
-        The stored name ends in a hash of the ids and texts, so the same documents are uploaded once, even by different
-        processes. A document with an id that LlamaIndex generated is identified by its content instead.
+        Only what is new or changed is sent, and what is no longer among them is deleted, so that each run of a program
+        may call it. Without a label the name of the dataset has a hash of its documents, so that one index is never
+        another one's content. A document with an id that LlamaIndex generated is identified by its content instead.
 
         Args:
-            documents: Documents with text; each becomes a file, named after its id.
+            documents: Documents with text.
             storage_context: See `RekaIndex`.
             show_progress: Whether to show a progress bar.
             callback_manager: See `RekaIndex`.
-            transformations: Must be None or empty: the server splits the texts.
-            dataset: Label of the dataset; the stored name starts with it.
-            on_update: Called with each status of the preparation job.
+            transformations: See `RekaIndex`; such as a `SentenceSplitter`.
+            dataset: Label of the dataset, by which `RekaIndex(label)` opens it.
+            on_update: Called with each status of the job that makes the documents searchable.
             **connection: See `RekaIndex`; `timeout` does not limit the wait for the preparation.
 
         Raises:
             InvalidArgumentError: There are no documents, or one cannot be stored; nothing was sent.
-            DatasetError: The server rejected the upload.
+            DatasetError: The server rejected a document.
             RetrievalError: The preparation failed.
             RekaError: Any other failure; see `reka.errors`.
         """
-        if transformations:
-            raise reka.InvalidArgumentError(
-                f"transformations: got {len(transformations)}, want none; the server splits texts, so apply them to "
-                "the documents first"
-            )
+        check_callable(on_update)
         index = cls(
             dataset,
+            transformations=transformations,
             storage_context=storage_context,
             callback_manager=callback_manager,
             show_progress=show_progress,
             **connection,
         )
         with index._callback_manager.as_trace("index_construction"):
+            if dataset == _NO_LABEL:
+                index._dataset.name = f"{_NO_LABEL}-{content_digest(documents)}"
             index._store(documents, on_update)
+            index._keep_name()
+        return index
+
+    @classmethod
+    async def afrom_documents(cls, documents: Sequence[Document], **arguments: Any) -> "RekaIndex":
+        """Async version of `from_documents`; it runs in a worker thread."""
+        return await asyncio.to_thread(cls.from_documents, documents, **arguments)
+
+    @classmethod
+    def from_persist_dir(
+        cls, persist_dir: str | PathLike[str], index_id: str | None = None, **arguments: Any
+    ) -> "RekaIndex":
+        """Open the index that `index.storage_context.persist(persist_dir)` has kept.
+
+        Args:
+            persist_dir: The folder.
+            index_id: Id of the index, if several are kept there.
+            arguments: Those of `RekaIndex`; the API key is not kept.
+
+        Raises:
+            InvalidArgumentError: What is kept there is another index.
+        """
+        context = StorageContext.from_defaults(persist_dir=fspath(persist_dir))
+        index = load_index_from_storage(context, index_id, **arguments)
+        if not isinstance(index, cls):
+            raise reka.InvalidArgumentError(
+                f"persist_dir: {fspath(persist_dir)!r} has a {type(index).__name__}, want a RekaIndex; "
+                "load_index_from_storage loads it"
+            )
         return index
 
     @property
     def dataset(self) -> str:
-        """Current stored name of the dataset; `refresh` changes it."""
+        """Stored name of the dataset; on a host whose datasets are replaced as a whole, `refresh` changes it."""
         return self._dataset.name
+
+    @property
+    def vector_store(self) -> BasePydanticVectorStore:
+        """The dataset in the form that LlamaIndex's auto-retriever searches."""
+        return DatasetVectorStore(self._dataset, self._settings, self._clients)
 
     def close(self) -> None:
         """Close the connections of the index itself. The next call opens new ones."""
         self._clients.close()
 
     def as_retriever(
-        self, similarity_top_k: int = RETRIEVED_CHUNKS, min_score: float | None = None, **kwargs: Any
+        self,
+        similarity_top_k: int = RETRIEVED_CHUNKS,
+        min_score: float | None = None,
+        filters: MetadataFilters | None = None,
+        doc_ids: Sequence[str] | None = None,
+        node_ids: Sequence[str] | None = None,
+        vector_store_query_mode: VectorStoreQueryMode | str = VectorStoreQueryMode.DEFAULT,
+        **kwargs: Any,
     ) -> RekaRetriever:
         """Create a retriever.
 
         Args:
-            similarity_top_k: Maximum number of nodes per call, 1 to 100.
+            similarity_top_k: Maximum number of nodes per call, 1 to 1,000.
             min_score: Minimum score; nodes with a lower score, or without one, are dropped. None keeps all nodes.
-            kwargs: Ignored: LlamaIndex also passes the arguments of an engine to its retriever.
+            filters: Filters on the metadata of documents; this and the next three are as in `RekaRetriever`.
+            doc_ids: Ids of the documents to search; None searches all.
+            node_ids: Ids of the nodes to search; None searches all.
+            vector_store_query_mode: How nodes are found.
+            kwargs: Arguments of engines, which LlamaIndex also passes to their retriever, are ignored.
+
+        Raises:
+            InvalidArgumentError: An argument is unknown or invalid.
         """
+        known = tuple(name for name in inspect.signature(self.as_retriever).parameters if name != "kwargs")
+        refuse_unknown(kwargs, (*known, *sorted(_engine_arguments())), "an argument of as_retriever", "")
         return RekaRetriever(
             self._dataset,
             similarity_top_k,
             min_score=min_score,
+            filters=filters,
+            doc_ids=doc_ids,
+            node_ids=node_ids,
+            vector_store_query_mode=vector_store_query_mode,
             callback_manager=self._callback_manager,
             **self._connection,
         )
@@ -165,15 +243,29 @@ class RekaIndex(BaseManagedIndex):
         """
         return super().as_query_engine(llm=self._resolve_llm(llm), **kwargs)
 
-    def as_native_query_engine(self, llm: RekaLLM | None = None, *, streaming: bool = False) -> RekaQueryEngine:
+    def as_native_query_engine(
+        self,
+        llm: RekaLLM | None = None,
+        *,
+        streaming: bool = False,
+        filters: MetadataFilters | None = None,
+        doc_ids: Sequence[str] | None = None,
+    ) -> RekaQueryEngine:
         """Create a query engine that retrieves and answers in one call to Reka.
 
         Args:
             llm: The model; None uses a `RekaLLM` on the server of this index.
             streaming: Whether to stream the answer, if the server supports it.
+            filters: As in `as_retriever`.
+            doc_ids: As in `as_retriever`.
         """
         return RekaQueryEngine(
-            self._dataset, llm or self._default_llm(), streaming=streaming, callback_manager=self._callback_manager
+            self._dataset,
+            llm or self._default_llm(),
+            streaming=streaming,
+            filters=filters,
+            doc_ids=doc_ids,
+            callback_manager=self._callback_manager,
         )
 
     def as_chat_engine(
@@ -189,109 +281,6 @@ class RekaIndex(BaseManagedIndex):
         """
         return super().as_chat_engine(chat_mode=chat_mode, llm=self._resolve_llm(llm), **kwargs)
 
-    def refresh_ref_docs(
-        self, documents: Sequence[Document], *, on_update: reka.OnUpdate | None = None, **update_kwargs: Any
-    ) -> list[bool]:
-        """Replace the content of the index by these documents.
-
-        They are prepared as a new dataset; then the index, its retrievers and its engines switch to it, and the old
-        dataset is deleted. If the texts are the same, nothing is uploaded.
-
-        Args:
-            documents: The complete new content, not only changed documents.
-            on_update: Called with each status of the preparation job.
-            update_kwargs: Ignored: they are for indexes that update single documents.
-
-        Returns:
-            For each document, whether it is new or changed. The content of a dataset that was only opened is unknown;
-            all documents then count as new.
-
-        Raises:
-            RekaError: As in `from_documents`; the index is then unchanged.
-        """
-        old_name, old_documents = self._dataset.name, self._dataset.documents
-        with self._callback_manager.as_trace("refresh_ref_docs"):
-            self._store(documents, on_update)
-            if self._dataset.name == old_name:
-                return [False] * len(documents)
-            with suppress(reka.DatasetError):  # it may be deleted already
-                self._clients.sync(self._settings).delete_dataset(old_name)
-        old_texts = {(name, text_of(document)) for name, document in old_documents.items()}
-        texts = {document.id_: (name, text_of(document)) for name, document in self._dataset.documents.items()}
-        return [document.id_ in texts and texts[document.id_] not in old_texts for document in documents]
-
-    def refresh(self, documents: Sequence[Document], **update_kwargs: Any) -> list[bool]:
-        """Replace the content of the index by these documents; see `refresh_ref_docs`."""
-        return self.refresh_ref_docs(documents, **update_kwargs)
-
-    async def arefresh_ref_docs(self, documents: Sequence[Document], **update_kwargs: Any) -> list[bool]:
-        """Async version of `refresh_ref_docs`; it runs in a worker thread."""
-        return await asyncio.to_thread(self.refresh_ref_docs, documents, **update_kwargs)
-
-    @property
-    def ref_doc_info(self) -> dict[str, RefDocInfo]:
-        """Ids of the documents in the index, with their metadata.
-
-        Raises:
-            DatasetImmutableError: The dataset was only opened, and the API does not list the documents of a dataset.
-        """
-        if not self._dataset.documents:
-            raise DatasetImmutableError(
-                f"ref_doc_info: the documents of {self.dataset!r} are unknown; the API does not list them, so create "
-                "the index with from_documents"
-            )
-        return {document.id_: RefDocInfo(metadata=document.metadata) for document in self._dataset.documents.values()}
-
-    def insert(self, document: Document, **insert_kwargs: Any) -> None:
-        """Not supported; raises `DatasetImmutableError`."""
-        _raise_immutable("insert")
-
-    async def ainsert(self, document: Document, **insert_kwargs: Any) -> None:
-        """Not supported; raises `DatasetImmutableError`."""
-        _raise_immutable("ainsert")
-
-    def insert_nodes(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
-        """Not supported; raises `DatasetImmutableError`."""
-        _raise_immutable("insert_nodes")
-
-    async def ainsert_nodes(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
-        """Not supported; raises `DatasetImmutableError`."""
-        _raise_immutable("ainsert_nodes")
-
-    def delete_ref_doc(self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any) -> None:
-        """Not supported; raises `DatasetImmutableError`."""
-        _raise_immutable("delete_ref_doc")
-
-    async def adelete_ref_doc(self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any) -> None:
-        """Not supported; raises `DatasetImmutableError`."""
-        _raise_immutable("adelete_ref_doc")
-
-    def update_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
-        """Not supported; raises `DatasetImmutableError`."""
-        _raise_immutable("update_ref_doc")
-
-    async def aupdate_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
-        """Not supported; raises `DatasetImmutableError`."""
-        _raise_immutable("aupdate_ref_doc")
-
-    def _insert(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
-        _raise_immutable("insert")
-
-    def _delete_node(self, node_id: str, **delete_kwargs: Any) -> None:
-        _raise_immutable("delete_nodes")
-
-    def _store(self, documents: Sequence[Document], on_update: reka.OnUpdate | None) -> None:
-        """Upload and prepare documents unless a dataset with them exists, then switch to it."""
-        if on_update is not None and not callable(on_update):
-            raise reka.InvalidArgumentError(f"on_update: got {on_update!r}, want something to call")
-        files = files_of(documents)
-        texts = {name: text_of(document) for name, document in files.items()}
-        with _progress_bar(self._show_progress, on_update) as callback:
-            name = self._clients.sync(self._settings).ensure_dataset(
-                self._dataset.label, texts=texts, on_update=callback
-            )
-        self._dataset.name, self._dataset.documents = name, files
-
     def _resolve_llm(self, llm: LLMType | None) -> LLMType:
         if llm is not None:
             return resolve_llm(llm, callback_manager=self._callback_manager)
@@ -301,29 +290,40 @@ class RekaIndex(BaseManagedIndex):
     def _default_llm(self) -> RekaLLM:
         return RekaLLM(callback_manager=self._callback_manager, **self._connection)
 
+    def _client(self) -> reka.Reka:
+        return self._clients.sync(self._settings)
 
-def _raise_immutable(method: str) -> NoReturn:
-    raise DatasetImmutableError(
-        f"{method}: a Reka dataset can only be replaced as a whole; pass all documents of the index to refresh()"
-    )
+    def _new_struct(self) -> DatasetStruct:
+        return DatasetStruct(
+            summary=self._dataset.label,
+            dataset=self._dataset.label,
+            name=self._dataset.name,
+            base_url=self._settings.base_url,
+            datasets=self._settings.datasets,
+        )
 
-
-@contextmanager
-def _progress_bar(show: bool, on_update: reka.OnUpdate | None) -> Iterator[reka.OnUpdate]:
-    """Yield a callback that shows job statuses as a progress bar and passes them to `on_update`."""
-    with tqdm(total=100, desc="Preparing", unit="%", disable=not show) as bar:
-
-        def update(status: reka.PrepareRetrievalStatusResponse) -> None:
-            percent = 100 if status.is_complete() else _percent(status)
-            bar.update(max(0, percent - bar.n))
-            if on_update is not None:
-                on_update(status)
-
-        yield update
-        bar.update(100 - bar.n)
+    def _keep_name(self) -> None:
+        """Have the storage context keep the present name of the dataset."""
+        self._struct.name = self._dataset.name
+        self._storage_context.index_store.add_index_struct(self._struct)
 
 
-def _percent(status: reka.PrepareRetrievalStatusResponse) -> int:
-    """Return the progress of a job in percent; 0 if the server does not report it."""
-    progress = status.history[-1].get("progress") if status.history else None
-    return int(progress * 100) if isinstance(progress, int | float) else 0
+@lru_cache(maxsize=1)
+def _engine_arguments() -> frozenset[str]:
+    """Return the arguments that LlamaIndex's query and chat engines take."""
+    from llama_index.core import chat_engine
+    from llama_index.core.query_engine import RetrieverQueryEngine
+
+    makers: list[Any] = [
+        RetrieverQueryEngine.from_args,
+        chat_engine.CondensePlusContextChatEngine.from_defaults,
+        chat_engine.CondenseQuestionChatEngine.from_defaults,
+        chat_engine.ContextChatEngine.from_defaults,
+        chat_engine.SimpleChatEngine.from_defaults,
+    ]
+    names = {name for maker in makers for name in inspect.signature(maker).parameters}
+    return frozenset(names - {"kwargs", "retriever", "query_engine"})
+
+
+# So that LlamaIndex's `load_index_from_storage` gives this index back, and none of another kind.
+INDEX_STRUCT_TYPE_TO_INDEX_CLASS[STRUCT_TYPE] = RekaIndex

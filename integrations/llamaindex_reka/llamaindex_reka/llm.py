@@ -136,6 +136,10 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     retrieval_dataset: str | None = None
     """Prepared dataset to answer from; a response has the chunks in `additional_kwargs["retrieved_chunks"]`."""
 
+    retrieval_filter: dict[str, Any] | None = None
+    """Condition on the metadata of the documents to answer from, such as `{"lang": "de"}`; see
+    `reka.delete_documents`. A server that would ignore it is not asked."""
+
     media_root: str | PathLike[str] | None = None
     """Folder with the files that a `path` in a message may name, links included; None reads none. A message may come
     from others, so no path outside is read, and none in a tool's result."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import reka
 from reka.adapters import SAMPLING_PARAMETERS
 
-OF_MODEL: Final = ("model", *SAMPLING_PARAMETERS, "retrieval_dataset", "research")
+OF_MODEL: Final = ("model", *SAMPLING_PARAMETERS, "retrieval_dataset", "retrieval_filter", "research")
 """Parameters of the model object, which a call may override; their names are those of `reka.complete`."""
 
 OF_CALL: Final = ("tools", "tool_choice", "response_format", "timeout")
@@ -39,8 +39,13 @@ def arguments(own: Mapping[str, Any], of_call: Mapping[str, Any]) -> dict[str, A
     return named | ({"extra_request_args": told} if told else {})
 
 
-def refuse_unknown(given: Iterable[str], known: Collection[str], what: str) -> None:
-    """Reject unknown names, and suggest the closest known one.
+def refuse_unknown(
+    given: Iterable[str],
+    known: Collection[str],
+    what: str,
+    further: str = " What else the server takes goes inside additional_kwargs",
+) -> None:
+    """Reject unknown names, and suggest the closest known one; the message ends in what is `further` to say.
 
     Raises:
         InvalidArgumentError: A name is unknown. The message does not show the value: it may be the API key.
@@ -49,6 +54,4 @@ def refuse_unknown(given: Iterable[str], known: Collection[str], what: str) -> N
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"want one of {', '.join(known)}."
-            raise reka.InvalidArgumentError(
-                f"{name}: not {what}; {hint} What else the server takes goes inside additional_kwargs"
-            )
+            raise reka.InvalidArgumentError(f"{name}: not {what}; {hint}{further}")

@@ -15,11 +15,12 @@ from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayloa
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.types import TokenAsyncGen, TokenGen
+from llama_index.core.vector_stores.types import MetadataFilters
 
 import reka
-from llamaindex_reka.dataset import Dataset, as_dataset
+from llamaindex_reka.dataset import Dataset, as_dataset, nodes_from_chunks
+from llamaindex_reka.documents.filters import condition_of, insensitive_keys
 from llamaindex_reka.llm import RekaLLM
-from llamaindex_reka.retriever import nodes_from_chunks
 
 
 class RekaQueryEngine(BaseQueryEngine):
@@ -33,6 +34,8 @@ class RekaQueryEngine(BaseQueryEngine):
         dataset: Stored name of a prepared dataset.
         llm: The model; None creates a `RekaLLM`.
         streaming: Whether to stream the answer.
+        filters: Filters on the metadata of the documents to answer from; see `RekaRetriever`.
+        doc_ids: Ids of the documents to answer from; None answers from all.
         callback_manager: Callback manager of LlamaIndex; None creates an empty one.
 
     Raises:
@@ -45,6 +48,8 @@ class RekaQueryEngine(BaseQueryEngine):
         llm: RekaLLM | None = None,
         *,
         streaming: bool = False,
+        filters: MetadataFilters | None = None,
+        doc_ids: Sequence[str] | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(callback_manager)
@@ -55,6 +60,17 @@ class RekaQueryEngine(BaseQueryEngine):
                 f"llm: got {type(llm).__name__}, want a RekaLLM; other models answer through RekaIndex.as_query_engine"
             )
         self._streaming = streaming
+        self._condition = condition_of(filters, doc_ids)
+        if insensitive_keys(filters):
+            raise reka.InvalidArgumentError(
+                "filters: text_match_insensitive needs the texts that are there, which this engine does not ask for; "
+                "use RekaIndex.as_query_engine"
+            )
+
+    @property
+    def _retrieval(self) -> dict[str, Any]:
+        """Arguments of a chat that say what it answers from."""
+        return {"retrieval_dataset": self._dataset.name, "retrieval_filter": self._condition}
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {}  # the prompt is on the server
@@ -67,9 +83,7 @@ class RekaQueryEngine(BaseQueryEngine):
             if self._streaming:
                 response = self._stream_response(query_bundle)
             else:
-                response = self._response(
-                    self._llm.chat(_to_messages(query_bundle), retrieval_dataset=self._dataset.name)
-                )
+                response = self._response(self._llm.chat(_to_messages(query_bundle), **self._retrieval))
             event.on_end(payload={EventPayload.RESPONSE: response})
         return response
 
@@ -81,14 +95,12 @@ class RekaQueryEngine(BaseQueryEngine):
             if self._streaming:
                 response = await self._astream_response(query_bundle)
             else:
-                response = self._response(
-                    await self._llm.achat(_to_messages(query_bundle), retrieval_dataset=self._dataset.name)
-                )
+                response = self._response(await self._llm.achat(_to_messages(query_bundle), **self._retrieval))
             event.on_end(payload={EventPayload.RESPONSE: response})
         return response
 
     def _stream_response(self, query_bundle: QueryBundle) -> StreamingResponse:
-        items = self._llm.stream_chat(_to_messages(query_bundle), retrieval_dataset=self._dataset.name)
+        items = self._llm.stream_chat(_to_messages(query_bundle), **self._retrieval)
         nodes: list[NodeWithScore] = []
         metadata: dict[str, Any] = {}
 
@@ -101,7 +113,7 @@ class RekaQueryEngine(BaseQueryEngine):
         return StreamingResponse(texts(), nodes, metadata)
 
     async def _astream_response(self, query_bundle: QueryBundle) -> AsyncStreamingResponse:
-        items = await self._llm.astream_chat(_to_messages(query_bundle), retrieval_dataset=self._dataset.name)
+        items = await self._llm.astream_chat(_to_messages(query_bundle), **self._retrieval)
         nodes: list[NodeWithScore] = []
         metadata: dict[str, Any] = {}
 

@@ -1,19 +1,19 @@
 """The LlamaIndex retriever for Reka's retrieval datasets."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
+from llama_index.core.schema import NodeWithScore, QueryBundle
+from llama_index.core.vector_stores.types import MetadataFilters, VectorStoreQueryMode
 from typing_extensions import Unpack
 
 import reka
 from llamaindex_reka.connection import Connection, client_settings
-from llamaindex_reka.dataset import PREPARE_HINT, Dataset, as_dataset, document_id
+from llamaindex_reka.dataset import PREPARE_HINT, Dataset, as_dataset
+from llamaindex_reka.documents.search import Nodes, Selection, atake, mode_of, search, take
 from reka.adapters import (
-    MAX_RETRIEVED_CHUNKS,
+    MAX_SEARCH_CHUNKS,
     RETRIEVED_CHUNKS,
     SharedClients,
     checks,
@@ -30,8 +30,15 @@ class RekaRetriever(BaseRetriever):
 
     Args:
         dataset: Stored name of the dataset.
-        similarity_top_k: Maximum number of nodes per call, 1 to 100.
+        similarity_top_k: Maximum number of nodes per call, 1 to 1,000; a host whose datasets are not made of documents
+            returns at most 100.
         min_score: Minimum score; nodes with a lower score, or without one, are dropped. None keeps all nodes.
+        filters: Filters on the metadata of documents, with any operator and condition of LlamaIndex. A server that does
+            not filter is not asked: such a call raises `UnsupportedRequestError`.
+        doc_ids: Ids of the documents to search; None searches all. Like the next, of what an index has stored.
+        node_ids: Ids of the nodes to search; None searches all.
+        vector_store_query_mode: `default`, `hybrid` and `semantic_hybrid` find by words and by meaning, `sparse` and
+            `text_search` by words alone.
         callback_manager: Callback manager of LlamaIndex; None creates an empty one.
         **connection: `api_key`, `base_url`, `timeout`, `max_retries`, `datasets`, `headers`, `proxies`, `ca_bundle`,
             `session` and `async_session`, as `llamaindex_reka.connection.Connection` describes them.
@@ -55,13 +62,18 @@ class RekaRetriever(BaseRetriever):
         similarity_top_k: int = RETRIEVED_CHUNKS,
         *,
         min_score: float | None = None,
+        filters: MetadataFilters | None = None,
+        doc_ids: Sequence[str] | None = None,
+        node_ids: Sequence[str] | None = None,
+        vector_store_query_mode: VectorStoreQueryMode | str = VectorStoreQueryMode.DEFAULT,
         callback_manager: CallbackManager | None = None,
         **connection: Unpack[Connection],
     ) -> None:
         super().__init__(callback_manager=callback_manager)
         self._dataset = as_dataset(dataset)
-        self.similarity_top_k = checks.integer(similarity_top_k, "similarity_top_k", 1, MAX_RETRIEVED_CHUNKS)
+        self.similarity_top_k = checks.integer(similarity_top_k, "similarity_top_k", 1, MAX_SEARCH_CHUNKS)
         self.min_score = None if min_score is None else checks.number(min_score, "min_score")
+        self._selection = Selection(filters, doc_ids, node_ids, mode_of(vector_store_query_mode))
         self._settings = client_settings(connection, "RekaRetriever")
         self._clients = SharedClients()
 
@@ -79,77 +91,25 @@ class RekaRetriever(BaseRetriever):
         await self._clients.aclose()
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        client, query = self._clients.sync(self._settings), _query_text(query_bundle)
-        dataset = self.dataset
-        try:
-            chunks = client.retrieve(query, dataset, k=self.similarity_top_k)
-        except reka.RetrievalError as error:
-            if self.dataset == dataset:
-                raise with_prepare_hint(error, dataset, PREPARE_HINT) from error
-            chunks = client.retrieve(query, self.dataset, k=self.similarity_top_k)  # a refresh replaced it
-        return self._nodes(chunks)
+        return self._scored(take(self._search(query_bundle), self._clients.sync(self._settings)))
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        client, query = self._clients.aio(self._settings), _query_text(query_bundle)
-        dataset = self.dataset
-        try:
-            chunks = await client.retrieve(query, dataset, k=self.similarity_top_k)
-        except reka.RetrievalError as error:
-            if self.dataset == dataset:
-                raise with_prepare_hint(error, dataset, PREPARE_HINT) from error
-            chunks = await client.retrieve(query, self.dataset, k=self.similarity_top_k)  # a refresh replaced it
-        return self._nodes(chunks)
+        return self._scored(await atake(self._search(query_bundle), self._clients.aio(self._settings)))
 
-    def _nodes(self, chunks: Sequence[reka.RetrievedChunk]) -> list[NodeWithScore]:
-        nodes = nodes_from_chunks(chunks, self._dataset)
+    def _search(self, query_bundle: QueryBundle) -> Nodes:
+        query, name = _query_text(query_bundle), self.dataset
+        try:
+            return (yield from search(self._dataset, query, self.similarity_top_k, self._selection))
+        except reka.RetrievalError as error:
+            if self.dataset == name:
+                raise with_prepare_hint(error, name, PREPARE_HINT) from error
+        # A refresh has replaced it.
+        return (yield from search(self._dataset, query, self.similarity_top_k, self._selection))
+
+    def _scored(self, nodes: list[NodeWithScore]) -> list[NodeWithScore]:
         if self.min_score is None:
             return nodes
         return [node for node in nodes if node.score is not None and node.score >= self.min_score]
-
-
-def nodes_from_chunks(chunks: Sequence[reka.RetrievedChunk], dataset: Dataset) -> list[NodeWithScore]:
-    """Convert retrieved chunks to nodes.
-
-    Args:
-        chunks: The chunks, as received, best first.
-        dataset: Their dataset.
-
-    Returns:
-        A node for each chunk, in the same order, with its text and, if the server sent one, its score. The metadata has
-        `dataset`, `rank` (1 is the best) and every other field of the chunk; if the document is known, its metadata is
-        included and takes precedence. The model sees the document's metadata, as the document allows, or else only the
-        source. `ref_doc_id` is the document's id. A node's id depends on dataset, source and text only, so it is stable
-        across calls.
-    """
-    return [_node(chunk, dataset, rank) for rank, chunk in enumerate(chunks, start=1)]
-
-
-def _node(chunk: reka.RetrievedChunk, dataset: Dataset, rank: int) -> NodeWithScore:
-    source = chunk.get("source")
-    document = None if source is None else dataset.document_of(source)
-    fields = {name: value for name, value in chunk.items() if name != "text"} | {"dataset": dataset.name, "rank": rank}
-    if document is None:
-        metadata, hidden_keys = fields, [name for name in fields if name != "source"]
-        ref_doc_id = None if source is None else document_id(source)
-        relationships = {} if ref_doc_id is None else {NodeRelationship.SOURCE: RelatedNodeInfo(node_id=ref_doc_id)}
-    else:
-        metadata = fields | document.metadata
-        hidden_keys = [name for name in fields if name not in document.metadata]
-        hidden_keys += [name for name in document.excluded_llm_metadata_keys if name not in hidden_keys]
-        relationships = {NodeRelationship.SOURCE: document.as_related_node_info()}
-    node = TextNode(
-        id_=_node_id(dataset.label, source, chunk["text"]),
-        text=chunk["text"],
-        metadata=metadata,
-        excluded_llm_metadata_keys=hidden_keys,
-        excluded_embed_metadata_keys=hidden_keys,
-        relationships=relationships,
-    )
-    return NodeWithScore(node=node, score=chunk.get("score"))
-
-
-def _node_id(label: str, source: str | None, text: str) -> str:
-    return hashlib.sha256(json.dumps([label, source, text]).encode()).hexdigest()[:32]
 
 
 def _query_text(bundle: QueryBundle) -> str:

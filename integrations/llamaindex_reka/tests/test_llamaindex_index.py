@@ -12,12 +12,11 @@ from llama_index.core.indices.base import BaseIndex
 from llama_index.core.indices.managed.base import BaseManagedIndex
 from llama_index.core.llms import MockLLM
 from llama_index.core.memory import ChatMemoryBuffer
-from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import ImageDocument, MetadataMode, TextNode
 
 import reka
 from llamaindex_reka import DatasetImmutableError, RekaIndex, RekaLLM, RekaQueryEngine, RekaRetriever
-from llamaindex_reka.dataset import document_id, files_of
+from llamaindex_reka.dataset import document_id, files_of, stored_name
 from tests.support.clients import KEY
 from tests.support.fake_reka import FakeReka
 
@@ -95,23 +94,54 @@ def test_the_same_documents_are_uploaded_once_whatever_ids_were_made_up_for_them
     assert found[0].node.ref_doc_id == documents[1].id_
 
 
-def test_other_ids_or_texts_make_another_dataset(make: MakeIndex) -> None:
-    one = make([Document(text="One.", id_="a")])
-    others = [make([Document(text="One.", id_="b")]), make([Document(text="Two.", id_="a")])]
+def test_without_a_label_other_ids_or_texts_make_another_dataset(make: MakeIndex) -> None:
+    one = make([Document(text="One.", id_="a")], dataset="documents")
+    others = [make([Document(text=text, id_=id_)], dataset="documents") for text, id_ in (("One.", "b"), ("Two.", "a"))]
 
     assert len({index.dataset for index in (one, *others)}) == 3
+    assert set(one.ref_doc_info) == {"a"}
 
 
-def test_a_dataset_that_is_there_can_be_opened(make: MakeIndex, client: reka.Reka, served: str) -> None:
-    make([Document(text="Apples are red.", id_="../fruit: 100 %")], dataset="fruit")
-    (name,) = client.list_datasets()
-    index = RekaIndex(name, base_url=served, api_key=client._api_key)
+def test_a_label_names_one_dataset_whatever_becomes_its_content(make: MakeIndex, client: reka.Reka) -> None:
+    make([Document(text="Apples are red.", id_="a"), Document(text="Pears are green.", id_="b")])
+    updates: list[Any] = []
+    index = make([Document(text="Pears are green.", id_="b"), Document(text="Plums are blue.", id_="c")])
+    again = make([Document(text="Pears are green.", id_="b"), Document(text="Plums are blue.", id_="c")],
+                 on_update=updates.append)  # fmt: skip
+
+    assert client.list_datasets() == ["lamp"] == [index.dataset]
+    assert set(again.ref_doc_info) == {"b", "c"}
+    assert updates == []
+
+
+@pytest.mark.parametrize("label", ["My manual", "../up", "a/b", "a__b", "ü" * 200, "हिन्दी", ".", "m" * 130])
+def test_any_label_is_opened_again_by_itself(make: MakeIndex, served: str, label: str) -> None:
+    made = make([Document(text="Apples are red.", id_="a")], dataset=label)
+    opened = RekaIndex(label, base_url=served, api_key=made._connection.get("api_key"))
+
+    assert [node.node.ref_doc_id for node in opened.as_retriever().retrieve("apples")] == ["a"]
+    assert RekaIndex(made.dataset).dataset == made.dataset
+    opened.close()
+
+
+def test_labels_that_no_server_takes_as_they_are_stay_apart() -> None:
+    names = [stored_name(label) for label in ("a b", "a_b", "a/b", "a__b", "x" * 200, "x" * 201)]
+
+    assert len(set(names)) == 6
+    assert stored_name("a_b") == "a_b"
+
+
+def test_a_dataset_of_an_index_is_opened_with_all_that_is_known_of_its_documents(
+    make: MakeIndex, served: str, client: reka.Reka
+) -> None:
+    make([Document(text="Apples are red.", id_="../fruit: 100 %", metadata={"page": 3})], dataset="fruit")
+    index = RekaIndex("fruit", base_url=served, api_key=client._api_key)
 
     (found,) = index.as_retriever().retrieve("apples")
 
-    assert (found.node.ref_doc_id, index.dataset) == ("../fruit: 100 %", name)
-    with pytest.raises(DatasetImmutableError, match="ref_doc_info"):
-        _ = index.ref_doc_info
+    assert (found.node.ref_doc_id, found.metadata) == ("../fruit: 100 %", {"page": 3})
+    assert {name: info.metadata for name, info in index.ref_doc_info.items()} == {"../fruit: 100 %": {"page": 3}}
+    index.close()
 
 
 @pytest.mark.parametrize(
@@ -135,32 +165,26 @@ def test_a_very_long_id_becomes_a_short_name_of_its_own() -> None:
     assert all(len(name.encode()) <= 200 for name in names)
 
 
-def test_refreshing_replaces_the_dataset_and_what_was_made_of_the_index_follows(
-    make: MakeIndex, client: reka.Reka
-) -> None:
+def test_a_refresh_puts_what_is_new_or_changed_and_leaves_the_rest(make: MakeIndex, client: reka.Reka) -> None:
     index = make()
     retriever, native = index.as_retriever(similarity_top_k=1), index.as_native_query_engine()
-    old = index.dataset
-    changed = [Document(text="Press the switch twice to reset the lamp.", id_="reset"), LAMP[1]]
+    changed = Document(text="Press the switch twice to reset the lamp.", id_="reset")
 
     assert index.refresh_ref_docs(LAMP) == [False, False, False]
-    assert index.dataset == old
-    assert index.refresh(changed) == [True, False]
+    assert index.refresh([changed, LAMP[1]]) == [True, False]
 
-    assert client.list_datasets() == [index.dataset] != [old]
-    assert retriever.dataset == index.dataset
-    assert retriever.retrieve(RESET)[0].text == changed[0].text
+    assert client.list_datasets() == [index.dataset]
+    assert retriever.retrieve(RESET)[0].text == changed.text
     assert "Press the switch" in str(native.query(RESET))
-    assert set(index.ref_doc_info) == {"reset", "power"}
+    assert set(index.ref_doc_info) == {"reset", "power", "care/cleaning"}
 
 
-async def test_an_index_that_was_opened_is_refreshed_too(make: MakeIndex, client: reka.Reka, served: str) -> None:
+async def test_an_index_that_was_opened_is_refreshed_too(make: MakeIndex, served: str, client: reka.Reka) -> None:
     make()
-    (name,) = client.list_datasets()
-    index = RekaIndex(name, base_url=served, api_key=client._api_key)
+    index = RekaIndex("lamp", base_url=served, api_key=client._api_key)
 
-    assert await index.arefresh_ref_docs(LAMP[:2]) == [True, True]
-    assert client.list_datasets() == [index.dataset] != [name]
+    assert await index.arefresh_ref_docs([LAMP[0], Document(text="It is red.", id_="colour")]) == [False, True]
+    assert set(index.ref_doc_info) == {"reset", "power", "care/cleaning", "colour"}
     index.close()
 
 
@@ -206,16 +230,23 @@ def test_a_question_that_is_asked_while_the_dataset_is_replaced_is_asked_again(f
         lambda index: index.update_ref_doc(LAMP[0]),
         lambda index: index.delete_ref_doc("reset"),
         lambda index: index.delete_nodes(["reset"]),
-        lambda index: index._insert([]),
+        lambda index: index._insert([TextNode(text="a")]),
+        lambda index: index._delete_node("reset"),
     ],
 )
-def test_changing_one_document_says_that_datasets_are_replaced_whole(change: Any, fake: FakeReka) -> None:
+def test_on_a_host_without_documents_changing_one_says_that_datasets_are_replaced_whole(
+    change: Any, fake: FakeReka
+) -> None:
+    fake.will_answer(200, {"features": []})
+    index = RekaIndex("manual", base_url=fake.url, api_key=KEY)
+
     with pytest.raises(DatasetImmutableError, match=r"replaced as a whole; .*refresh\(\)") as caught:
-        change(RekaIndex("manual", base_url=fake.url, api_key=KEY))
+        change(index)
 
     assert isinstance(caught.value, reka.RekaError)
     assert isinstance(caught.value, NotImplementedError)
-    assert fake.requests == []
+    assert [request.method for request in fake.requests] == ["GET"]
+    index.close()
 
 
 @pytest.mark.parametrize(
@@ -228,9 +259,40 @@ def test_changing_one_document_says_that_datasets_are_replaced_whole(change: Any
         lambda index: index.adelete_nodes(["reset"]),
     ],
 )
-async def test_the_asynchronous_twins_say_so_too(change: Any) -> None:
+async def test_the_asynchronous_twins_say_so_too(change: Any, fake: FakeReka) -> None:
+    fake.will_answer(200, {"features": []})
+    index = RekaIndex("manual", base_url=fake.url, api_key=KEY)
+
     with pytest.raises(DatasetImmutableError):
-        await change(RekaIndex("manual", api_key=KEY))
+        await change(index)
+    index.close()
+
+
+def test_on_a_host_without_documents_a_refresh_uploads_anew_and_deletes_the_old(fake: FakeReka) -> None:
+    index = RekaIndex("old", base_url=fake.url, api_key=KEY)
+    retriever = index.as_retriever()
+    fake.will_answer(200, {"features": []})
+    fake.will_answer(200, [])
+    fake.will_answer(200, {"name": "old-1234", "ok": True, "info": ""})
+    fake.will_answer(200, "job")
+    fake.will_answer(200, {"job_status": "COMPLETE", "detail": "", "history": []})
+    fake.will_answer(200, {"name": "old", "ok": True, "info": ""})
+
+    assert index.refresh(LAMP) == [True, True, True]
+
+    assert (index.dataset, retriever.dataset) == ("old-1234", "old-1234")
+    assert set(index.ref_doc_info) == {"reset", "power", "care/cleaning"}
+    assert [request.method for request in fake.requests] == ["GET", "GET", "POST", "POST", "GET", "DELETE"]
+    index.close()
+
+
+def test_on_a_host_without_documents_those_of_a_dataset_that_was_opened_are_unknown(fake: FakeReka) -> None:
+    fake.will_answer(200, {"features": []})
+    index = RekaIndex("old", base_url=fake.url, api_key=KEY)
+
+    with pytest.raises(DatasetImmutableError, match=r"ref_doc_info: .*'old' are unknown"):
+        _ = index.ref_doc_info
+    index.close()
 
 
 @pytest.mark.parametrize(
@@ -265,7 +327,6 @@ def test_blank_documents_are_left_out_and_that_is_logged(caplog: pytest.LogCaptu
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
-        ({"transformations": [SentenceSplitter()]}, "transformations"),
         ({"dataset": " "}, "dataset: got ' '"),
         ({"dataset": None}, "dataset: got NoneType"),
         ({"on_update": "print"}, "on_update: got 'print'"),

@@ -131,7 +131,11 @@ def test_callbacks_see_a_retrieval_with_its_nodes(fake: FakeReka, retriever: Mak
     "wrong",
     [
         *({"dataset": dataset} for dataset in ("", " ", None, 3)),
-        *({"similarity_top_k": k} for k in (0, 101, -1, "3", None, 3.5, True, np.True_, np.float64(3.5), [3])),
+        *({"similarity_top_k": k} for k in (0, 1001, -1, "3", None, 3.5, True, np.True_, np.float64(3.5), [3])),
+        {"filters": {"lang": "de"}},
+        {"doc_ids": "a"},
+        {"node_ids": [3]},
+        *({"vector_store_query_mode": mode} for mode in ("mmr", "svm", "best", None)),
         *({"min_score": score} for score in ("0.5", float("nan"), True, [0.5])),
         {"max_retries": -1},
     ],

@@ -1,0 +1,1 @@
+"""Documents of LlamaIndex in a dataset that is made of documents: how they are stored, changed, filtered and found."""

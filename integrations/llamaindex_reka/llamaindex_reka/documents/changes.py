@@ -1,0 +1,372 @@
+"""What changes the documents of an index: each change leaves all other documents alone."""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from typing import Any, Final
+
+from llama_index.core.indices.managed.base import BaseManagedIndex
+from llama_index.core.ingestion import run_transformations
+from llama_index.core.schema import BaseNode, Document, TransformComponent
+from llama_index.core.storage.docstore.types import RefDocInfo
+from tqdm.auto import tqdm  # type: ignore[import-untyped]  # LlamaIndex's own choice for progress; it has no types
+
+import reka
+from llamaindex_reka.dataset import Dataset, documents_by_id, files_of
+from llamaindex_reka.nodes import (
+    NODE_ID,
+    REF_DOC_ID,
+    document_of,
+    document_of_part,
+    hash_of,
+    identity_of,
+    is_split,
+    source_metadata,
+    stored_document,
+    text_of,
+    with_stable_ids,
+)
+
+_NESTED: Final = ("insert_kwargs", "delete_kwargs", "update_kwargs")
+"""Arguments with which LlamaIndex's indexes pass arguments on to the methods that they call."""
+
+_NOT_FOUND: Final = 404
+
+_BATCH: Final = 200
+"""Documents that are replaced at a time: a filter names all nodes that they are split into."""
+
+
+class DatasetImmutableError(reka.UnsupportedRequestError, NotImplementedError):
+    """A document cannot be inserted, updated or deleted: the host's datasets can only be replaced as a whole."""
+
+
+class ChangeableIndex(BaseManagedIndex):
+    """An index whose documents can be put and deleted, on a server whose datasets are made of documents.
+
+    On any other host, the documents that this process knows can be replaced as a whole, by a new dataset.
+    """
+
+    _dataset: Dataset
+    _splitters: Sequence[TransformComponent]
+
+    @abstractmethod
+    def _client(self) -> reka.Reka:
+        """Return the client of the index."""
+
+    def insert(self, document: Document, **insert_kwargs: Any) -> None:
+        """Put a document into the index; it replaces the one with its id, if there is one.
+
+        Raises:
+            InvalidArgumentError: The document cannot be stored, or an argument is unknown; nothing was sent.
+            DatasetImmutableError: The host's datasets are replaced as a whole.
+            RekaError: Any other failure; see `reka.errors`.
+        """
+        _refuse(insert_kwargs, "insert")
+        with self._callback_manager.as_trace("insert"):
+            self._replace([document], "insert")
+
+    async def ainsert(self, document: Document, **insert_kwargs: Any) -> None:
+        """Async version of `insert`; it runs in a worker thread, as all of them do."""
+        await asyncio.to_thread(self.insert, document, **insert_kwargs)
+
+    def insert_nodes(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
+        """Put nodes into the index that are split already; each comes back whole. A node replaces the one with its id.
+
+        Raises:
+            RekaError: As in `insert`.
+        """
+        _refuse(insert_kwargs, "insert_nodes")
+        with self._callback_manager.as_trace("insert_nodes"):
+            self._insert(nodes)
+
+    async def ainsert_nodes(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
+        """Async version of `insert_nodes`."""
+        await asyncio.to_thread(self.insert_nodes, nodes, **insert_kwargs)
+
+    def delete_ref_doc(self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any) -> None:
+        """Delete a document with all of its nodes; one that is not there is none to delete.
+
+        Args:
+            ref_doc_id: Id of the document.
+            delete_from_docstore: Has no effect: the server has the only copy.
+            delete_kwargs: None are known.
+
+        Raises:
+            RekaError: As in `insert`.
+        """
+        _refuse(delete_kwargs, "delete_ref_doc")
+        identity = self._dataset.stored_id(ref_doc_id)
+        with self._immutable("delete_ref_doc"):
+            deleted = self._client().delete_documents(self._dataset.name, filter={REF_DOC_ID: identity})
+            if not deleted["deleted"]:  # no index has stored it
+                self._client().delete_documents(self._dataset.name, [identity])
+
+    async def adelete_ref_doc(self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any) -> None:
+        """Async version of `delete_ref_doc`."""
+        await asyncio.to_thread(self.delete_ref_doc, ref_doc_id, delete_from_docstore, **delete_kwargs)
+
+    def delete_nodes(self, node_ids: list[str], delete_from_docstore: bool = False, **delete_kwargs: Any) -> None:
+        """Delete nodes that were split before they were stored.
+
+        Args:
+            node_ids: Their ids.
+            delete_from_docstore: Has no effect, as in `delete_ref_doc`.
+            delete_kwargs: None are known.
+
+        Raises:
+            InvalidArgumentError: A node is a part of a document that the server split; nothing was deleted.
+            RekaError: As in `insert`.
+        """
+        _refuse(delete_kwargs, "delete_nodes")
+        ids = [self._dataset.stored_id(node_id) for node_id in node_ids]
+        if not ids:
+            return
+        parts = {node_id: document for node_id in ids if (document := document_of_part(node_id)) is not None}
+        with self._immutable("delete_nodes"):
+            if parts:
+                infos = self._client().list_documents(self._dataset.name)
+                there = {info["metadata"].get(NODE_ID) for info in infos}
+                for node_id, document in parts.items():
+                    if node_id not in there and document in there:
+                        raise reka.InvalidArgumentError(
+                            f"node_ids: {node_id!r} is a part of {document!r}, which was stored whole; delete_ref_doc "
+                            "deletes that"
+                        )
+            self._client().delete_documents(self._dataset.name, filter={NODE_ID: {"$in": ids}})
+
+    async def adelete_nodes(
+        self, node_ids: list[str], delete_from_docstore: bool = False, **delete_kwargs: Any
+    ) -> None:
+        """Async version of `delete_nodes`."""
+        await asyncio.to_thread(self.delete_nodes, node_ids, delete_from_docstore, **delete_kwargs)
+
+    def update_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
+        """Put a document in the place of the one with its id; see `insert`."""
+        _refuse(update_kwargs, "update_ref_doc")
+        with self._callback_manager.as_trace("update_ref_doc"):
+            self._replace([document], "update_ref_doc")
+
+    async def aupdate_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
+        """Async version of `update_ref_doc`."""
+        await asyncio.to_thread(self.update_ref_doc, document, **update_kwargs)
+
+    def refresh_ref_docs(
+        self, documents: Sequence[Document], *, on_update: reka.OnUpdate | None = None, **update_kwargs: Any
+    ) -> list[bool]:
+        """Put those of the documents that are new or changed; the others in the index stay as they are.
+
+        On a host whose datasets are replaced as a whole, they become the complete content: they are prepared as a new
+        dataset; then the index, its retrievers and its engines switch to it, and the old dataset is deleted.
+
+        Args:
+            documents: New, changed and unchanged documents.
+            on_update: Called with each status of the job that makes the change searchable.
+            update_kwargs: None are known.
+
+        Returns:
+            For each document, whether it is new or changed.
+
+        Raises:
+            RekaError: As in `insert`; the index is then unchanged.
+        """
+        _refuse(update_kwargs, "refresh_ref_docs")
+        check_callable(on_update)
+        with self._callback_manager.as_trace("refresh_ref_docs"):
+            given = documents_by_id(documents) if documents else {}
+            try:
+                before = {document_of(info): hash_of(info["metadata"]) for info in self._listed()}
+            except reka.UnsupportedRequestError:
+                return self._replace_all(documents, on_update)
+            changed = {identity: one for identity, one in given.items() if before.get(identity) != one.hash}
+            if changed:
+                self._replace(list(changed.values()), "refresh_ref_docs", on_update)
+            return [identity_of(document) in changed for document in documents]
+
+    async def arefresh_ref_docs(self, documents: Sequence[Document], **update_kwargs: Any) -> list[bool]:
+        """Async version of `refresh_ref_docs`."""
+        return await asyncio.to_thread(self.refresh_ref_docs, documents, **update_kwargs)
+
+    def refresh(self, documents: Sequence[Document], **update_kwargs: Any) -> list[bool]:
+        """Put those of the documents that are new or changed; see `refresh_ref_docs`."""
+        return self.refresh_ref_docs(documents, **update_kwargs)
+
+    @property
+    def ref_doc_info(self) -> dict[str, RefDocInfo]:
+        """Ids of the documents in the index, with their metadata, and with the ids of their nodes if these are stored.
+
+        Raises:
+            DatasetImmutableError: The host does not list the documents of a dataset, and it was only opened.
+            RekaError: Any other failure; see `reka.errors`.
+        """
+        try:
+            infos = list(self._client().list_documents(self._dataset.name))
+        except reka.UnsupportedRequestError as error:
+            if not self._dataset.documents:
+                raise DatasetImmutableError(
+                    f"ref_doc_info: the documents of {self._dataset.name!r} are unknown; the host does not list them, "
+                    "so create the index with from_documents"
+                ) from error
+            return {each.id_: RefDocInfo(metadata=each.metadata) for each in self._dataset.documents.values()}
+        found: dict[str, RefDocInfo] = {}
+        for info in infos:
+            metadata = info["metadata"]
+            identity = document_of(info)
+            entry = found.setdefault(
+                self._dataset.given_ids.get(identity, identity),
+                RefDocInfo(metadata=source_metadata(metadata)),
+            )
+            if is_split(metadata):
+                entry.node_ids.append(metadata[NODE_ID])
+        return found
+
+    def _insert(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
+        if not nodes:
+            return
+        documents = [stored_document(node) for node in documents_by_id(nodes).values()]
+        with self._immutable("insert_nodes"), self._progress(None) as callback:
+            self._client().put_documents(self._dataset.name, documents, on_update=callback)
+
+    def _delete_node(self, node_id: str, **delete_kwargs: Any) -> None:
+        self.delete_nodes([node_id], **delete_kwargs)
+
+    def _replace(self, documents: Sequence[BaseNode], method: str, on_update: reka.OnUpdate | None = None) -> None:
+        """Put documents in the place of those with their ids."""
+        given = documents_by_id(documents)
+        client, name = self._client(), self._dataset.name
+        with self._immutable(method), self._progress(on_update) as callback:
+            for batch in _batches(given):
+                nodes = self._split(batch)
+                client.put_documents(name, nodes, on_update=callback)
+                stale = {REF_DOC_ID: {"$in": list(batch)}, NODE_ID: {"$nin": [_own_id(node) for node in nodes]}}
+                client.delete_documents(name, filter=stale, on_update=callback)
+        self._dataset.know(given)
+
+    def _store(self, documents: Sequence[BaseNode], on_update: reka.OnUpdate | None) -> None:
+        """Make these documents the whole content of the dataset. What is there already is not sent."""
+        check_callable(on_update)
+        given = documents_by_id(documents)
+        try:
+            there = {info["id"]: info for info in self._listed()}
+        except reka.UnsupportedRequestError:
+            self._upload(documents, on_update)
+            return
+        nodes = {document["id"]: document for document in self._split(given)}
+        changed = [node for key, node in nodes.items() if key not in there or _differs(node, there[key])]
+        gone = [identity for identity in there if identity not in nodes]
+        client, name = self._client(), self._dataset.name
+        with self._progress(on_update) as callback:
+            if changed:
+                client.put_documents(name, changed, on_update=callback)
+            if gone:
+                client.delete_documents(name, gone, on_update=callback)
+            if not changed and not gone:
+                _ensure_prepared(client, name, callback)
+        self._dataset.know(given)
+
+    def _upload(self, documents: Sequence[BaseNode], on_update: reka.OnUpdate | None) -> None:
+        """Upload and prepare documents unless a dataset with them exists, then switch to it."""
+        files = files_of(documents)
+        texts = {name: text_of(document) for name, document in files.items()}
+        with self._progress(on_update) as callback:
+            name = self._client().ensure_dataset(self._dataset.label, texts=texts, on_update=callback)
+        self._dataset.name, self._dataset.documents = name, files
+
+    def _replace_all(self, documents: Sequence[Document], on_update: reka.OnUpdate | None) -> list[bool]:
+        """Replace the dataset by a new one, and delete it; return which of the documents are new or changed."""
+        old_name, old_documents = self._dataset.name, self._dataset.documents
+        self._upload(documents, on_update)
+        if self._dataset.name == old_name:
+            return [False] * len(documents)
+        with suppress(reka.DatasetError):  # it may be deleted already
+            self._client().delete_dataset(old_name)
+        old_texts = {(name, text_of(document)) for name, document in old_documents.items()}
+        texts = {one.id_: (name, text_of(one)) for name, one in self._dataset.documents.items()}
+        return [document.id_ in texts and texts[document.id_] not in old_texts for document in documents]
+
+    def _split(self, documents: Mapping[str, BaseNode]) -> list[reka.Document]:
+        """Return documents as they are stored: as the index's own transformations split them, if it has any."""
+        nodes = list(documents.values())
+        if self._splitters:
+            named = [one.model_copy(update={"id_": identity}) for identity, one in documents.items()]
+            nodes = with_stable_ids(run_transformations(named, self._splitters, show_progress=self._show_progress))
+        return [stored_document(node) for node in nodes if text_of(node).strip()]
+
+    def _listed(self) -> list[reka.DocumentInfo]:
+        """List the documents of the dataset; none if it is not there yet."""
+        try:
+            return list(self._client().list_documents(self._dataset.name))
+        except reka.DatasetError as error:
+            if error.status_code != _NOT_FOUND:
+                raise
+            return []
+
+    @contextmanager
+    def _immutable(self, method: str) -> Iterator[None]:
+        try:
+            yield
+        except reka.UnsupportedRequestError as error:
+            raise DatasetImmutableError(
+                f"{method}: the dataset can only be replaced as a whole; pass all documents of the index to refresh(). "
+                f"({error})"
+            ) from error
+
+    @contextmanager
+    def _progress(self, on_update: reka.OnUpdate | None) -> Iterator[reka.OnUpdate]:
+        """Yield a callback that shows job statuses as a progress bar and passes them to `on_update`."""
+        with tqdm(total=100, desc="Preparing", unit="%", disable=not self._show_progress) as bar:
+
+            def update(status: reka.PrepareRetrievalStatusResponse) -> None:
+                percent = 100 if status.is_complete() else _percent(status)
+                bar.update(max(0, percent - bar.n))
+                if on_update is not None:
+                    on_update(status)
+
+            yield update
+            bar.update(100 - bar.n)
+
+
+def check_callable(on_update: object) -> None:
+    """Raise InvalidArgumentError if a callback is none."""
+    if on_update is not None and not callable(on_update):
+        raise reka.InvalidArgumentError(f"on_update: got {on_update!r}, want something to call")
+
+
+def _refuse(given: Mapping[str, Any], method: str) -> None:
+    """Refuse unknown arguments, also those that are to be passed on."""
+    passed_on = {name: value for name, value in given.items() if name in _NESTED and isinstance(value, Mapping)}
+    for name in given:
+        if name not in passed_on:
+            raise reka.InvalidArgumentError(f"{name}: not an argument of {method}")
+    for value in passed_on.values():
+        _refuse(value, method)
+
+
+def _batches(documents: Mapping[str, BaseNode]) -> Iterator[dict[str, BaseNode]]:
+    items = iter(documents.items())
+    return iter(lambda: dict(islice(items, _BATCH)), {})
+
+
+def _own_id(document: reka.Document) -> str:
+    return str(document.get("metadata", {})[NODE_ID])
+
+
+def _differs(document: reka.Document, info: reka.DocumentInfo) -> bool:
+    return (document.get("metadata"), document.get("source")) != (info["metadata"], info["source"])
+
+
+def _ensure_prepared(client: reka.Reka, dataset: str, on_update: reka.OnUpdate) -> None:
+    """Wait for the job of another process, or prepare a dataset that is stored only."""
+    info = client.describe_dataset(dataset)
+    job = info.get("job_id") if info["state"] == "preparing" else None
+    if info["state"] in {"stored", "failed"}:
+        job = client.prepare_retrieval(dataset)
+    if job is not None:
+        client.wait_for_retrieval(job, on_update=on_update)
+
+
+def _percent(status: reka.PrepareRetrievalStatusResponse) -> int:
+    """Return the progress of a job in percent; 0 if the server does not report it."""
+    progress = status.history[-1].get("progress") if status.history else None
+    return int(progress * 100) if isinstance(progress, int | float) else 0
