@@ -57,7 +57,7 @@ def client_settings(connection: Connection, owner: str) -> ClientSettings:
     Raises:
         InvalidArgumentError: An argument is unknown or invalid.
     """
-    refuse_unknown(connection, Connection.__annotations__, f"an argument of {owner}")
+    refuse_unknown(connection, Connection.__annotations__, f"an argument of {owner}", "")
     arguments: dict[str, Any] = dict(connection)
     key = arguments.get("api_key")
     return ClientSettings(**{**arguments, "api_key": key.get_secret_value() if isinstance(key, SecretStr) else key})

@@ -7,13 +7,13 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 from llama_index.core.schema import BaseNode, NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
 
 import reka
-from llamaindex_reka.nodes import identity_of, is_node, is_split, node_of, text_of
+from llamaindex_reka.nodes import Chunk, identity_of, is_node, is_split, node_of, text_of
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -90,14 +90,18 @@ def stored_name(label: str) -> str:
     return f"{safe[: _MAX_LABEL - 13].strip('-_.@') or 'dataset'}-{digest}"
 
 
-def documents_by_id(documents: Sequence[BaseNode]) -> dict[str, BaseNode]:
+def documents_by_id(documents: Sequence[BaseNode], least: int = 1) -> dict[str, BaseNode]:
     """Map ids to documents: their own ids, or hashes of their content if these are generated; see `identity_of`.
 
     Blank documents, such as empty pages, are skipped with a warning in the log.
 
+    Args:
+        documents: The documents.
+        least: How many must have text.
+
     Raises:
-        InvalidArgumentError: No document has text, an element is not a document, has media instead of text or a blank
-            id, or two documents with different texts have the same id.
+        InvalidArgumentError: Too few documents have text, an element is not a document, has media instead of text or a
+            blank id, or two documents with different texts have the same id.
     """
     if not isinstance(documents, Sequence):
         raise reka.InvalidArgumentError(f"documents: got {type(documents).__name__}, want a list of documents")
@@ -120,7 +124,7 @@ def documents_by_id(documents: Sequence[BaseNode]) -> dict[str, BaseNode]:
             raise reka.InvalidArgumentError(
                 f"documents: got the id {document.id_!r} twice, with different texts; want unique ids"
             )
-    if not found:
+    if len(found) < least:
         raise reka.InvalidArgumentError("documents: got none with text, want at least one")
     return found
 
@@ -156,14 +160,17 @@ def nodes_from_chunks(
 
 
 def _stored(chunk: reka.RetrievedChunk, dataset: Dataset, whole_texts: Mapping[str, str]) -> TextNode:
+    fields: Mapping[str, Any] = chunk  # the server's own fields are kept
     metadata, text = chunk["metadata"], chunk["text"]
-    position: int | None = chunk.get("position", 0)  # type: ignore[assignment]  # fields of the server are kept
+    position = fields.get("position", 0)
+    place = fields.get("id", "").rpartition("#")[2]
+    part: Chunk | None = Chunk(int(place) if place.isdecimal() else position, position)
     if is_split(metadata):
         if chunk.get("document_bytes") == len(text.encode()):
-            position = None
+            part = None
         elif (whole := whole_texts.get(chunk["document_id"])) is not None:
-            text, position = whole, None
-    return node_of(text, metadata, position, dataset.given_ids)
+            text, part = whole, None
+    return node_of(text, metadata, part, dataset.given_ids)
 
 
 def _node(chunk: reka.RetrievedChunk, dataset: Dataset, rank: int) -> TextNode:

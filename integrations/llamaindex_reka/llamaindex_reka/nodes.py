@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from llama_index.core.schema import (
@@ -55,8 +55,21 @@ _KEPT_OF_NODES: Final = _KEPT | {"relationships", "start_char_idx", "end_char_id
 _MAX_ID: Final = 512
 """Maximum length of an id and a source on the server, in characters."""
 
+_MAX_SEARCHED: Final = 1_000
+"""Characters of the metadata that are searched with a text; the server takes fewer (ours)."""
+
 _DATES: Final = frozenset({"creation_date", "last_modified_date", "last_accessed_date"})
 """Metadata that LlamaIndex's reader of folders takes from the file system: a copy of a file is the same document."""
+
+
+class Chunk(NamedTuple):
+    """Where a chunk is in its document."""
+
+    place: int
+    """How many chunks of the document are before it."""
+
+    position: int
+    """Offset in characters."""
 
 
 def identity_of(node: BaseNode) -> str:
@@ -98,6 +111,8 @@ def stored_document(node: BaseNode) -> reka.Document:
             f"documents: the metadata of {identity!r} has {min(taken)!r}, a name that the index uses; want another one"
         )
     kept = {name: fields[name] for name in names if name in fields} | {"hash": node.hash, "whole": is_whole}
+    if not is_whole:
+        kept["length"] = len(text_of(node).rstrip())
     for related in _related(kept):
         if related.get("metadata", {}) == metadata:
             related.pop("metadata", None)
@@ -109,7 +124,7 @@ def stored_document(node: BaseNode) -> reka.Document:
         NODE_ID: identity,
         REF_DOC_ID: ref_doc_id,
         LISTS: [key for key, value in metadata.items() if isinstance(value, list | dict) and value],
-        _SEARCHED: node.get_metadata_str(MetadataMode.EMBED),
+        _SEARCHED: node.get_metadata_str(MetadataMode.EMBED)[:_MAX_SEARCHED],
     }
     # An empty list says nothing, but an empty text does: that no metadata is searched.
     stored = {**metadata, **{key: value for key, value in own.items() if value is not None and value != []}}
@@ -117,35 +132,49 @@ def stored_document(node: BaseNode) -> reka.Document:
     return {"id": _short(identity), "text": text_of(node), "source": source, "metadata": stored}
 
 
-def node_of(text: str, metadata: Mapping[str, Any], position: int | None, given_ids: Mapping[str, str]) -> TextNode:
+def node_of(text: str, metadata: Mapping[str, Any], chunk: Chunk | None, given_ids: Mapping[str, str]) -> TextNode:
     """Return a stored node, or a chunk of a stored document, as a node.
 
     Args:
-        text: The text of the chunk; the whole text of a node, unless it is not had.
+        text: The text of the chunk, or the whole text of a node.
         metadata: The metadata as stored; `is_node` holds for it.
-        position: Offset of the text in the document, in characters; None if it is the whole text of a node.
+        chunk: Where the text is in the document; None if it is the whole text of a node.
         given_ids: Ids that documents without ids have in this process, by the ids that they are stored under.
     """
     kept: dict[str, Any] = metadata[_NODE]
-    shown = {key: value for key, value in metadata.items() if key not in _OWN}
-    fields = {name: value for name, value in kept.items() if name in _KEPT_OF_NODES}
+    shown = metadata_of(metadata)
+    fields = deepcopy({name: value for name, value in kept.items() if name in _KEPT_OF_NODES})
     identity: str = metadata[NODE_ID]
     if kept["whole"]:
-        for related in _related(fields := deepcopy(fields)):
+        for related in _related(fields):
             related.setdefault("metadata", dict(shown))
             related["node_id"] = given_ids.get(related["node_id"], related["node_id"])
-    else:
-        ref_doc_id = given_ids.get(identity, identity)
-        source = RelatedNodeInfo(
-            node_id=ref_doc_id, node_type=ObjectType.DOCUMENT, metadata=dict(shown), hash=kept.get("hash")
-        )
-        fields["relationships"] = {NodeRelationship.SOURCE: source}
-    if position is not None:
-        start = (fields.get("start_char_idx") or 0) + position
+    if chunk is not None:
+        start = (fields.get("start_char_idx") or 0) + chunk.position
         fields |= {"start_char_idx": start, "end_char_idx": start + len(text)}
-        identity = part_id(identity, position)
+        if not kept["whole"]:
+            is_last = start + len(text) >= kept.get("length", 0)
+            fields["relationships"] = _relationships(chunk, identity, metadata, given_ids, is_last=is_last)
+        identity = part_id(identity, chunk.place)
     kind: type[TextNode] = IndexNode if "index_id" in fields else TextNode
     return kind(id_=identity, text=text, metadata=shown, **fields)
+
+
+def _relationships(
+    chunk: Chunk, identity: str, metadata: Mapping[str, Any], given_ids: Mapping[str, str], *, is_last: bool
+) -> dict[NodeRelationship, RelatedNodeInfo]:
+    """Return the document of a chunk, and the chunks before and after it."""
+
+    def related(node_id: str, kind: ObjectType, **more: Any) -> RelatedNodeInfo:
+        return RelatedNodeInfo(node_id=node_id, node_type=kind, metadata=metadata_of(metadata), **more)
+
+    source = given_ids.get(identity, identity)
+    found = {NodeRelationship.SOURCE: related(source, ObjectType.DOCUMENT, hash=hash_of(metadata))}
+    if chunk.place > 0:
+        found[NodeRelationship.PREVIOUS] = related(part_id(identity, chunk.place - 1), ObjectType.TEXT)
+    if not is_last:
+        found[NodeRelationship.NEXT] = related(part_id(identity, chunk.place + 1), ObjectType.TEXT)
+    return found
 
 
 def is_node(metadata: Mapping[str, Any]) -> bool:
@@ -182,15 +211,15 @@ def source_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return dict((source or {}).get("metadata") or metadata_of(metadata))
 
 
-def part_id(identity: str, position: int) -> str:
-    """Return the id of the chunk at a position of a document."""
-    return f"{identity}#{position}"
+def part_id(identity: str, place: int) -> str:
+    """Return the id of the chunk at a place of a document, from 0."""
+    return f"{identity}#{place}"
 
 
 def document_of_part(node_id: str) -> str | None:
     """Return the id of the document that a node is a chunk of, by the node's id; None if it is no chunk."""
-    identity, _, position = node_id.rpartition("#")
-    return identity if identity and position.isdecimal() else None
+    identity, _, place = node_id.rpartition("#")
+    return identity if identity and place.isdecimal() else None
 
 
 def with_stable_ids(nodes: Sequence[BaseNode]) -> list[BaseNode]:

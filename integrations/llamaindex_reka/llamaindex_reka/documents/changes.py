@@ -143,8 +143,11 @@ class ChangeableIndex(BaseManagedIndex):
         await asyncio.to_thread(self.delete_nodes, node_ids, delete_from_docstore, **delete_kwargs)
 
     def update_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
-        """Put a document in the place of the one with its id; see `insert`."""
+        """Put a document in the place of the one with its id; see `insert`. A blank one is none."""
         _refuse(update_kwargs, "update_ref_doc")
+        if not text_of(document).strip():
+            self.delete_ref_doc(document.id_)
+            return
         with self._callback_manager.as_trace("update_ref_doc"):
             self._replace([document], "update_ref_doc")
 
@@ -174,15 +177,18 @@ class ChangeableIndex(BaseManagedIndex):
         _refuse(update_kwargs, "refresh_ref_docs")
         check_callable(on_update)
         with self._callback_manager.as_trace("refresh_ref_docs"):
-            given = documents_by_id(documents) if documents else {}
+            texts = documents_by_id(documents, least=0)
             try:
                 before = {document_of(info): hash_of(info["metadata"]) for info in self._listed()}
             except reka.UnsupportedRequestError:
                 return self._replace_all(documents, on_update)
-            changed = {identity: one for identity, one in given.items() if before.get(identity) != one.hash}
+            changed = {identity: one for identity, one in texts.items() if before.get(identity) != one.hash}
             if changed:
                 self._replace(list(changed.values()), "refresh_ref_docs", on_update)
-            return [identity_of(document) in changed for document in documents]
+            gone = before.keys() & {identity_of(document) for document in documents} - texts.keys()  # blank now
+            for identity in gone:
+                self.delete_ref_doc(identity)
+            return [identity_of(document) in changed.keys() | gone for document in documents]
 
     async def arefresh_ref_docs(self, documents: Sequence[Document], **update_kwargs: Any) -> list[bool]:
         """Async version of `refresh_ref_docs`."""
