@@ -1,0 +1,72 @@
+"""The code blocks of a page of documentation, to be run as they stand."""
+
+import ast
+import asyncio
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
+from typing import Any, Final
+
+_BLOCK: Final = re.compile(
+    r"(?:^<!-- no-run: (?P<reason>.*?) -->\n+)?^(?P<indent> *)```python.*?\n(?P<code>.*?)^(?P=indent)```$", re.M | re.S
+)
+_BEGINS_A_PROGRAM: Final = ("import ", "from ")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of Python.
+
+    Attributes:
+        line: Line of the page on which its code begins.
+        code: The code.
+        reason: Why it is not run; None if it is.
+    """
+
+    line: int
+    code: str
+    reason: str | None
+
+
+def python_blocks(page: str) -> list[Block]:
+    """Find the blocks of Python on a page of Markdown."""
+    return [
+        Block(page.count("\n", 0, found.start("code")) + 1, inspect.cleandoc(found["code"]), found["reason"])
+        for found in _BLOCK.finditer(page)
+    ]
+
+
+def programs(page: str) -> Iterator[list[Block]]:
+    """Group the blocks that are run: one that begins with an import begins a program, others go on with it."""
+    program: list[Block] = []
+    for block in python_blocks(page):
+        if block.reason is not None:
+            continue
+        if block.code.startswith(_BEGINS_A_PROGRAM) and program:
+            yield program
+            program = []
+        program.append(block)
+    if program:
+        yield program
+
+
+def run_program(program: list[Block], path: Path, replacements: Mapping[str, str]) -> None:
+    """Run the blocks of a program in one namespace; `await` may stand outside of functions, as in a notebook."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    with closing(asyncio.new_event_loop()) as loop:
+        for block in program:
+            result = eval(_compiled(block, path, replacements), namespace)
+            if inspect.iscoroutine(result):
+                loop.run_until_complete(result)
+
+
+def _compiled(block: Block, path: Path, replacements: Mapping[str, str]) -> CodeType:
+    code = "\n" * (block.line - 1) + block.code  # an error then names the line of the page
+    for old, new in replacements.items():
+        code = code.replace(old, new)
+    compiled: CodeType = compile(code, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return compiled

@@ -1,0 +1,97 @@
+"""The code of README and of the documentation's pages runs as it stands; what does not says why."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import reka
+from tests.support.documentation import Block, programs, python_blocks, run_program
+from tests.support.peers import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PROGRAMS = [
+    pytest.param(page, program, id=f"{page.relative_to(ROOT)}:{program[0].line}")
+    for page in PAGES
+    for program in programs(page.read_text())
+]
+
+# LlamaIndex uses what pydantic has deprecated; a program of a few lines leaves its clients to the end of the process.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture
+def repository(
+    local_folder: Path, rules_serve: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, str]]:
+    """A folder with the examples' data, and a server with a model behind it for programs that name none.
+
+    Yields:
+        What stands for `local` here: the user's own data folder is left alone.
+    """
+    url, key = rules_serve
+    monkeypatch.setenv("REKA_BASE_URL", url)
+    monkeypatch.setenv("REKA_API_KEY", key)
+    monkeypatch.setattr(reka, "BASE_URL", None)  # programs set it, and this sets it back
+    shutil.copytree(ROOT / "examples" / "data", tmp_path / "examples" / "data")
+    monkeypatch.chdir(tmp_path)
+    yield {'"local"': repr(f"local:{local_folder}")}
+    for place in (url, f"local:{local_folder}"):
+        with reka.Reka(base_url=place) as client:
+            for name in client.list_datasets():
+                client.delete_dataset(name)
+
+
+@pytest.mark.parametrize(("page", "program"), PROGRAMS)
+def test_a_program_of_the_documentation_runs(repository: dict[str, str], page: Path, program: list[Block]) -> None:
+    run_program(program, page, repository)
+
+
+def test_the_job_is_done_in_three_ways_at_the_beginning_of_readme(
+    repository: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = ROOT / "README.md"
+
+    for program in list(programs(page.read_text()))[:3]:
+        run_program(program, page, repository)
+        assert "The lighthouse on Gull Rock was built in 1874." in capsys.readouterr().out
+
+
+def test_a_block_that_is_not_run_says_why() -> None:
+    reasons = [block.reason for page in PAGES for block in python_blocks(page.read_text())]
+
+    assert all(reason is None or len(reason.split()) > 1 for reason in reasons)
+
+
+def test_an_import_begins_a_program_and_other_blocks_go_on_with_it() -> None:
+    page = (
+        "```python\nimport a\n```\n\n```python\na.b()\n```\n"
+        "<!-- no-run: a reason -->\n\n```python\nnever()\n```\n- item\n\n    ```python\n    from c import d\n    ```\n"
+    )
+
+    assert [[block.code for block in program] for program in programs(page)] == [
+        ["import a", "a.b()"],
+        ["from c import d"],
+    ]
+
+
+def test_the_commands_that_readme_shows_run(repository: dict[str, str], local_folder: Path) -> None:
+    block = (ROOT / "README.md").read_text().partition("## The command line")[2].split("```")[1]
+    lines = [line for line in block.splitlines() if line.startswith("reka ") and "reka demo" not in line]
+    environment = {**os.environ, "REKA_BASE_URL": f"local:{local_folder}"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+
+    assert len(lines) > 8
+    script = "\n".join(["set -e", 'reka() { python -m reka.cli "$@"; }', *lines])
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=220)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The lighthouse on Gull Rock was built in 1874." in done.stdout
