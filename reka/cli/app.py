@@ -13,12 +13,12 @@ from rich.text import Text
 from reka import __version__
 from reka.cli import datasets, keys, retrieval, show
 from reka.cli.chat import chat
-from reka.cli.demo import demo
+from reka.cli.demo.tour import demo
 from reka.cli.doctor import doctor
 from reka.cli.documents import commands as documents
 from reka.cli.errors import EXIT_CODES, ExitCode, report
 from reka.cli.serve import serve
-from reka.cli.session import AsJson, BaseUrl, Datasets, Debug, FormOption, Session, command
+from reka.cli.session import AsJson, BaseUrl, Datasets, Debug, FormOption, Local, Session, command
 
 _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
@@ -55,7 +55,7 @@ def _group(help_text: str) -> typer.Typer:
 
 app: Final = _group(
     "Chat with Reka's models, and over your own texts.\n\n"
-    "The API key is read from the environment variable REKA_API_KEY; --base-url local needs none."
+    "The API key is read from the environment variable REKA_API_KEY; --local, a server in this process, needs none."
 )
 app.info.epilog = _EPILOG
 app.command("chat")(command(chat))
@@ -100,6 +100,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     base_url: BaseUrl = None,
+    local: Local = False,
     datasets: Datasets = None,
     form: FormOption = None,
     as_json: AsJson = False,
@@ -109,7 +110,7 @@ def _options(
     ] = False,
 ) -> None:
     # Global options may also stand before the command's name; `command` picks them up.
-    del base_url, datasets, form, as_json, debug, version
+    del base_url, local, datasets, form, as_json, debug, version
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 import reka
-from reka.cli import show
+from reka.cli import show, terms
 
 
 class ExitCode(IntEnum):
@@ -74,7 +74,7 @@ _FIXES: Final[tuple[tuple[type[reka.RekaError], int | None, str], ...]] = (
     (reka.AuthError, 401, "check the key in REKA_API_KEY"),
     (reka.PermissionDeniedError, 403, "check the key in REKA_API_KEY"),
     (reka.DatasetError, 404, "reka datasets list shows the datasets"),
-    (reka.InsufficientBalanceError, 429, "top up the account, or use --base-url local"),
+    (reka.InsufficientBalanceError, 429, "top up the account, or use --local"),
     (reka.RateLimitError, 429, "wait a little and try again"),
     (reka.UnexpectedResponseError, None, "check that --base-url is the address of a Reka API"),
     (reka.APITimeoutError, None, "try again later"),
@@ -98,10 +98,20 @@ def message(error: BaseException) -> str:
     if not isinstance(error, reka.RekaError | UsageError | StepError):
         cause = show.one_line(f"{type(error).__name__}: {error}").rstrip(": ")
         return cause if isinstance(error, OSError) else f"{cause} (--debug shows where)"
-    text = show.one_line(str(error))
+    text = _in_own_words(error)
     hints = (hint for kind, status, hint in _FIXES if isinstance(error, kind) and status in {None, error.status_code})
     fix = next(hints, None)
     return text if fix is None else f"{text}; {fix}"
+
+
+def _in_own_words(error: Exception) -> str:
+    text = show.one_line(str(error))
+    if not isinstance(error, reka.RekaError):
+        return text
+    if isinstance(error, reka.AuthError) and text.startswith("no API key"):
+        return terms.NO_KEY
+    # What a server says of the fields of a request is about the request.
+    return terms.in_options(text) if error.status_code is None else terms.in_commands(text)
 
 
 def describe(error: BaseException) -> dict[str, object]:

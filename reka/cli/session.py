@@ -6,15 +6,18 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Concatenate, ParamSpec, cast
+from typing import Annotated, Concatenate, Final, ParamSpec, cast
 
 import typer
 
 import reka
-from reka.cli.errors import error_boundary
+from reka.cli.errors import UsageError, error_boundary
 from reka.types import FormChoice
 
 P = ParamSpec("P")
+
+LOCAL: Final = "local"
+"""Address of the server embedded in this process."""
 
 BaseUrl = Annotated[
     str | None,
@@ -25,6 +28,9 @@ BaseUrl = Annotated[
         "Default: REKA_BASE_URL, else Reka's host.",
         rich_help_panel="Global options",
     ),
+]
+Local = Annotated[
+    bool, typer.Option("--local", help="Short for --base-url local: no key needed.", rich_help_panel="Global options")
 ]
 Datasets = Annotated[
     str | None,
@@ -103,6 +109,7 @@ def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., 
     def run(
         context: typer.Context,
         base_url: BaseUrl = None,
+        local: Local = False,
         datasets: Datasets = None,
         form: FormOption = None,
         as_json: AsJson = False,
@@ -110,14 +117,18 @@ def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., 
         **arguments: object,
     ) -> None:
         before = context.find_root().params
+        local = local or bool(before.get("local"))
+        base_url = base_url or before.get("base_url")
         session = Session(
-            base_url=base_url or before.get("base_url"),
+            base_url=LOCAL if local else base_url,
             datasets=datasets or before.get("datasets"),
             form=form or before.get("form"),
             as_json=as_json or bool(before.get("as_json")),
             debug=debug or bool(before.get("debug")),
         )
         with error_boundary(as_json=session.as_json, debug=session.debug):
+            if local and base_url not in {None, LOCAL}:
+                raise UsageError("--local and --base-url name two servers; want one of them")
             call(session, **arguments)
 
     context, *shared, _ = inspect.signature(run).parameters.values()

@@ -239,4 +239,4 @@ def test_a_host_without_datasets_is_told_with_the_ways_out(server: FakeReka, com
 
     assert (outcome.code, outcome.out) == (1, "")
     assert f"error: {server.url} has no datasets" in outcome.err
-    assert 'datasets="local"' in outcome.err
+    assert "set --datasets local" in outcome.err

@@ -14,8 +14,8 @@ import pytest
 
 import reka
 from reka.cli.app import run
-from reka.cli.demo_texts import write_language_reference
-from reka.cli.frameworks import ADAPTERS
+from reka.cli.demo.frameworks import ADAPTERS
+from reka.cli.demo.texts import write_language_reference
 from tests.support.command_line import Command, Terminal
 
 

@@ -180,7 +180,7 @@ def test_rm_as_json_is_what_the_server_says(server: FakeReka, command: Command) 
     [
         ([], "want ids of documents, or --filter; reka datasets delete deletes the whole dataset"),
         (["a", "--filter", "{}"], "want ids of documents, or --filter"),
-        (["--filter", "{}"], "delete_dataset deletes them all"),
+        (["--filter", "{}"], "`reka datasets delete NAME` deletes them all"),
         (["--filter", "lang"], "--filter: got 'lang', want a JSON object"),
         (["--filter", '{"a": {"$x": 1}}'], "filter['a']: got the operator '$x'"),
     ],
@@ -247,7 +247,9 @@ def test_a_server_without_documents_is_a_clear_error(server: FakeReka, command: 
     outcome = command("datasets", name, "notes", *arguments.get(name, []), stdin='{"id": "3", "text": "Three"}')
 
     assert outcome.code == 1
-    assert 'datasets="local"' in outcome.err
+    assert "--datasets local" in outcome.err
+    assert "_dataset" not in outcome.err
+    assert "_documents" not in outcome.err
     assert server.paths == ["GET /"]
 
 

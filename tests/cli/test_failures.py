@@ -40,6 +40,8 @@ def test_no_key_is_told_before_anything_is_sent(
 
     assert outcome.code == 3
     assert "export REKA_API_KEY=" in outcome.err
+    assert "add --local" in outcome.err
+    assert "reka.API_KEY" not in outcome.err
     assert server.requests == []
 
 
@@ -112,8 +114,12 @@ def test_there_is_no_traceback_unless_asked_for(server: FakeReka, command: Comma
         (("modells",), "Did you mean 'models'?"),
         (("models", "--jason"), "--json"),
         (("datasets", "publish"), "'publish'"),
-        (("models", "--base-url", "ftp://example.com"), "base_url"),
-        (("models", "--datasets", "nowhere"), "datasets: got 'nowhere'"),
+        (("models", "--base-url", "ftp://example.com"), "--base-url: got"),
+        (("models", "--base-url", "http://127.0.0.1:1", "--local"), "name two servers"),
+        (("models", "--datasets", "nowhere"), "--datasets: got 'nowhere'"),
+        (("datasets", "add", "nowhere"), "PATH: 'nowhere' does not exist"),
+        (("chat", "hi", "--media", "nowhere.png"), "--media: 'nowhere.png' does not exist"),
+        (("chat", "hi", "--filter", "{}"), "--filter: it filters what is retrieved; give --dataset as well"),
     ],
 )
 def test_a_wrong_command_line_says_what_is_wrong_and_sends_nothing(
@@ -191,7 +197,7 @@ def test_every_command_that_talks_to_a_server_has_the_options_of_servers(
 ) -> None:
     shown = command(*arguments, "--help").out
 
-    for option in ("--base-url", "--datasets", "--form"):
+    for option in ("--base-url", "--local", "--datasets", "--form"):
         assert option in shown
 
 

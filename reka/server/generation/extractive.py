@@ -214,7 +214,7 @@ def _media_kinds(request: GenerationRequest) -> list[str]:
 
 def _no_match(request: GenerationRequest) -> str:
     if request.snippets is None:
-        hint = 'Name a dataset to search (retrieval_dataset="...")'
+        hint = "Name a dataset to search (retrieval_dataset, or --dataset of the command)"
         return _NO_MATCH.format(where="in this conversation", hint=hint)
     return _NO_MATCH.format(where="in the dataset", hint="Ask in the words of the dataset")
 

@@ -56,7 +56,7 @@ async def test_a_lone_question_gets_the_way_out_instead_of_an_invention(
     answer = await backend.generate(question("Who wrote Hamlet?"))
 
     assert "No language model is attached" in answer.text
-    assert "retrieval_dataset=" in answer.text
+    assert "retrieval_dataset, or --dataset" in answer.text
     assert "reka serve --upstream" in answer.text
     assert "Hamlet" not in answer.text
 

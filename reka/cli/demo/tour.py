@@ -15,9 +15,9 @@ from rich.text import Text
 
 import reka
 from reka.cli import show
-from reka.cli.demo_texts import write_language_reference
+from reka.cli.demo.frameworks import ADAPTERS, load_demo
+from reka.cli.demo.texts import write_language_reference
 from reka.cli.errors import StepError, UsageError
-from reka.cli.frameworks import ADAPTERS, load_demo
 from reka.cli.progress import job_bar, upload_bar, waiting
 from reka.cli.retrieval import status_document, status_line
 from reka.cli.session import Session

@@ -1,0 +1,1 @@
+"""`reka demo`: the main job, from the first byte to the last."""

@@ -1,0 +1,86 @@
+"""Messages of the client in the command line's own words: options and commands for arguments and functions."""
+
+import re
+from typing import Final
+
+NO_KEY: Final = (
+    "no API key: `export REKA_API_KEY=...`, or add --local, which uses a server inside this process and needs none; "
+    "`reka demo` shows what that does"
+)
+
+_NAMES: Final = {
+    "base_url": "--base-url",
+    "conversation_history": "the conversation",
+    "datasets": "--datasets",
+    "delete_documents": "reka datasets rm",
+    "describe_dataset": "reka datasets show",
+    "description": "--description",
+    "export_dataset": "reka datasets export",
+    "filepath": "PATH",
+    "files": "PATH",
+    "filter": "--filter",
+    "folder": "PATH",
+    "form": "--form",
+    "frequency_penalty": "--frequency-penalty",
+    "human": "QUESTION",
+    "job_id": "JOB_ID",
+    "k": "--top",
+    "length_penalty": "--length-penalty",
+    "list_documents": "reka datasets documents",
+    "media_filename": "--media",
+    "media_url": "--media",
+    "metadata": "--metadata",
+    "mode": "--mode",
+    "model_name": "--model",
+    "path": "PATH",
+    "presence_penalty": "--presence-penalty",
+    "put_documents": "reka datasets put",
+    "query": "QUERY",
+    "random_seed": "--seed",
+    "request_output_len": "--max-tokens",
+    "retrieve": "reka datasets search",
+    "retrieval_dataset": "--dataset",
+    "retrieval_filter": "--filter",
+    "runtime_top_k": "--top-k",
+    "runtime_top_p": "--top-p",
+    "stop_words": "--stop",
+    "temperature": "--temperature",
+    "timeout": "--timeout",
+}
+"""What a user of the command writes for an argument, or a function, of the client."""
+
+_PHRASES: Final = (
+    (
+        r"`?prepare_retrieval\(['\"]?([^'\"()]*)['\"]?\)`?(?:, wait until its job is COMPLETE(?=,))?",
+        r"`reka retrieval prepare \1`",
+    ),
+    (r"call (?=`reka )", "run "),
+    (r"\bensure_dataset (?=uploads )", "`reka datasets add` "),
+    (r"; delete_dataset deletes them all", "; `reka datasets delete NAME` deletes them all"),
+    (r"\bdatasets=\"local\"", "--datasets local"),
+    (r"\breka\.BASE_URL = \"local\"", "--local"),
+    (r"\bbase_url=(['\"])local\1", "--local"),
+    (r"\bgive retrieval_dataset as well", "give --dataset as well"),
+    (r"\bretrieval_dataset=\"\.\.\.\"", "--dataset NAME"),
+)
+"""Code in messages of client and server, and what does the same on the command line."""
+
+
+def in_options(message: str) -> str:
+    """Write a message about arguments of the client with the options of the command.
+
+    Args:
+        message: Of an error that the client raised before anything was sent.
+    """
+    names, colon, rest = message.partition(": ")
+    arguments = names.split(", ")
+    if colon and all(name in _NAMES for name in arguments):
+        message = f"{', '.join(dict.fromkeys(_NAMES[name] for name in arguments))}: {rest}"
+    return in_commands(message)
+
+
+def in_commands(message: str) -> str:
+    """Write the calls of Python in a message as commands and options."""
+    for code, command in _PHRASES:
+        message = re.sub(code, command, message)
+    return message
