@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reka import Model, RetrievedChunk
+from reka.cli import markdown
 
 # What ECMA-48 calls control sequences (CSI ... final byte) and control strings (OSC, DCS, SOS, PM, APC ... ST or BEL),
 # in their 7-bit and 8-bit forms, and every other escape. A string that is never ended loses its introducer alone. None
@@ -99,9 +100,12 @@ def indented(body: RenderableType, columns: int) -> Padding:
 
 
 def answer(console: Console, text: str, indent: int = 0) -> None:
-    """Print an answer: wrapped between words on a terminal, unwrapped elsewhere."""
+    """Print an answer: as Markdown on a terminal, elsewhere as it is, wrapped only where it is indented."""
+    if console.is_terminal:
+        console.print(indented(markdown.rendered(text, clean), indent))
+        return
     body = clean(text).strip("\n")
-    if console.is_terminal or indent:
+    if indent:
         console.print(indented(Group(*map(_answer_line, body.split("\n"))), indent))
     else:
         console.print(Text(body), soft_wrap=True)
