@@ -90,8 +90,8 @@ hooks: $(STAMP)  ## Have git check each commit and its message
 bench: $(STAMP)  ## Measure retrieval quality, memory and speed
 	$(BIN)/python -m bench
 
-docs: $(STAMP)  ## Write the reference of the public API as HTML into build/docs
-	$(BIN)/python -m pdoc --docformat google --output-directory build/docs reka langchain_reka llamaindex_reka
+docs: $(STAMP)  ## Build the documentation site into build/site
+	$(BIN)/python -m mkdocs build --strict
 
 constraints:  ## Resolve the pinned versions anew (needs uv)
 	$(COMPILE) --upgrade requirements-dev.txt --output-file constraints.txt

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 from types import CodeType
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ class Block:
 def python_blocks(page: str) -> list[Block]:
     """Find the blocks of Python on a page of Markdown."""
     return [
-        Block(page.count("\n", 0, found.start("code")) + 1, inspect.cleandoc(found["code"]), found["reason"])
+        Block(page.count("\n", 0, found.start("code")) + 1, dedent(found["code"]).rstrip(), found["reason"])
         for found in _BLOCK.finditer(page)
     ]
 

@@ -1,6 +1,7 @@
 """The code of README and of the documentation's pages runs as it stands; what does not says why."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import reka
+from reka import errors
+from reka.cli.errors import exit_code
 from tests.support.documentation import Block, programs, python_blocks, run_program
 from tests.support.peers import ROOT
 
@@ -69,6 +72,23 @@ def test_a_block_that_is_not_run_says_why() -> None:
     reasons = [block.reason for page in PAGES for block in python_blocks(page.read_text())]
 
     assert all(reason is None or len(reason.split()) > 1 for reason in reasons)
+
+
+def test_the_error_index_has_every_error_and_its_exit_code() -> None:
+    rows = [
+        line.split(" | ")[0] for line in (ROOT / "docs" / "errors.md").read_text().splitlines() if line[:3] == "| `"
+    ]
+    codes = {name: int(row[-2]) for row in rows if row[-1] == ")" for name in re.findall(r"`(\w+)`", row)}
+
+    assert codes == {name: exit_code(_error(name)) for name in errors.__all__ if name not in _BASES}
+
+
+_BASES = ("APIStatusError", "RekaError")
+
+
+def _error(name: str) -> Exception:
+    kind: type[Exception] = getattr(errors, name)
+    return kind.__new__(kind)
 
 
 def test_an_import_begins_a_program_and_other_blocks_go_on_with_it() -> None:
