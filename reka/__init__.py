@@ -215,6 +215,10 @@ BASE_URL: str | None = None
 _SERVER: str
 """As in `reka-api` 2: the address of the functions in this module. Setting it is setting `BASE_URL`."""
 
+_CLIENT: "Reka"
+"""Whose methods the functions are. It has no value here: readers of annotations, such as pdoc, find by it what is
+imported for type checkers alone, and with that the functions."""
+
 _HOMES = {
     "AsyncReka": "reka.async_client",
     "Reka": "reka.client",

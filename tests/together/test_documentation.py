@@ -115,3 +115,21 @@ def test_the_commands_that_readme_shows_run(repository: dict[str, str], local_fo
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The lighthouse on Gull Rock was built in 1874." in done.stdout
+
+
+def test_a_tool_that_reads_modules_finds_every_function_with_its_signature() -> None:
+    # In a process of its own: the tool puts what it finds into the module.
+    code = (
+        "import inspect, pdoc.doc, reka\n"
+        "members = pdoc.doc.Module(reka).members\n"
+        "from reka import module_api\n"
+        "for name, function in vars(module_api).items():\n"
+        "    if name in reka.__all__ and inspect.isfunction(function):\n"
+        "        print(list(members[name].signature.parameters) == list(inspect.signature(function).parameters))\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True"] * len(done.stdout.split())
+    assert len(done.stdout.split()) > 20
