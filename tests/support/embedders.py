@@ -55,3 +55,17 @@ class FailingEmbedder(WordEmbedder):
         if self.errors:
             raise self.errors.pop(0)
         return super().embed(texts)
+
+
+class FullDiskEmbedder(WordEmbedder):
+    """Fails as on a full disk while it is full, and the text has a certain word."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self.word = word
+        self.is_full = True
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        if self.is_full and any(self.word in text for text in texts):
+            raise OSError(28, "No space left on device", "/secret/path")
+        return super().embed(texts)

@@ -12,6 +12,8 @@ from uuid import uuid4
 from sqlalchemy.orm import Session
 
 from reka.server.errors import ServiceError
+from reka.server.faults import describe_fault, is_transient
+from reka.server.ingest.pauses import Pauses, pause_after
 from reka.server.ingest.reader import DocumentReader
 from reka.server.program_end import is_program_ending
 from reka.server.retrieval.index import Built, Index
@@ -33,6 +35,10 @@ STOP_SECONDS: Final = 2.0
 
 IDLE_SECONDS: Final = 1.0
 """Seconds without a job after which tables that hold what was deleted are written anew (ours)."""
+
+
+QUEUE: Final = "queue"
+"""Name of the pause in which the queue is not read; the others are named by their jobs' ids."""
 
 
 class _JobAbandoned(Exception):  # noqa: N818 - not an error
@@ -72,6 +78,8 @@ class Worker:
         self._is_stopping = False
         self._current_dataset_id: str | None = None
         self._is_deleted = False
+        self._pauses = Pauses()
+        self._queue_failures = 0
         # A daemon thread, so that a process that ends without stopping its server does not wait minutes for a job.
         self._thread = threading.Thread(target=self._run, name="reka-jobs", daemon=True)
 
@@ -110,39 +118,47 @@ class Worker:
             self._tidy_up()
 
     def _wait_for_work(self) -> bool:
-        """Wait for a new job; return False when the worker is stopping."""
+        """Wait for a new job, or for one that is to be tried again; return False when the worker is stopping."""
         with self._changed:
-            self._changed.wait_for(lambda: self._work_available or self._is_stopping)
+            self._changed.wait_for(lambda: self._work_available or self._is_stopping, self._pauses.next_end())
             self._work_available = False
-            return not self._is_stopping
+            return not self._is_ending()
 
     def _start_next(self) -> Task | None:
         with self._changed:
-            if self._is_stopping or is_program_ending():
+            if self._is_ending():
                 return None
         try:
-            task = self._jobs.start_next()
+            task = self._jobs.start_next(self._pauses.waiting() - {QUEUE})
         except Exception:
-            if is_program_ending():
+            if self._is_ending():
                 return None
-            # The database may come back, so the thread must survive. The next new job wakes it.
-            logger.exception("cannot read the job queue")
+            self._queue_failures += 1
+            pause = pause_after(self._queue_failures)
+            self._pauses.begin(QUEUE, pause)
+            logger.exception("cannot read the job queue, and try again in %g s", pause)
             return None
+        self._queue_failures = 0
         with self._changed:
             self._current_dataset_id = task.dataset_id if task else None
             self._is_deleted = False
         return task
 
     def _run_task(self, task: Task) -> None:
+        failure = None
         try:
             failure = self._prepare(task)
         except _JobAbandoned:
-            failure = None
+            pass
         except Exception as error:
-            if is_program_ending():
-                return  # the job stays as it is, and the next start of the server restarts it
-            logger.exception("job %s failed", task.job_id)
-            failure = _public_message(error)
+            if self._is_ending():
+                return  # what the interpreter takes away from a thread at its end is no fault of the job
+            self._drop_unpublished(task)
+            if is_transient(error) or not self._folder.is_there():
+                self._try_later(task, error)
+            else:
+                logger.exception("job %s failed", task.job_id)
+                failure = _public_message(error)
         with self._changed:
             is_deleted = self._is_deleted
         if is_deleted:
@@ -154,6 +170,25 @@ class Worker:
         except Exception:
             logger.exception("cannot record the failure of job %s", task.job_id)
 
+    def _try_later(self, task: Task, error: Exception) -> None:
+        """Put a job back, to be tried again after a pause that grows with each try."""
+        pause = pause_after(task.starts)
+        self._pauses.begin(task.job_id, pause)
+        logger.warning("job %s failed, and is tried again in %g s", task.job_id, pause, exc_info=error)
+        try:
+            reason = f"The server could not store the index ({describe_fault(error)})"
+            self._jobs.postpone(task.job_id, f"{reason}: it is tried again in {pause:g} s")
+        except Exception:  # it is still RUNNING, and so tried again, too
+            logger.warning("cannot record that job %s waits", task.job_id, exc_info=True)
+
+    def _drop_unpublished(self, task: Task) -> None:
+        """Drop the table of a failed job, which takes room, unless the job has published it before it failed."""
+        try:
+            if not self._datasets.has_table(task.dataset_id, task.table):
+                self._index.drop(task.table)
+        except Exception:  # the next start of the server does it
+            logger.warning("cannot look for what job %s has left", task.job_id, exc_info=True)
+
     def _tidy_up(self) -> None:
         """Remove from the disk what was deleted, as long as there is no job."""
         try:
@@ -163,7 +198,7 @@ class Worker:
         except _JobAbandoned:
             pass
         except Exception:
-            if not is_program_ending():
+            if not self._is_ending():
                 logger.exception("cannot remove what was deleted")
 
     def _rewrite(self, dataset_id: str, base: TableVersion) -> None:
@@ -205,7 +240,7 @@ class Worker:
             reader = DocumentReader(path, task.kind, documents, self._documents.text)
             built = self._build(task, reader, removed)
         except FileNotFoundError:
-            if path.exists() or all(document.member is None for document in documents):
+            if path.exists() or not path.parent.exists() or all(document.member is None for document in documents):
                 raise
             return "The dataset's file is missing: delete the dataset and upload it again"
         if task.kind != ROWS and task.base is None and documents and not built.total:
@@ -263,16 +298,18 @@ class Worker:
     def _is_abandoned(self) -> bool:
         """Tell whether the current job should not be continued."""
         with self._changed:
-            return self._is_stopping or self._is_deleted
+            return self._is_ending() or self._is_deleted
+
+    def _is_ending(self) -> bool:
+        """Tell whether the worker is stopping, or the program that it runs in is ending."""
+        return self._is_stopping or is_program_ending()
 
 
 def _public_message(error: Exception) -> str:
     """Describe an error to the owner of a job, without details of this machine."""
     if isinstance(error, ServiceError):
         return error.detail
-    if isinstance(error, OSError) and error.strerror:
-        return f"The server could not store the index ({error.strerror}): prepare the dataset again"
     return (
-        f"Preparation failed inside the server ({type(error).__name__}), see its log for the cause; "
+        f"Preparation failed inside the server ({describe_fault(error)}), see its log for the cause; "
         "prepare the dataset again"
     )

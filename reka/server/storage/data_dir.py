@@ -9,7 +9,7 @@ from typing import Final
 
 from reka.server.errors import DataFolderInUseError, StartError
 from reka.server.storage.migrations import DATABASE, migrate, version_after
-from reka.server.storage.ownership import check_folder, is_ours, read_version, write_version
+from reka.server.storage.ownership import MARKER, check_folder, is_ours, read_version, write_version
 from reka.server.storage.private_files import make_private_file, make_private_folder
 
 LOCK_SECONDS: Final = 0.3
@@ -55,6 +55,11 @@ class DataFolder:
     def lock(self) -> Path:
         """The file whose lock a running server holds."""
         return self.root / "lock"
+
+    def is_there(self) -> bool:
+        """Tell whether the folder is there and writable: its volume may be unmounted meanwhile, or read-only."""
+        folders = (self.staging, self.datasets, self.index)
+        return (self.root / MARKER).is_file() and all(path.is_dir() and os.access(path, os.W_OK) for path in folders)
 
     def claim(self) -> None:
         """Make sure that the folder is this server's own, and create what is missing in it, for its user only.

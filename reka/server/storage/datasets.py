@@ -187,6 +187,12 @@ class Datasets:
         at = base_of(row) if row else None
         return (row.id, at) if row and at else None
 
+    def has_table(self, dataset_id: str, table: str) -> bool:
+        """Tell whether a table is the one that a dataset is searched in."""
+        with self._database.read() as session:
+            row = session.get(DatasetRow, dataset_id)
+            return row is not None and row.table == table
+
     def replace_table(self, dataset_id: str, base: TableVersion, at: TableVersion) -> bool:
         """Publish a table that was written anew, and delete the one before.
 

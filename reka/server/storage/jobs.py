@@ -1,7 +1,7 @@
 """Prepare-retrieval jobs and their state machine: each transition is one transaction, and no state is skipped."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
@@ -38,7 +38,7 @@ WAIT_SECONDS: Final = 0.05
 """Seconds between two looks at a job that is waited for (ours)."""
 
 MAX_STARTS: Final = 20
-"""Starts after which a job fails, so that a job that crashes the server every time comes to an end (ours)."""
+"""Starts after which a job fails, so that one that crashes the server, or meets a fault, every time ends (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class Task:
     """Name of the table that is searched now, of whatever form."""
     table: str
     """Name of a new table. It differs at each start, so that no start sees what an earlier one left behind."""
+    starts: int
+    """How often the job was started, this time included."""
 
 
 class Jobs:
@@ -168,29 +170,31 @@ class Jobs:
             counts = {row.status: row.jobs for row in rows}
         return {status: counts.get(status, 0) for status in STATUSES}
 
-    def start_next(self) -> Task | None:
+    def start_next(self, waiting: Collection[str] = ()) -> Task | None:
         """Start the oldest open job, including one that an earlier run of the server left RUNNING.
+
+        Args:
+            waiting: Ids of jobs that are not started yet, as they wait to be tried again.
 
         Returns:
             The task to run; None if there is no open job.
         """
+        may_start = JobRow.status.in_(_OPEN), JobRow.id.not_in(waiting)
         while True:
             with self._database.write() as session:
-                job = session.scalar(
-                    select(JobRow).where(JobRow.status.in_(_OPEN)).order_by(JobRow.created, JobRow.id).limit(1)
-                )
+                job = session.scalar(select(JobRow).where(*may_start).order_by(JobRow.created, JobRow.id).limit(1))
                 if job is None:
                     return None
                 dataset = session.get(DatasetRow, job.dataset_id)
                 if dataset is None:
                     _fail(session, job, _deleted_message(job))
                 elif job.starts >= MAX_STARTS:
-                    _fail(session, job, f"Given up: the server stopped {MAX_STARTS} times while it ran this job")
+                    _fail(session, job, _given_up_message(job))
                 else:
                     _transition(job, RUNNING, "Restarted" if job.starts else "Started", progress=0.0)
                     job.starts += 1
                     table = f"chunks_{job.id}_{job.starts}"
-                    return Task(job.id, dataset.id, dataset.kind, base_of(dataset), dataset.table, table)
+                    return Task(job.id, dataset.id, dataset.kind, base_of(dataset), dataset.table, table, job.starts)
 
     def report(self, job_id: str, detail: str, progress: float) -> None:
         """Add an entry to the history of a job, if it is still running."""
@@ -225,6 +229,13 @@ class Jobs:
                 publish(session, dataset)
             _transition(job, COMPLETE, detail, progress=1.0)
             return True
+
+    def postpone(self, job_id: str, detail: str) -> None:
+        """Put a job back into the queue, if it is still running, as what made it fail can pass."""
+        with self._database.write() as session:
+            job = session.get(JobRow, job_id)
+            if job is not None and job.status == RUNNING:
+                _transition(job, PENDING, detail)
 
     def fail(self, job_id: str, detail: str) -> None:
         """Fail a job, if it is still open."""
@@ -280,6 +291,12 @@ def _event_to_dict(event: JobEventRow) -> dict[str, Any]:
 
 def _deleted_message(job: JobRow) -> str:
     return f"Dataset {job.dataset_name!r} was deleted before it was prepared"
+
+
+def _given_up_message(job: JobRow) -> str:
+    if job.status == RUNNING:
+        return f"Given up: the server stopped {MAX_STARTS} times while it ran this job"
+    return f"Given up after {MAX_STARTS} tries. {job.detail}"
 
 
 def _noop(*_: object) -> None:

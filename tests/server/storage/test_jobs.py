@@ -1,11 +1,15 @@
 import re
+import sqlite3
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from reka.server.retrieval.index import EMBED_CHUNKS
 from tests.support.caller import Caller
-from tests.support.embedders import FailingEmbedder, GatedEmbedder
+from tests.support.embedders import FailingEmbedder, FullDiskEmbedder, GatedEmbedder
 from tests.support.servers import Call, Start
 
 TEXT = "\n\n".join(f"Paragraph {number}. " + "Some words to fill it. " * 30 for number in range(EMBED_CHUNKS * 3))
@@ -149,17 +153,10 @@ def test_a_server_stops_at_once_though_a_job_runs_and_the_job_is_not_failed(star
     assert [line["detail"] for line in ended["history"]][:3] == ["Waiting in the queue", "Started", "Restarted"]
 
 
-@pytest.mark.parametrize(
-    ("error", "detail"),
-    [
-        (RuntimeError("/secret/path"), "Preparation failed inside the server (RuntimeError)"),
-        (OSError(28, "No space left on device", "/secret/path"), "(No space left on device)"),
-    ],
-)
 def test_a_job_that_fails_says_why_and_the_dataset_may_be_prepared_again(
-    start: Start, call: Call, data_dir: Path, error: Exception, detail: str
+    start: Start, call: Call, data_dir: Path
 ) -> None:
-    api = call(start(embedder=FailingEmbedder(error)))
+    api = call(start(embedder=FailingEmbedder(RuntimeError("/secret/path"))))
     assert api.add("notes", TEXT).ok
 
     failed = api.await_end(api.prepare("notes").json())
@@ -167,10 +164,73 @@ def test_a_job_that_fails_says_why_and_the_dataset_may_be_prepared_again(
     again = api.await_end(api.prepare("notes").json())
 
     assert failed["job_status"] == "ERROR"
-    assert detail in failed["detail"]
+    assert "Preparation failed inside the server (RuntimeError)" in failed["detail"]
     assert "/secret" not in str(failed)
     assert left == []
     assert again["job_status"] == "COMPLETE"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(28, "No space left on device", "/secret/path"), "(No space left on device)"),
+        (RuntimeError("lance error: IO: No space left on device (os error 28), /secret/path"), "(No space left"),
+        (OperationalError("UPDATE secret", {}, sqlite3.OperationalError("database is locked")), "(database is locked)"),
+        (ConnectionRefusedError(111, "Connection refused"), "(Connection refused)"),
+        (RuntimeError("cannot schedule new futures after interpreter shutdown"), "(RuntimeError)"),
+    ],
+    ids=["disk", "disk of the index", "database", "connection", "interpreter"],
+)
+def test_a_job_that_meets_a_fault_which_can_pass_is_tried_again_until_it_has(
+    start: Start, call: Call, data_dir: Path, error: Exception, reason: str
+) -> None:
+    api = call(start(embedder=FailingEmbedder(error, error)))
+    assert api.add("notes", TEXT).ok
+
+    ended = api.await_end(api.prepare("notes").json())
+
+    assert ended["job_status"] == "COMPLETE"
+    pauses = [line for line in ended["history"] if "tried again" in line["detail"]]
+    assert [line["job_status"] for line in pauses] == ["PENDING", "PENDING"]
+    assert all(reason in line["detail"] for line in pauses)
+    assert [line["detail"].rpartition("again in ")[2] for line in pauses] == ["0.25 s", "0.5 s"]
+    assert "secret" not in str(ended)
+    assert len(tables(data_dir)) == 1
+
+
+def test_a_job_that_waits_to_be_tried_again_holds_no_other_one_up(start: Start, call: Call) -> None:
+    embedder = FullDiskEmbedder("Paragraph")
+    api = call(start(embedder=embedder))
+    assert api.add("large", TEXT).ok
+    assert api.add("small", "text").ok
+    large, small = api.prepare("large").json(), api.prepare("small").json()
+
+    assert api.await_end(small)["job_status"] == "COMPLETE"
+    meanwhile = api.status(large)
+    embedder.is_full = False
+
+    assert meanwhile["job_status"] in ("PENDING", "RUNNING")
+    assert api.await_end(large)["job_status"] == "COMPLETE"
+
+
+def test_jobs_go_on_by_themselves_when_their_queue_can_be_read_again(
+    start: Start, call: Call, data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gated = GatedEmbedder()
+    api = call(start(embedder=gated))
+    assert api.add("notes", "text").ok
+    assert api.add("other", "text").ok
+    jobs = [api.prepare("notes").json(), api.prepare("other").json()]
+    assert gated.has_arrived.wait(30)
+
+    with closing(sqlite3.connect(data_dir / "reka.sqlite")) as database:
+        database.execute("ALTER TABLE jobs RENAME TO elsewhere")
+        gated.gate.set()
+        while "cannot read the job queue" not in caplog.text:
+            threading.Event().wait(0.01)
+        database.execute("ALTER TABLE elsewhere RENAME TO jobs")
+
+    assert [api.await_end(job)["job_status"] for job in jobs] == ["COMPLETE", "COMPLETE"]
 
 
 def test_a_dataset_whose_file_is_gone_fails_with_the_way_out(start: Start, call: Call, data_dir: Path) -> None:

@@ -92,6 +92,19 @@ def test_a_job_that_ends_the_server_each_time_is_given_up(database: Database) ->
     assert jobs.add("ann", "notes") != job
 
 
+def test_a_job_that_meets_a_fault_each_time_is_given_up_with_the_reason(database: Database) -> None:
+    jobs = Jobs(database)
+    job = jobs.add("ann", "notes")
+    for _ in range(MAX_STARTS):
+        assert jobs.start_next(waiting={job}) is None
+        assert jobs.start_next() is not None
+        jobs.postpone(job, "The disk is full")
+
+    assert jobs.start_next() is None
+    assert jobs.status("ann", job)["job_status"] == "ERROR"
+    assert jobs.status("ann", job)["detail"] == f"Given up after {MAX_STARTS} tries. The disk is full"
+
+
 def test_a_table_is_not_made_that_of_a_dataset_which_was_deleted_meanwhile(database: Database) -> None:
     jobs = Jobs(database)
     job = jobs.add("ann", "notes")

@@ -1,0 +1,68 @@
+"""Faults of the disk and of the database: which of them can pass, and what may be said of them to a client."""
+
+import errno
+import os
+import re
+import sqlite3
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+_FULL: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_PASSING: Final = _FULL | {
+    getattr(errno, name)
+    for name in (
+        *("EAGAIN", "EBUSY", "EIO", "EMFILE", "ENFILE", "ENODEV", "ENOMEM", "ENXIO", "EROFS", "ESTALE"),
+        *("ECONNABORTED", "ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "EPIPE", "ETIMEDOUT"),
+    )
+    if hasattr(errno, name)
+}
+_SQLITE_FULL: Final = "database or disk is full"
+_SQLITE_PASSING: Final = (
+    _SQLITE_FULL,
+    "is locked",
+    "disk I/O error",
+    "out of memory",
+    "readonly database",
+    "unable to open database file",
+)
+"""What SQLite says of faults that can pass (`sqlite3_errstr`); Python 3.10 does not give its codes."""
+
+_OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
+"""How LanceDB, which is written in Rust, names an error of the system."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell whether an error says that the disk, or what this user may store on it, is full."""
+    if isinstance(error, DBAPIError):
+        return _SQLITE_FULL in str(error.orig) or type(error.orig).__name__ == "DiskFull"  # psycopg's
+    return _errno(error) in _FULL
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether an error can pass without a change of what was tried: a full disk, a database that is locked."""
+    if isinstance(error, DBAPIError):
+        if isinstance(error.orig, sqlite3.Error):
+            return any(text in str(error.orig) for text in _SQLITE_PASSING)
+        return isinstance(error, OperationalError) or error.connection_invalidated
+    if isinstance(error, RuntimeError) and "shutdown" in str(error):
+        return True  # of the interpreter, that is, of this process
+    return isinstance(error, ConnectionError | TimeoutError | MemoryError | PoolTimeoutError) or (
+        _errno(error) in _PASSING
+    )
+
+
+def describe_fault(error: BaseException) -> str:
+    """Describe a fault in a few words, without a path of this machine or a statement."""
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        return str(error.orig)
+    number = _errno(error)
+    return type(error).__name__ if number is None else os.strerror(number)
+
+
+def _errno(error: BaseException) -> int | None:
+    if isinstance(error, OSError):
+        return error.errno
+    match = _OS_ERROR.search(str(error)) if isinstance(error, RuntimeError | ValueError) else None
+    return int(match[1]) if match else None
