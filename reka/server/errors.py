@@ -7,7 +7,9 @@ ServiceError                       an error response to a request
 |-- WrongKeyError (401)
 |-- NotFoundError (404)
 |-- TooLargeError (413)
-`-- TooManyRequestsError (429)
+|-- TooManyRequestsError (429)
+|-- StorageUnavailableError (503)
+`-- StorageFullError (507)
 
 StartError                         the server cannot start
 `-- DataFolderInUseError
@@ -74,6 +76,27 @@ class TooManyRequestsError(ServiceError):
         """Create an error with a message for the client and the seconds after which to try again."""
         super().__init__(detail, "rate_limit_exceeded")
         self.retry_after = retry_after
+
+
+class StorageUnavailableError(ServiceError):
+    """The server cannot read or write its data now."""
+
+    status = 503
+    retry_after = 5.0
+
+
+class StorageFullError(ServiceError):
+    """The server has no room on its disk."""
+
+    status = 507
+
+    def __init__(self) -> None:
+        """Create the error."""
+        super().__init__(
+            "The server's disk is full, and nothing was stored: delete datasets that are not needed, or have its "
+            "operator make room",
+            "storage_full",
+        )
 
 
 class StartError(Exception):

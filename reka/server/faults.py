@@ -35,16 +35,16 @@ _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
 
 def is_disk_full(error: BaseException) -> bool:
     """Tell whether an error says that the disk, or what this user may store on it, is full."""
-    if isinstance(error, DBAPIError):
-        return _SQLITE_FULL in str(error.orig) or type(error.orig).__name__ == "DiskFull"  # psycopg's
+    if (cause := _of_database(error)) is not None:
+        return _SQLITE_FULL in str(cause) or type(cause).__name__ == "DiskFull"  # psycopg's
     return _errno(error) in _FULL
 
 
 def is_transient(error: BaseException) -> bool:
     """Tell whether an error can pass without a change of what was tried: a full disk, a database that is locked."""
+    if isinstance(cause := _of_database(error), sqlite3.Error):
+        return any(text in str(cause) for text in _SQLITE_PASSING)
     if isinstance(error, DBAPIError):
-        if isinstance(error.orig, sqlite3.Error):
-            return any(text in str(error.orig) for text in _SQLITE_PASSING)
         return isinstance(error, OperationalError) or error.connection_invalidated
     if isinstance(error, RuntimeError) and "shutdown" in str(error):
         return True  # of the interpreter, that is, of this process
@@ -55,10 +55,15 @@ def is_transient(error: BaseException) -> bool:
 
 def describe_fault(error: BaseException) -> str:
     """Describe a fault in a few words, without a path of this machine or a statement."""
-    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
-        return str(error.orig)
+    if isinstance(cause := _of_database(error), sqlite3.Error):
+        return str(cause)
     number = _errno(error)
     return type(error).__name__ if number is None else os.strerror(number)
+
+
+def _of_database(error: BaseException) -> BaseException | None:
+    """Return the driver's own error; None if the error is not of a database."""
+    return error.orig if isinstance(error, DBAPIError) else error if isinstance(error, sqlite3.Error) else None
 
 
 def _errno(error: BaseException) -> int | None:

@@ -1,5 +1,6 @@
 """The service layer: everything that a request can do, independent of HTTP."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,6 +33,8 @@ from reka.server.storage.document_store import Document, DocumentStore
 from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.retriever import Retriever
+
+logger = logging.getLogger(__name__)
 
 FEATURES: Final = (
     "chat",
@@ -138,6 +141,16 @@ class Service:
     def features(self) -> tuple[str, ...]:
         """Features of this server."""
         return FEATURES if self.backend.language_model is None else FEATURES + MODEL_FEATURES
+
+    def is_storage_usable(self) -> bool:
+        """Tell whether the data folder is there, and its disk has room; the log says what is wrong."""
+        try:
+            if self.folder.is_there() and self.folder.has_room():
+                return True
+        except OSError:
+            pass
+        logger.warning("not ready: the data folder %s is gone, read-only or on a full disk", self.folder.root)
+        return False
 
     def build_request(self, owner: str, body: ChatRequestBody, model: str) -> GenerationRequest:
         """Convert a request body to a request for the chat backend, with the retrieved chunks.

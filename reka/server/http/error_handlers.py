@@ -1,18 +1,21 @@
 """Exception handlers: each error becomes a status and a JSON body in the form of the API family."""
 
 import logging
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from reka.server.error_bodies import CLIENT_GONE, error_body, is_openai
-from reka.server.errors import ServiceError
+from reka.server.errors import ServiceError, StorageFullError, StorageUnavailableError
+from reka.server.faults import describe_fault, is_disk_full, is_transient
 from reka.server.generation.types import GenerationError
 
 logger = logging.getLogger(__name__)
@@ -27,6 +30,8 @@ _MAX_MESSAGE_CHARS: Final = 1000
 def register_error_handlers(app: FastAPI) -> None:
     """Register a handler for each kind of error that a route can raise."""
     app.add_exception_handler(ServiceError, _service_error)
+    for kind in (OSError, SQLAlchemyError, sqlite3.Error):
+        app.add_exception_handler(kind, _fault)
     app.add_exception_handler(GenerationError, _generation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ValidationError, _validation_error)
@@ -40,6 +45,18 @@ def _service_error(request: Request, error: Exception) -> Response:
     if error.retry_after is not None:
         headers["Retry-After"] = f"{error.retry_after:g}"
     return _error(request, error.status, error.detail, headers, error.code)
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    """Answer when the data cannot be read or written now; any other error is one of the server's own."""
+    if is_disk_full(error):
+        return _service_error(request, StorageFullError())
+    if not is_transient(error) and not isinstance(error, FileNotFoundError):
+        raise error
+    logger.warning("%s %s: the data cannot be used", request.method, request.url.path, exc_info=error)
+    return _service_error(
+        request, StorageUnavailableError(f"The server cannot use its data now ({describe_fault(error)}): try again")
+    )
 
 
 def _generation_error(request: Request, error: Exception) -> Response:

@@ -192,6 +192,7 @@ class Worker:
     def _tidy_up(self) -> None:
         """Remove from the disk what was deleted, as long as there is no job."""
         try:
+            self._datasets.remove_deleted()
             self._documents.erase_deleted()
             while (dataset := self._datasets.next_to_rewrite()) and not self._is_wanted(IDLE_SECONDS):
                 self._rewrite(*dataset)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import bindparam, delete, exists, or_, select
+from sqlalchemy.orm import Session
 
 from reka.server.errors import WrongKeyError
 from reka.server.storage.database import Database, KeyRow, RevokedKeyRow, now
@@ -124,10 +125,14 @@ class KeyRing:
             matches = [info for info in keys if info.digest.startswith(key)]
         if len(matches) != 1:
             raise LookupError(f"{len(matches)} keys match; give the key, or 8 or more characters of its digest")
-        with self._database.write() as session:
-            session.execute(delete(KeyRow).where(KeyRow.digest == matches[0].digest))
-            session.merge(RevokedKeyRow(digest=matches[0].digest, owner=matches[0].owner, revoked=now()))
-        return matches[0]
+        (match,) = matches
+
+        def remove(session: Session) -> None:
+            session.execute(delete(KeyRow).where(KeyRow.digest == match.digest))
+            session.merge(RevokedKeyRow(digest=match.digest, owner=match.owner, revoked=now()))
+
+        self._database.remove(remove)
+        return match
 
 
 def _digest(key: str) -> str:

@@ -1,6 +1,7 @@
 """The data folder of a server: its layout, and the lock that admits one server at a time."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,11 +10,15 @@ from typing import Final
 
 from reka.server.errors import DataFolderInUseError, StartError
 from reka.server.storage.migrations import DATABASE, migrate, version_after
-from reka.server.storage.ownership import MARKER, check_folder, is_ours, read_version, write_version
+from reka.server.storage.ownership import MARKER, RESERVE, check_folder, is_ours, read_version, write_version
 from reka.server.storage.private_files import make_private_file, make_private_folder
 
 LOCK_SECONDS: Final = 0.3
 """Seconds to wait for the lock of a data folder (ours)."""
+
+
+LEAST_FREE_BYTES: Final = 1024 * 1024
+"""Bytes on the disk below which a server is not ready: less than an upload of any use needs (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,19 @@ class DataFolder:
     def lock(self) -> Path:
         """The file whose lock a running server holds."""
         return self.root / "lock"
+
+    @property
+    def reserve(self) -> Path:
+        """The file that keeps room for deletions."""
+        return self.root / RESERVE
+
+    def has_room(self) -> bool:
+        """Tell whether there is room on the disk of the folder.
+
+        Raises:
+            OSError: The folder is not there.
+        """
+        return shutil.disk_usage(self.root).free >= LEAST_FREE_BYTES
 
     def is_there(self) -> bool:
         """Tell whether the folder is there and writable: its volume may be unmounted meanwhile, or read-only."""

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -25,11 +25,16 @@ from sqlalchemy import (
     literal_column,
     select,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from typing_extensions import Unpack
 
 from reka.server.errors import NotFoundError
+from reka.server.faults import is_disk_full
 from reka.server.storage.data_dir import DataFolder
+from reka.server.storage.reserve import Reserve
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 30.0
 """Seconds that an SQLite writer waits for another one (ours)."""
@@ -95,6 +100,10 @@ class DatasetRow(Base):
     """Jobs that have changed the table since it was written: it then holds deleted chunks, and new ones apart."""
     embedder: Mapped[str | None] = mapped_column(String(64))
     """Name of the embedder of its table."""
+
+
+NO_OWNER: Final = ""
+"""Owner of datasets that are deleted, and of which something may be left."""
 
 
 IS_THERE: Final = literal_column("state <> 'gone'", Boolean)
@@ -192,8 +201,14 @@ class JobEventRow(Base):
 class Database:
     """Sessions on the database. Safe to share between threads."""
 
-    def __init__(self, url: str) -> None:
-        """Open the database at an SQLAlchemy URL, and create missing tables."""
+    def __init__(self, url: str, reserve: Reserve | None = None) -> None:
+        """Open the database at an SQLAlchemy URL, and create missing tables.
+
+        Args:
+            url: The URL.
+            reserve: Room for deletions on a full disk; None if the database is on no disk of this server's.
+        """
+        self._reserve = reserve
         self._engine = _engine(url)
         self._write_engine = self._engine.execution_options(writes=True)
         Base.metadata.create_all(self._write_engine)
@@ -215,6 +230,27 @@ class Database:
         """Open a session that commits when the block ends, and rolls back if it raises."""
         with Session(self._write_engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def remove(self, work: Callable[[Session], T]) -> T:
+        """Run a small transaction that deletes something, also on a full disk, whose reserve it may use up.
+
+        Args:
+            work: Called with the session; again, if the disk was full.
+        """
+        try:
+            with self.write() as session:
+                return work(session)
+        except DBAPIError as error:
+            if self._reserve is None or not is_disk_full(error):
+                raise
+        self._reserve.release()
+        with self.write() as session:
+            return work(session)
+
+    def fill_reserve(self) -> None:
+        """Keep room for deletions again, if there is any."""
+        if self._reserve is not None:
+            self._reserve.fill()
 
     # The type is quoted: to SQLAlchemy 2.0 a `Select` has one parameter, to 2.1 one a column.
     def prepare(self, statement: "Select[Unpack[tuple[Any, ...]]]") -> Callable[..., Sequence[Any]]:
@@ -268,7 +304,7 @@ def open_database(folder: DataFolder, url: str | None = None) -> Iterator[Databa
         StartError: The data folder cannot be used.
     """
     folder.open()
-    database = Database(url or sqlite_url(folder.make_database()))
+    database = Database(url or sqlite_url(folder.make_database()), Reserve(folder.reserve))
     try:
         yield database
     finally:

@@ -1,5 +1,6 @@
 """The datasets of each owner: created atomically, listed, and deleted together with everything derived from them."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -8,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from reka.server.errors import RefusedError, ServiceError
@@ -17,12 +18,14 @@ from reka.server.retrieval.index import Index
 from reka.server.retrieval.tables import TableVersion
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder, sync_folder
-from reka.server.storage.database import Database, DatasetRow, DocumentRow, find_dataset, now, require_dataset
+from reka.server.storage.database import NO_OWNER, Database, DatasetRow, DocumentRow, find_dataset, now, require_dataset
 from reka.server.storage.document_store import LIVE, NEW, ROWS
 from reka.server.storage.jobs import Jobs, base_of
 from reka.server.storage.names import secure_name, secure_source
 from reka.server.storage.ownership import is_ours
 from reka.server.storage.quotas import require_room
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +137,44 @@ class Datasets:
         Raises:
             NotFoundError: The owner has no such dataset.
         """
-        with self._database.write() as session:
+
+        def remove(session: Session) -> tuple[str, str]:
             row = require_dataset(session, owner, name)
-            session.delete(row)
-            self._jobs.fail_jobs_of(session, row.id)
-        # The dataset is gone now. If the server stops before its files are, the next start removes them (`sweep`).
-        self._jobs.notify_deleted(row.id)
-        self._folder.dataset(row.id).unlink(missing_ok=True)
-        if row.table is not None:
+            dataset_id, stored_name = row.id, row.name
+            row.owner, row.name = NO_OWNER, dataset_id
+            self._jobs.fail_jobs_of(session, dataset_id)
+            return dataset_id, stored_name
+
+        dataset_id, stored_name = self._database.remove(remove)
+        # The dataset is gone now. What is left of it if the server stops here, or the disk is full, is removed later.
+        self._jobs.notify_deleted(dataset_id)
+        try:
+            self._remove_rest(dataset_id)
+        except (DBAPIError, OSError):
+            logger.warning("cannot remove all of a deleted dataset yet", exc_info=True)
+        return stored_name
+
+    def remove_deleted(self) -> None:
+        """Remove what is left of deleted datasets, and keep room for further deletions."""
+        with self._database.read() as session:
+            deleted = session.scalars(select(DatasetRow.id).where(DatasetRow.owner == NO_OWNER)).all()
+        for dataset_id in deleted:
+            self._remove_rest(dataset_id)
+        self._database.fill_reserve()
+
+    def _remove_rest(self, dataset_id: str) -> None:
+        """Remove the files of a deleted dataset, which makes room, then its rows."""
+        with self._database.read() as session:
+            row = session.get(DatasetRow, dataset_id)
+        self._folder.dataset(dataset_id).unlink(missing_ok=True)
+        if row is not None and row.table is not None:
             self._index.drop(row.table)
-        return row.name
+
+        def remove(session: Session) -> None:
+            session.execute(delete(DatasetRow).where(DatasetRow.id == dataset_id))
+
+        self._database.remove(remove)
+        self._database.fill_reserve()
 
     def find(self, owner: str, name: str) -> DatasetRow:
         """Return a dataset.
@@ -173,7 +204,7 @@ class Datasets:
         """Return the id of an open job of a dataset, a new one if there is none; None if the dataset is deleted."""
         with self._database.write() as session:
             row = session.get(DatasetRow, dataset_id)
-            if row is None:
+            if row is None or row.owner == NO_OWNER:
                 return None
             job = self._jobs.open_job(session, dataset_id)
             job_id = self._jobs.request(session, row) if job is None else job.id
@@ -201,7 +232,7 @@ class Datasets:
         """
         with self._database.write() as session:
             row = session.get(DatasetRow, dataset_id, with_for_update=True)
-            if row is None or base_of(row) != base:
+            if row is None or row.owner == NO_OWNER or base_of(row) != base:
                 return False
             row.table, row.table_version, row.table_changes = at.table, at.version, 0
         self._index.drop(base.table)
@@ -231,6 +262,8 @@ class Datasets:
         What does not have a name that a server gives is left alone.
         """
         self._folder.clear_staging()
+        with suppress(DBAPIError, OSError):  # on a full disk the worker tries again
+            self.remove_deleted()
         with self._database.read() as session:
             rows = session.execute(select(DatasetRow.id, DatasetRow.table, DatasetRow.kind)).all()
         for dataset_id in self._folder.dataset_ids() - {row.id for row in rows if row.kind != ROWS}:

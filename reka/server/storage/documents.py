@@ -100,7 +100,8 @@ class Documents:
         Raises:
             NotFoundError: The owner has no such dataset.
         """
-        with self._database.write() as session:
+
+        def remove(session: Session) -> tuple[int, str | None]:
             dataset = require_dataset(session, owner, name, for_update=True)
             if condition is None:
                 numbers = [row.number for row in _by_name(session, dataset.id, list(dict.fromkeys(ids or ())))]
@@ -110,9 +111,11 @@ class Documents:
                 )
                 numbers = [row.number for row in rows if matches(condition, json.loads(row.meta))]
             _mark_gone(session, numbers)
-            job_id = self._request_job(session, dataset)
+            return len(numbers), self._request_job(session, dataset)
+
+        removed = self._database.remove(remove)
         self._jobs.notify_new()
-        return len(numbers), job_id
+        return removed
 
     def page(self, owner: str, name: str, limit: int, after: str | None) -> dict[str, Any]:
         """List the documents of a dataset, in the order in which they were put.

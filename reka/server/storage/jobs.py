@@ -14,6 +14,7 @@ from reka.server.errors import NotFoundError, RefusedError
 from reka.server.retrieval.tables import TableVersion
 from reka.server.storage.database import (
     IS_CHANGED,
+    NO_OWNER,
     Database,
     DatasetRow,
     DocumentRow,
@@ -134,14 +135,18 @@ class Jobs:
         of_dataset = select(JobRow).where(JobRow.dataset_id == dataset_id)
         return session.scalar(of_dataset.order_by(JobRow.created.desc()).limit(1))
 
-    def wait(self, job_id: str | None) -> None:
-        """Wait until a job has ended."""
+    def wait(self, job_id: str | None, seconds: float) -> bool:
+        """Wait until a job has ended; return False if it has not within some seconds."""
+        deadline = time.monotonic() + seconds
         while job_id is not None:
             with self._database.read() as session:
                 job = session.get(JobRow, job_id)
                 if job is None or job.status not in _OPEN:
-                    return
+                    break
+            if time.monotonic() > deadline:
+                return False
             time.sleep(WAIT_SECONDS)
+        return True
 
     def notify_new(self) -> None:
         """Notify the subscriber that there may be a new job."""
@@ -186,7 +191,7 @@ class Jobs:
                 if job is None:
                     return None
                 dataset = session.get(DatasetRow, job.dataset_id)
-                if dataset is None:
+                if dataset is None or dataset.owner == NO_OWNER:
                     _fail(session, job, _deleted_message(job))
                 elif job.starts >= MAX_STARTS:
                     _fail(session, job, _given_up_message(job))
@@ -247,7 +252,7 @@ class Jobs:
     def fail_jobs_of(self, session: Session, dataset_id: str) -> None:
         """Fail the open jobs of a dataset, in the transaction that deletes the dataset."""
         for job in session.scalars(_open_jobs(dataset_id)).all():
-            _fail(session, job, _deleted_message(job))
+            _transition(job, ERROR, _deleted_message(job))
 
     def notify_deleted(self, dataset_id: str) -> None:
         """Notify the subscriber that a dataset is deleted."""

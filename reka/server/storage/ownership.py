@@ -22,10 +22,13 @@ logger = logging.getLogger(__name__)
 MARKER: Final = "reka-data.json"
 """File that marks a folder as a server's, with the version of its data."""
 
+RESERVE: Final = "reserve"
+"""File that keeps room on the disk for deletions."""
+
 _FORMAT: Final = "reka server data"
 _TABLES: Final = frozenset({"keys", "datasets", "jobs"})
 _FILES: Final = frozenset(
-    {MARKER, DATABASE, *(f"{DATABASE}-{part}" for part in ("wal", "shm", "journal")), "lock", "starting"}
+    {MARKER, DATABASE, *(f"{DATABASE}-{part}" for part in ("wal", "shm", "journal")), "lock", "starting", RESERVE}
     | {"key", "server.json"}
 )
 _TEMPORARY: Final = re.compile(rf"(?:{re.escape(MARKER)}|key|server\.json)\.[0-9a-f]{{16}}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from reka._protocol.filters import Filter
-from reka.server.errors import NotFoundError, RefusedError
+from reka.server.errors import NotFoundError, RefusedError, StorageUnavailableError
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.index import Index, Mode
 from reka.server.retrieval.metadata import MetadataColumns, Selection
@@ -24,6 +24,9 @@ KEPT_COLUMNS: Final = 16
 
 TRIES: Final = 5
 """Searches of one request: each but the first because a job has published a new version meanwhile (ours)."""
+
+WAIT_SECONDS: Final = 60.0
+"""Seconds that a search waits for an index that is built anew (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,8 @@ class Retriever:
         """Return a dataset that can be searched; one of an earlier form after the job that builds it anew."""
         dataset = self._datasets.prepared(owner, name)
         if base_of(dataset) is None:
-            self._jobs.wait(self._datasets.request_job(dataset.id))
+            if not self._jobs.wait(self._datasets.request_job(dataset.id), WAIT_SECONDS):
+                raise StorageUnavailableError(f"The index of dataset {dataset.name!r} is being built anew: try again")
             dataset = self._datasets.prepared(owner, name)
             if base_of(dataset) is None:
                 raise RefusedError(

@@ -16,7 +16,7 @@ from tests.support.fake_reka import FakeReka
 from tests.support.rule_model import RuleModel
 from tests.support.servers import Call, Start
 
-READY = {"ready": True, "database": True, "worker": True, "model": True}
+READY = {"ready": True, "database": True, "storage": True, "worker": True, "model": True}
 
 
 def figures(api: Caller) -> dict[str, float]:
@@ -75,6 +75,22 @@ def test_a_server_whose_database_does_not_answer_is_not_ready(start: Start, call
     assert (ready.status_code, ready.json()) == (503, READY | {"ready": False, "database": False})
     assert "reka_jobs{" not in api.ask("GET", "/metrics").text
     assert "reka_requests_total{" in api.ask("GET", "/metrics").text
+
+
+def test_a_server_whose_data_folder_is_gone_is_not_ready_and_says_so_to_an_upload(
+    start: Start, call: Call, data_dir: Path
+) -> None:
+    api = call(start())
+    data_dir.rename(data_dir.with_name("elsewhere"))
+
+    ready, added = api.ask("GET", "/readyz"), api.add("notes", "text")
+    data_dir.with_name("elsewhere").rename(data_dir)
+
+    assert (ready.status_code, ready.json()) == (503, READY | {"ready": False, "storage": False})
+    assert (added.status_code, added.headers["retry-after"]) == (503, "5")
+    assert added.json() == {"detail": "The server cannot use its data now (No such file or directory): try again"}
+    assert api.ask("GET", "/readyz").json() == READY
+    assert api.add("notes", "text").ok
 
 
 def test_requests_are_counted_by_route_and_status(start: Start, call: Call) -> None:

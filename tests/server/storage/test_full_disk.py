@@ -1,0 +1,134 @@
+"""What a server does on a full disk: a small file system in memory, which root alone can mount."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from reka.server.errors import WrongKeyError
+from reka.server.storage.api_keys import KeyRing
+from reka.server.storage.data_dir import DataFolder
+from reka.server.storage.database import open_database
+from reka.server.storage.reserve import RESERVE_BYTES
+from tests.support.servers import Call, Start
+
+TEXT = "Paragraph of the notes, with some words to fill it.\n\n" * 20_000
+
+
+class Disk:
+    """A file system of 24 MB, with room for a data folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.data = root / "data"
+        self._filler = root / "filler"
+
+    def fill(self) -> None:
+        """Write until there is no room."""
+        with self._filler.open("ab", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+
+    def empty(self) -> None:
+        """Delete what `fill` has written."""
+        self._filler.unlink()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    root = tmp_path / "disk"
+    root.mkdir()
+    mount = shutil.which("mount")
+    if not mount or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(root)]).returncode:
+        pytest.skip("mounting a file system takes root")
+    yield Disk(root)
+    subprocess.run(["umount", "-l", str(root)], check=True)
+
+
+def test_on_a_full_disk_a_server_says_so_and_stores_nothing(start: Start, call: Call, disk: Disk) -> None:
+    api = call(start(data_dir=disk.data))
+    disk.fill()
+
+    uploaded = api.add("notes", "text")
+    put = api.ask("PUT", "/datasets/rows/documents", json=[{"id": "a", "text": "text" * 10_000}])
+    ready = api.ask("GET", "/readyz")
+    names = api.names()
+    disk.empty()
+
+    assert (uploaded.status_code, uploaded.json()["code"]) == (507, "storage_full")
+    assert (put.status_code, put.json()["code"]) == (507, "storage_full")
+    assert (ready.status_code, ready.json()["storage"]) == (503, False)
+    assert names == []
+    assert api.ask("GET", "/readyz").status_code == 200
+    api.add_prepared("notes", "text")
+
+
+def test_on_a_full_disk_a_dataset_can_be_deleted_which_makes_room(start: Start, call: Call, disk: Disk) -> None:
+    api = call(start(data_dir=disk.data))
+    assert api.add("notes", TEXT).ok
+    disk.fill()
+
+    deleted = api.delete("notes")
+
+    assert deleted.json() == {"name": "notes", "ok": True, "info": "Deleted dataset 'notes'"}
+    assert api.names() == []
+    assert list((disk.data / "datasets").iterdir()) == []
+    assert api.add("notes", "text").ok
+
+
+def test_on_a_full_disk_documents_can_be_deleted(start: Start, call: Call, disk: Disk) -> None:
+    api = call(start(data_dir=disk.data))
+    api.put("rows", [{"id": "a", "text": "An owl."}, {"id": "b", "text": "A hen."}])
+    disk.fill()
+
+    answer = api.ask("POST", "/datasets/rows/documents/delete", json={"ids": ["a"]})
+    listed = [document["id"] for document in api.documents("rows")]
+    disk.empty()
+
+    assert answer.status_code == 200
+    assert listed == ["b"]
+    api.await_taken_over(answer.json())
+    assert [chunk["text"] for chunk in api.search("rows", "owl")] == ["A hen."]
+
+
+def test_on_a_full_disk_a_key_can_be_revoked(start: Start, call: Call, disk: Disk) -> None:
+    start(data_dir=disk.data)
+    with open_database(DataFolder(disk.data)) as database:
+        keys = KeyRing(database, accept_any=False)
+        key = keys.create("ann")
+        disk.fill()
+
+        keys.revoke(key)
+
+        with pytest.raises(WrongKeyError):
+            keys.owner_of(key)
+
+
+def test_room_is_kept_again_once_there_is_some(start: Start, call: Call, disk: Disk) -> None:
+    api = call(start(data_dir=disk.data))
+    reserve = DataFolder(disk.data).reserve
+    for name in ("first", "second"):
+        assert api.add(name, TEXT).ok
+        assert reserve.stat().st_size == RESERVE_BYTES
+        disk.fill()
+        assert api.delete(name).ok
+        disk.empty()
+        assert api.add("other", "text").ok
+        assert api.delete("other").ok
+
+
+def test_a_job_on_a_full_disk_ends_once_there_is_room(start: Start, call: Call, disk: Disk) -> None:
+    api = call(start(data_dir=disk.data))
+    assert api.add("notes", TEXT).ok
+    disk.fill()
+    refused = api.prepare("notes")
+    disk.empty()
+    job = api.prepare("notes").json()
+    disk.fill()
+    disk.empty()
+
+    assert refused.status_code == 507
+    assert api.await_end(job)["job_status"] == "COMPLETE"
