@@ -142,6 +142,11 @@ class Service:
         """Features of this server."""
         return FEATURES if self.backend.language_model is None else FEATURES + MODEL_FEATURES
 
+    @property
+    def is_index_complete(self) -> bool:
+        """Whether no dataset's index is known to be lost and not built anew yet."""
+        return self._index.is_complete
+
     def is_storage_usable(self) -> bool:
         """Tell whether the data folder is there, and its disk has room; the log says what is wrong."""
         try:

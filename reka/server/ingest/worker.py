@@ -154,14 +154,14 @@ class Worker:
             if self._is_ending():
                 return  # what the interpreter takes away from a thread at its end is no fault of the job
             self._drop_unpublished(task)
-            if is_transient(error) or not self._folder.is_there():
+            if self._may_succeed_later(task, error):
                 self._try_later(task, error)
             else:
                 logger.exception("job %s failed", task.job_id)
                 failure = _public_message(error)
         with self._changed:
             is_deleted = self._is_deleted
-        if is_deleted:
+        if is_deleted or (failure is not None and task.base is None):  # there is no table that can be searched
             self._index.drop(task.old_table or task.table)
         if failure is None:
             return
@@ -169,6 +169,16 @@ class Worker:
             self._jobs.fail(task.job_id, failure)
         except Exception:
             logger.exception("cannot record the failure of job %s", task.job_id)
+
+    def _may_succeed_later(self, task: Task, error: Exception) -> bool:
+        """Tell whether a failed job may succeed when tried again: a fault can pass, a lost table is built anew."""
+        if is_transient(error) or not self._folder.is_there():
+            return True
+        try:
+            return task.base is not None and self._datasets.rebuild_if_lost(task.dataset_id, task.base)
+        except Exception as fault:
+            logger.warning("cannot look whether the table of job %s is lost", task.job_id, exc_info=True)
+            return is_transient(fault)
 
     def _try_later(self, task: Task, error: Exception) -> None:
         """Put a job back, to be tried again after a pause that grows with each try."""
@@ -209,7 +219,14 @@ class Worker:
             if self._is_wanted():
                 raise _JobAbandoned
 
-        built = self._index.rewrite(base, table, on_chunks)
+        try:
+            built = self._index.rewrite(base, table, on_chunks)
+        except _JobAbandoned:
+            raise
+        except Exception:
+            if self._datasets.rebuild_if_lost(dataset_id, base):
+                return
+            raise
         if not self._datasets.replace_table(dataset_id, base, built.at):
             self._index.drop(table)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from reka.server.faults import is_transient
+
 OPEN_TABLES: Final = 256
 """Tables that are kept open, those opened last (ours)."""
 
@@ -40,6 +42,8 @@ class Tables:
         self._folder = folder
         self._lock = threading.Lock()
         self._database: Any = None
+        self.lost: set[str] = set()
+        """Names of tables that cannot be read, until they are dropped."""
         self._open: dict[str, tuple[int, OpenTable]] = {}
 
     def open(self, at: TableVersion) -> OpenTable:
@@ -55,6 +59,29 @@ class Tables:
             if len(self._open) > OPEN_TABLES:
                 self._open.pop(next(iter(self._open)), None)
         return table
+
+    def is_intact(self, at: TableVersion) -> bool:
+        """Read a version of a table through, as it is on the disk; tell whether nothing of it is lost or damaged.
+
+        Raises:
+            Exception: A fault that can pass.
+        """
+        import lancedb
+        from lancedb.query import MatchQuery
+
+        self._open.pop(at.table, None)
+        try:
+            source = lancedb.connect(str(self._folder)).open_table(at.table)
+            source.checkout(at.version)
+            for _ in source.search().limit(source.count_rows()).to_batches(READ_CHUNKS):
+                pass
+            source.search(MatchQuery("a", "terms")).limit(1).to_arrow()
+        except Exception as error:
+            if is_transient(error):
+                raise
+            self.lost.add(at.table)
+            return False
+        return True
 
     def create(self, name: str, rows: Any) -> Any:
         """Create a table of Arrow rows, and return it for writing."""
@@ -105,6 +132,7 @@ class Tables:
     def drop(self, name: str) -> None:
         """Delete a table, complete or not; a missing one is ignored."""
         self._open.pop(name, None)
+        self.lost.discard(name)
         # A table is its folder. Unlike LanceDB's own `drop_table`, this also deletes what a killed process left behind.
         shutil.rmtree(self._folder / f"{name}.lance", ignore_errors=True)
 

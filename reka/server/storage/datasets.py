@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from reka.server.errors import RefusedError, ServiceError
+from reka.server.errors import RefusedError, ServiceError, StorageUnavailableError
 from reka.server.retrieval.index import Index
 from reka.server.retrieval.tables import TableVersion
 from reka.server.settings import Settings
@@ -211,6 +211,29 @@ class Datasets:
         self._jobs.notify_new()
         return job_id
 
+    def rebuild_if_lost(self, dataset_id: str, at: TableVersion) -> bool:
+        """Have a dataset's table built anew from the stored texts, if it is lost or damaged.
+
+        Returns:
+            False, with nothing changed, if the table is intact.
+
+        Raises:
+            StorageUnavailableError: The data folder is not there, so nothing can be said of its tables.
+        """
+        if not self._folder.is_there():
+            raise StorageUnavailableError("The server's data folder cannot be used now: try again")
+        if self._index.is_intact(at):
+            return False
+        logger.error("the table of dataset %s is lost or damaged, and is built anew from the texts", dataset_id)
+        with self._database.write() as session:
+            row = session.get(DatasetRow, dataset_id, with_for_update=True)
+            if row is not None and row.owner != NO_OWNER and base_of(row) == at:
+                row.table_version = None
+                if self._jobs.open_job(session, dataset_id) is None:
+                    self._jobs.request(session, row)
+        self._jobs.notify_new()
+        return True
+
     def next_to_rewrite(self) -> tuple[str, TableVersion] | None:
         """Return a dataset whose table holds what was deleted from it, with the version that is searched."""
         with self._database.read() as session:
@@ -257,20 +280,24 @@ class Datasets:
                 self.request_job(row.id)
 
     def sweep(self) -> None:
-        """Delete a killed server's files and tables that belong to no dataset. Call at the start only.
+        """Delete a killed server's files and tables that belong to no dataset, and have lost tables built anew.
 
-        What does not have a name that a server gives is left alone.
+        Call it at the start only. What does not have a name that a server gives is left alone.
         """
         self._folder.clear_staging()
         with suppress(DBAPIError, OSError):  # on a full disk the worker tries again
             self.remove_deleted()
         with self._database.read() as session:
-            rows = session.execute(select(DatasetRow.id, DatasetRow.table, DatasetRow.kind)).all()
+            rows = session.scalars(select(DatasetRow)).all()
         for dataset_id in self._folder.dataset_ids() - {row.id for row in rows if row.kind != ROWS}:
             self._folder.dataset(dataset_id).unlink()
-        for table in set(self._index.tables()) - {row.table for row in rows}:
+        tables = set(self._index.tables())
+        for table in tables - {row.table for row in rows}:
             if is_ours("index", f"{table}.lance"):
                 self._index.drop(table)
+        for row in rows:
+            if row.table not in tables and (at := base_of(row)) is not None:
+                self.rebuild_if_lost(row.id, at)
 
 
 def add_members(session: Session, dataset: DatasetRow, members: Sequence[tuple[str, int]]) -> None:

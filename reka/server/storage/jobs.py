@@ -90,7 +90,8 @@ class Jobs:
         with self._database.write() as session:
             dataset = require_dataset(session, owner, dataset_name)
             other = self.open_job(session, dataset.id)
-            if dataset.table is not None and (other is not None or not _has_changes(session, dataset.id)):
+            is_prepared = base_of(dataset) is not None
+            if is_prepared and (other is not None or not _has_changes(session, dataset.id)):
                 raise RefusedError(f"{refusal_text(ALREADY_PREPARED, dataset.name)}: it can be used", ALREADY_PREPARED)
             if other is not None:
                 raise RefusedError(

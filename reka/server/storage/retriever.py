@@ -12,6 +12,7 @@ from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.index import Index, Mode
 from reka.server.retrieval.metadata import MetadataColumns, Selection
 from reka.server.retrieval.search import Hit
+from reka.server.retrieval.tables import TableVersion
 from reka.server.storage.database import DatasetRow
 from reka.server.storage.datasets import Datasets
 from reka.server.storage.document_store import DocumentStore
@@ -100,18 +101,24 @@ class Retriever:
         return self._with_dataset(owner, name, read)
 
     def _with_dataset(self, owner: str, name: str, search: Callable[[DatasetRow], list[T] | None]) -> list[T]:
-        """Search the version that is published; again, if it is replaced and deleted meanwhile."""
+        """Search the version that is published; again, if it is replaced and deleted meanwhile, or is lost."""
         dataset = self._prepared(owner, name)
         for _ in range(TRIES - 1):
             try:
                 if (found := search(dataset)) is not None:
                     return found
-            except Exception:
+            except Exception as error:
                 # If the dataset was deleted meanwhile, this raises NotFoundError instead.
-                if base_of(self._datasets.prepared(owner, name)) == base_of(dataset):
+                at = base_of(self._datasets.prepared(owner, name))
+                if at == base_of(dataset) and not (at and self._is_lost(dataset, at, error)):
                     raise
             dataset = self._prepared(owner, name)
         return search(dataset) or []
+
+    def _is_lost(self, dataset: DatasetRow, at: TableVersion, error: Exception) -> bool:
+        """Tell whether a search failed because its table is lost, which is built anew then."""
+        is_of_table = isinstance(error, OSError | RuntimeError | ValueError)  # what LanceDB raises
+        return is_of_table and self._datasets.rebuild_if_lost(dataset.id, at)
 
     def _prepared(self, owner: str, name: str) -> DatasetRow:
         """Return a dataset that can be searched; one of an earlier form after the job that builds it anew."""
@@ -122,8 +129,8 @@ class Retriever:
             dataset = self._datasets.prepared(owner, name)
             if base_of(dataset) is None:
                 raise RefusedError(
-                    f"Dataset {dataset.name!r} was prepared by an earlier version and could not be built anew: delete "
-                    "it and upload it again"
+                    f"The index of dataset {dataset.name!r} is lost, or of an earlier version, and could not be built "
+                    "anew: delete the dataset and upload it again"
                 )
         return dataset
 

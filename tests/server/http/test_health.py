@@ -16,7 +16,7 @@ from tests.support.fake_reka import FakeReka
 from tests.support.rule_model import RuleModel
 from tests.support.servers import Call, Start
 
-READY = {"ready": True, "database": True, "storage": True, "worker": True, "model": True}
+READY = {"ready": True, "database": True, "storage": True, "index": True, "worker": True, "model": True}
 
 
 def figures(api: Caller) -> dict[str, float]:
