@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
 import uvicorn
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from reka.server.errors import StartError
 from reka.server.generation.types import ChatBackend
@@ -112,6 +112,8 @@ def _prepared(
             service = stack.enter_context(run_service(settings, backend, embedder))
         except ValueError as error:
             raise StartError(str(error)) from error
+        except IntegrityError as error:
+            raise StartError("database_url: another server has just taken the database: use another one") from error
         except SQLAlchemyError as error:
             raise StartError(
                 f"database_url: cannot open the database ({type(error).__name__}): check the URL, or restore the file "

@@ -26,6 +26,7 @@ from reka.server.retrieval.embeddings import Embedder, WordLlamaEmbedder
 from reka.server.retrieval.index import Index, Mode
 from reka.server.settings import MIB, Settings
 from reka.server.storage.api_keys import KeyRing
+from reka.server.storage.binding import bind, check_columns
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import Database, open_database
 from reka.server.storage.datasets import Datasets
@@ -270,9 +271,13 @@ def run_service(
     The caller must hold the lock of the data folder. The arguments are those of `Service`.
 
     Raises:
+        StartError: The database is of another release, or belongs to the server of another data folder.
         ValueError: The settings contradict each other.
     """
     with open_database(DataFolder(settings.data_dir), settings.database_url) as database:
+        check_columns(database)
+        if settings.database_url is not None:
+            bind(database, DataFolder(settings.data_dir).id())
         service = Service(settings, database, backend, embedder)
         service.datasets.sweep()
         service.datasets.add_documents_of_uploads(text_members)

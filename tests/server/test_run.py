@@ -2,10 +2,11 @@ import json
 import logging
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from time import monotonic
 
@@ -25,6 +26,31 @@ def test_a_second_server_on_the_same_data_does_not_start(start: Start, data_dir:
     start()
 
     with pytest.raises(DataFolderInUseError, match=f"another server already uses the data in {data_dir}"):
+        start()
+
+
+def test_a_second_server_on_the_database_of_another_data_folder_does_not_start(
+    start: Start, call: Call, tmp_path: Path
+) -> None:
+    url = sqlite_url(tmp_path / "shared.sqlite")
+    first = start(database_url=url)
+    call(first).add_prepared("notes", "text")
+
+    with pytest.raises(StartError, match="database_url: the database belongs to the server of another data folder"):
+        start(database_url=url, data_dir=tmp_path / "other")
+
+    first.stop()
+    (tmp_path / "data").rename(tmp_path / "moved")
+    moved = start(database_url=url, data_dir=tmp_path / "moved")
+    assert [chunk["text"] for chunk in call(moved).chunks("text", "notes")] == ["text"]
+
+
+def test_a_database_that_lacks_a_column_is_refused(start: Start, data_dir: Path) -> None:
+    start().stop()
+    with closing(sqlite3.connect(data_dir / "reka.sqlite")) as database:
+        database.execute("ALTER TABLE jobs DROP COLUMN created")
+
+    with pytest.raises(StartError, match=r"the database lacks columns .*\(jobs.created\).*restore a backup"):
         start()
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from reka.server.errors import DataFolderInUseError, StartError
 from reka.server.storage.migrations import DATABASE, migrate, version_after
-from reka.server.storage.ownership import MARKER, RESERVE, check_folder, is_ours, read_version, write_version
+from reka.server.storage.ownership import MARKER, RESERVE, check_folder, is_ours, read_id, read_version, write_version
 from reka.server.storage.private_files import make_private_file, make_private_folder
 
 LOCK_SECONDS: Final = 0.3
@@ -51,6 +51,13 @@ class DataFolder:
         """Create the SQLite file if it is missing, for this user only, and return its path."""
         make_private_file(self.database)
         return self.database
+
+    def id(self) -> str:
+        """Return the id of the folder, which must be claimed; it is made when it is first wanted."""
+        if (found := read_id(self.root)) is not None:
+            return found
+        write_version(self.root, read_version(self.root) or version_after())
+        return self.id()
 
     def dataset(self, dataset_id: str) -> Path:
         """Return the path of a dataset's file."""

@@ -74,6 +74,15 @@ class RevokedKeyRow(Base):
     revoked: Mapped[str] = mapped_column(String(32))
 
 
+class StoreRow(Base):
+    """The data folder that has the files and tables of the datasets. There is one row, of number 1."""
+
+    __tablename__ = "store"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    folder_id: Mapped[str] = mapped_column(String(32))
+
+
 class DatasetRow(Base):
     """A dataset. It exists once its row is committed; its file is in place before that."""
 

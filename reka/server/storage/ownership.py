@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
+from uuid import uuid4
 
 from reka._protocol.files.litter import LITTER
 from reka.server.errors import StartError
@@ -89,8 +90,18 @@ def read_version(root: Path) -> int | None:
 
 
 def write_version(root: Path, version: int) -> None:
-    """Mark a folder as a server's, with the version of its data."""
-    write_private(root / MARKER, json.dumps({"format": _FORMAT, "version": version}) + "\n")
+    """Mark a folder as a server's, with the version of its data, and an id of its own."""
+    marker = {"format": _FORMAT, "version": version, "id": read_id(root) or uuid4().hex}
+    write_private(root / MARKER, json.dumps(marker) + "\n")
+
+
+def read_id(root: Path) -> str | None:
+    """Return the id of a folder, which it keeps when it is moved; None if it has none yet."""
+    try:
+        found = json.loads((root / MARKER).read_text(encoding="utf-8")).get("id")
+    except FileNotFoundError:
+        return None
+    return None if found is None else str(found)
 
 
 def _check_owner(root: Path) -> None:
