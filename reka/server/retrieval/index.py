@@ -123,7 +123,7 @@ class Index:
             return self._write_anew(table, target, removed, (), None, counts)
         for first in range(0, len(removed), COPIED_CHUNKS):
             target.delete(f"document IN ({', '.join(map(str, removed[first : first + COPIED_CHUNKS]))})")
-        self._tables.make_private(base.table)
+        self._tables.settle(base.table)
         return Built(TableVersion(base.table, target.version), counts, target.count_rows(), is_new=False)
 
     def rewrite(self, base: TableVersion, table: str, on_chunks: Callable[[int], None]) -> Built:
@@ -248,7 +248,7 @@ class Index:
             for batch in self._batches(chunks, counts, on_chunks):
                 target.add(batch)
             self._tables.create_keyword_index(target)
-            self._tables.make_private(table)
+            self._tables.settle(table)
         except BaseException:
             self._tables.drop(table)
             raise

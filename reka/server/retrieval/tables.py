@@ -1,5 +1,6 @@
 """The LanceDB tables of an index: written by one thread, read at a fixed version by any number."""
 
+import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,17 @@ class OpenTable:
     languages: tuple[str | None, ...]
     """The languages of its chunks, that of most first."""
     chunks: int
+
+
+def flush(path: Path) -> None:
+    """Flush a file, or a folder's entries, to the disk, where the system supports it."""
+    if os.name == "nt":
+        return  # Windows has no handle for a folder to flush
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 class Tables:
@@ -140,11 +152,16 @@ class Tables:
         """List the names of all tables, incomplete ones included, sorted."""
         return sorted(path.stem for path in self._folder.glob("*.lance"))
 
-    def make_private(self, name: str) -> None:
-        """Make a table readable by the current user only: LanceDB leaves that to the umask."""
+    def settle(self, name: str) -> None:
+        """Make a table readable by the current user only, and flush it to the disk: LanceDB leaves both to the system.
+
+        What is published after that is there after a loss of power, too.
+        """
         root = self._folder / f"{name}.lance"
         for path in [root, *root.rglob("*")]:
             path.chmod(0o700 if path.is_dir() else 0o600)
+            flush(path)
+        flush(self._folder)
 
     def _connect(self) -> Any:
         with self._lock:

@@ -161,14 +161,3 @@ class DataFolder:
 
 def _is_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-
-def sync_folder(path: Path) -> None:
-    """Flush a folder's entries to disk, so that they survive a power failure, where the system supports it."""
-    if os.name == "nt":
-        return  # Windows has no handle for a folder to flush
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from reka.server.errors import RefusedError, ServiceError, StorageUnavailableError
 from reka.server.retrieval.index import Index
-from reka.server.retrieval.tables import TableVersion
+from reka.server.retrieval.tables import TableVersion, flush
 from reka.server.settings import Settings
-from reka.server.storage.data_dir import DataFolder, sync_folder
+from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import NO_OWNER, Database, DatasetRow, DocumentRow, find_dataset, now, require_dataset
 from reka.server.storage.document_store import LIVE, NEW, ROWS
 from reka.server.storage.jobs import Jobs, base_of
@@ -97,7 +97,7 @@ class Datasets:
         dataset_id = uuid4().hex
         path = self._folder.dataset(dataset_id)
         file.path.rename(path)
-        sync_folder(path.parent)
+        flush(path.parent)
         row = DatasetRow(
             id=dataset_id,
             owner=owner,
