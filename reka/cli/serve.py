@@ -58,6 +58,10 @@ _MaxDatasets = Annotated[
 _MaxStoredBytes = Annotated[
     int | None, typer.Option(metavar="BYTES", help="Maximum size of the datasets of each key's owner. Default: any.")
 ]
+_DrainSeconds = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Maximum time for requests to end after SIGTERM. Default: 30."),
+]
 _Upstream = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Base URL of an OpenAI-compatible model. Default: none, answers are quotations."),
@@ -108,6 +112,7 @@ def serve(
     concurrent_chats: _ConcurrentChats = None,
     max_datasets: _MaxDatasets = None,
     max_stored_bytes: _MaxStoredBytes = None,
+    drain_seconds: _DrainSeconds = None,
     upstream: _Upstream = None,
     upstream_model: _UpstreamModel = None,
     upstream_key_env: _UpstreamKeyEnv = None,

@@ -3,8 +3,10 @@
 import gc
 import logging
 import os
+import signal
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -43,6 +45,9 @@ GC_THRESHOLD: Final = 20_000
 def serve(settings: Settings) -> None:
     """Run a server until SIGINT or SIGTERM. Its address is the first line on the standard output.
 
+    After SIGTERM the server is not ready any more, answers what still comes, and ends when no request is left, or after
+    `drain_seconds`. A server without a terminal ignores SIGHUP, which has no meaning for it.
+
     Raises:
         StartError: The server cannot start; the message says why, and how to fix it.
     """
@@ -51,6 +56,7 @@ def serve(settings: Settings) -> None:
     tls = tls_context(settings)
     with _prepared(settings) as (service, listener):
         _tune_gc()
+        _ignore_hangups()
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
         print(f"reka is listening on {_url(listener, tls)}", flush=True)
         if notice := no_model_notice(service):
@@ -162,6 +168,12 @@ def _raise_fd_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
 
 
+def _ignore_hangups() -> None:
+    """Ignore SIGHUP, unless it is the server's terminal that would hang up."""
+    if hasattr(signal, "SIGHUP") and not (sys.stdin and sys.stdin.isatty()):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def _tune_gc() -> None:
     """Make garbage collections rarer. Only for a server in a process of its own."""
     gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
@@ -187,4 +199,4 @@ def _server(service: Service, grace_seconds: int, tls: ssl.SSLContext | None) ->
     )
     config.load()
     config.ssl = tls  # after `load`, which makes one of its own out of files
-    return LimitedServer(config)
+    return LimitedServer(config, service.settings.drain_seconds, service.drain)

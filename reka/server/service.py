@@ -120,6 +120,8 @@ class Service:
         self.settings = settings
         self.folder = DataFolder(settings.data_dir)
         embedder = embedder or WordLlamaEmbedder()
+        self.is_draining = False
+        """Whether the server is about to end, and requests should go to another one."""
         self.limiter = ConcurrencyLimiter(
             settings.upstream_concurrency, settings.upstream_queue, settings.upstream_queue_wait
         )
@@ -142,6 +144,10 @@ class Service:
     def features(self) -> tuple[str, ...]:
         """Features of this server."""
         return FEATURES if self.backend.language_model is None else FEATURES + MODEL_FEATURES
+
+    def drain(self) -> None:
+        """Begin to end: the server is not ready from now on."""
+        self.is_draining = True
 
     @property
     def is_index_complete(self) -> bool:

@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     """Least speed of a body in bytes per second, after `body_seconds` that each body may lag behind."""
     send_seconds: float = Field(default=60, gt=0)
     """Maximum time in seconds in which a client reads nothing of a response that is waiting for it."""
+    drain_seconds: float = Field(default=30, ge=0)
+    """Maximum time in seconds in which requests end after SIGTERM, while `GET /readyz` says 503; see `run.serve`."""
     max_connections: int = Field(default=4096, ge=1)
     """Maximum number of open connections; a further one closes the one that has waited longest for a request."""
     max_json_items: int = Field(default=100_000, ge=1)

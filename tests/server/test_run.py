@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -19,6 +20,7 @@ from reka.server.settings import Settings
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.database import Database, sqlite_url
 from tests.support.processes import run_program
+from tests.support.rule_model import RuleModel
 from tests.support.servers import Call, Start
 
 
@@ -196,6 +198,67 @@ def test_a_process_says_where_it_listens_and_that_it_has_no_model_and_ends_when_
     assert about["name"] == "reka"
     assert log.count("No language model is attached") == 1
     assert process.returncode in (0, -signal.SIGTERM)
+
+
+def stream_of(url: str) -> requests.Response:
+    messages = [{"role": "user", "content": "Repeat: a b c"}]
+    body = {"messages": messages, "stream": True}
+    return requests.post(
+        f"{url}/v1/chat/completions", json=body, headers={"X-Api-Key": "a-key"}, stream=True, timeout=30
+    )
+
+
+@pytest.fixture
+def gated_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[RuleModel]:
+    """A model that waits after the first part of an answer, behind the servers of this test."""
+    with RuleModel() as model:
+        model.gate = threading.Event()
+        monkeypatch.setenv("REKA_SERVER_UPSTREAM", model.url)
+        monkeypatch.setenv("REKA_SERVER_UPSTREAM_MODEL", "rules-1")
+        yield model
+        model.gate.set()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to handle")
+def test_a_process_that_is_to_end_is_not_ready_and_lets_streams_end(gated_model: RuleModel, data_dir: Path) -> None:
+    command = (sys.executable, "-m", "reka.server", "--port", "0", "--data-dir", str(data_dir))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().rsplit(maxsplit=1)[1]
+        with stream_of(url) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            process.send_signal(signal.SIGHUP)
+            process.send_signal(signal.SIGTERM)
+            while (ready := requests.get(f"{url}/readyz", timeout=30)).status_code == 200:
+                pass
+            about = requests.get(url, timeout=30)
+            assert gated_model.gate is not None
+            gated_model.gate.set()
+            rest = [line for line in lines if line]
+        code = process.wait(30)
+
+    assert (ready.status_code, ready.json()) == (503, {"ready": False, "draining": True})
+    assert about.status_code == 200
+    assert rest[-1] == b"data: [DONE]"
+    assert code in (0, -signal.SIGTERM)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to handle")
+def test_a_process_that_is_to_end_waits_for_streams_no_longer_than_it_was_set(
+    gated_model: RuleModel, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REKA_SERVER_DRAIN_SECONDS", "0")
+    command = (sys.executable, "-m", "reka.server", "--port", "0", "--data-dir", str(data_dir))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().rsplit(maxsplit=1)[1]
+        with stream_of(url) as answer:
+            next(answer.iter_lines())
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(30)
+
+    assert code in (0, -signal.SIGTERM)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of open files")

@@ -4,10 +4,14 @@ uvicorn parses requests with httptools, which has no limits of its own. Times ar
 connections, so that a request sets no timer.
 """
 
+import asyncio
 import json
 import math
+import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from types import FrameType
 from typing import Any, Final, TypeGuard
 
 import uvicorn
@@ -198,10 +202,42 @@ def limited_connection(limits: Settings) -> type[LimitedConnection]:
 
 
 class LimitedServer(uvicorn.Server):
-    """uvicorn's server, which looks at its connections once a second."""
+    """uvicorn's server, which looks at its connections once a second, and drains before it ends."""
+
+    def __init__(self, config: uvicorn.Config, drain_seconds: float, on_drain: Callable[[], object]) -> None:
+        """Create the server.
+
+        Args:
+            config: Its configuration.
+            drain_seconds: Maximum time in seconds in which requests end after SIGTERM, and new ones are answered.
+            on_drain: Called when SIGTERM has come.
+        """
+        super().__init__(config)
+        self._drain_seconds = drain_seconds
+        self._on_drain = on_drain
+        self._is_draining = False
+        self._drain_end = math.inf
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain after the first SIGTERM; end after SIGINT, or another SIGTERM."""
+        super().handle_exit(sig, frame)
+        if sig == signal.SIGTERM and not self._is_draining:
+            self._is_draining, self.should_exit = True, False
+            self._on_drain()
+
+    def _check_drain(self) -> None:
+        """End the server when no request is left, or the time is over."""
+        now = asyncio.get_running_loop().time()
+        self._drain_end = min(self._drain_end, now + self._drain_seconds)
+        if now >= self._drain_end:
+            self.config.timeout_graceful_shutdown = 1  # what is left has had its time
+        if not self.server_state.tasks or now >= self._drain_end:
+            self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Do what is due; return whether the server shall end."""
+        if self._is_draining:
+            self._check_drain()
         if counter % _TICKS == 0:
             for connection in list(self.server_state.connections):
                 if _is_limited(connection):

@@ -64,6 +64,8 @@ def add_health_routes(app: FastAPI, service: Service) -> None:
     @app.get("/readyz", tags=[PUBLIC_TAG], responses={503: {"description": "Not ready; its log says why."}})
     async def readiness() -> JSONResponse:
         """Check that the server can work: database, data folder and its disk, index, job worker, model."""
+        if service.is_draining:
+            return JSONResponse({"ready": False, "draining": True}, 503)
         checks = {
             "database": await _is_database_up(service),
             "storage": await run_in_threadpool(service.is_storage_usable),
