@@ -160,15 +160,15 @@ def nodes_from_chunks(
 
 
 def _stored(chunk: reka.RetrievedChunk, dataset: Dataset, whole_texts: Mapping[str, str]) -> TextNode:
-    fields: Mapping[str, Any] = chunk  # the server's own fields are kept
-    metadata, text = chunk["metadata"], chunk["text"]
+    fields: dict[str, Any] = {**chunk}  # with the server's own
+    metadata, text = fields["metadata"], chunk["text"]
     position = fields.get("position", 0)
     place = fields.get("id", "").rpartition("#")[2]
     part: Chunk | None = Chunk(int(place) if place.isdecimal() else position, position)
     if is_split(metadata):
         if chunk.get("document_bytes") == len(text.encode()):
             part = None
-        elif (whole := whole_texts.get(chunk["document_id"])) is not None:
+        elif (whole := whole_texts.get(fields.get("document_id", ""))) is not None:
             text, part = whole, None
     return node_of(text, metadata, part, dataset.given_ids)
 

@@ -157,7 +157,7 @@ def node_of(text: str, metadata: Mapping[str, Any], chunk: Chunk | None, given_i
             fields["relationships"] = _relationships(chunk, identity, metadata, given_ids, is_last=is_last)
         identity = part_id(identity, chunk.place)
     kind: type[TextNode] = IndexNode if "index_id" in fields else TextNode
-    return kind(id_=identity, text=text, metadata=shown, **fields)
+    return kind(**{**fields, "id_": identity, "text": text, "metadata": shown})
 
 
 def _relationships(

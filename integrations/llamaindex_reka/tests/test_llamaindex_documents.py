@@ -170,8 +170,8 @@ def test_metadata_that_cannot_be_stored_is_refused_before_anything_is_sent(
 @pytest.mark.parametrize("method", ["insert", "update_ref_doc", "refresh_ref_docs", "delete_ref_doc"])
 def test_an_unknown_argument_of_a_change_is_refused_also_where_it_is_passed_on(method: str, fake: FakeReka) -> None:
     index = RekaIndex("manual", base_url=fake.url, api_key=KEY)
-    for wrong in ({"lable": 1}, {"insert_kwargs": {"lable": 1}}):
-        with pytest.raises(reka.InvalidArgumentError, match=f"lable: not an argument of {method}"):
+    for wrong in ({"tag": 1}, {"insert_kwargs": {"tag": 1}}):
+        with pytest.raises(reka.InvalidArgumentError, match=f"tag: not an argument of {method}"):
             getattr(index, method)(CODES[:1] if method == "refresh_ref_docs" else CODES[0], **wrong)
     assert fake.requests == []
 

@@ -12,6 +12,7 @@ from llama_index.core.indices.base import BaseIndex
 from llama_index.core.indices.managed.base import BaseManagedIndex
 from llama_index.core.llms import MockLLM
 from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import ImageDocument, MetadataMode, TextNode
 
 import reka
@@ -284,6 +285,14 @@ def test_on_a_host_without_documents_a_refresh_uploads_anew_and_deletes_the_old(
     assert set(index.ref_doc_info) == {"reset", "power", "care/cleaning"}
     assert [request.method for request in fake.requests] == ["GET", "GET", "POST", "POST", "GET", "DELETE"]
     index.close()
+
+
+def test_on_a_host_without_documents_the_index_splits_nothing(fake: FakeReka) -> None:
+    fake.will_answer(200, {"features": []})
+
+    with pytest.raises(reka.InvalidArgumentError, match="transformations: got 1, want none; this host splits"):
+        RekaIndex.from_documents(LAMP, base_url=fake.url, api_key=KEY, transformations=[SentenceSplitter()])
+    assert [request.method for request in fake.requests] == ["GET"]
 
 
 def test_on_a_host_without_documents_those_of_a_dataset_that_was_opened_are_unknown(fake: FakeReka) -> None:

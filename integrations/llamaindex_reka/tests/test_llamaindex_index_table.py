@@ -249,7 +249,7 @@ ROWS = [
     Row("insert", changed(lambda index: index.insert(RED))),
     Row("insert what is there", changed(lambda index: index.insert(documents()[0]), ids),
         (None, ["bare", "care", "power", "reset"])),
-    Row("insert: an unknown argument", changed(lambda index: index.insert(RED, lable="x")), "InvalidArgumentError"),
+    Row("insert: an unknown argument", changed(lambda index: index.insert(RED, tag="x")), "InvalidArgumentError"),
     Row("delete_ref_doc", changed(lambda index: index.delete_ref_doc("care", delete_from_docstore=True), known)),
     Row("delete_ref_doc: what is found", changed(lambda index: index.delete_ref_doc("care"))),
     Row("delete_ref_doc of what is not there", changed(lambda index: index.delete_ref_doc("none"))),

@@ -273,6 +273,11 @@ class ChangeableIndex(BaseManagedIndex):
 
     def _upload(self, documents: Sequence[BaseNode], on_update: reka.OnUpdate | None) -> None:
         """Upload and prepare documents unless a dataset with them exists, then switch to it."""
+        if self._splitters:
+            raise reka.InvalidArgumentError(
+                f"transformations: got {len(self._splitters)}, want none; this host splits texts itself, so apply them "
+                "to the documents first"
+            )
         files = files_of(documents)
         texts = {name: text_of(document) for name, document in files.items()}
         with self._progress(on_update) as callback:

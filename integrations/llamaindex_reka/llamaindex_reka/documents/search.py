@@ -124,7 +124,7 @@ def _retrieval(query: str, name: str, k: int, condition: dict[str, Any] | None, 
 def _whole_texts(name: str, chunks: Sequence[reka.RetrievedChunk]) -> Generator[Step, Any, dict[str, str]]:
     """Get the texts of nodes of which a chunk is a part only, by their documents' ids."""
     cut = {
-        chunk["document_id"]: None
+        chunk.get("document_id", ""): None
         for chunk in chunks
         if is_split(chunk.get("metadata") or {}) and chunk.get("document_bytes") != len(chunk["text"].encode())
     }
