@@ -1,5 +1,7 @@
 """The code of README and of the documentation's pages runs as it stands; what does not says why."""
 
+import asyncio
+import gc
 import os
 import re
 import shutil
@@ -51,6 +53,8 @@ def repository(
         with reka.Reka(base_url=place) as client:
             for name in client.list_datasets():
                 client.delete_dataset(name)
+    asyncio.set_event_loop(None)  # LlamaIndex leaves one; it is collected here, where its warning is no error
+    gc.collect()
 
 
 @pytest.mark.parametrize(("page", "program"), PROGRAMS)
