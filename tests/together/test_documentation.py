@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,15 @@ _BASES = ("APIStatusError", "RekaError")
 def _error(name: str) -> Exception:
     kind: type[Exception] = getattr(errors, name)
     return kind.__new__(kind)
+
+
+@pytest.mark.parametrize("adapter", ["langchain_reka", "llamaindex_reka"])
+def test_the_reference_of_an_adapter_has_every_public_name(adapter: str) -> None:
+    page = (ROOT / "docs" / "reference" / f"{adapter.removesuffix('_reka')}.md").read_text()
+    public = import_module(adapter)
+
+    objects = [getattr(public, name) for name in public.__all__]
+    assert re.findall(r"^::: (.*)$", page, re.M) == [f"{item.__module__}.{item.__qualname__}" for item in objects]
 
 
 def test_an_import_begins_a_program_and_other_blocks_go_on_with_it() -> None:
