@@ -24,7 +24,7 @@ from bench.ranking import Collection, read_collections
 from reka.server.generation.extractive import ExtractiveBackend
 from reka.server.generation.types import GenerationRequest, Snippet
 from reka.server.retrieval.chunking import chunks
-from reka.server.retrieval.embeddings import WordLlamaEmbedder
+from reka.server.retrieval.embedders.wordllama import WordLlamaEmbedder
 
 FOLDER: Final = Path(__file__).parents[1] / "tests" / "server" / "generation" / "answers"
 WANTED_HITS: Final = 32

@@ -15,9 +15,11 @@ from typing import Any, Final
 
 import requests
 
-from reka.server.retrieval.embeddings import WordLlamaEmbedder
-from reka.server.retrieval.ranking import query_of, rank
-from reka.server.retrieval.search import TableSearch
+from reka.server.retrieval.embedders.wordllama import WordLlamaEmbedder
+from reka.server.retrieval.features import query_of
+from reka.server.retrieval.index import CANDIDATES
+from reka.server.retrieval.ranking import Matches, rank
+from reka.server.retrieval.search import COLUMNS, TableSearch, candidates_of, hits_of
 from reka.server.retrieval.tables import Tables, TableVersion
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
@@ -171,15 +173,13 @@ def measure_parts(folder: Path, queries: list[str]) -> None:
     for query in queries:
         vector = timed("embed", lambda query=query: embedder.embed([query])[0])  # type: ignore[misc]
         parsed = timed("parse", lambda query=query: query_of(query, table.languages))  # type: ignore[misc]
-        search = TableSearch(table.source, vector)
-        scores: dict[int, float | None] = dict.fromkeys(
-            chunk
-            for chunk, _ in timed("vector search", lambda search=search: search.nearest(100))  # type: ignore[misc]
-        )
-        scores |= dict(timed("keyword search", lambda s=search, p=parsed: s.matching(p.terms, 100)))  # type: ignore[misc]
-        found = timed("read candidates", lambda s=search, x=scores: s.candidates(x, with_vectors=True))  # type: ignore[misc]
-        ranked = timed("rank", lambda f=found, p=parsed: rank(f, p, table.chunks, 0.2, 8))  # type: ignore[misc]
-        timed("read hits", lambda s=search, r=ranked: s.hits([(one.id, fit) for one, fit in r]))  # type: ignore[misc]
+        search = TableSearch(table.source, (*COLUMNS, "vector"))
+        timed("vector search", lambda s=search, v=vector: s.nearest(v, CANDIDATES))  # type: ignore[misc]
+        rows = timed("keyword search", lambda s=search, p=parsed: s.matching(p.telling, CANDIDATES))  # type: ignore[misc]
+        found = timed("take columns", lambda r=rows, v=vector: candidates_of(r, v))  # type: ignore[misc]
+        matches = timed("compare", lambda f=found, p=parsed: Matches(f, p, table.chunks))  # type: ignore[misc]
+        ranked = timed("rank", lambda m=matches: rank(m, 8, 0.2))  # type: ignore[misc]
+        timed("take hits", lambda r=rows, k=ranked, f=found: hits_of(r, k, f.cosines))  # type: ignore[misc]
     print("\nparts of a hybrid query, ms: " + ", ".join(f"{p} {statistics.median(t):.1f}" for p, t in parts.items()))
 
 

@@ -3,6 +3,10 @@
 Each collection is a file `NAME.json.xz` with documents, queries and the documents that are relevant to each query. They
 are looked for in the folder that REKA_COLLECTIONS names, else in `shared/retrieval` beside this project; without one,
 nothing is measured. Settings of the search are chosen by the even queries and judged by the odd ones.
+
+    python -m bench.ranking [wordllama | universal-sentence-encoder]
+
+An embedder of several languages is also asked in English for pages in others.
 """
 
 import json
@@ -18,7 +22,8 @@ from statistics import mean
 from time import perf_counter
 from typing import Final, get_args
 
-from reka.server.retrieval.embeddings import WordLlamaEmbedder
+from reka.server.retrieval.embedders.choice import make_embedder
+from reka.server.retrieval.embedders.sentence_encoder import SENTENCE_ENCODER
 from reka.server.retrieval.index import Index, Mode
 from reka.server.settings import Settings
 from reka.server.text.stage import chunks_of_file
@@ -27,7 +32,7 @@ FOLDER: Final = Path(os.environ.get("REKA_COLLECTIONS") or Path(__file__).parent
 HITS, RANKED, AMONG = 50, 10, 5
 """Chunks that are searched for; documents that count for nDCG, and for recall."""
 
-WANTED: Final[Mapping[str, float]] = {"": 0.78, "section": 0.75, "deep": 0.79}
+WANTED: Final[Mapping[str, float]] = {"": 0.78, "section": 0.75, "deep": 0.79, "across": 0.60}
 """Least mean nDCG@10 of hybrid search, by the kind of collection: the first word of its name, or none."""
 
 
@@ -42,7 +47,7 @@ class Collection:
 
     @property
     def kind(self) -> str:
-        """What the queries are made of: headings of sections, words deep inside a document, or titles (empty)."""
+        """What the queries are: headings of sections, words deep inside a document, or titles, maybe in English."""
         first = self.name.split("-", 1)[0]
         return first if first in WANTED else ""
 
@@ -70,6 +75,18 @@ def read_collections(folder: Path) -> list[Collection]:
             text["relevant"],
         )
         for name, text in sorted(texts.items())
+    ]
+
+
+def across_languages(collections: Sequence[Collection]) -> list[Collection]:
+    """Make collections of the English queries and the same pages in other languages, which have the same keys."""
+    pages = {one.name: one for one in collections if one.name.startswith("help-")}
+    english = pages.pop("help-en", None)
+    if english is None:
+        return []
+    return [
+        Collection(f"across-{name}", one.documents, {key: english.queries[key] for key in one.relevant}, one.relevant)
+        for name, one in pages.items()
     ]
 
 
@@ -103,7 +120,10 @@ def main() -> int:
     if not collections:
         print(f"no collections in {FOLDER}: set REKA_COLLECTIONS")
         return 0
-    embedder = WordLlamaEmbedder()
+    embedder = make_embedder(sys.argv[1] if len(sys.argv) > 1 else "auto")
+    if embedder.name == SENTENCE_ENCODER:
+        collections += across_languages(collections)
+    print(f"embedder: {embedder.name}")
     gains: dict[tuple[str, Mode], list[tuple[float, float]]] = {}
     print(f"{'':18} {'mode':8} {'nDCG@10':>8} {'even':>6} {'odd':>6} {'recall@5':>8} {'ms':>6}")
     for collection in collections:

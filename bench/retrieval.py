@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Final, get_args
 
 from reka.server.retrieval.chunking import Chunk
-from reka.server.retrieval.embeddings import WordLlamaEmbedder
+from reka.server.retrieval.embedders.wordllama import WordLlamaEmbedder
 from reka.server.retrieval.index import Index, Mode
 from reka.server.settings import Settings
 from reka.server.text.stage import chunks_of_file

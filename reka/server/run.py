@@ -75,7 +75,7 @@ class BackgroundServer:
         Args:
             settings: The server's settings; port 0 selects a free port.
             backend: Generates the responses of chats; None for the backend that the settings select.
-            embedder: Embeds chunks and queries; None for the default embedder.
+            embedder: Embeds the chunks of new datasets; None for the embedder that the settings select.
 
         Raises:
             DataFolderInUseError: Another server uses the same data folder.

@@ -22,7 +22,8 @@ from reka.server.ingest.zip_archive import text_members
 from reka.server.key_limits import KeyLimits
 from reka.server.metrics import Metrics
 from reka.server.retrieval.chunking import Chunk
-from reka.server.retrieval.embeddings import Embedder, WordLlamaEmbedder
+from reka.server.retrieval.embedders.choice import make_embedder, quick_embedder
+from reka.server.retrieval.embeddings import Embedder
 from reka.server.retrieval.index import Index, Mode
 from reka.server.settings import MIB, Settings
 from reka.server.storage.api_keys import KeyRing
@@ -111,29 +112,30 @@ class Service:
             settings: The server's settings.
             database: Stores datasets, jobs and keys.
             backend: Generates the responses of chats; None for the backend that the settings select.
-            embedder: Embeds chunks and queries; None for the default embedder. It must not change for a data folder
-                that has prepared datasets.
+            embedder: Embeds the chunks of new datasets; None for the embedder that the settings select.
 
         Raises:
             ValueError: The settings contradict each other.
         """
         self.settings = settings
         self.folder = DataFolder(settings.data_dir)
-        embedder = embedder or WordLlamaEmbedder()
+        embedder = embedder or _embedder_of(settings)
         self.is_draining = False
         """Whether the server is about to end, and requests should go to another one."""
         self.limiter = ConcurrencyLimiter(
             settings.upstream_concurrency, settings.upstream_queue, settings.upstream_queue_wait
         )
         self.metrics = Metrics()
-        self.backend: ChatBackend = backend or make_backend(settings, embedder, self.limiter, self.metrics)
+        self.backend: ChatBackend = backend or make_backend(
+            settings, quick_embedder(embedder), self.limiter, self.metrics
+        )
         self.models = ModelCatalog(settings, self.backend)
         self.key_limits = KeyLimits(settings)
         self.keys = KeyRing(database, accept_any=settings.is_loopback and not settings.require_key)
         self.jobs = Jobs(database)
         self._index = Index(self.folder.index, embedder)
         self.datasets = Datasets(database, self.folder, self._index, self.jobs, settings)
-        self.documents = Documents(database, self.jobs, settings)
+        self.documents = Documents(database, self.jobs, settings, self._index.describe_embedder)
         self._store = DocumentStore(database)
         self._retriever = Retriever(self.datasets, self._store, self.jobs, self._index)
         self.worker = Worker(self.jobs, self.datasets, self._store, self.folder, self._index, settings.chunk_chars)
@@ -266,6 +268,12 @@ class Service:
             yield
         except FileNotFoundError as error:
             raise RefusedError(f"Dataset {dataset!r} was changed while it was read: try again") from error
+
+
+def _embedder_of(settings: Settings) -> Embedder:
+    if settings.embedder_url is None:
+        return make_embedder(settings.embedder, settings.upstream, settings.upstream_key)
+    return make_embedder(settings.embedder, settings.embedder_url, settings.embedder_key)
 
 
 @contextmanager

@@ -139,6 +139,14 @@ class Settings(BaseSettings):
 
     chunk_chars: int = Field(default=800, ge=50, le=20_000)
     """Maximum length of a chunk in characters."""
+    embedder: str = Field(default="auto", max_length=255)
+    """What compares texts beside keywords: `wordllama`, `universal-sentence-encoder` (16 languages), `upstream:MODEL`
+    (an OpenAI-compatible `/embeddings`), `sentence-transformers:MODEL` (a model on this machine), or `none`; `auto` is
+    the first of the first two that is installed. A dataset keeps the one that it was prepared with."""
+    embedder_url: str | None = None
+    """Base URL of the API of `upstream:MODEL`; None for `upstream`."""
+    embedder_key_env: str | None = None
+    """Name of the environment variable with the key of `embedder_url`; None if it needs none."""
     retrieval_top_k: int = Field(default=RETRIEVED_CHUNKS, ge=1, le=MAX_RETRIEVED_CHUNKS)
     """Number of chunks retrieved for a chat that does not set `retrieval_top_k`."""
 
@@ -177,12 +185,25 @@ class Settings(BaseSettings):
         Raises:
             ValueError: The variable that `upstream_key_env` names is not set, or empty.
         """
-        if self.upstream_key_env is None:
-            return None
-        key = os.environ.get(self.upstream_key_env)
-        if not key:
-            raise ValueError(f"upstream_key_env: the environment variable {self.upstream_key_env} is not set or empty")
-        return Secret(key)
+        return _key_in("upstream_key_env", self.upstream_key_env)
+
+    @property
+    def embedder_key(self) -> str | None:
+        """The key of `embedder_url`, read from the environment now.
+
+        Raises:
+            ValueError: The variable that `embedder_key_env` names is not set, or empty.
+        """
+        return _key_in("embedder_key_env", self.embedder_key_env)
+
+
+def _key_in(setting: str, variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    key = os.environ.get(variable)
+    if not key:
+        raise ValueError(f"{setting}: the environment variable {variable} is not set or empty")
+    return Secret(key)
 
 
 def describe_settings_error(error: ValidationError) -> str:

@@ -36,7 +36,7 @@ class RetrievedChunk(_RetrievedChunk, total=False):
     """Relevance; on our server from 0 to 1, never rising with rank."""
 
     similarity: float
-    """Cosine similarity of the query's and the chunk's embeddings, -1 to 1; suited to thresholds."""
+    """Cosine similarity of the query's and the chunk's embeddings, -1 to 1; absent if keywords alone were compared."""
 
     context: str
     """What the text is read under: the path of its headings (`Guide > Setup`), or the names of its columns."""

@@ -12,6 +12,7 @@ import numpy as np
 class WordEmbedder:
     """Knows no language: the more words two texts share, the nearer they are. It keeps the texts that it embeds."""
 
+    name = "words"
     dimensions = 512
 
     def __init__(self) -> None:

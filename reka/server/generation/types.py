@@ -34,8 +34,8 @@ class Snippet:
     """Name of the file that the text is from."""
     score: float
     """Score of its rank, 0 to 1."""
-    similarity: float
-    """Cosine similarity of its embedding and the query's, -1 to 1."""
+    similarity: float | None
+    """Cosine similarity of its embedding and the query's, -1 to 1; None if keywords alone were compared."""
     context: str = ""
     """What the text is read under: the path of its headings, or the names of its columns."""
     id: str = ""

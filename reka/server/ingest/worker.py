@@ -268,7 +268,7 @@ class Worker:
         def publish(session: Session, dataset: DatasetRow) -> None:
             counts = {document.number: built.chunks.get(document.number, 0) for document in documents}
             self._documents.take_over(session, task.job_id, counts, reader.digests)
-            dataset.embedder = self._index.embedder
+            dataset.embedder = self._index.embedder_of(built.at)
             dataset.kind = dataset.kind if is_upload_left else ROWS
 
         detail = f"{built.total} chunks are ready for retrieval"

@@ -181,5 +181,6 @@ def chunk_object(chunk: Snippet) -> dict[str, Any]:
         "position": chunk.position,
         "document_bytes": chunk.document_bytes,
         "score": chunk.score,
-        "similarity": chunk.similarity,
-    } | ({"context": chunk.context} if chunk.context else {})
+        **({} if chunk.similarity is None else {"similarity": chunk.similarity}),
+        **({"context": chunk.context} if chunk.context else {}),
+    }

@@ -1,19 +1,34 @@
-"""Text embeddings: the embedder protocol, and the default embedder, which needs no download."""
+"""What an embedder is; those there are lie in `embedders`."""
 
-import logging
-import threading
+import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
 
     Vectors: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
+NO_EMBEDDER: Final = "none"
+"""Name of the embedder of datasets that have no vectors."""
+
+UPSTREAM: Final = "upstream"
+"""What the names of embedders on another server begin with."""
+
+_TOKEN: Final = re.compile(r"\w{1,6}|[^\w\s]")
+
+
+class EmbeddingError(Exception):
+    """An embedder on another machine did not answer, or answered with no vectors."""
+
 
 class Embedder(Protocol):
     """Embeds texts as vectors whose dot product is the similarity of the texts. Safe to share between threads."""
+
+    @property
+    def name(self) -> str:
+        """The name that datasets record: vectors of the same name can be compared."""
+        ...
 
     @property
     def dimensions(self) -> int:
@@ -26,6 +41,9 @@ class Embedder(Protocol):
         Returns:
             An array of shape (len(texts), dimensions): a vector of unit length per text, zero for a text without
             tokens.
+
+        Raises:
+            EmbeddingError: The embedder is on another machine, and did not answer.
         """
         ...
 
@@ -34,57 +52,40 @@ class Embedder(Protocol):
         ...
 
 
-class WordLlamaEmbedder:
-    """Averages static token vectors: 2,500 chunks a second on one core, with weights that ship in the wheel.
+class NoEmbedder:
+    """Embeds nothing: what has its vectors is found by words alone."""
 
-    The weights are loaded at the first use: a server that only lists datasets needs none.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._model: Any = None
-
-    @property
-    def dimensions(self) -> int:
-        """256, the size of the weights in the wheel."""
-        return 256
+    def __init__(self, name: str = NO_EMBEDDER, dimensions: int = 0) -> None:
+        """Stand for the embedder of this name, whose vectors have this length."""
+        self.name = name
+        self.dimensions = dimensions
 
     def embed(self, texts: Sequence[str]) -> "Vectors":
-        """Embed texts; see `Embedder.embed`."""
+        """Return vectors of zeros."""
         import numpy as np
 
-        if not texts:
-            return np.zeros((0, self.dimensions), dtype=np.float32)
-        raw = self._get_model().embed(list(texts), norm=False)
-        # Normalised here: the library divides by zero for a text without tokens, and warns.
-        lengths = np.linalg.norm(raw, axis=1, keepdims=True)
-        vectors = np.zeros(raw.shape, dtype=np.float32)
-        np.divide(raw, lengths, out=vectors, where=lengths > 0)
-        return vectors
+        return np.zeros((len(texts), self.dimensions), dtype=np.float32)
 
     def count_tokens(self, text: str) -> int:
-        """Count the tokens of a text, by the tokenizer that the weights were trained with."""
-        return sum(self._get_model().tokenize([text])[0].attention_mask) if text else 0
-
-    def _get_model(self) -> Any:
-        with self._lock:
-            if self._model is None:
-                wordllama = _import_wordllama()
-                # The loader looks for its tokenizer in a folder beside the one where it ships, and downloads it if it
-                # is missing. With the package itself as the cache it finds everything.
-                self._model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
-            return self._model
+        """Count about as many tokens as the tokenizers of language models do."""
+        return approximate_tokens(text)
 
 
-def _import_wordllama() -> Any:
-    """Import the library without its side effect on logging."""
-    # On import it calls logging.basicConfig(level=INFO), after which a program that never configured logging prints
-    # the INFO lines of all its libraries. So the root logger is restored.
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    import wordllama
+def approximate_tokens(text: str) -> int:
+    """Count the tokens of a text where there is no tokenizer: a word counts as one for each six letters."""
+    return len(_TOKEN.findall(text))
 
-    for handler in [handler for handler in root.handlers if handler not in handlers]:
-        root.removeHandler(handler)
-    root.setLevel(level)
-    return wordllama
+
+def unit_vectors(raw: Any) -> "Vectors":
+    """Scale the rows of an array to unit length; a row of zeros stays as it is."""
+    import numpy as np
+
+    lengths = np.linalg.norm(raw, axis=1, keepdims=True)
+    vectors = np.zeros(raw.shape, dtype=np.float32)
+    np.divide(raw, lengths, out=vectors, where=lengths > 0)
+    return vectors
+
+
+def encodable(text: str) -> str:
+    """Replace lone surrogates, which have no UTF-8, as tokenizers need it."""
+    return text.encode("utf-8", "replace").decode("utf-8")

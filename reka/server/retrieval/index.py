@@ -9,18 +9,21 @@ from typing import Any, Final, Literal
 
 from reka.server.cancellation import check_cancelled
 from reka.server.retrieval.chunking import Chunk
+from reka.server.retrieval.embedders.choice import installed_embedder
+from reka.server.retrieval.embedders.recorded import RecordedEmbedders, record
 from reka.server.retrieval.embeddings import Embedder
 from reka.server.retrieval.entries import ORDINAL_BITS, Entry, entries
+from reka.server.retrieval.features import query_of
 from reka.server.retrieval.metadata import Selection
-from reka.server.retrieval.ranking import VECTOR_WEIGHT, query_of, rank
-from reka.server.retrieval.search import Hit, TableSearch
+from reka.server.retrieval.ranking import FILL_WEIGHT, OTHER_USE, VECTOR_USES, Matches, rank
+from reka.server.retrieval.search import COLUMNS, Hit, TableSearch, candidates_of, hits_of, union
 from reka.server.retrieval.tables import Tables, TableVersion
 from reka.server.retrieval.token_limits import first_tokens
 
 Mode = Literal["hybrid", "keyword", "vector"]
 
-CANDIDATES: Final = 100
-"""Candidates that each of the two searches contributes to hybrid search (bench/retrieval)."""
+CANDIDATES: Final = 64
+"""Candidates that each of the two searches contributes: more change nothing (bench.ranking), and take time."""
 
 EMBED_CHUNKS: Final = 128
 """Chunks embedded at a time; a build can be stopped between two such batches (ours)."""
@@ -67,15 +70,19 @@ class Index:
 
         Args:
             folder: Folder of the tables; it is created with the first table.
-            embedder: Embeds chunks and queries.
+            embedder: Embeds the chunks of new tables; a table keeps the one that it was built with.
         """
         self._embedder = embedder
+        self._embedders = RecordedEmbedders(embedder, installed_embedder)
         self._tables = Tables(folder)
 
-    @property
-    def embedder(self) -> str:
-        """Name of the embedder."""
-        return str(getattr(self._embedder, "name", type(self._embedder).__name__))[:64]
+    def embedder_of(self, at: TableVersion) -> str:
+        """Return the name of what embedded a table's chunks."""
+        return self._tables.open(at).embedder
+
+    def describe_embedder(self, name: str) -> str:
+        """Name an embedder, and say if it is not to be had on this machine."""
+        return str(self._embedders.of(name))
 
     def build(self, table: str, chunks: Iterable[Chunk], on_chunks: Callable[[int], None] | None = None) -> Built:
         """Create a table of `chunks`, with its full-text index.
@@ -117,7 +124,7 @@ class Index:
         if count <= COPIED_CHUNKS or base.version > MAX_COMMITS + count // WRITE_CHUNKS:
             return self._write_anew(table, target, removed, chunks, on_chunks)
         counts: Counter[int] = Counter()
-        for batch in self._batches(chunks, counts, on_chunks):
+        for batch in self._batches(chunks, counts, on_chunks, self._embedders.writer_of(target.schema)):
             target.add(batch)
         if counts.total() > APART * count:
             return self._write_anew(table, target, removed, (), None, counts)
@@ -142,7 +149,8 @@ class Index:
             at: The version of a table that is searched; a name stands for the last version of a table.
             query: Any text; it has no syntax. Of a long one the beginning is used: see `query_warnings`.
             k: Maximum number of hits.
-            mode: `hybrid` fuses both searches; `keyword` and `vector` run one of them alone.
+            mode: `hybrid` fuses both searches; `keyword` and `vector` run one of them alone. Without vectors, or if
+                the table's embedder is not to be had, each is a search by keywords.
             selection: The documents that are searched; None for all.
 
         Returns:
@@ -158,23 +166,26 @@ class Index:
         table = self._tables.open(self._tables.latest(at) if isinstance(at, str) else at)
         if not table.chunks:
             return []
-        vector = self._embedder.embed([self._first_tokens(query, MAX_EMBEDDED_TOKENS)])[0]
-        check_cancelled()
-        search = TableSearch(table.source, vector, selection)
-        candidates = max(k, CANDIDATES)
-        if mode == "vector":
-            return search.hits([(chunk, max(cosine, 0.0)) for chunk, cosine in search.nearest(candidates)[:k]])
+        embedder = self._embedders.of(table.embedder)
+        vector = None
+        if mode != "keyword":
+            vector = embedder.embedded(self._first_tokens(query, MAX_EMBEDDED_TOKENS))
+        search = TableSearch(table.source, COLUMNS if vector is None else (*COLUMNS, "vector"), selection)
+        if mode == "vector" and vector is not None:
+            rows = search.nearest(vector, k)
+            ranking = list(enumerate(rows["_score"].to_numpy().clip(0, 1).tolist()))
+            return hits_of(rows, ranking, candidates_of(rows, vector).cosines)
         parsed = query_of(query, table.languages)
-        weight = VECTOR_WEIGHT.get(table.languages[0], 0.0) if mode == "hybrid" else 0.0
-        scores: dict[int, float | None] = dict.fromkeys(
-            [chunk for chunk, _ in search.nearest(candidates)] if weight else ()
-        )
+        rows = search.matching(parsed.telling, max(k, CANDIDATES))
+        matches = Matches(candidates_of(rows, vector), parsed, table.chunks)
+        use = VECTOR_USES.get(embedder.name, OTHER_USE)
+        weight = use.weight if len(rows) >= k else max(use.weight, FILL_WEIGHT if len(rows) else 1.0)
+        if vector is not None and (len(rows) < k or (use.finds and matches.weight_of_words < 1)):
+            rows = union(rows, search.nearest(vector, max(k, CANDIDATES)))
+            matches = Matches(candidates_of(rows, vector), parsed, table.chunks)
         check_cancelled()
-        scores.update(search.matching(parsed.terms, candidates))
-        check_cancelled()
-        found = search.candidates(scores, with_vectors=bool(weight))
-        ranked = rank(found, parsed, table.chunks, weight, k)
-        return search.hits([(candidate.id, fit) for candidate, fit in ranked])
+        ranking = rank(matches, k, weight, matches.weight_of_words if use.finds else 1.0)
+        return hits_of(rows, ranking, matches.candidates.cosines)
 
     def query_warnings(self, query: str) -> list[str]:
         """Say what `search` leaves out of a query that is too long; an empty list if it uses all of it."""
@@ -205,6 +216,10 @@ class Index:
             for row in rows
             if row["document"] == document
         ]
+
+    def latest(self, table: str) -> TableVersion:
+        """Return the last version of a table."""
+        return self._tables.latest(table)
 
     def count(self, at: TableVersion) -> int:
         """Count the chunks of a table."""
@@ -239,13 +254,14 @@ class Index:
         """Create a table of another one's chunks, without those of some documents, and of new ones."""
         counts = Counter() if counts is None else counts
         self._tables.drop(table)
+        embedder = self._embedder if source is None else self._embedders.writer_of(source.schema)
         try:
-            target = self._tables.create(table, self._rows([]))
+            target = self._tables.create(table, record(self._rows([], embedder), embedder.name))
             for batch in () if source is None else self._tables.rows(source, removed):
                 target.add(batch)
                 if on_chunks is not None:
                     on_chunks(counts.total())
-            for batch in self._batches(chunks, counts, on_chunks):
+            for batch in self._batches(chunks, counts, on_chunks, embedder):
                 target.add(batch)
             self._tables.create_keyword_index(target)
             self._tables.settle(table)
@@ -255,7 +271,11 @@ class Index:
         return Built(TableVersion(table, target.version), counts, target.count_rows(), is_new=True)
 
     def _batches(
-        self, chunks: Iterable[Chunk], counts: Counter[int], on_chunks: Callable[[int], None] | None
+        self,
+        chunks: Iterable[Chunk],
+        counts: Counter[int],
+        on_chunks: Callable[[int], None] | None,
+        embedder: Embedder,
     ) -> Iterator[Any]:
         """Embed chunks; yield Arrow tables of WRITE_CHUNKS of them, and count those of each document."""
         import pyarrow as pa
@@ -263,7 +283,7 @@ class Index:
         unwritten: list[Any] = []
         iterator = iter(entries(chunks))
         while batch := list(islice(iterator, EMBED_CHUNKS)):
-            unwritten.append(self._rows(batch))
+            unwritten.append(self._rows(batch, embedder))
             counts.update(entry.id >> ORDINAL_BITS for entry in batch)
             if len(unwritten) * EMBED_CHUNKS >= WRITE_CHUNKS:
                 yield pa.Table.from_batches(unwritten)
@@ -273,13 +293,15 @@ class Index:
         if unwritten:
             yield pa.Table.from_batches(unwritten)
 
-    def _rows(self, batch: Sequence[Entry]) -> Any:
+    @staticmethod
+    def _rows(batch: Sequence[Entry], embedder: Embedder) -> Any:
         """Embed a batch and convert it to Arrow."""
         import numpy as np
         import pyarrow as pa
 
+        length = embedder.dimensions
         texts = [entry.passage for entry in batch]
-        vectors = self._embedder.embed(texts).reshape(-1) if texts else np.zeros(0, np.float32)
+        vectors = embedder.embed(texts).reshape(-1) if texts else np.zeros(0, np.float32)
         return pa.record_batch(
             {
                 "id": pa.array([entry.id for entry in batch], pa.int64()),
@@ -294,6 +316,6 @@ class Index:
                 "language": pa.array([entry.language for entry in batch], pa.string()),
                 "terms": pa.array([entry.terms for entry in batch], pa.string()),
                 "lead": pa.array([entry.lead for entry in batch], pa.string()),
-                "vector": pa.FixedSizeListArray.from_arrays(vectors, self._embedder.dimensions),
             }
+            | ({"vector": pa.FixedSizeListArray.from_arrays(vectors, length)} if length else {})
         )

@@ -1,6 +1,7 @@
-"""The queries of one table: by vector, by keyword, and the rows of what they find."""
+"""The searches of one table, by words and by vectors: each returns the rows of its best chunks, ties by id."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -8,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from reka.server.cancellation import check_cancelled
 from reka.server.retrieval.entries import ORDINAL_BITS
 from reka.server.retrieval.metadata import Selection
-from reka.server.retrieval.ranking import Candidate, top_k
+from reka.server.retrieval.ranking import Candidates
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
+    from reka.server.retrieval.features import Array
 
 LISTED_DOCUMENTS: Final = 2_000
 """Documents of a selection up to which LanceDB is given their list. Of more it is asked for more chunks, and those of
@@ -19,6 +21,18 @@ other documents are left out: a long list takes longer than the search (bench.do
 
 SPARE: Final = 1.5
 """How many times the chunks that the share of a selection suggests are asked for first (ours)."""
+
+COLUMNS: Final = ("id", "passage", "start", "source", "position", "context", "terms", "lead")
+"""What is read of a chunk that is found: all that ranking and hits need but its vector."""
+
+_MORE: Final = 4
+"""How many times as many chunks are looked at where a search ends among equals."""
+
+_PRECISION: Final = 1e-6
+"""Difference below which scores are equal: their last digits depend on the order of their sums."""
+
+_Query = Callable[[int, str | None, Sequence[str]], Any]
+"""Asks for so many rows under a condition, and returns these columns of them beside `_score`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +49,8 @@ class Hit:
     """Offset of the text in that file, in characters."""
     score: float
     """How well the chunk fits the query, 0 to 1; never higher than the score of the hit before."""
-    similarity: float
-    """Cosine similarity of the query's and the chunk's vectors, -1 to 1."""
+    similarity: float | None
+    """Cosine similarity of the query's and the chunk's vectors, -1 to 1; None if the search used no vectors."""
     context: str = ""
     """What the text is read under; see `Chunk.context`."""
 
@@ -54,12 +68,42 @@ class Hit:
 class TableSearch:
     """The searches for one query in an open table, or in some of its documents."""
 
-    def __init__(self, source: Any, vector: "Vectors", selection: Selection | None = None) -> None:
-        """Search `source` for a query with this vector; None selects all documents."""
+    def __init__(self, source: Any, columns: Sequence[str] = COLUMNS, selection: Selection | None = None) -> None:
+        """Search `source`, and read these columns of what is found; None selects all documents."""
         self._source = source
-        self._vector = vector
+        self._columns = columns
         self._selection = selection
-        self._row_ids: dict[int, int] = {}
+
+    def nearest(self, vector: "Vectors", k: int) -> Any:
+        """Find the `k` rows that are nearest to a vector, by exact search.
+
+        Returns:
+            An Arrow table: the columns, and `_score` (cosine).
+        """
+        import pyarrow.compute as pc
+
+        def query(limit: int, condition: str | None, columns: Sequence[str]) -> Any:
+            # Vectors have unit length, so 1 - dot product is the cosine distance, and a zero vector is no special case.
+            rows = self._rows(self._source.search(vector).distance_type("dot"), limit, condition, "_distance", columns)
+            return rows.drop_columns("_distance").append_column("_score", pc.subtract(1, rows["_distance"]))
+
+        return self._best(query, k if vector.any() else 0)
+
+    def matching(self, terms: Iterable[str], k: int) -> Any:
+        """Find the `k` rows that match a query's terms best.
+
+        Returns:
+            An Arrow table: the columns, and `_score` (BM25).
+        """
+        from lancedb.query import MatchQuery
+
+        # pyright does not see which fields of pydantic's dataclasses have defaults.
+        match = MatchQuery(" ".join(sorted(terms)), "terms")  # pyright: ignore[reportCallIssue]  # see above
+
+        def query(limit: int, condition: str | None, columns: Sequence[str]) -> Any:
+            return self._rows(self._source.search(match), limit, condition, "_score", columns)
+
+        return self._best(query, k)
 
     @cached_property
     def _where(self) -> str | None:
@@ -68,107 +112,151 @@ class TableSearch:
             return None
         return f"document IN ({', '.join(map(str, self._selection.documents.tolist()))})"
 
-    def nearest(self, k: int) -> list[tuple[int, float]]:
-        """Return the ids of the `k` nearest chunks by exact search, with their cosines."""
-        if not self._vector.any():
-            return []
+    def _rows(self, query: Any, limit: int, condition: str | None, score: str, columns: Sequence[str]) -> Any:
+        check_cancelled()
+        if condition is not None:
+            query = query.where(condition, prefilter=True)
+        return query.select([*columns, score]).limit(limit).to_arrow()
 
-        def query(limit: int) -> dict[int, float]:
-            # Vectors have unit length, so 1 - dot product is the cosine distance, and a zero vector is no special case.
-            rows = self._rows(self._source.search(self._vector).distance_type("dot"), "_distance", limit)
-            return {chunk: 1 - distance for chunk, distance in rows.items()}
+    def _best(self, query: _Query, k: int) -> Any:
+        """Return the best `k` rows of a query, those with equal scores by id.
 
-        return self._stable_top_k(query, k)
-
-    def matching(self, terms: Iterable[str], k: int) -> list[tuple[int, float]]:
-        """Return the ids of the `k` chunks that match a query's terms best, with their scores (BM25)."""
-        from lancedb.query import MatchQuery
-
-        # pyright does not see which fields of pydantic's dataclasses have defaults.
-        match = MatchQuery(" ".join(sorted(terms)), "terms")  # pyright: ignore[reportCallIssue]  # see above
-        return self._stable_top_k(lambda limit: self._rows(self._source.search(match), "_score", limit), k)
-
-    def candidates(self, scores: Mapping[int, float | None], *, with_vectors: bool) -> list[Candidate]:
-        """Read what chunks that were found are ranked by; their vectors only if they count."""
-        import numpy as np
-
-        if not scores:
-            return []
-        rows = self._take(list(scores), ["id", "terms", "lead", *(["vector"] if with_vectors else [])])
-        ids, terms, leads = (rows[column].to_pylist() for column in ("id", "terms", "lead"))
-        cosines = [0.0] * len(ids)
-        if with_vectors:
-            vectors = np.stack(rows["vector"].to_numpy(zero_copy_only=False)).astype(np.float32)
-            cosines = (vectors @ self._vector).tolist()
-        return [
-            Candidate(chunk, scores[chunk], cosine, of_chunk.split(), lead)
-            for chunk, of_chunk, lead, cosine in zip(ids, terms, leads, cosines, strict=True)
-        ]
-
-    def hits(self, ranking: Sequence[tuple[int, float]]) -> list[Hit]:
-        """Read the chunks of a ranking, in its order."""
-        import numpy as np
-
-        if not ranking:
-            return []
-        columns = ["id", "passage", "start", "source", "position", "context", "vector"]
-        by_id = {row["id"]: row for row in self._take([chunk for chunk, _ in ranking], columns).to_pylist()}
-        hits = []
-        for chunk, score in ranking:
-            row = by_id[chunk]
-            cosine = float(np.dot(np.asarray(row["vector"], dtype=np.float32), self._vector))
-            hits.append(
-                Hit(
-                    id=chunk,
-                    text=row["passage"][row["start"] :],
-                    source=row["source"],
-                    position=row["position"],
-                    score=round(score, 6),
-                    similarity=round(max(-1.0, min(1.0, cosine)), 6),
-                    context=row["context"],
-                )
-            )
-        return hits
-
-    def _rows(self, query: Any, score: str, limit: int) -> dict[int, float]:
-        """Run a query; return the score of each chunk."""
-        if self._where is not None:
-            query = query.where(self._where, prefilter=True)
-        rows = query.select(["id", score]).with_row_id(True).limit(limit).to_arrow()
-        ids = rows["id"].to_pylist()
-        self._row_ids.update(zip(ids, rows["_rowid"].to_pylist(), strict=True))
-        return dict(zip(ids, rows[score].to_pylist(), strict=True))
-
-    def _take(self, ids: Sequence[int], columns: list[str]) -> Any:
-        """Read columns of chunks that were found, in any order."""
-        return self._source.take_row_ids([self._row_ids[chunk] for chunk in ids]).select(columns).to_arrow()
-
-    def _stable_top_k(self, query: Callable[[int], dict[int, float]], k: int) -> list[tuple[int, float]]:
-        """Return the best `k` ids of a query with their scores.
-
-        LanceDB returns an arbitrary choice of equal scores, so the limit is raised until it does not cut among equals,
-        and until `k` of the selection are among them.
+        LanceDB returns an arbitrary choice of equal scores, so where an answer ends among equals, they are looked at
+        again.
         """
-        selection = self._selection if self._where is None else None
-        limit = k + 1 if selection is None else round((k + 1) * SPARE / selection.share)
+        if self._selection is not None and self._where is None:
+            ids = self._best_selected(query, self._selection, k)
+        else:
+            rows = _sorted(query(k + 1, self._where, self._columns))
+            if not _ends_among_equals(rows["_score"], k):
+                return rows.slice(0, k)
+            ids = self._best_of_equals(query, rows, k)
+        if not ids:
+            return query(1, "id < 0", self._columns)
+        return _sorted(query(len(ids), f"id IN ({', '.join(map(str, ids))})", self._columns))
+
+    def _best_of_equals(self, query: _Query, rows: Any, k: int) -> list[int]:
+        if _count_better(rows, k) > k // 2:  # of few equals a longer answer has all
+            rows = _sorted(query(_MORE * k + 1, self._where, ["id"]))
+        ids: list[int] = rows["id"].slice(0, k).to_pylist()
+        if not _ends_among_equals(rows["_score"], k):
+            return ids
+        better = _count_better(rows, k)
+        least = rows["_score"][k - 1].as_py()
+        return ids[:better] + self._first_equals(query, least, k - better, _MORE * k)
+
+    def _first_equals(self, query: _Query, least: float, count: int, limit: int) -> list[int]:
+        """Return the lowest ids of the rows that have a score.
+
+        The ids are looked at window by window. One of `limit` ids cannot hold more rows than an answer has; a larger
+        one that does is halved.
+        """
+        import numpy as np
+
+        all_ids = self._source.search().select(["id"])
+        all_ids = (all_ids.where(self._where) if self._where else all_ids).limit(self._source.count_rows()).to_arrow()
+        ids = np.sort(all_ids["id"].to_numpy())
+        found: list[int] = []
+        begin, width = 0, limit
+        while len(found) < count and begin < len(ids):
+            window = ids[begin : begin + width]
+            condition = f"id >= {window[0]} AND id <= {window[-1]}"
+            rows = query(limit, f"{condition} AND {self._where}" if self._where else condition, ["id"])
+            scores = rows["_score"].to_pylist()
+            if len(window) > limit == len(scores) and (min(scores) >= least or _is_same(min(scores), least)):
+                width = max(limit, width // 2)
+                continue
+            equal = [id_ for id_, score in zip(rows["id"].to_pylist(), scores, strict=True) if _is_same(score, least)]
+            found += sorted(equal)
+            begin, width = begin + width, width * 4
+        return found[:count]
+
+    @staticmethod
+    def _best_selected(query: _Query, selection: Selection, k: int) -> list[int]:
+        """Return the best `k` ids of a long selection: more and more are asked for, until so many are among them."""
+        limit = round((k + 1) * SPARE / selection.share)
         while True:
-            check_cancelled()
-            scores = query(limit)
-            selected = scores if selection is None else _selected(scores, selection)
-            best = top_k(selected, k)
-            is_all = len(scores) < limit
-            if is_all or (len(best) == k and selected[best[-1]] > min(scores.values())):
-                return [(chunk, selected[chunk]) for chunk in best]
+            found = query(limit, None, ["id"])
+            rows = _sorted(found.filter(_is_selected(found["id"].to_numpy(), selection))).slice(0, k)
+            is_all = len(found) < limit
+            if is_all or (len(rows) == k and rows["_score"][k - 1].as_py() > min(found["_score"].to_pylist())):
+                ids: list[int] = rows["id"].to_pylist()
+                return ids
             limit *= 4
 
 
-def _selected(scores: Mapping[int, float], selection: Selection) -> dict[int, float]:
-    """Keep the chunks of the selection's documents."""
+def union(first: Any, second: Any) -> Any:
+    """Append the rows of the second table that the first does not have; their `_score` is null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    others = second.filter(pc.invert(pc.is_in(second["id"], value_set=first["id"].combine_chunks())))
+    scores = pa.nulls(len(others), first.schema.field("_score").type)
+    others = others.drop_columns("_score").append_column("_score", scores)
+    return pa.concat_tables([first, others.select(first.column_names)], promote_options="permissive")
+
+
+def candidates_of(rows: Any, vector: "Vectors | None") -> Candidates:
+    """Take what candidates are ranked by from the rows of a search, and compare their vectors with the query's."""
     import numpy as np
 
-    ids = np.fromiter(scores, dtype=np.int64, count=len(scores))
+    cosines: Array | None = None
+    if vector is not None:
+        vectors = rows["vector"].combine_chunks().flatten().to_numpy().reshape(len(rows), len(vector))
+        # Not by a product of matrices, whose last digits depend on the place of a row, and which wakes threads.
+        cosines = np.einsum("ij,j->i", vectors, vector).clip(-1, 1)
+    scores = rows["_score"].cast("float64").to_numpy()
+    return Candidates(
+        rows["id"].to_numpy(), scores, cosines, rows["terms"].combine_chunks(), rows["lead"].combine_chunks()
+    )
+
+
+def hits_of(rows: Any, ranking: Sequence[tuple[int, float]], cosines: "Array | None") -> list[Hit]:
+    """Make hits of rows: those at the places of a ranking, with their scores."""
+    import pyarrow as pa
+
+    places = [place for place, _ in ranking]
+    columns = ["id", "passage", "start", "source", "position", "context"]
+    chosen = rows.select(columns).take(pa.array(places, pa.int64())).to_pylist()
+    return [
+        Hit(
+            id=row["id"],
+            text=row["passage"][row["start"] :],
+            source=row["source"],
+            position=row["position"],
+            score=round(score, 6),
+            similarity=None if cosines is None else round(float(cosines[place]), 6),
+            context=row["context"],
+        )
+        for row, (place, score) in zip(chosen, ranking, strict=True)
+    ]
+
+
+def _count_better(rows: Any, k: int) -> int:
+    """Count the rows with a better score than the k-th of sorted ones."""
+    least = rows["_score"][k - 1].as_py()
+    return sum(not _is_same(score, least) for score in rows["_score"].slice(0, k).to_pylist())
+
+
+def _is_same(score: float, other: float) -> bool:
+    return math.isclose(score, other, rel_tol=_PRECISION, abs_tol=_PRECISION)
+
+
+def _ends_among_equals(scores: Any, k: int) -> bool:
+    """Tell whether sorted scores, more than `k` if there are so many, leave open which are the best `k`."""
+    return len(scores) > k > 0 and _is_same(scores[k - 1].as_py(), scores[len(scores) - 1].as_py())
+
+
+def _sorted(rows: Any) -> Any:
+    return rows.sort_by([("_score", "descending"), ("id", "ascending")])
+
+
+def _is_selected(ids: "Array", selection: Selection) -> "Array":
+    """Tell which chunks are of the selection's documents."""
+    import numpy as np
+
     documents = ids >> ORDINAL_BITS
     places = np.searchsorted(selection.documents, documents)
     places[places == len(selection.documents)] = 0
-    kept = ids[selection.documents[places] == documents]
-    return {chunk: scores[chunk] for chunk in kept.tolist()}
+    is_selected: Array = selection.documents[places] == documents
+    return is_selected

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reka.server.faults import is_transient
+from reka.server.retrieval.embedders.recorded import recorded_name
 
 OPEN_TABLES: Final = 256
 """Tables that are kept open, those opened last (ours)."""
@@ -33,6 +34,8 @@ class OpenTable:
     languages: tuple[str | None, ...]
     """The languages of its chunks, that of most first."""
     chunks: int
+    embedder: str
+    """Name of what embedded them."""
 
 
 def flush(path: Path) -> None:
@@ -66,7 +69,9 @@ class Tables:
             source.checkout(at.version)
             column = source.search().select(["language"]).limit(source.count_rows()).to_arrow()["language"]
             counts = sorted(column.value_counts().to_pylist(), key=lambda entry: -entry["counts"])
-            table = OpenTable(source, tuple(entry["values"] for entry in counts) or (None,), len(column))
+            table = OpenTable(
+                source, tuple(entry["values"] for entry in counts) or (None,), len(column), recorded_name(source.schema)
+            )
             self._open[at.table] = (at.version, table)
             if len(self._open) > OPEN_TABLES:
                 self._open.pop(next(iter(self._open)), None)

@@ -107,7 +107,7 @@ class DatasetRow(Base):
     """Version of that table that is searched; a job makes a later one. None in data of before there were documents."""
     table_changes: Mapped[int] = mapped_column(default=0, server_default="0")
     """Jobs that have changed the table since it was written: it then holds deleted chunks, and new ones apart."""
-    embedder: Mapped[str | None] = mapped_column(String(64))
+    embedder: Mapped[str | None] = mapped_column(String(255))
     """Name of the embedder of its table."""
 
 

@@ -1,7 +1,7 @@
 """The documents of each owner's datasets: put, deleted and listed; a job takes the changes over into the index."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
@@ -68,8 +68,11 @@ class PutResult:
 class Documents:
     """The documents of one server's datasets."""
 
-    def __init__(self, database: Database, jobs: Jobs, limits: Settings) -> None:
+    def __init__(
+        self, database: Database, jobs: Jobs, limits: Settings, describe_embedder: Callable[[str], str]
+    ) -> None:
         """Store documents in `database`, and have `jobs` take changes over."""
+        self._describe_embedder = describe_embedder
         self._database = database
         self._jobs = jobs
         self._limits = limits
@@ -172,7 +175,7 @@ class Documents:
             "state": _state(dataset, job),
             "job_id": job.id if job else None,
             "created": dataset.created,
-            "embedder": dataset.embedder,
+            "embedder": None if dataset.embedder is None else self._describe_embedder(dataset.embedder),
         }
 
     def _put(self, owner: str, name: str, given: Mapping[str, NewDocument]) -> PutResult:

@@ -18,7 +18,7 @@ def add_document_columns(root: Path) -> None:
     path = root / DATABASE
     if not path.exists():
         return
-    columns = {"table_version": "INTEGER", "table_changes": "INTEGER NOT NULL DEFAULT 0", "embedder": "VARCHAR(64)"}
+    columns = {"table_version": "INTEGER", "table_changes": "INTEGER NOT NULL DEFAULT 0", "embedder": "VARCHAR(255)"}
     with closing(sqlite3.connect(path)) as connection, connection:
         present = {row[1] for row in connection.execute("PRAGMA table_info(datasets)")}
         for name, kind in columns.items() if present else ():

@@ -125,7 +125,7 @@ def test_a_dataset_is_described(api: Caller) -> None:
         "chunks": 3,
         "state": "prepared",
         "job_id": job,
-        "embedder": "WordEmbedder",
+        "embedder": "words",
     }
     assert api.ask("GET", "/datasets/stored").json()["state"] == "stored"
     assert api.ask("GET", "/datasets/none").status_code == 404

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from reka.server.retrieval.chunking import Chunk
-from reka.server.retrieval.embeddings import WordLlamaEmbedder
 from reka.server.retrieval.index import EMBED_CHUNKS, Index, Mode
 from tests.support.embedders import WordEmbedder
 
@@ -57,6 +56,13 @@ def test_nothing_in_a_query_is_syntax(index: Index, query: str, mode: Mode) -> N
     assert ("cat" in query and mode == "keyword") <= (0 in {hit.position for hit in found})
 
 
+def test_frequent_words_of_the_language_find_a_chunk_only_if_a_query_has_no_others(index: Index) -> None:
+    index.build("t", of(["The cat and the dog.", "The end of the day is not the end of the world."]))
+
+    assert [hit.position for hit in index.search("t", "is the cat there", 5, "keyword")] == [0]
+    assert [hit.position for hit in index.search("t", "is not", 5, "keyword")] == [1]
+
+
 @pytest.mark.parametrize("query", ["", "  ", "\n"])
 def test_a_query_of_white_space_finds_nothing(index: Index, query: str) -> None:
     index.build("t", of(TEXTS))
@@ -88,7 +94,8 @@ def test_scores_never_rise_and_similarities_are_cosines(index: Index, mode: Mode
 
     scores = [hit.score for hit in found]
     assert scores == sorted(scores, reverse=True)
-    assert all(0 <= hit.score <= 1 and -1 <= hit.similarity <= 1 for hit in found)
+    assert all(0 <= hit.score <= 1 for hit in found)
+    assert all((hit.similarity is None) == (mode == "keyword") and abs(hit.similarity or 0) <= 1 for hit in found)
     assert len({hit.position for hit in found}) == len(found)
 
 
@@ -167,17 +174,3 @@ def test_other_forms_of_a_word_are_found_in_the_language_of_each_text(index: Ind
     index.build("t", of(texts))
 
     assert index.search("t", query, 1, "keyword")[0].position == place
-
-
-def test_the_built_in_embedder_finds_what_means_the_same_and_takes_texts_without_tokens() -> None:
-    embedder = WordLlamaEmbedder()
-
-    vectors = embedder.embed(["How do I cook rice?", "Boiling rice in a pot", "The stock market fell", ""])
-
-    likeness = vectors @ vectors[0]
-    assert vectors.shape == (4, embedder.dimensions)
-    assert likeness[0] == pytest.approx(1, abs=1e-5)
-    assert likeness[1] > 0.3 > likeness[2]
-    assert likeness[3] == 0
-    assert embedder.embed([]).shape == (0, embedder.dimensions)
-    assert embedder.count_tokens("How do I cook rice?") > embedder.count_tokens("rice") > embedder.count_tokens("") == 0

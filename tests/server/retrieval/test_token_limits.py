@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from reka.server.retrieval.embeddings import WordLlamaEmbedder
+from reka.server.retrieval.embedders.wordllama import WordLlamaEmbedder
 from reka.server.retrieval.token_limits import first_tokens, last_tokens
 from tests.support.embedders import WordEmbedder
 

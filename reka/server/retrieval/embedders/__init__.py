@@ -1,0 +1,1 @@
+"""The embedders there are, a module each, and the choice of one."""

@@ -1,0 +1,68 @@
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+import pytest
+from lancedb.index import FTS
+
+from reka.server.retrieval.entries import ORDINAL_BITS
+from reka.server.retrieval.metadata import Selection
+from reka.server.retrieval.search import TableSearch, union
+
+QUERY = np.array([1, 0], dtype=np.float32)
+
+
+FITS = [2 if place == 4321 else 1 if place % 7 == 3 else 0 for place in range(5000)]
+"""How well each row fits the query: one best, then 700 equal ones, far apart, among others that fit less."""
+
+
+@pytest.fixture(params=[1, 5000], ids=["one document", "a document each"])
+def table(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    vectors = np.array([[0.4 * fit, 0] for fit in FITS], dtype=np.float32)
+    documents = [1 if request.param == 1 else place + 1 for place in range(len(FITS))]
+    ids = [
+        (document << ORDINAL_BITS) + (place if request.param == 1 else 0) for place, document in enumerate(documents)
+    ]
+    rows = {
+        "id": pa.array(ids, pa.int64()),
+        "document": pa.array(documents, pa.int64()),
+        "place": pa.array(range(len(FITS)), pa.int64()),
+        "terms": ["wcat wcat wdog" if fit == 2 else "wcat wdog wbird" if fit else "wdog wbird wfish" for fit in FITS],
+        "vector": pa.FixedSizeListArray.from_arrays(vectors.reshape(-1), 2),
+    }
+    made = lancedb.connect(str(tmp_path)).create_table("t", pa.table(rows))
+    made.create_index("terms", config=FTS(base_tokenizer="whitespace", lower_case=False, stem=False))
+    return made
+
+
+@pytest.mark.parametrize("k", [1, 7, 50, 600])
+def test_of_equals_a_search_finds_those_of_the_lowest_ids(table: Any, k: int) -> None:
+    expected = [4321, *(place for place in range(3, 5000, 7) if place != 4321)][:k]
+    search = TableSearch(table, ["id", "place"])
+
+    assert search.matching(["wcat"], k)["place"].to_pylist() == expected
+    assert search.nearest(QUERY, k)["place"].to_pylist() == expected
+
+
+@pytest.mark.parametrize("documents", [1, 1000, 4000])
+def test_a_selection_is_searched_alone_however_long_it_is(table: Any, documents: int) -> None:
+    is_one = len(set(table.to_arrow()["document"].to_pylist())) == 1
+    selection = Selection(np.arange(1, documents + 1), 1.0 if is_one else documents / 5000)
+    last = 5000 if is_one else documents
+    expected = [place for place in sorted(range(last), key=lambda place: (-FITS[place], place)) if FITS[place]][:40]
+
+    found = TableSearch(table, ["id", "place"], selection).matching(["wcat"], 40)
+
+    assert found["place"].to_pylist() == expected
+
+
+def test_a_vector_without_a_direction_finds_nothing(table: Any) -> None:
+    assert len(TableSearch(table, ["id"]).nearest(0 * QUERY, 5)) == 0
+
+
+def test_rows_of_both_searches_come_once_and_those_of_the_second_alone_have_no_score() -> None:
+    words, vectors = (pa.table({"id": ids, "_score": [0.5, 0.25]}) for ids in ([1, 2], [2, 3]))
+
+    assert union(words, vectors).sort_by("id").to_pydict() == {"id": [1, 2, 3], "_score": [0.5, 0.25, None]}
