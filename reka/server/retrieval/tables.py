@@ -92,7 +92,8 @@ class Tables:
             source.checkout(at.version)
             for _ in source.search().limit(source.count_rows()).to_batches(READ_CHUNKS):
                 pass
-            source.search(MatchQuery("a", "terms")).limit(1).to_arrow()
+            match = MatchQuery("a", "terms")  # pyright: ignore[reportCallIssue]  # as in `search`
+            source.search(match).limit(1).to_arrow()
         except Exception as error:
             if is_transient(error):
                 raise

@@ -6,8 +6,8 @@ from typing import Final
 
 from reka.server.storage.private_files import make_private_file
 
-RESERVE_BYTES: Final = 4 * 1024 * 1024
-"""What the database writes to its log for a deletion, with room to spare (ours)."""
+RESERVE_BYTES: Final = 512 * 1024
+"""What the database writes to its log to mark something as deleted, with room to spare (ours)."""
 
 
 class Reserve:
