@@ -19,7 +19,7 @@ from reka.server.retrieval.embedders.wordllama import WordLlamaEmbedder
 from reka.server.retrieval.features import query_of
 from reka.server.retrieval.index import CANDIDATES
 from reka.server.retrieval.ranking import Matches, rank
-from reka.server.retrieval.search import COLUMNS, TableSearch, candidates_of, hits_of
+from reka.server.retrieval.search import TableSearch, candidates_of
 from reka.server.retrieval.tables import Tables, TableVersion
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
@@ -173,13 +173,13 @@ def measure_parts(folder: Path, queries: list[str]) -> None:
     for query in queries:
         vector = timed("embed", lambda query=query: embedder.embed([query])[0])  # type: ignore[misc]
         parsed = timed("parse", lambda query=query: query_of(query, table.languages))  # type: ignore[misc]
-        search = TableSearch(table.source, (*COLUMNS, "vector"))
+        search = TableSearch(table.source)
         timed("vector search", lambda s=search, v=vector: s.nearest(v, CANDIDATES))  # type: ignore[misc]
         rows = timed("keyword search", lambda s=search, p=parsed: s.matching(p.telling, CANDIDATES))  # type: ignore[misc]
-        found = timed("take columns", lambda r=rows, v=vector: candidates_of(r, v))  # type: ignore[misc]
-        matches = timed("compare", lambda f=found, p=parsed: Matches(f, p, table.chunks))  # type: ignore[misc]
-        ranked = timed("rank", lambda m=matches: rank(m, 8, 0.2))  # type: ignore[misc]
-        timed("take hits", lambda r=rows, k=ranked, f=found: hits_of(r, k, f.cosines))  # type: ignore[misc]
+        matches = timed("compare", lambda r=rows, p=parsed: Matches(candidates_of(r), p, table.chunks))  # type: ignore[misc]
+        ranked = timed("rank", lambda m=matches: rank(m, 8))  # type: ignore[misc]
+        best = rows.take([place for place, _ in ranked])
+        timed("read vectors", lambda s=search, b=best, v=vector: s.cosines(b, v))  # type: ignore[misc]
     print("\nparts of a hybrid query, ms: " + ", ".join(f"{p} {statistics.median(t):.1f}" for p, t in parts.items()))
 
 

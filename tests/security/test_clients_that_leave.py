@@ -62,7 +62,7 @@ def test_an_answer_that_nobody_waits_for_is_not_finished(start: Start, call: Cal
     assert not [text for text in embedder.counted if "abandoned" in text]
 
 
-@pytest.mark.parametrize("mode", ["hybrid", "keyword", "vector"])
+@pytest.mark.parametrize("mode", ["hybrid", "vector"])
 def test_a_search_that_nobody_waits_for_ends_at_its_next_step(tmp_path: Path, mode: Mode) -> None:
     class LeavingEmbedder(WordEmbedder):
         work: Work | None = None

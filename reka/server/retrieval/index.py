@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from reka.server.cancellation import check_cancelled
 from reka.server.retrieval.chunking import Chunk
@@ -13,17 +13,24 @@ from reka.server.retrieval.embedders.choice import installed_embedder
 from reka.server.retrieval.embedders.recorded import RecordedEmbedders, record
 from reka.server.retrieval.embeddings import Embedder
 from reka.server.retrieval.entries import ORDINAL_BITS, Entry, entries
-from reka.server.retrieval.features import query_of
+from reka.server.retrieval.features import Query, query_of
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.ranking import FILL_WEIGHT, OTHER_USE, VECTOR_USES, Matches, rank
 from reka.server.retrieval.search import COLUMNS, Hit, TableSearch, candidates_of, hits_of, union
-from reka.server.retrieval.tables import Tables, TableVersion
+from reka.server.retrieval.tables import OpenTable, Tables, TableVersion
 from reka.server.retrieval.token_limits import first_tokens
+
+if TYPE_CHECKING:
+    from reka.server.retrieval.embeddings import Vectors
 
 Mode = Literal["hybrid", "keyword", "vector"]
 
 CANDIDATES: Final = 64
 """Candidates that each of the two searches contributes: more change nothing (bench.ranking), and take time."""
+
+FILLED_CHUNKS: Final = 20_000
+"""Chunks of a table up to which vectors fill up what the words find too little of: exact search of 100,000 takes five
+times what the words take. Of a larger one fewer than the wanted number are found then (ours)."""
 
 EMBED_CHUNKS: Final = 128
 """Chunks embedded at a time; a build can be stopped between two such batches (ours)."""
@@ -154,8 +161,8 @@ class Index:
             selection: The documents that are searched; None for all.
 
         Returns:
-            The hits, best first. Fewer than `k` if the table is smaller or, by keyword alone, if fewer chunks have one
-            of the words; none for a query of white space.
+            The hits, best first. Fewer than `k` if the table is smaller or, by keyword alone and in a large table, if
+            fewer chunks have one of the words; none for a query of white space.
 
         Raises:
             WorkCancelledError: Nobody waits for the hits.
@@ -170,22 +177,32 @@ class Index:
         vector = None
         if mode != "keyword":
             vector = embedder.embedded(self._first_tokens(query, MAX_EMBEDDED_TOKENS))
-        search = TableSearch(table.source, COLUMNS if vector is None else (*COLUMNS, "vector"), selection)
+        search = TableSearch(table.source, COLUMNS, selection)
         if mode == "vector" and vector is not None:
             rows = search.nearest(vector, k)
-            ranking = list(enumerate(rows["_score"].to_numpy().clip(0, 1).tolist()))
-            return hits_of(rows, ranking, candidates_of(rows, vector).cosines)
-        parsed = query_of(query, table.languages)
-        rows = search.matching(parsed.telling, max(k, CANDIDATES))
-        matches = Matches(candidates_of(rows, vector), parsed, table.chunks)
-        use = VECTOR_USES.get(embedder.name, OTHER_USE)
-        weight = use.weight if len(rows) >= k else max(use.weight, FILL_WEIGHT if len(rows) else 1.0)
-        if vector is not None and (len(rows) < k or (use.finds and matches.weight_of_words < 1)):
-            rows = union(rows, search.nearest(vector, max(k, CANDIDATES)))
-            matches = Matches(candidates_of(rows, vector), parsed, table.chunks)
+            return hits_of(rows, rows["_score"].to_numpy().clip(0, 1).tolist(), search.cosines(rows, vector))
+        ranking, rows = self._ranked(search, query_of(query, table.languages), vector, k, table)
         check_cancelled()
-        ranking = rank(matches, k, weight, matches.weight_of_words if use.finds else 1.0)
-        return hits_of(rows, ranking, matches.candidates.cosines)
+        rows = rows.take([place for place, _ in ranking]) if ranking else rows.slice(0, 0)
+        cosines = None if vector is None else search.cosines(rows, vector)
+        return hits_of(rows, [fit for _, fit in ranking], cosines)
+
+    @staticmethod
+    def _ranked(
+        search: TableSearch, query: Query, vector: "Vectors | None", k: int, table: OpenTable
+    ) -> tuple[list[tuple[int, float]], Any]:
+        """Rank what the searches find: see `rank`; and the rows that they found."""
+        most = max(k, CANDIDATES)
+        use = VECTOR_USES.get(table.embedder, OTHER_USE)
+        rows = search.matching(query.telling, most)
+        is_short = len(rows) < k and (not len(rows) or table.chunks <= FILLED_CHUNKS)
+        weight = max(use.weight, FILL_WEIGHT if len(rows) else 1.0) if is_short else use.weight
+        matches = Matches(candidates_of(rows), query, table.chunks)
+        if vector is not None and (is_short or (use.finds and matches.weight_of_words < 1)):
+            rows = union(rows, search.nearest(vector, most))
+            matches = Matches(candidates_of(rows), query, table.chunks)
+        cosines = search.cosines(rows, vector) if vector is not None and weight else None
+        return rank(matches, k, cosines, weight, matches.weight_of_words if use.finds else 1.0), rows
 
     def query_warnings(self, query: str) -> list[str]:
         """Say what `search` leaves out of a query that is too long; an empty list if it uses all of it."""

@@ -72,9 +72,6 @@ class Candidates:
     scores: "Array"
     """Keyword scores (BM25); not a number where only the vectors have found a chunk."""
 
-    cosines: "Array | None"
-    """Similarities to the query, -1 to 1; None without vectors."""
-
     terms: Any
     """Arrow array of strings: their terms; see `terms.index_terms`."""
 
@@ -106,13 +103,16 @@ class Matches:
         return min(1.0, max(0.0, (best - NO_FIT) / (FULL_FIT - NO_FIT)))
 
 
-def rank(matches: Matches, k: int, vector_weight: float = 0.0, word_weight: float = 1.0) -> list[tuple[int, float]]:
+def rank(
+    matches: Matches, k: int, cosines: "Array | None" = None, vector_weight: float = 0.0, word_weight: float = 1.0
+) -> list[tuple[int, float]]:
     """Sort candidates by how well they fit a query.
 
     Args:
         matches: What they have of it.
         k: Maximum number to return.
-        vector_weight: Weight of the vectors beside the words; 0 for keywords alone.
+        cosines: Similarities of their vectors and the query's, -1 to 1; None for words alone.
+        vector_weight: Weight of the vectors beside the words.
         word_weight: Weight of the words beside the vectors.
 
     Returns:
@@ -121,15 +121,15 @@ def rank(matches: Matches, k: int, vector_weight: float = 0.0, word_weight: floa
     """
     import numpy as np
 
-    candidates, fits = matches.candidates, matches.fits
-    if not len(candidates.ids):
+    ids, fits = matches.candidates.ids, matches.fits
+    if not len(ids):
         return []
     scores = _standard(_keyword_scores(matches))
-    if vector_weight and candidates.cosines is not None:
-        scores = word_weight * scores + vector_weight * _standard(candidates.cosines)
-        fits = (1 - vector_weight) * fits + vector_weight * np.maximum(candidates.cosines, 0)
+    if cosines is not None:
+        scores = word_weight * scores + vector_weight * _standard(cosines)
+        fits = (1 - vector_weight) * fits + vector_weight * np.maximum(cosines, 0)
     # Rounded, because the last digits of a sum depend on the machine's vector unit.
-    order = np.lexsort((candidates.ids, -scores.round(9)))
+    order = np.lexsort((ids, -scores.round(9)))
     places = _repetitions_last(order.tolist(), matches.features, k)
     never_rising = np.minimum.accumulate(np.minimum(fits[places], 1)).round(6)
     return list(zip(places, never_rising.tolist(), strict=True))

@@ -23,7 +23,7 @@ SPARE: Final = 1.5
 """How many times the chunks that the share of a selection suggests are asked for first (ours)."""
 
 COLUMNS: Final = ("id", "passage", "start", "source", "position", "context", "terms", "lead")
-"""What is read of a chunk that is found: all that ranking and hits need but its vector."""
+"""What is read of a chunk that is found: all that ranking and hits need but its vector, which takes as long."""
 
 _MORE: Final = 4
 """How many times as many chunks are looked at where a search ends among equals."""
@@ -78,7 +78,7 @@ class TableSearch:
         """Find the `k` rows that are nearest to a vector, by exact search.
 
         Returns:
-            An Arrow table: the columns, and `_score` (cosine).
+            An Arrow table: the columns, `_score` (cosine) and `_rowid`.
         """
         import pyarrow.compute as pc
 
@@ -93,7 +93,7 @@ class TableSearch:
         """Find the `k` rows that match a query's terms best.
 
         Returns:
-            An Arrow table: the columns, and `_score` (BM25).
+            An Arrow table: the columns, `_score` (BM25) and `_rowid`.
         """
         from lancedb.query import MatchQuery
 
@@ -104,6 +104,20 @@ class TableSearch:
             return self._rows(self._source.search(match), limit, condition, "_score", columns)
 
         return self._best(query, k)
+
+    def cosines(self, rows: Any, vector: "Vectors") -> "Array":
+        """Compare the vectors of rows that were found with one: they are read only where they are used."""
+        import numpy as np
+
+        if not len(rows):
+            return np.zeros(0)
+        taken = self._source.take_row_ids(rows["_rowid"].to_pylist()).select(["id", "vector"]).to_arrow()
+        order = np.argsort(taken["id"].to_numpy())
+        places = order[np.searchsorted(taken["id"].to_numpy()[order], rows["id"].to_numpy())]
+        vectors = taken["vector"].combine_chunks().flatten().to_numpy().reshape(len(rows), len(vector))[places]
+        # Not by a product of matrices, whose last digits depend on the place of a row, and which wakes threads.
+        cosines: Array = np.einsum("ij,j->i", vectors, vector)
+        return cosines.clip(-1, 1)
 
     @cached_property
     def _where(self) -> str | None:
@@ -116,7 +130,7 @@ class TableSearch:
         check_cancelled()
         if condition is not None:
             query = query.where(condition, prefilter=True)
-        return query.select([*columns, score]).limit(limit).to_arrow()
+        return query.select([*columns, score]).with_row_id(True).limit(limit).to_arrow()
 
     def _best(self, query: _Query, k: int) -> Any:
         """Return the best `k` rows of a query, those with equal scores by id.
@@ -196,28 +210,17 @@ def union(first: Any, second: Any) -> Any:
     return pa.concat_tables([first, others.select(first.column_names)], promote_options="permissive")
 
 
-def candidates_of(rows: Any, vector: "Vectors | None") -> Candidates:
-    """Take what candidates are ranked by from the rows of a search, and compare their vectors with the query's."""
-    import numpy as np
-
-    cosines: Array | None = None
-    if vector is not None:
-        vectors = rows["vector"].combine_chunks().flatten().to_numpy().reshape(len(rows), len(vector))
-        # Not by a product of matrices, whose last digits depend on the place of a row, and which wakes threads.
-        cosines = np.einsum("ij,j->i", vectors, vector).clip(-1, 1)
+def candidates_of(rows: Any) -> Candidates:
+    """Take what candidates are ranked by from the rows of a search."""
     scores = rows["_score"].cast("float64").to_numpy()
-    return Candidates(
-        rows["id"].to_numpy(), scores, cosines, rows["terms"].combine_chunks(), rows["lead"].combine_chunks()
-    )
+    terms, leads = rows["terms"].combine_chunks(), rows["lead"].combine_chunks()
+    return Candidates(rows["id"].to_numpy(), scores, terms, leads)
 
 
-def hits_of(rows: Any, ranking: Sequence[tuple[int, float]], cosines: "Array | None") -> list[Hit]:
-    """Make hits of rows: those at the places of a ranking, with their scores."""
-    import pyarrow as pa
-
-    places = [place for place, _ in ranking]
+def hits_of(rows: Any, scores: Sequence[float], cosines: "Array | None") -> list[Hit]:
+    """Make a hit of each row."""
     columns = ["id", "passage", "start", "source", "position", "context"]
-    chosen = rows.select(columns).take(pa.array(places, pa.int64())).to_pylist()
+    similarities = [None] * len(rows) if cosines is None else cosines.tolist()
     return [
         Hit(
             id=row["id"],
@@ -225,10 +228,10 @@ def hits_of(rows: Any, ranking: Sequence[tuple[int, float]], cosines: "Array | N
             source=row["source"],
             position=row["position"],
             score=round(score, 6),
-            similarity=None if cosines is None else round(float(cosines[place]), 6),
+            similarity=None if similarity is None else round(similarity, 6),
             context=row["context"],
         )
-        for row, (place, score) in zip(chosen, ranking, strict=True)
+        for row, score, similarity in zip(rows.select(columns).to_pylist(), scores, similarities, strict=True)
     ]
 
 

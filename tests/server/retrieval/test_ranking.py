@@ -26,7 +26,6 @@ def table(candidates: Sequence[Candidate]) -> Candidates:
     return Candidates(
         np.array([found.id for found in candidates]),
         np.array([found.score for found in candidates], dtype=float),
-        np.array([found.cosine for found in candidates]),
         pa.array([index_terms(found.text, "english") for found in candidates], pa.string()),
         pa.array([index_terms(found.lead, "english") for found in candidates], pa.string()),
     )
@@ -34,7 +33,8 @@ def table(candidates: Sequence[Candidate]) -> Candidates:
 
 def ranked(query: str, candidates: Sequence[Candidate], weight: float = 0.0, k: int = 10) -> list[tuple[int, float]]:
     matches = Matches(table(candidates), query_of(query, ["english"]), 1000)
-    places = rank(matches, k, weight, matches.weight_of_words if weight else 1.0)
+    cosines = np.array([found.cosine for found in candidates]) if weight else None
+    places = rank(matches, k, cosines, weight, matches.weight_of_words if weight else 1.0)
     return [(candidates[place].id, fit) for place, fit in places]
 
 
