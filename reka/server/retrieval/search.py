@@ -139,63 +139,69 @@ class TableSearch:
         again.
         """
         if self._selection is not None and self._where is None:
-            ids = self._best_selected(query, self._selection, k)
-        else:
-            rows = _sorted(query(k + 1, self._where, self._columns))
-            if not _ends_among_equals(rows["_score"], k):
-                return rows.slice(0, k)
-            ids = self._best_of_equals(query, rows, k)
-        if not ids:
-            return query(1, "id < 0", self._columns)
-        return _sorted(query(len(ids), f"id IN ({', '.join(map(str, ids))})", self._columns))
+            return self._read(self._best_selected(query, self._selection, k))
+        rows = _sorted(query(k + 1, self._where, self._columns))
+        if not _ends_among_equals(rows["_score"], k):
+            return rows.slice(0, k)
+        return self._read(self._best_of_equals(query, rows.select(["id", "_score", "_rowid"]), k))
 
-    def _best_of_equals(self, query: _Query, rows: Any, k: int) -> list[int]:
+    def _read(self, found: Any) -> Any:
+        """Read the columns of rows that were found."""
+        import numpy as np
+
+        if not len(found):
+            columns = self._source.schema.empty_table().select(list(self._columns))
+        else:
+            columns = self._source.take_row_ids(found["_rowid"].to_pylist()).select(list(self._columns)).to_arrow()
+            order = np.argsort(columns["id"].to_numpy())
+            places = order[np.searchsorted(columns["id"].to_numpy()[order], found["id"].to_numpy())]
+            columns = columns.take(places)
+        return columns.append_column("_score", found["_score"]).append_column("_rowid", found["_rowid"])
+
+    def _best_of_equals(self, query: _Query, rows: Any, k: int) -> Any:
         if _count_better(rows, k) > k // 2:  # of few equals a longer answer has all
             rows = _sorted(query(_MORE * k + 1, self._where, ["id"]))
-        ids: list[int] = rows["id"].slice(0, k).to_pylist()
         if not _ends_among_equals(rows["_score"], k):
-            return ids
+            return rows.slice(0, k)
         better = _count_better(rows, k)
         least = rows["_score"][k - 1].as_py()
-        return ids[:better] + self._first_equals(query, least, k - better, _MORE * k)
+        return _concatenated([rows.slice(0, better), self._first_equals(query, least, k - better, _MORE * k)])
 
-    def _first_equals(self, query: _Query, least: float, count: int, limit: int) -> list[int]:
-        """Return the lowest ids of the rows that have a score.
+    def _first_equals(self, query: _Query, least: float, count: int, limit: int) -> Any:
+        """Return the rows of the lowest ids that have a score.
 
         The ids are looked at window by window. One of `limit` ids cannot hold more rows than an answer has; a larger
         one that does is halved.
         """
         import numpy as np
 
-        all_ids = self._source.search().select(["id"])
-        all_ids = (all_ids.where(self._where) if self._where else all_ids).limit(self._source.count_rows()).to_arrow()
-        ids = np.sort(all_ids["id"].to_numpy())
-        found: list[int] = []
+        ids = self._source.search().select(["id"])
+        ids = (ids.where(self._where) if self._where else ids).limit(self._source.count_rows()).to_arrow()
+        ids = np.sort(ids["id"].to_numpy())
+        found: list[Any] = []
         begin, width = 0, limit
-        while len(found) < count and begin < len(ids):
+        while sum(map(len, found)) < count and begin < len(ids):
             window = ids[begin : begin + width]
             condition = f"id >= {window[0]} AND id <= {window[-1]}"
-            rows = query(limit, f"{condition} AND {self._where}" if self._where else condition, ["id"])
-            scores = rows["_score"].to_pylist()
-            if len(window) > limit == len(scores) and (min(scores) >= least or _is_same(min(scores), least)):
+            rows = _sorted(query(limit, f"{condition} AND {self._where}" if self._where else condition, ["id"]))
+            is_equal = [_is_same(score, least) for score in rows["_score"].to_pylist()]
+            if len(window) > limit == len(rows) and (is_equal[-1] or rows["_score"][-1].as_py() > least):
                 width = max(limit, width // 2)
                 continue
-            equal = [id_ for id_, score in zip(rows["id"].to_pylist(), scores, strict=True) if _is_same(score, least)]
-            found += sorted(equal)
+            found.append(rows.filter(is_equal).sort_by("id"))
             begin, width = begin + width, width * 4
-        return found[:count]
+        return _concatenated(found).slice(0, count)
 
     @staticmethod
-    def _best_selected(query: _Query, selection: Selection, k: int) -> list[int]:
-        """Return the best `k` ids of a long selection: more and more are asked for, until so many are among them."""
+    def _best_selected(query: _Query, selection: Selection, k: int) -> Any:
+        """Return the best `k` rows of a long selection: more and more are asked for, until so many are among them."""
         limit = round((k + 1) * SPARE / selection.share)
         while True:
             found = query(limit, None, ["id"])
             rows = _sorted(found.filter(_is_selected(found["id"].to_numpy(), selection))).slice(0, k)
             is_all = len(found) < limit
             if is_all or (len(rows) == k and rows["_score"][k - 1].as_py() > min(found["_score"].to_pylist())):
-                ids: list[int] = rows["id"].to_pylist()
-                return ids
+                return rows
             limit *= 4
 
 
@@ -239,6 +245,12 @@ def _count_better(rows: Any, k: int) -> int:
     """Count the rows with a better score than the k-th of sorted ones."""
     least = rows["_score"][k - 1].as_py()
     return sum(not _is_same(score, least) for score in rows["_score"].slice(0, k).to_pylist())
+
+
+def _concatenated(tables: Sequence[Any]) -> Any:
+    import pyarrow as pa
+
+    return pa.concat_tables([table.select(["id", "_score", "_rowid"]) for table in tables])
 
 
 def _is_same(score: float, other: float) -> bool:
