@@ -142,7 +142,17 @@ def test_chunks_of_a_dataset_come_with_the_answer(modelled: Caller) -> None:
     assert "The owl of the mill hunts at night." in answer["responses"][0]["message"]["content"]
     (chunk,) = answer["retrieved_chunks"]
     assert chunk["source"] == "notes.txt"
-    assert set(chunk) == {"id", "text", "source", "document_id", "metadata", "position", "score", "similarity"}
+    assert set(chunk) == {
+        "id",
+        "text",
+        "source",
+        "document_id",
+        "document_bytes",
+        "metadata",
+        "position",
+        "score",
+        "similarity",
+    }
 
 
 def test_chunks_of_a_dataset_come_with_the_last_event(modelled: Caller) -> None:
