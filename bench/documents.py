@@ -193,7 +193,7 @@ def main() -> int:
     chance = random.Random(1)
     queries = [" ".join(chance.choices(words[20:], k=5)) for _ in range(QUERIES)]
     with tempfile.TemporaryDirectory() as folder, run_library(Path(folder) / "data") as library:
-        start = perf_counter()
+        start, job = perf_counter(), ""
         for first in range(0, DOCUMENTS, PUT):
             batch = [document(number, words, weights) for number in range(first, first + PUT)]
             job = library.ask("PUT", "/documents", json=batch)["job_id"]

@@ -47,7 +47,7 @@ def id_batches(ids: object) -> Iterator[list[str]]:
     return iter(lambda: list(islice(checked, config.DOCUMENT_BATCH)), [])
 
 
-def deletions(ids: object, condition: Mapping[str, Any] | None) -> Iterator[dict[str, object]]:
+def deletions(ids: object, condition: Mapping[str, Any] | None) -> Iterator[Mapping[str, object]]:
     """Check which documents to delete, by their ids or by a filter, and give the bodies of the requests for that.
 
     Raises:

@@ -99,7 +99,9 @@ class AsyncDocumentMethods(ABC):
         """Async twin of `Reka.export_dataset`; the file is written in a thread."""
         call: Call[Any] = endpoints.export_dataset(name)
         with new_file(path) as (file, target):
-            async with aclosing(await self._on_documents("export_dataset", call)) as blocks:
+            # A streamed call gives an open stream, in place of what a whole answer is read as.
+            opened: Any = await self._on_documents("export_dataset", call)
+            async with aclosing(opened) as blocks:
                 async for block in blocks:
                     await asyncio.to_thread(file.write, block)
         return target

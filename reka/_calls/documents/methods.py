@@ -196,9 +196,12 @@ class DocumentMethods(ABC):
             RekaError: Any other failure; see `reka.errors`.
         """
         call: Call[Any] = endpoints.export_dataset(name)
-        with new_file(path) as (file, target), closing(self._on_documents("export_dataset", call)) as blocks:
-            for block in blocks:
-                file.write(block)
+        with new_file(path) as (file, target):
+            # A streamed call gives an open stream, in place of what a whole answer is read as.
+            opened: Any = self._on_documents("export_dataset", call)
+            with closing(opened) as blocks:
+                for block in blocks:
+                    file.write(block)
         return target
 
     def retrieve(

@@ -88,13 +88,13 @@ class Features:
         import numpy as np
         import pyarrow.compute as pc
 
-        split = pc.split_pattern(texts, " ")
+        split = pc.split_pattern(texts, " ")  # pyright: ignore[reportAttributeAccessIssue]  # made when pyarrow is imported
         terms = split.flatten().dictionary_encode()
         self._numbers = terms.indices.to_numpy()
         self._distinct: list[str] = terms.dictionary.to_pylist()
         self.distinct = len(self._distinct)
         self._number_of = {term: number for number, term in enumerate(self._distinct)}
-        self.sizes = pc.list_value_length(split).to_numpy()
+        self.sizes = pc.list_value_length(split).to_numpy()  # pyright: ignore[reportAttributeAccessIssue]  # made when pyarrow is imported
         self._ends = np.cumsum(self.sizes)
         self._owners = np.repeat(np.arange(len(self.sizes)), self.sizes)
         numbers, columns = self._features_of_terms(query)

@@ -85,7 +85,7 @@ class TableSearch:
         def query(limit: int, condition: str | None, columns: Sequence[str]) -> Any:
             # Vectors have unit length, so 1 - dot product is the cosine distance, and a zero vector is no special case.
             rows = self._rows(self._source.search(vector).distance_type("dot"), limit, condition, "_distance", columns)
-            return rows.drop_columns("_distance").append_column("_score", pc.subtract(1, rows["_distance"]))
+            return rows.drop_columns("_distance").append_column("_score", pc.subtract(1, rows["_distance"]))  # pyright: ignore[reportAttributeAccessIssue]  # made when pyarrow is imported
 
         return self._best(query, k if vector.any() else 0)
 
@@ -210,7 +210,7 @@ def union(first: Any, second: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    others = second.filter(pc.invert(pc.is_in(second["id"], value_set=first["id"].combine_chunks())))
+    others = second.filter(pc.invert(pc.is_in(second["id"], value_set=first["id"].combine_chunks())))  # pyright: ignore[reportAttributeAccessIssue]  # made when pyarrow is imported
     scores = pa.nulls(len(others), first.schema.field("_score").type)
     others = others.drop_columns("_score").append_column("_score", scores)
     return pa.concat_tables([first, others.select(first.column_names)], promote_options="permissive")

@@ -49,7 +49,7 @@ class TransformersEmbedder:
         with self._lock:
             if self._model is None:
                 # An extra of nobody: who wants it installs it.
-                from sentence_transformers import SentenceTransformer
+                from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]  # see above
 
                 self._model = SentenceTransformer(self._name, local_files_only=True)
             return self._model

@@ -1,7 +1,6 @@
 """Embeddings of an OpenAI-compatible server: `POST /v1/embeddings`."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -40,16 +39,19 @@ class UpstreamEmbedder:
         self._key = checked_key(key, "embedder_key") if key else None
         self._model = model
         self._session = requests.Session()
+        self._dimensions: int | None = None
 
     @property
     def name(self) -> str:
         """`upstream:` and the model."""
         return f"{UPSTREAM}:{self._model}"
 
-    @cached_property
+    @property
     def dimensions(self) -> int:
         """Size of the model's vectors: the first use asks for one."""
-        return int(self.embed(["a"]).shape[1])
+        if self._dimensions is None:
+            self._dimensions = int(self.embed(["a"]).shape[1])
+        return self._dimensions
 
     def embed(self, texts: Sequence[str]) -> "Vectors":
         """Embed texts; see `Embedder.embed`."""
