@@ -119,22 +119,19 @@ def run_library(folder: Path) -> Iterator[Library]:
         server.stop()
 
 
-def milliseconds(work: Callable[[], object], times: int = 1) -> float:
-    """Return the median time of some work."""
-    taken = []
-    for _ in range(times):
-        start = perf_counter()
-        work()
-        taken.append(1000 * (perf_counter() - start))
-    return statistics.median(taken)
+def milliseconds(work: Callable[..., object], *given: object) -> float:
+    """Return the time of some work."""
+    start = perf_counter()
+    work(*given)
+    return 1000 * (perf_counter() - start)
 
 
 def measure_changes(library: Library, words: list[str], weights: list[float]) -> float:
     """Measure single changes; return the seconds of the slowest median."""
     new = document(DOCUMENTS + 1, words, weights)
-    add = [milliseconds(lambda new={**new, "id": f"new-{n}"}: library.put([new])) for n in range(5)]  # type: ignore[misc]
-    search = milliseconds(lambda: library.search("the class statement"))
-    delete = [milliseconds(lambda n=n: library.delete(f"new-{n}")) for n in range(5)]  # type: ignore[misc]
+    add = [milliseconds(library.put, [{**new, "id": f"new-{n}"}]) for n in range(5)]
+    search = milliseconds(library.search, "the class statement")
+    delete = [milliseconds(library.delete, f"new-{n}") for n in range(5)]
     for name, times in (("add one", add), ("delete one", delete)):
         print(f"{name:12} {statistics.median(times):7.0f} ms, at most {max(times):.0f} ms until it has taken effect")
     print(f"first query  {search:7.1f} ms after a change")
@@ -146,9 +143,9 @@ def measure_filters(library: Library, queries: list[str]) -> dict[str, float]:
     medians = {}
     print(f"\n{'':12} {'first':>7} {'hybrid':>7} {'keyword':>7} {'vector':>7} ms a query over HTTP")
     for name, condition in FILTERS.items():
-        first = milliseconds(lambda condition=condition: library.search(queries[0], condition))  # type: ignore[misc]
+        first = milliseconds(library.search, queries[0], condition)
         row = [
-            statistics.median(milliseconds(lambda q=q, c=condition, m=mode: library.search(q, c, m)) for q in queries)  # type: ignore[misc]
+            statistics.median(milliseconds(library.search, query, condition, mode) for query in queries)
             for mode in ("hybrid", "keyword", "vector")
         ]
         medians[name] = row[0]
@@ -164,22 +161,23 @@ def measure_parts(folder: Path, queries: list[str]) -> None:
     embedder.embed(["warm"])
     parts: dict[str, list[float]] = {}
 
-    def timed(part: str, work: Callable[[], Any]) -> Any:
+    def timed(part: str, work: Callable[..., Any], *given: object) -> Any:
         start = perf_counter()
-        result = work()
+        result = work(*given)
         parts.setdefault(part, []).append(1000 * (perf_counter() - start))
         return result
 
     for query in queries:
-        vector = timed("embed", lambda query=query: embedder.embed([query])[0])  # type: ignore[misc]
-        parsed = timed("parse", lambda query=query: query_of(query, table.languages))  # type: ignore[misc]
+        vector = timed("embed", embedder.embed, [query])[0]
+        parsed = timed("parse", query_of, query, table.languages)
         search = TableSearch(table.source)
-        timed("vector search", lambda s=search, v=vector: s.nearest(v, CANDIDATES))  # type: ignore[misc]
-        rows = timed("keyword search", lambda s=search, p=parsed: s.matching(p.telling, CANDIDATES))  # type: ignore[misc]
-        matches = timed("compare", lambda r=rows, p=parsed: Matches(candidates_of(r), p, table.chunks))  # type: ignore[misc]
-        ranked = timed("rank", lambda m=matches: rank(m, 8))  # type: ignore[misc]
+        timed("vector search", search.nearest, vector, CANDIDATES)
+        rows = timed("keyword search", search.matching, parsed.telling, CANDIDATES)
+        candidates = timed("read candidates", candidates_of, rows)
+        matches = timed("compare", Matches, candidates, parsed, table.chunks)
+        ranked = timed("rank", rank, matches, 8)
         best = rows.take([place for place, _ in ranked])
-        timed("read vectors", lambda s=search, b=best, v=vector: s.cosines(b, v))  # type: ignore[misc]
+        timed("read vectors", search.cosines, best, vector)
     print("\nparts of a hybrid query, ms: " + ", ".join(f"{p} {statistics.median(t):.1f}" for p, t in parts.items()))
 
 
