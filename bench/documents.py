@@ -19,8 +19,9 @@ from reka.server.retrieval.embedders.wordllama import WordLlamaEmbedder
 from reka.server.retrieval.features import query_of
 from reka.server.retrieval.index import CANDIDATES
 from reka.server.retrieval.ranking import Matches, rank
-from reka.server.retrieval.search import TableSearch, candidates_of
-from reka.server.retrieval.tables import Tables, TableVersion
+from reka.server.retrieval.search import HIT_COLUMNS, RANKED_COLUMNS, TableSearch, candidates_of
+from reka.server.retrieval.tables import Tables
+from reka.server.retrieval.vectors import VECTOR_MEMORY_BYTES, VectorMemory
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 
@@ -156,7 +157,8 @@ def measure_filters(library: Library, queries: list[str]) -> dict[str, float]:
 def measure_parts(folder: Path, queries: list[str]) -> None:
     """Measure the parts of a hybrid query on the table itself."""
     tables = Tables(folder / "index")
-    table = tables.open(TableVersion(tables.names()[0], tables.latest(tables.names()[0]).version))
+    at = tables.latest(tables.names()[0])
+    table, memory = tables.open(at), VectorMemory(VECTOR_MEMORY_BYTES)
     embedder = WordLlamaEmbedder()
     embedder.embed(["warm"])
     parts: dict[str, list[float]] = {}
@@ -170,13 +172,15 @@ def measure_parts(folder: Path, queries: list[str]) -> None:
     for query in queries:
         vector = timed("embed", embedder.embed, [query])[0]
         parsed = timed("parse", query_of, query, table.languages)
-        search = TableSearch(table.source)
+        search = TableSearch(table.source, vectors=memory.of(at, table))
         timed("vector search", search.nearest, vector, CANDIDATES)
         rows = timed("keyword search", search.matching, parsed.telling, CANDIDATES)
-        candidates = timed("read candidates", candidates_of, rows)
+        columns = timed("read candidates", search.read, rows, RANKED_COLUMNS)
+        candidates = candidates_of(rows, columns)
         matches = timed("compare", Matches, candidates, parsed, table.chunks)
         ranked = timed("rank", rank, matches, 8)
         best = rows.take([place for place, _ in ranked])
+        timed("read hits", search.read, best, HIT_COLUMNS)
         timed("read vectors", search.cosines, best, vector)
     print("\nparts of a hybrid query, ms: " + ", ".join(f"{p} {statistics.median(t):.1f}" for p, t in parts.items()))
 

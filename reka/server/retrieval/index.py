@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from reka.server.cancellation import check_cancelled
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embedders.choice import installed_embedder
 from reka.server.retrieval.embedders.recorded import RecordedEmbedders, record
@@ -16,9 +15,19 @@ from reka.server.retrieval.entries import ORDINAL_BITS, Entry, entries
 from reka.server.retrieval.features import Query, query_of
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.ranking import FILL_WEIGHT, OTHER_USE, VECTOR_USES, Matches, rank
-from reka.server.retrieval.search import COLUMNS, Hit, TableSearch, candidates_of, hits_of, union
+from reka.server.retrieval.search import (
+    HIT_COLUMNS,
+    RANKED_COLUMNS,
+    Hit,
+    TableSearch,
+    candidates_of,
+    concatenated,
+    hits_of,
+    union,
+)
 from reka.server.retrieval.tables import OpenTable, Tables, TableVersion
 from reka.server.retrieval.token_limits import first_tokens
+from reka.server.retrieval.vectors import EXACT_CHUNKS, VECTOR_MEMORY_BYTES, VectorMemory
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
@@ -27,10 +36,6 @@ Mode = Literal["hybrid", "keyword", "vector"]
 
 CANDIDATES: Final = 64
 """Candidates that each of the two searches contributes: more change nothing (bench.ranking), and take time."""
-
-FILLED_CHUNKS: Final = 20_000
-"""Chunks of a table up to which vectors fill up what the words find too little of: exact search of 100,000 takes five
-times what the words take. Of a larger one fewer than the wanted number are found then (ours)."""
 
 EMBED_CHUNKS: Final = 128
 """Chunks embedded at a time; a build can be stopped between two such batches (ours)."""
@@ -72,16 +77,19 @@ class Built:
 class Index:
     """The tables of chunks in one folder. Safe to share between threads."""
 
-    def __init__(self, folder: Path, embedder: Embedder) -> None:
+    def __init__(self, folder: Path, embedder: Embedder, vector_memory_bytes: int = VECTOR_MEMORY_BYTES) -> None:
         """Open an index.
 
         Args:
             folder: Folder of the tables; it is created with the first table.
             embedder: Embeds the chunks of new tables; a table keeps the one that it was built with.
+            vector_memory_bytes: Bytes of vectors that are held in memory at most; those of other tables are read at
+                each search.
         """
         self._embedder = embedder
         self._embedders = RecordedEmbedders(embedder, installed_embedder)
         self._tables = Tables(folder)
+        self._vectors = VectorMemory(vector_memory_bytes)
 
     def embedder_of(self, at: TableVersion) -> str:
         """Return the name of what embedded a table's chunks."""
@@ -161,8 +169,8 @@ class Index:
             selection: The documents that are searched; None for all.
 
         Returns:
-            The hits, best first. Fewer than `k` if the table is smaller or, by keyword alone and in a large table, if
-            fewer chunks have one of the words; none for a query of white space.
+            The hits, best first. Fewer than `k` if the table is smaller or, by keywords alone, if fewer chunks have one
+            of the words; none for a query of white space.
 
         Raises:
             WorkCancelledError: Nobody waits for the hits.
@@ -170,22 +178,22 @@ class Index:
         query = self._first_tokens(query, MAX_QUERY_TOKENS).strip()
         if not query or (selection is not None and not len(selection.documents)):
             return []
-        table = self._tables.open(self._tables.latest(at) if isinstance(at, str) else at)
+        at = self._tables.latest(at) if isinstance(at, str) else at
+        table = self._tables.open(at)
         if not table.chunks:
             return []
-        embedder = self._embedders.of(table.embedder)
         vector = None
         if mode != "keyword":
-            vector = embedder.embedded(self._first_tokens(query, MAX_EMBEDDED_TOKENS))
-        search = TableSearch(table.source, COLUMNS, selection)
+            vector = self._embedders.of(table.embedder).embedded(self._first_tokens(query, MAX_EMBEDDED_TOKENS))
+        search = TableSearch(table.source, selection, None if vector is None else self._vectors.of(at, table))
         if mode == "vector" and vector is not None:
             rows = search.nearest(vector, k)
-            return hits_of(rows, rows["_score"].to_numpy().clip(0, 1).tolist(), search.cosines(rows, vector))
+            scores = rows["_score"].to_numpy().clip(0, 1).tolist()
+            return hits_of(search.read(rows, HIT_COLUMNS), scores, search.cosines(rows, vector))
         ranking, rows = self._ranked(search, query_of(query, table.languages), vector, k, table)
-        check_cancelled()
         rows = rows.take([place for place, _ in ranking]) if ranking else rows.slice(0, 0)
         cosines = None if vector is None else search.cosines(rows, vector)
-        return hits_of(rows, [fit for _, fit in ranking], cosines)
+        return hits_of(search.read(rows, HIT_COLUMNS), [fit for _, fit in ranking], cosines)
 
     @staticmethod
     def _ranked(
@@ -195,12 +203,15 @@ class Index:
         most = max(k, CANDIDATES)
         use = VECTOR_USES.get(table.embedder, OTHER_USE)
         rows = search.matching(query.telling, most)
-        is_short = len(rows) < k and (not len(rows) or table.chunks <= FILLED_CHUNKS)
+        is_short = len(rows) < k
         weight = max(use.weight, FILL_WEIGHT if len(rows) else 1.0) if is_short else use.weight
-        matches = Matches(candidates_of(rows), query, table.chunks)
+        columns = search.read(rows, RANKED_COLUMNS)
+        matches = Matches(candidates_of(rows, columns), query, table.chunks)
         if vector is not None and (is_short or (use.finds and matches.weight_of_words < 1)):
+            found = len(rows)
             rows = union(rows, search.nearest(vector, most))
-            matches = Matches(candidates_of(rows), query, table.chunks)
+            columns = concatenated([columns, search.read(rows.slice(found), RANKED_COLUMNS)])
+            matches = Matches(candidates_of(rows, columns), query, table.chunks)
         cosines = search.cosines(rows, vector) if vector is not None and weight else None
         return rank(matches, k, cosines, weight, matches.weight_of_words if use.finds else 1.0), rows
 
@@ -253,6 +264,7 @@ class Index:
 
     def drop(self, table: str) -> None:
         """Delete a table, complete or not; a missing one is ignored."""
+        self._vectors.drop(table)
         self._tables.drop(table)
 
     def tables(self) -> list[str]:
@@ -281,6 +293,8 @@ class Index:
             for batch in self._batches(chunks, counts, on_chunks, embedder):
                 target.add(batch)
             self._tables.create_keyword_index(target)
+            if embedder.dimensions and target.count_rows() > EXACT_CHUNKS:
+                self._tables.create_vector_index(target)
             self._tables.settle(table)
         except BaseException:
             self._tables.drop(table)

@@ -10,6 +10,7 @@ from reka.server.cancellation import check_cancelled
 from reka.server.retrieval.entries import ORDINAL_BITS
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.ranking import Candidates
+from reka.server.retrieval.vectors import PRECISION, TableVectors, cosines_of
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
@@ -19,20 +20,28 @@ LISTED_DOCUMENTS: Final = 2_000
 """Documents of a selection up to which LanceDB is given their list. Of more it is asked for more chunks, and those of
 other documents are left out: a long list takes longer than the search (bench.documents)."""
 
+PROBES, REFINE = 400, 16
+"""Partitions of an index of vectors that are looked at, and how many times the wanted number are compared exactly: of
+the exactly nearest ten, 96 % are found among 1,000,000 (bench.documents). Without an index they mean nothing."""
+
 SPARE: Final = 1.5
 """How many times the chunks that the share of a selection suggests are asked for first (ours)."""
 
-COLUMNS: Final = ("id", "passage", "start", "source", "position", "context", "terms", "lead")
-"""What is read of a chunk that is found: all that ranking and hits need but its vector, which takes as long."""
+RANKED_COLUMNS: Final = ("id", "terms", "lead")
+"""What is read of each chunk that is found, for the ranking."""
+
+HIT_COLUMNS: Final = ("id", "passage", "start", "source", "position", "context")
+"""What is read of the chunks that are returned."""
 
 _MORE: Final = 4
-"""How many times as many chunks are looked at where a search ends among equals."""
+"""How many times as many chunks are looked at as are wanted, as a search may end among equals. Without their columns
+they cost next to nothing (bench.documents)."""
 
-_PRECISION: Final = 1e-6
-"""Difference below which scores are equal: their last digits depend on the order of their sums."""
+_FOUND: Final = ["id", "_score", "_rowid"]
+"""What a search returns of each chunk; its other columns are read when it is known which chunks are wanted."""
 
-_Query = Callable[[int, str | None, Sequence[str]], Any]
-"""Asks for so many rows under a condition, and returns these columns of them beside `_score`."""
+_Query = Callable[[int, str | None], Any]
+"""Asks for so many rows under a condition, and returns their `_FOUND`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,56 +77,83 @@ class Hit:
 class TableSearch:
     """The searches for one query in an open table, or in some of its documents."""
 
-    def __init__(self, source: Any, columns: Sequence[str] = COLUMNS, selection: Selection | None = None) -> None:
-        """Search `source`, and read these columns of what is found; None selects all documents."""
+    def __init__(self, source: Any, selection: Selection | None = None, vectors: TableVectors | None = None) -> None:
+        """Search `source`.
+
+        Args:
+            source: An open LanceDB table.
+            selection: The documents that are searched; None for all.
+            vectors: The vectors of the table; None to have LanceDB read them.
+        """
         self._source = source
-        self._columns = columns
         self._selection = selection
+        self._vectors = vectors
 
     def nearest(self, vector: "Vectors", k: int) -> Any:
-        """Find the `k` rows that are nearest to a vector, by exact search.
+        """Find the `k` rows that are nearest to a vector.
 
         Returns:
-            An Arrow table: the columns, `_score` (cosine) and `_rowid`.
+            An Arrow table: `id`, `_score` (cosine) and `_rowid`.
         """
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        def query(limit: int, condition: str | None, columns: Sequence[str]) -> Any:
-            # Vectors have unit length, so 1 - dot product is the cosine distance, and a zero vector is no special case.
-            rows = self._rows(self._source.search(vector).distance_type("dot"), limit, condition, "_distance", columns)
-            return rows.drop_columns("_distance").append_column("_score", pc.subtract(1, rows["_distance"]))  # pyright: ignore[reportAttributeAccessIssue]  # made when pyarrow is imported
+        k = k if vector.any() else 0
+        if (held := self._vectors) is not None:
+            places, scores = held.nearest(vector, k, self._selection)
+            return pa.table([held.ids[places], scores, held.row_ids[places]], names=_FOUND)
 
-        return self._best(query, k if vector.any() else 0)
+        def query(limit: int, condition: str | None) -> Any:
+            # Vectors have unit length, so 1 - dot product is the cosine distance, and a zero vector is no special case.
+            search = self._source.search(vector).distance_type("dot").nprobes(PROBES).refine_factor(REFINE)
+            rows = self._rows(search, limit, condition, "_distance")
+            return rows.append_column("_score", pc.subtract(1, rows["_distance"])).select(_FOUND)  # pyright: ignore[reportAttributeAccessIssue]  # made when pyarrow is imported
+
+        return self._best(query, k)
 
     def matching(self, terms: Iterable[str], k: int) -> Any:
         """Find the `k` rows that match a query's terms best.
 
         Returns:
-            An Arrow table: the columns, `_score` (BM25) and `_rowid`.
+            An Arrow table: `id`, `_score` (BM25) and `_rowid`.
         """
         from lancedb.query import MatchQuery
 
         # pyright does not see which fields of pydantic's dataclasses have defaults.
         match = MatchQuery(" ".join(sorted(terms)), "terms")  # pyright: ignore[reportCallIssue]  # see above
 
-        def query(limit: int, condition: str | None, columns: Sequence[str]) -> Any:
-            return self._rows(self._source.search(match), limit, condition, "_score", columns)
+        def query(limit: int, condition: str | None) -> Any:
+            return self._rows(self._source.search(match), limit, condition, "_score").select(_FOUND)
 
         return self._best(query, k)
 
+    def read(self, rows: Any, columns: Sequence[str]) -> Any:
+        """Read columns of rows that were found, in their order.
+
+        Args:
+            rows: What a search has found.
+            columns: The columns, of which `id` is one.
+        """
+        import numpy as np
+
+        check_cancelled()
+        if not len(rows):
+            return self._source.schema.empty_table().select(list(columns))
+        taken = self._source.take_row_ids(rows["_rowid"].to_pylist()).select(list(columns)).to_arrow()
+        ids = taken["id"].to_numpy()
+        order = np.argsort(ids)
+        return taken.take(order[np.searchsorted(ids[order], rows["id"].to_numpy())])
+
     def cosines(self, rows: Any, vector: "Vectors") -> "Array":
-        """Compare the vectors of rows that were found with one: they are read only where they are used."""
+        """Compare the vectors of rows that were found with one."""
         import numpy as np
 
         if not len(rows):
             return np.zeros(0)
-        taken = self._source.take_row_ids(rows["_rowid"].to_pylist()).select(["id", "vector"]).to_arrow()
-        order = np.argsort(taken["id"].to_numpy())
-        places = order[np.searchsorted(taken["id"].to_numpy()[order], rows["id"].to_numpy())]
-        vectors = taken["vector"].combine_chunks().flatten().to_numpy().reshape(len(rows), len(vector))[places]
-        # Not by a product of matrices, whose last digits depend on the place of a row, and which wakes threads.
-        cosines: Array = np.einsum("ij,j->i", vectors, vector)
-        return cosines.clip(-1, 1)
+        if self._vectors is not None:
+            return self._vectors.cosines(rows["id"].to_numpy(), vector)
+        taken = self.read(rows, ["id", "vector"])["vector"].combine_chunks()
+        return cosines_of(taken.flatten().to_numpy().reshape(len(rows), len(vector)), vector)
 
     @cached_property
     def _where(self) -> str | None:
@@ -126,11 +162,12 @@ class TableSearch:
             return None
         return f"document IN ({', '.join(map(str, self._selection.documents.tolist()))})"
 
-    def _rows(self, query: Any, limit: int, condition: str | None, score: str, columns: Sequence[str]) -> Any:
+    @staticmethod
+    def _rows(query: Any, limit: int, condition: str | None, score: str) -> Any:
         check_cancelled()
         if condition is not None:
             query = query.where(condition, prefilter=True)
-        return query.select([*columns, score]).with_row_id(True).limit(limit).to_arrow()
+        return query.select(["id", score]).with_row_id(True).limit(limit).to_arrow()
 
     def _best(self, query: _Query, k: int) -> Any:
         """Return the best `k` rows of a query, those with equal scores by id.
@@ -139,33 +176,13 @@ class TableSearch:
         again.
         """
         if self._selection is not None and self._where is None:
-            return self._read(self._best_selected(query, self._selection, k))
-        rows = _sorted(query(k + 1, self._where, self._columns))
-        if not _ends_among_equals(rows["_score"], k):
-            return rows.slice(0, k)
-        return self._read(self._best_of_equals(query, rows.select(["id", "_score", "_rowid"]), k))
-
-    def _read(self, found: Any) -> Any:
-        """Read the columns of rows that were found."""
-        import numpy as np
-
-        if not len(found):
-            columns = self._source.schema.empty_table().select(list(self._columns))
-        else:
-            columns = self._source.take_row_ids(found["_rowid"].to_pylist()).select(list(self._columns)).to_arrow()
-            order = np.argsort(columns["id"].to_numpy())
-            places = order[np.searchsorted(columns["id"].to_numpy()[order], found["id"].to_numpy())]
-            columns = columns.take(places)
-        return columns.append_column("_score", found["_score"]).append_column("_rowid", found["_rowid"])
-
-    def _best_of_equals(self, query: _Query, rows: Any, k: int) -> Any:
-        if _count_better(rows, k) > k // 2:  # of few equals a longer answer has all
-            rows = _sorted(query(_MORE * k + 1, self._where, ["id"]))
+            return self._best_selected(query, self._selection, k)
+        rows = _sorted(query(_MORE * k + 1, self._where))
         if not _ends_among_equals(rows["_score"], k):
             return rows.slice(0, k)
         better = _count_better(rows, k)
         least = rows["_score"][k - 1].as_py()
-        return _concatenated([rows.slice(0, better), self._first_equals(query, least, k - better, _MORE * k)])
+        return concatenated([rows.slice(0, better), self._first_equals(query, least, k - better, _MORE * k)])
 
     def _first_equals(self, query: _Query, least: float, count: int, limit: int) -> Any:
         """Return the rows of the lowest ids that have a score.
@@ -183,21 +200,21 @@ class TableSearch:
         while sum(map(len, found)) < count and begin < len(ids):
             window = ids[begin : begin + width]
             condition = f"id >= {window[0]} AND id <= {window[-1]}"
-            rows = _sorted(query(limit, f"{condition} AND {self._where}" if self._where else condition, ["id"]))
+            rows = _sorted(query(limit, f"{condition} AND {self._where}" if self._where else condition))
             is_equal = [_is_same(score, least) for score in rows["_score"].to_pylist()]
             if len(window) > limit == len(rows) and (is_equal[-1] or rows["_score"][-1].as_py() > least):
                 width = max(limit, width // 2)
                 continue
             found.append(rows.filter(is_equal).sort_by("id"))
             begin, width = begin + width, width * 4
-        return _concatenated(found).slice(0, count)
+        return concatenated(found).slice(0, count)
 
     @staticmethod
     def _best_selected(query: _Query, selection: Selection, k: int) -> Any:
         """Return the best `k` rows of a long selection: more and more are asked for, until so many are among them."""
         limit = round((k + 1) * SPARE / selection.share)
         while True:
-            found = query(limit, None, ["id"])
+            found = query(limit, None)
             rows = _sorted(found.filter(_is_selected(found["id"].to_numpy(), selection))).slice(0, k)
             is_all = len(found) < limit
             if is_all or (len(rows) == k and rows["_score"][k - 1].as_py() > min(found["_score"].to_pylist())):
@@ -216,17 +233,16 @@ def union(first: Any, second: Any) -> Any:
     return pa.concat_tables([first, others.select(first.column_names)], promote_options="permissive")
 
 
-def candidates_of(rows: Any) -> Candidates:
-    """Take what candidates are ranked by from the rows of a search."""
+def candidates_of(rows: Any, columns: Any) -> Candidates:
+    """Take what candidates are ranked by from the rows of a search, and their RANKED_COLUMNS."""
     scores = rows["_score"].cast("float64").to_numpy()
-    terms, leads = rows["terms"].combine_chunks(), rows["lead"].combine_chunks()
+    terms, leads = columns["terms"].combine_chunks(), columns["lead"].combine_chunks()
     return Candidates(rows["id"].to_numpy(), scores, terms, leads)
 
 
-def hits_of(rows: Any, scores: Sequence[float], cosines: "Array | None") -> list[Hit]:
-    """Make a hit of each row."""
-    columns = ["id", "passage", "start", "source", "position", "context"]
-    similarities = [None] * len(rows) if cosines is None else cosines.tolist()
+def hits_of(columns: Any, scores: Sequence[float], cosines: "Array | None") -> list[Hit]:
+    """Make a hit of the HIT_COLUMNS of each row."""
+    similarities = [None] * len(columns) if cosines is None else cosines.tolist()
     return [
         Hit(
             id=row["id"],
@@ -237,7 +253,7 @@ def hits_of(rows: Any, scores: Sequence[float], cosines: "Array | None") -> list
             similarity=None if similarity is None else round(similarity, 6),
             context=row["context"],
         )
-        for row, score, similarity in zip(rows.select(columns).to_pylist(), scores, similarities, strict=True)
+        for row, score, similarity in zip(columns.to_pylist(), scores, similarities, strict=True)
     ]
 
 
@@ -247,14 +263,15 @@ def _count_better(rows: Any, k: int) -> int:
     return sum(not _is_same(score, least) for score in rows["_score"].slice(0, k).to_pylist())
 
 
-def _concatenated(tables: Sequence[Any]) -> Any:
+def concatenated(tables: Sequence[Any]) -> Any:
+    """Append Arrow tables of the same columns."""
     import pyarrow as pa
 
-    return pa.concat_tables([table.select(["id", "_score", "_rowid"]) for table in tables])
+    return pa.concat_tables(tables)
 
 
 def _is_same(score: float, other: float) -> bool:
-    return math.isclose(score, other, rel_tol=_PRECISION, abs_tol=_PRECISION)
+    return math.isclose(score, other, rel_tol=PRECISION, abs_tol=PRECISION)
 
 
 def _ends_among_equals(scores: Any, k: int) -> bool:

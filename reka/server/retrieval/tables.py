@@ -36,6 +36,8 @@ class OpenTable:
     chunks: int
     embedder: str
     """Name of what embedded them."""
+    dimensions: int
+    """Length of their vectors; 0 if they have none."""
 
 
 def flush(path: Path) -> None:
@@ -69,9 +71,10 @@ class Tables:
             source.checkout(at.version)
             column = source.search().select(["language"]).limit(source.count_rows()).to_arrow()["language"]
             counts = sorted(column.value_counts().to_pylist(), key=lambda entry: -entry["counts"])
-            table = OpenTable(
-                source, tuple(entry["values"] for entry in counts) or (None,), len(column), recorded_name(source.schema)
-            )
+            languages = tuple(entry["values"] for entry in counts) or (None,)
+            schema = source.schema
+            dimensions = schema.field("vector").type.list_size if "vector" in schema.names else 0
+            table = OpenTable(source, languages, len(column), recorded_name(schema), dimensions)
             self._open[at.table] = (at.version, table)
             if len(self._open) > OPEN_TABLES:
                 self._open.pop(next(iter(self._open)), None)
@@ -146,6 +149,13 @@ class Tables:
             max_token_length=None,
         )
         target.create_index("terms", config=whitespace)
+
+    @staticmethod
+    def create_vector_index(target: Any) -> None:
+        """Create the index of a table's vectors, which finds about the nearest ones of many."""
+        from lancedb.index import IvfRq
+
+        target.create_index("vector", config=IvfRq(distance_type="dot"))
 
     def drop(self, name: str) -> None:
         """Delete a table, complete or not; a missing one is ignored."""

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reka.server.retrieval.features import query_of
@@ -42,6 +42,7 @@ def order(query: str, candidates: Sequence[Candidate], weight: float = 0.0, k: i
     return [id_ for id_, _ in ranked(query, candidates, weight, k)]
 
 
+@settings(deadline=None)  # the first call imports numpy and the language tables
 @given(TEXTS, st.text("abc dé東", max_size=20), st.sampled_from([0.0, 0.3]))
 def test_fits_lie_between_0_and_1_and_never_rise_and_each_candidate_comes_once(
     texts: list[str], query: str, weight: float

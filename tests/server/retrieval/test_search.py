@@ -10,6 +10,8 @@ from lancedb.index import FTS
 from reka.server.retrieval.entries import ORDINAL_BITS
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.search import TableSearch, union
+from reka.server.retrieval.tables import OpenTable, TableVersion
+from reka.server.retrieval.vectors import TableVectors, VectorMemory
 
 QUERY = np.array([1, 0], dtype=np.float32)
 
@@ -37,13 +39,27 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return made
 
 
+def read_vectors(table: Any) -> TableVectors:
+    at = TableVersion(table.name, table.version)
+    held = VectorMemory(10**6).of(at, OpenTable(table, (None,), table.count_rows(), "wordllama", 2))
+    assert held is not None
+    return held
+
+
+def places(search: TableSearch, rows: Any) -> list[int]:
+    found: list[int] = search.read(rows, ["id", "place"])["place"].to_pylist()
+    return found
+
+
 @pytest.mark.parametrize("k", [1, 7, 50, 600])
 def test_of_equals_a_search_finds_those_of_the_lowest_ids(table: Any, k: int) -> None:
     expected = [4321, *(place for place in range(3, 5000, 7) if place != 4321)][:k]
-    search = TableSearch(table, ["id", "place"])
+    search = TableSearch(table)
+    in_memory = TableSearch(table, vectors=read_vectors(table))
 
-    assert search.matching(["wcat"], k)["place"].to_pylist() == expected
-    assert search.nearest(QUERY, k)["place"].to_pylist() == expected
+    assert places(search, search.matching(["wcat"], k)) == expected
+    assert places(search, search.nearest(QUERY, k)) == expected
+    assert places(in_memory, in_memory.nearest(QUERY, k)) == expected
 
 
 @pytest.mark.parametrize("documents", [1, 1000, 4000])
@@ -51,15 +67,19 @@ def test_a_selection_is_searched_alone_however_long_it_is(table: Any, documents:
     is_one = len(set(table.to_arrow()["document"].to_pylist())) == 1
     selection = Selection(np.arange(1, documents + 1), 1.0 if is_one else documents / 5000)
     last = 5000 if is_one else documents
-    expected = [place for place in sorted(range(last), key=lambda place: (-FITS[place], place)) if FITS[place]][:40]
+    best = sorted(range(last), key=lambda place: (-FITS[place], place))[:40]
 
-    found = TableSearch(table, ["id", "place"], selection).matching(["wcat"], 40)
+    search = TableSearch(table, selection)
+    in_memory = TableSearch(table, selection, read_vectors(table))
 
-    assert found["place"].to_pylist() == expected
+    assert places(search, search.matching(["wcat"], 40)) == [place for place in best if FITS[place]]
+    assert places(search, search.nearest(QUERY, 40)) == best
+    assert places(in_memory, in_memory.nearest(QUERY, 40)) == best
 
 
 def test_a_vector_without_a_direction_finds_nothing(table: Any) -> None:
-    assert len(TableSearch(table, ["id"]).nearest(0 * QUERY, 5)) == 0
+    assert len(TableSearch(table).nearest(0 * QUERY, 5)) == 0
+    assert len(TableSearch(table, vectors=read_vectors(table)).nearest(0 * QUERY, 5)) == 0
 
 
 def test_rows_of_both_searches_come_once_and_those_of_the_second_alone_have_no_score() -> None:
