@@ -243,7 +243,7 @@ class Service:
                 self.folder.dataset(row.id),
                 row.kind,
                 sorted(documents[:count], key=attrgetter("number")),
-                self._store.text,
+                self._store.texts,
             )
             texts = {document.number: "".join(parts) for document, parts in reader.texts()}
         # One without a text has been replaced or deleted meanwhile.
@@ -258,7 +258,9 @@ class Service:
             RefusedError: The texts are not there any more.
         """
         row = self.datasets.find(owner, dataset)
-        reader = DocumentReader(self.folder.dataset(row.id), row.kind, self._store.of_dataset(row.id), self._store.text)
+        reader = DocumentReader(
+            self.folder.dataset(row.id), row.kind, self._store.of_dataset(row.id), self._store.texts
+        )
         with self._reading(dataset):
             write_zip(file, reader)
 

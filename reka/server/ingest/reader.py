@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from reka.server.ingest import plaintext, zip_archive
 from reka.server.retrieval.chunking import Chunk
@@ -17,23 +17,25 @@ MAX_ABOUT_CHARS: Final = 512
 SEARCHED: Final = "_searched"
 """Key of the metadata of a document whose value is searched in place of the metadata (ours)."""
 
+TextReader: TypeAlias = Callable[[Iterable[Document]], Iterator[tuple[Document, Iterator[str]]]]
+
 
 class DocumentReader:
     """Reads documents once, a block at a time: those of the uploaded file first, as they come first."""
 
-    def __init__(self, path: Path, kind: str, documents: Sequence[Document], text: Callable[[int], Iterator[str]]):
+    def __init__(self, path: Path, kind: str, documents: Sequence[Document], read_texts: TextReader) -> None:
         """Prepare to read documents.
 
         Args:
             path: The dataset's uploaded file, if it has one.
             kind: `zip`, `text`, or anything else without such a file.
             documents: The documents, in the order of their numbers.
-            text: Returns the text of a document that is in the database, by its number, in parts.
+            read_texts: Yields documents that are in the database with their texts in parts, in order.
         """
         self._path = path
         self._kind = kind
         self.documents = documents
-        self._text = text
+        self._read_texts = read_texts
         self._total_bytes = sum(document.size_bytes for document in documents)
         self._bytes_read = 0
         self.digests: dict[int, str] = {}
@@ -50,10 +52,9 @@ class DocumentReader:
         for member, blocks in self._files() if members else ():
             if document := members.get(member):
                 yield document, self._digesting(document, plaintext.decode(self._count_bytes(blocks)))
-        for document in self.documents:
-            if document.member is None:
-                yield document, self._text(document.number)
-                self._bytes_read += document.size_bytes
+        for document, parts in self._read_texts(document for document in self.documents if document.member is None):
+            yield document, parts
+            self._bytes_read += document.size_bytes
 
     def chunks(self, chunk_chars: int) -> Generator[Chunk, None, None]:
         """Yield the chunks of all documents, in their order.

@@ -255,7 +255,7 @@ class Worker:
             if task.kind != ROWS and not is_upload_left:
                 self._take_texts_out(task, path)
                 documents = [replace(document, member=None) for document in documents]
-            reader = DocumentReader(path, task.kind, documents, self._documents.text)
+            reader = DocumentReader(path, task.kind, documents, self._documents.texts)
             built = self._build(task, reader, removed)
         except FileNotFoundError:
             if path.exists() or not path.parent.exists() or all(document.member is None for document in documents):
@@ -306,7 +306,7 @@ class Worker:
         documents = [
             document for document in self._documents.of_dataset(task.dataset_id) if document.member is not None
         ]
-        reader = DocumentReader(path, task.kind, documents, self._documents.text)
+        reader = DocumentReader(path, task.kind, documents, self._documents.texts)
         with closing(reader.texts()) as texts:
             for document, parts in texts:
                 if self._is_abandoned():

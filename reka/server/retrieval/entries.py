@@ -7,13 +7,16 @@ from typing import Final
 
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.languages import detect_language
-from reka.server.retrieval.terms import index_terms
+from reka.server.retrieval.terms import MAX_WORD_CHARS, index_terms
 
 MAX_HEADING_CHARS: Final = 128
 """Characters of the words of a file's name that go into each of its chunks, the last ones (ours)."""
 
 LEAD_WORDS: Final = 30
 """Words at the beginning of a file that count for each of its chunks (bench.ranking)."""
+
+LEAD_CHARS: Final = LEAD_WORDS * (MAX_WORD_CHARS + 1)
+"""Characters that have so many words, however long."""
 
 ORDINAL_BITS: Final = 28
 """Bits of a chunk's id that hold its place in its document; those above hold the document's number."""
@@ -44,7 +47,7 @@ def entries(chunks: Iterable[Chunk]) -> Iterator[Entry]:
         if (chunk.document, chunk.source) != origin:
             origin, heading = (chunk.document, chunk.source), _heading(chunk.source)
             language = detect_language(chunk.text, language)
-            first = index_terms(_under(chunk.context) + chunk.text, language)
+            first = index_terms((_under(chunk.context) + chunk.text)[:LEAD_CHARS], language)
             lead = " ".join(first.split(" ", 2 * LEAD_WORDS)[: 2 * LEAD_WORDS])
         passage = heading + chunk.about + _under(chunk.context) + chunk.text
         number = max(number + 1, chunk.document << ORDINAL_BITS)

@@ -1,7 +1,8 @@
 """The retrieval index: a LanceDB table for each prepared dataset, searched by vector and by keyword."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -39,6 +40,9 @@ CANDIDATES: Final = 64
 
 EMBED_CHUNKS: Final = 128
 """Chunks embedded at a time; a build can be stopped between two such batches (ours)."""
+
+EMBED_AHEAD: Final = 4
+"""Batches that wait to be embedded at most (ours)."""
 
 WRITE_CHUNKS: Final = 8192
 """Chunks written at a time, 15 MB with their vectors: fewer make many small files, more take memory (ours)."""
@@ -308,19 +312,28 @@ class Index:
         on_chunks: Callable[[int], None] | None,
         embedder: Embedder,
     ) -> Iterator[Any]:
-        """Embed chunks; yield Arrow tables of WRITE_CHUNKS of them, and count those of each document."""
+        """Embed chunks; yield Arrow tables of WRITE_CHUNKS of them, and count those of each document.
+
+        They are embedded in a thread of its own, while the terms of the next ones are made.
+        """
         import pyarrow as pa
 
         unwritten: list[Any] = []
+        pending: deque[Future[Any]] = deque()
         iterator = iter(entries(chunks))
-        while batch := list(islice(iterator, EMBED_CHUNKS)):
-            unwritten.append(self._rows(batch, embedder))
-            counts.update(entry.id >> ORDINAL_BITS for entry in batch)
-            if len(unwritten) * EMBED_CHUNKS >= WRITE_CHUNKS:
-                yield pa.Table.from_batches(unwritten)
-                unwritten = []
-            if on_chunks is not None:
-                on_chunks(counts.total())
+        with ThreadPoolExecutor(1, "reka-embed") as thread:
+            while (batch := list(islice(iterator, EMBED_CHUNKS))) or pending:
+                if batch:
+                    pending.append(thread.submit(self._rows, batch, embedder))
+                    counts.update(entry.id >> ORDINAL_BITS for entry in batch)
+                    if len(pending) < EMBED_AHEAD:
+                        continue
+                unwritten.append(pending.popleft().result())
+                if len(unwritten) * EMBED_CHUNKS >= WRITE_CHUNKS:
+                    yield pa.Table.from_batches(unwritten)
+                    unwritten = []
+                if on_chunks is not None:
+                    on_chunks(counts.total())
         if unwritten:
             yield pa.Table.from_batches(unwritten)
 

@@ -120,9 +120,7 @@ def detect_language(text: str, neighbour: str | None = None) -> str | None:
         The name of a Snowball stemmer, such as `english`.
     """
     sample = text[:SAMPLE_CHARS]
-    sizes = {script: len(pattern.findall(sample)) for script, pattern in _SCRIPTS.items()}
-    script = max(sizes, key=lambda name: sizes[name])
-    candidates = _LANGUAGES_OF_SCRIPT[script] if sizes[script] else ()
+    candidates = _LANGUAGES_OF_SCRIPT[script] if (script := _script_of(sample)) else ()
     if not candidates:
         return None
     words = Counter(_WORD.findall(sample.casefold()))
@@ -131,3 +129,12 @@ def detect_language(text: str, neighbour: str | None = None) -> str | None:
     if counts[best]:
         return best
     return neighbour if neighbour in candidates else None
+
+
+def _script_of(text: str) -> str | None:
+    """Return the script that most of a text's letters are of; None if they are of no known one."""
+    if text.isascii():
+        return "latin" if _SCRIPTS["latin"].search(text) else None
+    sizes = {script: len(pattern.findall(text)) for script, pattern in _SCRIPTS.items()}
+    script = max(sizes, key=lambda name: sizes[name])
+    return script if sizes[script] else None

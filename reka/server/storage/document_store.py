@@ -24,6 +24,8 @@ PART_CHARS: Final = 1_000_000
 _AT_ONCE: Final = 500
 """Names or numbers in one statement: databases limit its parameters (ours)."""
 
+_TEXT_ORDER: Final = DocumentTextRow.number, DocumentTextRow.part
+
 T = TypeVar("T")
 
 
@@ -97,8 +99,22 @@ class DocumentStore:
             ).all()
         columns.add((row.number, json.loads(row.meta)) for row in rows)
 
-    def text(self, number: int) -> Iterator[str]:
-        """Yield the text of a document in parts; none if it is gone, or in an uploaded file."""
+    def texts(self, documents: Iterable[Document]) -> Iterator[tuple[Document, Iterator[str]]]:
+        """Yield documents with their texts in parts; none if a text is gone, or in an uploaded file."""
+        for some in _groups(documents):
+            if len(some) == 1:
+                yield some[0], self._parts(some[0].number)
+                continue
+            texts: dict[int, list[str]] = {}
+            with self._database.read() as session:
+                statement = select(DocumentTextRow.number, DocumentTextRow.text)
+                of_them = DocumentTextRow.number.in_([document.number for document in some])
+                for number, text in session.execute(statement.where(of_them).order_by(*_TEXT_ORDER)):
+                    texts.setdefault(number, []).append(text)
+            for document in some:
+                yield document, iter(texts.get(document.number, ()))
+
+    def _parts(self, number: int) -> Iterator[str]:
         part = 0
         while True:
             with self._database.read() as session:
@@ -178,6 +194,20 @@ def _documents(session: Session, *conditions: ColumnElement[bool]) -> list[Docum
         Document(number, name, source, json.loads(meta), size, state, member)
         for number, name, source, meta, size, state, member in rows
     ]
+
+
+def _groups(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Group small documents, whose texts are read at once; a large one stands alone."""
+    group: list[Document] = []
+    size = 0
+    for document in documents:
+        if group and (len(group) == _AT_ONCE or size + document.size_bytes > PART_CHARS):
+            yield group
+            group, size = [], 0
+        group.append(document)
+        size += document.size_bytes
+    if group:
+        yield group
 
 
 def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:

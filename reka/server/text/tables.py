@@ -32,7 +32,11 @@ def find_delimiter(head: str, name: str, rows: int = 1) -> str | None:
     preferred = "\t" if name.lower().endswith((".tsv", ".tab")) else ""
     best: tuple[int, str] | None = None
     whole = head[: head.rfind("\n") + 1] or head
+    if whole.count("\n") + 1 < rows:
+        return None
     for delimiter in sorted(_DELIMITERS, key=lambda one: one != preferred):
+        if delimiter not in whole:
+            continue
         records = list(islice(_records([whole], delimiter), _SAMPLE_ROWS))
         counts = Counter(len(cells) for text, _ in records if (cells := _cells(text, delimiter)) != [""])
         columns, count = max(counts.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
