@@ -319,16 +319,17 @@ class Index:
         import pyarrow as pa
 
         unwritten: list[Any] = []
-        pending: deque[Future[Any]] = deque()
+        pending: deque[tuple[Sequence[Entry], Future[Any]]] = deque()
         iterator = iter(entries(chunks))
         with ThreadPoolExecutor(1, "reka-embed") as thread:
             while (batch := list(islice(iterator, EMBED_CHUNKS))) or pending:
                 if batch:
-                    pending.append(thread.submit(self._rows, batch, embedder))
-                    counts.update(entry.id >> ORDINAL_BITS for entry in batch)
+                    pending.append((batch, thread.submit(self._rows, batch, embedder)))
                     if len(pending) < EMBED_AHEAD:
                         continue
-                unwritten.append(pending.popleft().result())
+                embedded, rows = pending.popleft()
+                unwritten.append(rows.result())
+                counts.update(entry.id >> ORDINAL_BITS for entry in embedded)
                 if len(unwritten) * EMBED_CHUNKS >= WRITE_CHUNKS:
                     yield pa.Table.from_batches(unwritten)
                     unwritten = []
