@@ -21,7 +21,7 @@ from reka.server.retrieval.index import CANDIDATES
 from reka.server.retrieval.ranking import Matches, rank
 from reka.server.retrieval.search import HIT_COLUMNS, RANKED_COLUMNS, TableSearch, candidates_of
 from reka.server.retrieval.tables import Tables
-from reka.server.retrieval.vectors import VECTOR_MEMORY_BYTES, VectorMemory
+from reka.server.retrieval.vectors import VectorMemory
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 
@@ -158,7 +158,7 @@ def measure_parts(folder: Path, queries: list[str]) -> None:
     """Measure the parts of a hybrid query on the table itself."""
     tables = Tables(folder / "index")
     at = tables.latest(tables.names()[0])
-    table, memory = tables.open(at), VectorMemory(VECTOR_MEMORY_BYTES)
+    table, memory = tables.open(at), VectorMemory(2**29)
     embedder = WordLlamaEmbedder()
     embedder.embed(["warm"])
     parts: dict[str, list[float]] = {}

@@ -133,7 +133,7 @@ class Service:
         self.key_limits = KeyLimits(settings)
         self.keys = KeyRing(database, accept_any=settings.is_loopback and not settings.require_key)
         self.jobs = Jobs(database)
-        self._index = Index(self.folder.index, embedder)
+        self._index = Index(self.folder.index, embedder, settings.vector_memory_bytes)
         self.datasets = Datasets(database, self.folder, self._index, self.jobs, settings)
         self.documents = Documents(database, self.jobs, settings, self._index.describe_embedder)
         self._store = DocumentStore(database)

@@ -28,7 +28,7 @@ from reka.server.retrieval.search import (
 )
 from reka.server.retrieval.tables import OpenTable, Tables, TableVersion
 from reka.server.retrieval.token_limits import first_tokens
-from reka.server.retrieval.vectors import EXACT_CHUNKS, VECTOR_MEMORY_BYTES, VectorMemory
+from reka.server.retrieval.vectors import EXACT_CHUNKS, VectorMemory
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
@@ -81,7 +81,7 @@ class Built:
 class Index:
     """The tables of chunks in one folder. Safe to share between threads."""
 
-    def __init__(self, folder: Path, embedder: Embedder, vector_memory_bytes: int = VECTOR_MEMORY_BYTES) -> None:
+    def __init__(self, folder: Path, embedder: Embedder, vector_memory_bytes: int = 2**29) -> None:
         """Open an index.
 
         Args:

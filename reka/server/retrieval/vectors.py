@@ -17,9 +17,6 @@ EXACT_CHUNKS: Final = 200_000
 """Chunks of a table up to which its vectors are held in memory, and searched exactly: 100,000 take 7 ms
 (bench.documents). A larger one has an index of them."""
 
-VECTOR_MEMORY_BYTES: Final = 512 * 1024 * 1024
-"""Bytes of vectors that a process holds at most: two datasets of 200,000 chunks (ours)."""
-
 PRECISION: Final = 1e-6
 """Difference below which scores are equal: their last digits depend on the order of their sums."""
 
