@@ -81,7 +81,9 @@ class Built:
 class Index:
     """The tables of chunks in one folder. Safe to share between threads."""
 
-    def __init__(self, folder: Path, embedder: Embedder, vector_memory_bytes: int = 2**29) -> None:
+    def __init__(
+        self, folder: Path, embedder: Embedder, vector_memory_bytes: int = 2**29, exact_chunks: int = EXACT_CHUNKS
+    ) -> None:
         """Open an index.
 
         Args:
@@ -89,11 +91,13 @@ class Index:
             embedder: Embeds the chunks of new tables; a table keeps the one that it was built with.
             vector_memory_bytes: Bytes of vectors that are held in memory at most; those of other tables are read at
                 each search.
+            exact_chunks: Chunks of a table up to which its vectors are searched exactly, in memory.
         """
         self._embedder = embedder
         self._embedders = RecordedEmbedders(embedder, installed_embedder)
         self._tables = Tables(folder)
-        self._vectors = VectorMemory(vector_memory_bytes)
+        self._vectors = VectorMemory(vector_memory_bytes, exact_chunks)
+        self._exact_chunks = exact_chunks
 
     def embedder_of(self, at: TableVersion) -> str:
         """Return the name of what embedded a table's chunks."""
@@ -297,7 +301,7 @@ class Index:
             for batch in self._batches(chunks, counts, on_chunks, embedder):
                 target.add(batch)
             self._tables.create_keyword_index(target)
-            if embedder.dimensions and target.count_rows() > EXACT_CHUNKS:
+            if embedder.dimensions and target.count_rows() > self._exact_chunks:
                 self._tables.create_vector_index(target)
             self._tables.settle(table)
         except BaseException:

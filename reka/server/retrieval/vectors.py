@@ -88,16 +88,17 @@ def cosines_of(vectors: "Vectors", vector: "Vectors") -> "Array":
 class VectorMemory:
     """The vectors of the tables that were searched last. Safe to share between threads."""
 
-    def __init__(self, max_bytes: int) -> None:
-        """Hold at most so many bytes of vectors."""
+    def __init__(self, max_bytes: int, max_chunks: int = EXACT_CHUNKS) -> None:
+        """Hold at most so many bytes of vectors, of tables of at most so many chunks."""
         self._max_bytes = max_bytes
+        self._max_chunks = max_chunks
         self._lock = threading.Lock()
         self._held: OrderedDict[str, tuple[int, TableVectors]] = OrderedDict()
 
     def of(self, at: TableVersion, table: OpenTable) -> TableVectors | None:
         """Return the vectors of an open table; None if it has none, or too many."""
         size = table.chunks * 4 * table.dimensions
-        if not size or table.chunks > EXACT_CHUNKS or size > self._max_bytes:
+        if not size or table.chunks > self._max_chunks or size > self._max_bytes:
             return None
         version, vectors = self._held.get(at.table, (None, None))
         if vectors is None or version != at.version:

@@ -1,0 +1,89 @@
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reka.server.retrieval.chunking import Chunk
+from reka.server.retrieval.embeddings import unit_vectors
+from reka.server.retrieval.index import Index
+from reka.server.retrieval.tables import Tables
+from reka.server.retrieval.vectors import VectorMemory
+
+WIDTH = 64
+
+
+class SeedEmbedder:
+    """Embeds a text as a vector of its own: any two point in unrelated directions."""
+
+    name = "seeds"
+    dimensions = WIDTH
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        seeds = [int.from_bytes(text.split()[-1].encode(), "big") % 2**32 for text in texts]
+        return unit_vectors(np.array([np.random.default_rng(seed).standard_normal(WIDTH) for seed in seeds]))
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+
+def of(numbers: Sequence[int]) -> Iterator[Chunk]:
+    return (Chunk(f"text{number}", "a.txt", 0, document=number) for number in numbers)
+
+
+def found(index: Index, at: Any, query: str, k: int = 10) -> list[str]:
+    return [hit.text for hit in index.search(at, query, k, "vector")]
+
+
+def test_vectors_in_memory_follow_what_is_added_and_deleted(tmp_path: Path) -> None:
+    index = Index(tmp_path / "held", SeedEmbedder())
+    anew = Index(tmp_path / "anew", SeedEmbedder())
+    at = index.build("t", of(range(1, 5001))).at
+    assert found(index, at, "text77", 1) == ["text77"]
+
+    changed = index.change(at, "u", range(50, 150), of(range(5001, 5051)))
+
+    expected = anew.build("t", of([*range(1, 50), *range(150, 5051)])).at
+    assert not changed.is_new
+    for query in ("text77", "text5033", "text4"):
+        assert found(index, changed.at, query) == found(anew, expected, query)
+
+
+def test_no_more_vectors_are_held_than_memory_is_given(tmp_path: Path) -> None:
+    index = Index(tmp_path, SeedEmbedder())
+    tables = Tables(tmp_path)
+    versions = [index.build(name, of(range(1, 101))).at for name in "abc"]
+    of_one = 100 * WIDTH * 4
+    memory = VectorMemory(2 * of_one)
+
+    first, *others = (memory.of(at, tables.open(at)) for at in versions)
+
+    assert memory.of(versions[2], tables.open(versions[2])) is others[1]
+    assert memory.of(versions[0], tables.open(versions[0])) is not first
+    assert VectorMemory(of_one - 1).of(versions[0], tables.open(versions[0])) is None
+    assert VectorMemory(of_one, 99).of(versions[0], tables.open(versions[0])) is None
+
+
+def test_search_without_memory_finds_the_same(tmp_path: Path) -> None:
+    index, without = Index(tmp_path, SeedEmbedder()), Index(tmp_path, SeedEmbedder(), vector_memory_bytes=0)
+    at = index.build("t", of(range(1, 1001))).at
+
+    assert index.search(at, "text77", 20, "vector") == without.search(at, "text77", 20, "vector")
+    assert index.search(at, "text77 other", 20) == without.search(at, "text77 other", 20)
+
+
+def test_a_table_of_many_chunks_has_an_index_that_finds_nearly_what_is_nearest(tmp_path: Path) -> None:
+    exact, index = (
+        Index(tmp_path / "exact", SeedEmbedder()),
+        Index(tmp_path / "index", SeedEmbedder(), exact_chunks=2000),
+    )
+    nearest, about = (one.build("t", of(range(1, 3001))).at for one in (exact, index))
+
+    queries = [f"query{number}" for number in range(20)]
+    shares = [len({*found(exact, nearest, query)} & {*found(index, about, query)}) / 10 for query in queries]
+
+    assert [config.columns for config in Tables(tmp_path / "index").open(about).source.list_indices()] == [
+        ["terms"],
+        ["vector"],
+    ]
+    assert np.mean(shares) >= 0.9  # vectors without any structure are the hardest
