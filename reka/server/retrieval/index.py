@@ -14,6 +14,7 @@ from reka.server.retrieval.embedders.recorded import RecordedEmbedders, record
 from reka.server.retrieval.embeddings import Embedder
 from reka.server.retrieval.entries import ORDINAL_BITS, Entry, entries
 from reka.server.retrieval.features import Query, query_of
+from reka.server.retrieval.languages import is_foreign
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.ranking import FILL_WEIGHT, OTHER_USE, VECTOR_USES, Matches, rank
 from reka.server.retrieval.search import (
@@ -198,14 +199,15 @@ class Index:
             rows = search.nearest(vector, k)
             scores = rows["_score"].to_numpy().clip(0, 1).tolist()
             return hits_of(search.read(rows, HIT_COLUMNS), scores, search.cosines(rows, vector))
-        ranking, rows = self._ranked(search, query_of(query, table.languages), vector, k, table)
+        is_other = is_foreign(query, table.main_languages)
+        ranking, rows = self._ranked(search, query_of(query, table.languages), vector, k, table, is_other)
         rows = rows.take([place for place, _ in ranking]) if ranking else rows.slice(0, 0)
         cosines = None if vector is None else search.cosines(rows, vector)
         return hits_of(search.read(rows, HIT_COLUMNS), [fit for _, fit in ranking], cosines)
 
     @staticmethod
     def _ranked(
-        search: TableSearch, query: Query, vector: "Vectors | None", k: int, table: OpenTable
+        search: TableSearch, query: Query, vector: "Vectors | None", k: int, table: OpenTable, is_other: bool
     ) -> tuple[list[tuple[int, float]], Any]:
         """Rank what the searches find: see `rank`; and the rows that they found."""
         most = max(k, CANDIDATES)
@@ -215,13 +217,15 @@ class Index:
         weight = max(use.weight, FILL_WEIGHT if len(rows) else 1.0) if is_short else use.weight
         columns = search.read(rows, RANKED_COLUMNS)
         matches = Matches(candidates_of(rows, columns), query, table.chunks)
-        if vector is not None and (is_short or (use.finds and matches.weight_of_words < 1)):
+        if vector is not None and (is_short or (use.finds and (is_other or matches.weight_of_words < 1))):
             found = len(rows)
             rows = union(rows, search.nearest(vector, most))
             columns = concatenated([columns, search.read(rows.slice(found), RANKED_COLUMNS)])
             matches = Matches(candidates_of(rows, columns), query, table.chunks)
         cosines = search.cosines(rows, vector) if vector is not None and weight else None
-        return rank(matches, k, cosines, weight, matches.weight_of_words if use.finds else 1.0), rows
+        # What a question shares with texts in another language are names, which drown what the vectors find.
+        words = 0.0 if is_other and cosines is not None else matches.weight_of_words
+        return rank(matches, k, cosines, weight, words if use.finds else 1.0), rows
 
     def query_warnings(self, query: str) -> list[str]:
         """Say what `search` leaves out of a query that is too long; an empty list if it uses all of it."""

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 SAMPLE_CHARS: Final = 2_000
@@ -61,6 +61,12 @@ _FURTHER_STOP_WORDS: Final[Mapping[str, frozenset[str]]] = {
     }.items()
 }
 """Words of questions, auxiliary verbs and the like, which tell nothing about a topic and too little of the language."""
+
+_FUNCTION_WORDS: Final[Mapping[str, frozenset[str]]] = {
+    **STOP_WORDS,
+    # Words that tell the language, and more than that: they are searched for.
+    "english": STOP_WORDS["english"] | {"off", "over", "between", "under", "through", "without"},
+}
 
 _EASTERN_STOP_WORDS: Final = re.compile(
     # Japanese: words of questions, copulas and particles of two letters; Chinese; Korean.
@@ -129,6 +135,18 @@ def detect_language(text: str, neighbour: str | None = None) -> str | None:
     if counts[best]:
         return best
     return neighbour if neighbour in candidates else None
+
+
+def is_foreign(text: str, languages: Collection[str | None]) -> bool:
+    """Tell whether a text is in another language than these, as far as its most frequent words tell.
+
+    Args:
+        text: Any text; its first SAMPLE_CHARS characters are looked at.
+        languages: Names of languages; None for one without a stemmer.
+    """
+    words = Counter(_WORD.findall(text[:SAMPLE_CHARS].casefold()))
+    counts = {name: sum([words[word] for word in own & words.keys()]) for name, own in _FUNCTION_WORDS.items()}
+    return max(counts.values()) > max([counts.get(name or "", 0) for name in languages], default=0)
 
 
 def _script_of(text: str) -> str | None:

@@ -18,6 +18,10 @@ READ_CHUNKS: Final = 8192
 """Chunks of a table that are copied at a time (ours)."""
 
 
+MAIN_SHARE: Final = 0.1
+"""Share of the chunks from which a language is one of those that a table is asked in (ours)."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableVersion:
     """A table as one commit left it: what is written to the table later is not seen in it."""
@@ -33,6 +37,8 @@ class OpenTable:
     source: Any
     languages: tuple[str | None, ...]
     """The languages of its chunks, that of most first."""
+    main_languages: tuple[str | None, ...]
+    """Those of a tenth of its chunks at least."""
     chunks: int
     embedder: str
     """Name of what embedded them."""
@@ -72,9 +78,10 @@ class Tables:
             column = source.search().select(["language"]).limit(source.count_rows()).to_arrow()["language"]
             counts = sorted(column.value_counts().to_pylist(), key=lambda entry: -entry["counts"])
             languages = tuple(entry["values"] for entry in counts) or (None,)
+            main = tuple(entry["values"] for entry in counts if entry["counts"] >= MAIN_SHARE * len(column))
             schema = source.schema
             dimensions = schema.field("vector").type.list_size if "vector" in schema.names else 0
-            table = OpenTable(source, languages, len(column), recorded_name(schema), dimensions)
+            table = OpenTable(source, languages, main, len(column), recorded_name(schema), dimensions)
             self._open[at.table] = (at.version, table)
             if len(self._open) > OPEN_TABLES:
                 self._open.pop(next(iter(self._open)), None)

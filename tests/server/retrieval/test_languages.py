@@ -1,6 +1,6 @@
 import pytest
 
-from reka.server.retrieval.languages import detect_language, is_frequent
+from reka.server.retrieval.languages import detect_language, is_foreign, is_frequent
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,22 @@ def test_frequent_words_tell_nothing_about_a_topic() -> None:
     assert is_frequent("the")
     assert is_frequent("und")
     assert not is_frequent("retrieval")
+
+
+@pytest.mark.parametrize(
+    ("text", "languages", "expected"),
+    [
+        ("How do I add a printer?", ["french"], True),
+        ("Switch between windows", ["russian"], True),
+        ("How do I add a printer?", ["french", "english"], False),
+        ("Comment ajouter une imprimante ?", ["french"], False),
+        ("Wie füge ich einen Drucker hinzu?", [None], True),
+        ("Bluetooth", ["french"], False),
+        ("", [], False),
+        ("プリンタを追加する", [None], False),
+    ],
+)
+def test_a_text_is_foreign_if_its_frequent_words_are_of_another_language(
+    text: str, languages: list[str | None], expected: bool
+) -> None:
+    assert is_foreign(text, languages) is expected

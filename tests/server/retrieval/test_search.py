@@ -41,7 +41,7 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 def read_vectors(table: Any) -> TableVectors:
     at = TableVersion(table.name, table.version)
-    held = VectorMemory(10**6).of(at, OpenTable(table, (None,), table.count_rows(), "wordllama", 2))
+    held = VectorMemory(10**6).of(at, OpenTable(table, (None,), (None,), table.count_rows(), "wordllama", 2))
     assert held is not None
     return held
 
