@@ -13,7 +13,7 @@ from rich.text import Text
 
 from reka.cli import show
 from reka.cli.errors import StepError, UsageError
-from reka.cli.serve import DataDir, server_settings
+from reka.cli.serve import DatabaseUrl, DataDir, server_settings
 from reka.cli.session import Session
 
 if TYPE_CHECKING:
@@ -26,9 +26,10 @@ def create(
     session: Session,
     owner: Annotated[str, typer.Argument(help="Owner of the key. All keys of an owner open the same datasets.")],
     data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Create a key and print it. It cannot be shown again."""
-    with _key_ring(data_dir, make=True) as keys:
+    with _key_ring(data_dir, database_url, make=True) as keys:
         try:
             key = keys.create(owner)
         except ValueError as error:
@@ -42,9 +43,9 @@ def create(
     )
 
 
-def list_(session: Session, data_dir: DataDir = None) -> None:
+def list_(session: Session, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """List the ids and owners of the keys; the keys themselves are not stored."""
-    with _key_ring(data_dir) as keys:
+    with _key_ring(data_dir, database_url) as keys:
         records, accepts_any = keys.list(), keys.is_new
     if session.as_json:
         session.write_json([asdict(key) for key in records])
@@ -63,9 +64,10 @@ def revoke(
     session: Session,
     key_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the key, from reka keys list.")],
     data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Revoke a key. The datasets of its owner are kept."""
-    with _key_ring(data_dir) as keys:
+    with _key_ring(data_dir, database_url) as keys:
         try:
             revoked = keys.revoke(key_id)
             is_last = not keys.list()
@@ -80,18 +82,19 @@ def revoke(
 
 
 @contextmanager
-def _key_ring(data_dir: Path | None, *, make: bool = False) -> "Iterator[KeyRing]":
+def _key_ring(data_dir: Path | None, database_url: str | None, *, make: bool = False) -> "Iterator[KeyRing]":
     """Open the key store in a data folder.
 
     Args:
         data_dir: The server's data folder; None for the default.
+        database_url: URL of its database; None for the one that the environment or the folder has.
         make: Whether to create the folder if it holds no server's data.
 
     Raises:
         UsageError: The folder holds no server's data, or the server's packages are missing.
         StepError: The folder cannot be created.
     """
-    settings = server_settings(data_dir=data_dir)
+    settings = server_settings(data_dir=data_dir, database_url=database_url)
     from reka.server.errors import StartError
     from reka.server.storage.api_keys import KeyRing
     from reka.server.storage.data_dir import DataFolder

@@ -16,6 +16,15 @@ DataDir = Annotated[
     typer.Option(metavar="FOLDER", help="Data folder of the server. Default: in the user's data folder."),
 ]
 
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="URL of the database, such as postgresql+psycopg://USER:PASSWORD@HOST/NAME (with the extra postgres). "
+        "Others on this machine can see it: to hide a password, set REKA_SERVER_DATABASE_URL. "
+        "Default: SQLite in the data folder.",
+    ),
+]
 
 _Host = Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")]
 _Port = Annotated[
@@ -103,6 +112,7 @@ def serve(
     host: _Host = None,
     port: _Port = None,
     data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
     allowed_hosts: _AllowedHost = None,
     cors_origins: _CorsOrigin = None,
     require_key: _RequireKey = False,

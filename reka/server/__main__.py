@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on; 0 selects a free one")
     parser.add_argument("--data-dir", type=Path, help="folder to store all data in")
+    parser.add_argument("--database-url", help="SQLAlchemy URL of the database; by default SQLite in the data folder")
     arguments = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
     try:
         serve(Settings(**arguments))

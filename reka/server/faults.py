@@ -45,7 +45,8 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(cause := _of_database(error), sqlite3.Error):
         return any(text in str(cause) for text in _SQLITE_PASSING)
     if isinstance(error, DBAPIError):
-        return isinstance(error, OperationalError) or error.connection_invalidated
+        is_read_only = type(error.orig).__name__ == "ReadOnlySqlTransaction"  # psycopg's: a standby took over
+        return isinstance(error, OperationalError) or error.connection_invalidated or is_read_only
     if isinstance(error, RuntimeError) and "shutdown" in str(error):
         return True  # of the interpreter, that is, of this process
     return isinstance(error, ConnectionError | TimeoutError | MemoryError | PoolTimeoutError) or (

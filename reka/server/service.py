@@ -27,9 +27,9 @@ from reka.server.retrieval.embeddings import Embedder
 from reka.server.retrieval.index import Index, Mode
 from reka.server.settings import MIB, Settings
 from reka.server.storage.api_keys import KeyRing
-from reka.server.storage.binding import bind, check_columns
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import Database, open_database
+from reka.server.storage.database.binding import bind, check_columns
 from reka.server.storage.datasets import Datasets
 from reka.server.storage.document_store import Document, DocumentStore
 from reka.server.storage.documents import Documents

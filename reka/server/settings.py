@@ -55,7 +55,8 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=_user_data)
     """Folder of all stored data, for one server at a time."""
     database_url: str | None = None
-    """SQLAlchemy URL of the database of datasets, jobs and keys; None for SQLite in `data_dir`."""
+    """SQLAlchemy URL of the database of datasets, jobs and keys: SQLite, or PostgreSQL with the extra `reka[postgres]`;
+    None for SQLite in `data_dir`."""
 
     upstream: str | None = None
     """Base URL of an OpenAI-compatible API; None for quotations without a language model."""
@@ -152,6 +153,11 @@ class Settings(BaseSettings):
     to 200,000 chunks each. Vectors that are not held are read from the disk at each search."""
     retrieval_top_k: int = Field(default=RETRIEVED_CHUNKS, ge=1, le=MAX_RETRIEVED_CHUNKS)
     """Number of chunks retrieved for a chat that does not set `retrieval_top_k`."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _hide_password(cls, url: str | None) -> str | None:
+        return None if url is None else Secret(url)
 
     @field_validator("allowed_hosts")
     @classmethod

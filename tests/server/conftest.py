@@ -12,6 +12,7 @@ from tests.support.caller import Caller
 from tests.support.embedders import WordEmbedder
 from tests.support.fake_reka import FakeReka
 from tests.support.generation_requests import Ask, ask
+from tests.support.postgres import Postgres
 from tests.support.rule_model import RuleModel
 from tests.support.servers import MAX_UPLOAD, NOTES, Call, Start, open_caller, run_server
 
@@ -19,6 +20,19 @@ from tests.support.servers import MAX_UPLOAD, NOTES, Call, Start, open_caller, r
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """An empty database."""
+    return postgres.create()
 
 
 @pytest.fixture

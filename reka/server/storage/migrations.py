@@ -1,36 +1,66 @@
-"""Migrations of a data folder: each takes the data of one version to the next, under the folder's lock."""
+"""Migrations of the stored data: each takes those of one version to the next."""
 
-import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 DATABASE: Final = "reka.sqlite"
 """Name of the SQLite database in a data folder."""
+
+DatabaseMigration = Callable[["Connection"], None]
+"""Changes a database, of which nothing may be there yet. It must be able to run again on what it left."""
 
 Migration = Callable[[Path], None]
 """Changes the data in a folder. A kill may interrupt it, so it must be able to run again on what it left."""
 
 
-def add_document_columns(root: Path) -> None:
+def add_document_columns(connection: "Connection") -> None:
     """Add to the datasets what version 2 has of their tables; new tables are made when the database is opened."""
-    path = root / DATABASE
-    if not path.exists():
-        return
     columns = {"table_version": "INTEGER", "table_changes": "INTEGER NOT NULL DEFAULT 0", "embedder": "VARCHAR(255)"}
-    with closing(sqlite3.connect(path)) as connection, connection:
-        present = {row[1] for row in connection.execute("PRAGMA table_info(datasets)")}
-        for name, kind in columns.items() if present else ():
+    _add_columns(connection, "datasets", columns)
+
+
+def _add_columns(connection: "Connection", table: str, columns: Mapping[str, str]) -> None:
+    """Add the columns that a table lacks, if it is there."""
+    from sqlalchemy import inspect, text
+
+    inspector = inspect(connection)
+    if inspector.has_table(table):
+        present = {column["name"] for column in inspector.get_columns(table)}
+        for name, kind in columns.items():
             if name not in present:
-                connection.execute(f"ALTER TABLE datasets ADD COLUMN {name} {kind}")
+                connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {name} {kind}"))
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (add_document_columns,)
-"""Migrations in order: the first takes data of version 1 to version 2. Data without a marker are of version 1."""
+def in_file(run: DatabaseMigration) -> Migration:
+    """Return a migration of the SQLite database in a data folder."""
+
+    def migrate_file(root: Path) -> None:
+        if not (path := root / DATABASE).exists():
+            return
+        from sqlalchemy import create_engine  # late: who joins the server of another process migrates nothing
+
+        engine = create_engine(f"sqlite:///{path}")
+        try:
+            with engine.begin() as connection:
+                run(connection)
+        finally:
+            engine.dispose()
+
+    return migrate_file
 
 
-def version_after(migrations: Sequence[Migration] = MIGRATIONS) -> int:
+DATABASE_MIGRATIONS: Final[tuple[DatabaseMigration, ...]] = (add_document_columns,)
+"""Migrations of a database in order: the first takes one of version 1, which records none, to version 2."""
+
+MIGRATIONS: Final[tuple[Migration, ...]] = tuple(map(in_file, DATABASE_MIGRATIONS))
+"""Migrations of a data folder, under its lock. Data without a marker are of version 1."""
+
+
+def version_after(migrations: Sequence[object] = MIGRATIONS) -> int:
     """Version of data that all migrations have run on."""
     return 1 + len(migrations)
 

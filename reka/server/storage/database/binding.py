@@ -3,7 +3,8 @@
 from sqlalchemy import inspect
 
 from reka.server.errors import StartError
-from reka.server.storage.database import Base, Database, StoreRow
+from reka.server.storage.database.rows import Base, StoreRow
+from reka.server.storage.database.sessions import Database
 
 
 def check_columns(database: Database) -> None:

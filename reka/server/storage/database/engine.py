@@ -1,0 +1,121 @@
+"""Connections to the databases that a server takes: SQLite and PostgreSQL."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from reka.server.errors import StartError
+
+BUSY_SECONDS: Final = 30.0
+"""Seconds that an SQLite writer waits for another one (ours)."""
+
+CONNECT_SECONDS: Final = 10
+"""Seconds in which PostgreSQL must accept a connection (ours)."""
+
+POOL_SIZE: Final = 8
+"""Connections to PostgreSQL that a process keeps; as many again for a time of more work (ours)."""
+
+POOL_SECONDS: Final = 10.0
+"""Seconds that a request waits for one of them (ours)."""
+
+_POSTGRES: Final = "postgresql+psycopg"
+_NETWORK: Final[Mapping[str, Any]] = {
+    "connect_timeout": CONNECT_SECONDS,
+    # A machine that vanishes is noticed within some 30 s (libpq's names; milliseconds in the last one).
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+    "client_encoding": "utf8",
+}
+
+_CAUSES: Final = (
+    "password authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "Connection refused",
+    "No such file or directory",
+    "Name or service not known",
+    "Temporary failure in name resolution",
+    "timeout expired",
+    "certificate verify failed",
+    "too many clients",
+    "starting up",
+    "shutting down",
+    "permission denied",
+    "does not exist",
+    "read-only",
+    "is locked",
+    "is not a database",
+)
+"""What may be shown of a database's message, which otherwise may have parts of the URL, and so of its password."""
+
+
+def database_url(url: str) -> URL:
+    """Read the URL of a database.
+
+    Args:
+        url: SQLAlchemy URL of SQLite, or of PostgreSQL, whose driver is psycopg 3.
+
+    Raises:
+        StartError: It is none, or of another database or driver. The message shows nothing of it.
+    """
+    wanted = "want sqlite:////PATH or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StartError(f"database_url: got no URL of a database (it is not shown), {wanted}") from None
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername=_POSTGRES)
+    if parsed.drivername not in (_POSTGRES, "sqlite", "sqlite+pysqlite"):
+        raise StartError(f"database_url: got a URL of {parsed.drivername[:40]!r}, {wanted}")
+    return parsed
+
+
+def make_engine(url: URL) -> Engine:
+    """Make the engine of a database; nothing is connected yet.
+
+    Raises:
+        StartError: The driver is not installed.
+    """
+    if url.drivername != _POSTGRES:
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    try:
+        return create_engine(
+            url,
+            connect_args={name: value for name, value in _NETWORK.items() if name not in url.query},
+            pool_pre_ping=True,  # connections that a restart of the database has ended are not used
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_SIZE,
+            pool_timeout=POOL_SECONDS,
+        )
+    except (ModuleNotFoundError, ImportError, NoSuchModuleError):
+        raise StartError(
+            "database_url: PostgreSQL needs psycopg, which is not installed: install this package with the extra "
+            "`postgres`, reka[postgres]"
+        ) from None
+
+
+def cause_of(error: BaseException) -> str:
+    """Say why a database cannot be used, without anything of its URL."""
+    message = str(error.orig if isinstance(error, DBAPIError) else error)
+    return next((cause for cause in _CAUSES if cause in message), type(error).__name__)
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    # Turns off the driver's implicit transactions; _begin_sqlite starts them instead.
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # A writer waits for its lock here. If it started as a reader it could not wait later: SQLite refuses to upgrade a
+    # read transaction when another connection has written since.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,70 @@
+"""The tables of a database, and the version of their layout, which is recorded in it."""
+
+from typing import Final
+
+from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reka.server.errors import StartError
+from reka.server.storage.database.rows import Base
+from reka.server.storage.migrations import DATABASE_MIGRATIONS, version_after
+
+_LOCK: Final = 0x72656B61
+"""Number of PostgreSQL's lock under which one server at a time creates and changes tables (ours)."""
+
+
+class SchemaRow(Base):
+    """The version of the layout. There is one row, of number 1."""
+
+    __tablename__ = "schema_version"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int]
+
+
+def prepare_schema(engine: Engine, writer: Engine) -> None:
+    """Create the tables of a database, or bring them to the present version. Several servers may do so at once.
+
+    Args:
+        engine: Engine of the database.
+        writer: The same, whose transactions write.
+
+    Raises:
+        StartError: The database is of a newer version, or cannot store every text.
+    """
+    with engine.begin() as connection:
+        if _version(connection) == version_after():
+            return
+    with writer.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            _check_encoding(connection)
+        version = _version(connection)
+        if version is not None and version > version_after():
+            raise StartError(
+                f"database_url: the database is of version {version}, and this release of reka reads up to version "
+                f"{version_after()}: install the release that wrote it, or use another database"
+            )
+        for migrate in DATABASE_MIGRATIONS[(version or 1) - 1 :]:
+            migrate(connection)
+        Base.metadata.create_all(connection)
+        if version is None:
+            connection.execute(insert(SchemaRow).values(number=1, version=version_after()))
+        else:
+            connection.execute(update(SchemaRow).values(version=version_after()))
+
+
+def _version(connection: Connection) -> int | None:
+    """Return the version of a database; None if none is recorded."""
+    if not inspect(connection).has_table(SchemaRow.__tablename__):
+        return None
+    return connection.scalar(select(SchemaRow.version))
+
+
+def _check_encoding(connection: Connection) -> None:
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise StartError(
+            f"database_url: the database has the encoding {encoding}, which cannot store every text: create one with "
+            "ENCODING 'UTF8'"
+        )

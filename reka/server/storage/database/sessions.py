@@ -1,0 +1,159 @@
+"""Sessions on the database: a commit here is what creates a dataset or changes a job's state."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
+from typing_extensions import Unpack
+
+from reka.server.errors import StartError
+from reka.server.faults import is_disk_full
+from reka.server.storage.data_dir import DataFolder
+from reka.server.storage.database.engine import cause_of, database_url, make_engine
+from reka.server.storage.database.schema import prepare_schema
+from reka.server.storage.reserve import Reserve
+
+T = TypeVar("T")
+
+
+class Database:
+    """Sessions on the database. Safe to share between threads."""
+
+    def __init__(self, url: str, reserve: Reserve | None = None) -> None:
+        """Open the database at an SQLAlchemy URL, and create missing tables, or migrate those of an earlier release.
+
+        Args:
+            url: The URL; see `database_url`.
+            reserve: Room for deletions on a full disk; None if the database is on no disk of this server's.
+
+        Raises:
+            StartError: A server cannot use the database.
+            SQLAlchemyError: It cannot be opened.
+        """
+        self._reserve = reserve
+        engine = make_engine(database_url(url))
+        self._write_engine = engine.execution_options(writes=True)
+        # Every statement of a session that reads sees the same state, as it does in SQLite.
+        snapshot = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        self._engine = engine.execution_options(**snapshot)
+        try:
+            prepare_schema(self._engine, self._write_engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        self._read_connection = self._engine.raw_connection() if self.is_file else None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is an SQLite file, which is read without waiting for a network or for a writer."""
+        return self._engine.dialect.name == "sqlite" and bool(self._engine.url.database)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a read-only session. Its rows stay usable after it is closed."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a session that commits when the block ends, and rolls back if it raises."""
+        with Session(self._write_engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def remove(self, work: Callable[[Session], T]) -> T:
+        """Run a small transaction that deletes something, also on a full disk, whose reserve it may use up.
+
+        Args:
+            work: Called with the session; again, if the disk was full.
+        """
+        try:
+            with self.write() as session:
+                return work(session)
+        except DBAPIError as error:
+            if self._reserve is None or not is_disk_full(error):
+                raise
+        self._reserve.release()
+        with self.write() as session:
+            return work(session)
+
+    def fill_reserve(self) -> None:
+        """Keep room for deletions again, if there is any."""
+        if self._reserve is not None:
+            self._reserve.fill()
+
+    # The type is quoted: to SQLAlchemy 2.0 a `Select` has one parameter, to 2.1 one a column.
+    def prepare(self, statement: "Select[Unpack[tuple[Any, ...]]]") -> Callable[..., Sequence[Any]]:
+        """Compile a query that runs at every request.
+
+        Args:
+            statement: Selects exactly one row.
+
+        Returns:
+            A function that takes the statement's parameters by name and returns the current row.
+        """
+        connection = self._read_connection and self._read_connection.driver_connection
+        if connection is None:
+            return partial(self._select_row, statement)
+        # SQLAlchemy's own work around a statement takes ten times as long as SQLite's for it.
+        compiled = statement.compile(self._engine)
+        sql, names = str(compiled), compiled.positiontup or ()
+
+        def select_row(**values: Any) -> Sequence[Any]:
+            rows: list[Sequence[Any]] = connection.execute(sql, [values[name] for name in names]).fetchall()
+            return rows[0]
+
+        return select_row
+
+    def _select_row(self, statement: "Select[Unpack[tuple[Any, ...]]]", **values: Any) -> Sequence[Any]:
+        with self._engine.connect() as connection:
+            return connection.execute(statement, values).one()
+
+    def erase_deleted(self) -> None:
+        """Remove what deleted rows had from the disk, where the database keeps it elsewhere: SQLite, in its log."""
+        if self.is_file:
+            with closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._read_connection is not None:
+            self._read_connection.close()
+        self._engine.dispose()
+
+
+@contextmanager
+def open_database(folder: DataFolder, url: str | None = None) -> Iterator[Database]:
+    """Open the database of a server, running or not, and close it when the block ends.
+
+    Args:
+        folder: The server's data folder; it is created if it does not exist.
+        url: SQLAlchemy URL of the database; None for the SQLite file of the folder.
+
+    Raises:
+        StartError: The data folder or the database cannot be used.
+    """
+    folder.open()
+    try:
+        if url is None:
+            database = Database(sqlite_url(folder.make_database()), Reserve(folder.reserve))
+        else:
+            database = Database(url)
+    except SQLAlchemyError as error:
+        raise StartError(
+            f"database_url: cannot open the database ({cause_of(error)}): check the URL, or restore the file from a "
+            "backup"
+        ) from None
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the SQLAlchemy URL of an SQLite file."""
+    return f"sqlite:///{path}"
