@@ -15,6 +15,7 @@ from reka.server.generation.catalog import ModelCatalog
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
 from reka.server.generation.types import ChatBackend, GenerationRequest, Snippet
+from reka.server.ingest.attempt import Tools
 from reka.server.ingest.export import write_zip
 from reka.server.ingest.reader import DocumentReader
 from reka.server.ingest.worker import Worker
@@ -34,6 +35,7 @@ from reka.server.storage.datasets import Datasets
 from reka.server.storage.document_store import Document, DocumentStore
 from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
+from reka.server.storage.leases import Leases
 from reka.server.storage.retriever import Retriever
 
 logger = logging.getLogger(__name__)
@@ -105,6 +107,9 @@ class Service:
         database: Database,
         backend: ChatBackend | None = None,
         embedder: Embedder | None = None,
+        *,
+        is_alone: bool = True,
+        runs_jobs: bool = True,
     ) -> None:
         """Create the parts without starting any.
 
@@ -113,6 +118,8 @@ class Service:
             database: Stores datasets, jobs and keys.
             backend: Generates the responses of chats; None for the backend that the settings select.
             embedder: Embeds the chunks of new datasets; None for the embedder that the settings select.
+            is_alone: Whether no other process uses the data.
+            runs_jobs: Whether jobs are run in this process.
 
         Raises:
             ValueError: The settings contradict each other.
@@ -132,13 +139,16 @@ class Service:
         self.models = ModelCatalog(settings, self.backend)
         self.key_limits = KeyLimits(settings)
         self.keys = KeyRing(database, accept_any=settings.is_loopback and not settings.require_key)
-        self.jobs = Jobs(database)
+        self.leases = Leases(database, settings.lease_seconds)
+        self.jobs = Jobs(database, self.leases)
         self._index = Index(self.folder.index, embedder, settings.vector_memory_bytes)
-        self.datasets = Datasets(database, self.folder, self._index, self.jobs, settings)
+        self.datasets = Datasets(database, self.folder, self._index, self.jobs, self.leases, settings)
         self.documents = Documents(database, self.jobs, settings, self._index.describe_embedder)
-        self._store = DocumentStore(database)
+        self._store = DocumentStore(database, self.leases)
         self._retriever = Retriever(self.datasets, self._store, self.jobs, self._index)
-        self.worker = Worker(self.jobs, self.datasets, self._store, self.folder, self._index, settings.chunk_chars)
+        self._runs_jobs = runs_jobs
+        parts = (self.jobs, self.datasets, self._store, self.leases, self.folder, self._index, settings.chunk_chars)
+        self.worker = Worker(Tools(*parts), is_alone=is_alone)
         self.metrics.watch_upstream(lambda: self.limiter.running, lambda: self.limiter.waiting)
         self.metrics.watch_jobs(self.jobs.count_by_status)
 
@@ -150,6 +160,11 @@ class Service:
     def drain(self) -> None:
         """Begin to end: the server is not ready from now on."""
         self.is_draining = True
+
+    @property
+    def is_worker_up(self) -> bool:
+        """Whether jobs are run, by this process or, as far as it knows, by another one."""
+        return self.worker.is_running or not self._runs_jobs
 
     @property
     def is_index_complete(self) -> bool:
@@ -278,27 +293,64 @@ def _embedder_of(settings: Settings) -> Embedder:
     return make_embedder(settings.embedder, settings.embedder_url, settings.embedder_key)
 
 
+def prepare_storage(settings: Settings) -> None:
+    """Bring what an earlier run has left into order, before several processes share it.
+
+    The caller must hold the lock of the data folder, and no process may be at work in it.
+
+    Raises:
+        StartError: The database is of another release, or belongs to the server of another data folder.
+    """
+    with _opened(settings) as database:
+        _clean_up(Service(settings, database))
+
+
 @contextmanager
 def run_service(
-    settings: Settings, backend: ChatBackend | None = None, embedder: Embedder | None = None
+    settings: Settings,
+    backend: ChatBackend | None = None,
+    embedder: Embedder | None = None,
+    *,
+    is_alone: bool = True,
+    runs_jobs: bool = True,
 ) -> Iterator[Service]:
-    """Run a service until the block ends: clean up its data folder, and start its worker.
+    """Run a service until the block ends.
 
-    The caller must hold the lock of the data folder. The arguments are those of `Service`.
+    Args:
+        settings: The server's settings.
+        backend: See `Service`.
+        embedder: See `Service`.
+        is_alone: Whether no other process uses the data, whose folder the caller has locked; what an earlier run has
+            left is cleaned up then. Otherwise `prepare_storage` did that before the first process.
+        runs_jobs: Whether jobs are run in this process.
 
     Raises:
         StartError: The database is of another release, or belongs to the server of another data folder.
         ValueError: The settings contradict each other.
     """
+    with _opened(settings) as database:
+        service = Service(settings, database, backend, embedder, is_alone=is_alone, runs_jobs=runs_jobs)
+        if is_alone:
+            _clean_up(service)
+        if runs_jobs:
+            service.worker.start()
+        try:
+            yield service
+        finally:
+            if runs_jobs:
+                service.worker.stop()
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
     with open_database(DataFolder(settings.data_dir), settings.database_url) as database:
         check_columns(database)
         if settings.database_url is not None:
             bind(database, DataFolder(settings.data_dir).id())
-        service = Service(settings, database, backend, embedder)
-        service.datasets.sweep()
-        service.datasets.add_documents_of_uploads(text_members)
-        service.worker.start()
-        try:
-            yield service
-        finally:
-            service.worker.stop()
+        yield database
+
+
+def _clean_up(service: Service) -> None:
+    service.leases.end_all()
+    service.datasets.sweep()
+    service.datasets.add_documents_of_uploads(text_members)

@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     database_url: str | None = None
     """SQLAlchemy URL of the database of datasets, jobs and keys: SQLite, or PostgreSQL with the extra `reka[postgres]`;
     None for SQLite in `data_dir`."""
+    lease_seconds: float = Field(default=15, ge=1)
+    """Time in seconds without a sign of life after which a process is taken for dead: others go on with its jobs."""
 
     upstream: str | None = None
     """Base URL of an OpenAI-compatible API; None for quotations without a language model."""

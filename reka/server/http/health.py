@@ -70,7 +70,7 @@ def add_health_routes(app: FastAPI, service: Service) -> None:
             "database": await _is_database_up(service),
             "storage": await run_in_threadpool(service.is_storage_usable),
             "index": service.is_index_complete,
-            "worker": service.worker.is_running,
+            "worker": service.is_worker_up,
             "model": await model.is_up(),
         }
         is_ready = all(checks.values())

@@ -151,7 +151,7 @@ class Index:
         for batch in self._batches(chunks, counts, on_chunks, self._embedders.writer_of(target.schema)):
             target.add(batch)
         if counts.total() > APART * count:
-            return self._write_anew(table, target, removed, (), None, counts)
+            return self._write_anew(table, target, removed, (), on_chunks, counts)
         for first in range(0, len(removed), COPIED_CHUNKS):
             target.delete(f"document IN ({', '.join(map(str, removed[first : first + COPIED_CHUNKS]))})")
         self._tables.settle(base.table)
@@ -294,19 +294,26 @@ class Index:
     ) -> Built:
         """Create a table of another one's chunks, without those of some documents, and of new ones."""
         counts = Counter() if counts is None else counts
+
+        def check() -> None:
+            if on_chunks is not None:
+                on_chunks(counts.total())
+
         self._tables.drop(table)
         embedder = self._embedder if source is None else self._embedders.writer_of(source.schema)
         try:
             target = self._tables.create(table, record(self._rows([], embedder), embedder.name))
             for batch in () if source is None else self._tables.rows(source, removed):
                 target.add(batch)
-                if on_chunks is not None:
-                    on_chunks(counts.total())
+                check()
             for batch in self._batches(chunks, counts, on_chunks, embedder):
                 target.add(batch)
+            check()
             self._tables.create_keyword_index(target)
+            check()
             if embedder.dimensions and target.count_rows() > self._exact_chunks:
                 self._tables.create_vector_index(target)
+                check()
             self._tables.settle(table)
         except BaseException:
             self._tables.drop(table)

@@ -21,6 +21,7 @@ from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import NO_OWNER, Database, DatasetRow, DocumentRow, find_dataset, now, require_dataset
 from reka.server.storage.document_store import LIVE, NEW, ROWS
 from reka.server.storage.jobs import Jobs, base_of
+from reka.server.storage.leases import Leases, is_free
 from reka.server.storage.names import secure_name, secure_source
 from reka.server.storage.ownership import is_ours
 from reka.server.storage.quotas import require_room
@@ -47,10 +48,23 @@ class StagedFile:
     """Name and size in bytes of each text file of a zip."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """An attempt to write the table of a dataset anew."""
+
+    dataset_id: str
+    table: str
+    """Name of the new table."""
+    base: TableVersion
+    """What is searched meanwhile."""
+
+
 class Datasets:
     """The datasets of one server. No owner can see another owner's datasets, or learn that they exist."""
 
-    def __init__(self, database: Database, folder: DataFolder, index: Index, jobs: Jobs, limits: Settings) -> None:
+    def __init__(
+        self, database: Database, folder: DataFolder, index: Index, jobs: Jobs, leases: Leases, limits: Settings
+    ) -> None:
         """Store datasets.
 
         Args:
@@ -58,12 +72,14 @@ class Datasets:
             folder: Stores their files.
             index: Stores their chunks.
             jobs: Stores the jobs that prepare them.
+            leases: Stores who works on them.
             limits: Limits of their names, and of what an owner may store.
         """
         self._database = database
         self._folder = folder
         self._index = index
         self._jobs = jobs
+        self._leases = leases
         self._limits = limits
 
     def available_name(self, owner: str, name: str) -> str:
@@ -139,7 +155,7 @@ class Datasets:
         """
 
         def remove(session: Session) -> tuple[str, str]:
-            row = require_dataset(session, owner, name)
+            row = require_dataset(session, owner, name, for_update=True)
             dataset_id, stored_name = row.id, row.name
             row.owner, row.name = NO_OWNER, dataset_id
             self._jobs.fail_jobs_of(session, dataset_id)
@@ -203,7 +219,7 @@ class Datasets:
     def request_job(self, dataset_id: str) -> str | None:
         """Return the id of an open job of a dataset, a new one if there is none; None if the dataset is deleted."""
         with self._database.write() as session:
-            row = session.get(DatasetRow, dataset_id)
+            row = session.get(DatasetRow, dataset_id, with_for_update=True)
             if row is None or row.owner == NO_OWNER:
                 return None
             job = self._jobs.open_job(session, dataset_id)
@@ -234,12 +250,31 @@ class Datasets:
         self._jobs.notify_new()
         return True
 
-    def next_to_rewrite(self) -> tuple[str, TableVersion] | None:
-        """Return a dataset whose table holds what was deleted from it, with the version that is searched."""
+    def start_rewrite(self) -> Rewrite | None:
+        """Take the lease of a dataset whose table holds what was deleted from it; None if there is none."""
+        to_rewrite = select(DatasetRow).where(
+            DatasetRow.table_changes > 0, DatasetRow.table_version.is_not(None), is_free(DatasetRow.id)
+        )
         with self._database.read() as session:
-            row = session.scalar(select(DatasetRow).where(DatasetRow.table_changes > 0).limit(1))
-        at = base_of(row) if row else None
-        return (row.id, at) if row and at else None
+            if session.scalar(to_rewrite.limit(1)) is None:
+                return None
+        try:
+            with self._database.write() as session:
+                row = session.scalar(to_rewrite.limit(1).with_for_update(skip_locked=True))
+                at = base_of(row) if row else None
+                if row is None or at is None:
+                    return None
+                rewrite = Rewrite(row.id, f"chunks_{uuid4().hex}_1", at)
+                self._leases.take(session, rewrite.dataset_id, rewrite.table)
+                return rewrite
+        except IntegrityError:  # another process has begun to work on it
+            return None
+
+    def is_there(self, dataset_id: str) -> bool:
+        """Tell whether a dataset is not deleted."""
+        with self._database.read() as session:
+            row = session.get(DatasetRow, dataset_id)
+            return row is not None and row.owner != NO_OWNER
 
     def has_table(self, dataset_id: str, table: str) -> bool:
         """Tell whether a table is the one that a dataset is searched in."""
@@ -247,19 +282,29 @@ class Datasets:
             row = session.get(DatasetRow, dataset_id)
             return row is not None and row.table == table
 
-    def replace_table(self, dataset_id: str, base: TableVersion, at: TableVersion) -> bool:
+    def is_rewritten(self, rewrite: Rewrite) -> bool:
+        """Tell whether what is written anew can still be published."""
+        with self._database.read() as session:
+            return self._is_rewritten(session, rewrite, session.get(DatasetRow, rewrite.dataset_id))
+
+    def replace_table(self, rewrite: Rewrite, at: TableVersion) -> bool:
         """Publish a table that was written anew, and delete the one before.
 
         Returns:
-            False, with nothing changed, if `base` is not what is searched any more.
+            False, with nothing changed, if its base is not what is searched any more.
         """
         with self._database.write() as session:
-            row = session.get(DatasetRow, dataset_id, with_for_update=True)
-            if row is None or row.owner == NO_OWNER or base_of(row) != base:
+            row = session.get(DatasetRow, rewrite.dataset_id, with_for_update=True)
+            if row is None or not self._is_rewritten(session, rewrite, row):
                 return False
             row.table, row.table_version, row.table_changes = at.table, at.version, 0
-        self._index.drop(base.table)
+            self._leases.end(session, rewrite)
+        self._index.drop(rewrite.base.table)
         return True
+
+    def _is_rewritten(self, session: Session, rewrite: Rewrite, row: DatasetRow | None) -> bool:
+        is_there = row is not None and row.owner != NO_OWNER and base_of(row) == rewrite.base
+        return is_there and self._leases.is_held(session, rewrite)
 
     def add_documents_of_uploads(self, list_members: Callable[[Path], Sequence[tuple[str, int]]]) -> None:
         """Add the documents of uploads of before there were documents, and have their tables built anew.
@@ -282,17 +327,20 @@ class Datasets:
     def sweep(self) -> None:
         """Delete a killed server's files and tables that belong to no dataset, and have lost tables built anew.
 
-        Call it at the start only. What does not have a name that a server gives is left alone.
+        Call it at the start only, before another process stores anything in the folder. What attempts of other
+        processes write, and what does not have a name that a server gives, is left alone.
         """
         self._folder.clear_staging()
         with suppress(DBAPIError, OSError):  # on a full disk the worker tries again
             self.remove_deleted()
+        files, tables = self._folder.dataset_ids(), set(self._index.tables())
+        # After the files: what has come since is not among them, and what was published since is among the rows.
+        _, attempted = self._leases.live()
         with self._database.read() as session:
             rows = session.scalars(select(DatasetRow)).all()
-        for dataset_id in self._folder.dataset_ids() - {row.id for row in rows if row.kind != ROWS}:
+        for dataset_id in files - {row.id for row in rows if row.kind != ROWS}:
             self._folder.dataset(dataset_id).unlink()
-        tables = set(self._index.tables())
-        for table in tables - {row.table for row in rows}:
+        for table in tables - {row.table for row in rows} - attempted:
             if is_ours("index", f"{table}.lance"):
                 self._index.drop(table)
         for row in rows:

@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from reka.server.retrieval.metadata import MetadataColumns
-from reka.server.storage.database import IS_CHANGED, IS_THERE, Database, DocumentRow, DocumentTextRow
+from reka.server.storage.database import IS_CHANGED, IS_THERE, Database, DatasetRow, DocumentRow, DocumentTextRow
 from reka.server.storage.jobs import Task
+from reka.server.storage.leases import Leases
 
 NEW, LIVE, GONE = "new", "live", "gone"
 
@@ -45,9 +46,10 @@ class Document:
 class DocumentStore:
     """The documents of one server's datasets, by number."""
 
-    def __init__(self, database: Database) -> None:
-        """Read documents of `database`."""
+    def __init__(self, database: Database, leases: Leases) -> None:
+        """Read documents of `database`, and change them for tasks that hold the lease of their dataset."""
         self._database = database
+        self._leases = leases
 
     def of_dataset(self, dataset_id: str) -> list[Document]:
         """Return the documents of a dataset, in their order."""
@@ -124,23 +126,35 @@ class DocumentStore:
             yield row.text
             part += 1
 
-    def store_text(self, number: int, parts: Iterable[str]) -> None:
-        """Store the text of a document that is in an uploaded file."""
+    def store_text(self, task: Task, number: int, parts: Iterable[str]) -> None:
+        """Store the text of a document that is in an uploaded file.
+
+        Raises:
+            LeaseLostError: The task has lost its lease.
+        """
         with self._database.write() as session:
+            self._leases.require(session, task)
             session.execute(delete(DocumentTextRow).where(DocumentTextRow.number == number))
         for part, text in enumerate(text_parts(parts)):
             with self._database.write() as session:
+                self._leases.require(session, task)
                 session.add(DocumentTextRow(number=number, part=part, text=text))
         with self._database.write() as session:
+            self._leases.require(session, task)
             session.execute(update(DocumentRow).where(DocumentRow.number == number).values(member=None))
 
     def claim(self, task: Task) -> list[Document]:
         """Mark the changes of a dataset that a job takes over, and return them, in their order.
 
         If its table is to be built anew, the documents that are in the index are among them.
+
+        Raises:
+            LeaseLostError: The task has lost its lease.
         """
         changes = [DocumentRow.dataset_id == task.dataset_id, *([] if task.base is None else [IS_CHANGED])]
         with self._database.write() as session:
+            session.get(DatasetRow, task.dataset_id, with_for_update=True)  # so that nothing is put meanwhile
+            self._leases.require(session, task)
             session.execute(update(DocumentRow).where(*changes).values(job_id=task.job_id))
             return _documents(session, *changes)
 

@@ -199,7 +199,7 @@ class Documents:
                     ],
                 )
             self._check_totals(session, dataset)
-            job_id = self._request_job(session, dataset)
+            job_id = self._request_job(session, dataset, sum(rows[key]["size_bytes"] for key in changed))
         return PutResult(dataset.name, len(changed) - len(replaced), len(replaced), len(given) - len(changed), job_id)
 
     def _make_dataset(self, session: Session, owner: str, name: str) -> DatasetRow:
@@ -233,7 +233,7 @@ class Documents:
                 "server's limit: put the documents into several datasets"
             )
 
-    def _request_job(self, session: Session, dataset: DatasetRow) -> str | None:
+    def _request_job(self, session: Session, dataset: DatasetRow, added_bytes: int = 0) -> str | None:
         """Return the job that takes the dataset's changes over; None if it has none and is prepared."""
         session.flush()
         unclaimed = DocumentRow.dataset_id == dataset.id, IS_CHANGED, DocumentRow.job_id.is_(None)
@@ -241,7 +241,7 @@ class Documents:
         has_changes = session.scalar(select(DocumentRow.number).where(*unclaimed).limit(1)) is not None
         if open_job is not None and not has_changes:
             return open_job.id
-        return self._jobs.request(session, dataset) if has_changes or dataset.table is None else None
+        return self._jobs.request(session, dataset, added_bytes) if has_changes or dataset.table is None else None
 
 
 def _row(dataset_id: str, document: NewDocument) -> dict[str, Any]:

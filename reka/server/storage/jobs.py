@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reka._protocol.datasets import ALREADY_PREPARED, BEING_PREPARED, refusal_text
@@ -14,32 +15,38 @@ from reka.server.errors import NotFoundError, RefusedError
 from reka.server.retrieval.tables import TableVersion
 from reka.server.storage.database import (
     IS_CHANGED,
+    IS_THERE,
     NO_OWNER,
     Database,
     DatasetRow,
     DocumentRow,
-    JobEventRow,
     JobRow,
     now,
     require_dataset,
 )
-from reka.types import JobStatus
-
-# As plain strings, which every database takes.
-PENDING: Final = JobStatus.PENDING.value
-RUNNING: Final = JobStatus.RUNNING.value
-COMPLETE: Final = JobStatus.COMPLETE.value
-ERROR: Final = JobStatus.ERROR.value
-
-STATUSES: Final = tuple(status.value for status in JobStatus)
-_OPEN: Final = (PENDING, RUNNING)
+from reka.server.storage.database.job_rows import (
+    COMPLETE,
+    ERROR,
+    FIRST_FIRST,
+    LAST_FIRST,
+    OPEN,
+    PENDING,
+    RUNNING,
+    STATUSES,
+    event_to_dict,
+    fail,
+    lock,
+    open_jobs,
+    transition,
+)
+from reka.server.storage.leases import Leases, is_free
 
 _SHOWN_CHARS: Final = 100
 WAIT_SECONDS: Final = 0.05
 """Seconds between two looks at a job that is waited for (ours)."""
 
 MAX_STARTS: Final = 20
-"""Starts after which a job fails, so that one that crashes the server, or meets a fault, every time ends (ours)."""
+"""Starts after which a job fails, so that one that crashes its worker, or meets a fault, every time ends (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,7 @@ class Task:
 
     job_id: str
     dataset_id: str
+    owner: str
     kind: str
     base: TableVersion | None
     """The version of the index that the job changes; None if there is none yet, or one of an earlier form."""
@@ -60,11 +68,16 @@ class Task:
 
 
 class Jobs:
-    """The jobs of one server."""
+    """The jobs on a database.
 
-    def __init__(self, database: Database) -> None:
-        """Store jobs in `database`."""
+    Whoever changes documents or jobs of a dataset locks its row first, then that of the job, then that of the lease.
+    """
+
+    def __init__(self, database: Database, leases: Leases) -> None:
+        """Store jobs in `database`; whoever runs one holds the lease of its dataset."""
         self._database = database
+        self._leases = leases
+        self._served: dict[str, int] = {}
         self._on_new: Callable[[], object] = _noop
         self._on_deleted: Callable[[str], object] = _noop
 
@@ -88,7 +101,7 @@ class Jobs:
             RefusedError: The dataset is already prepared, or being prepared.
         """
         with self._database.write() as session:
-            dataset = require_dataset(session, owner, dataset_name)
+            dataset = require_dataset(session, owner, dataset_name, for_update=True)
             other = self.open_job(session, dataset.id)
             is_prepared = base_of(dataset) is not None
             if is_prepared and (other is not None or not _has_changes(session, dataset.id)):
@@ -103,13 +116,19 @@ class Jobs:
         return job_id
 
     @staticmethod
-    def request(session: Session, dataset: DatasetRow) -> str:
+    def request(session: Session, dataset: DatasetRow, added_bytes: int = 0) -> str:
         """Return the id of a job of the dataset that has not started yet, a new one if there is none.
 
         Call `notify_new` after the transaction.
+
+        Args:
+            session: The transaction, which has locked the dataset.
+            dataset: The dataset.
+            added_bytes: Size of the texts that the transaction adds to the dataset.
         """
-        waiting = session.scalar(_open_jobs(dataset.id).where(JobRow.status == PENDING))
+        waiting = session.scalar(open_jobs(dataset.id).where(JobRow.status == PENDING))
         if waiting is not None:
+            waiting.size_bytes += added_bytes
             return waiting.id
         job = JobRow(
             id=uuid4().hex,
@@ -119,22 +138,23 @@ class Jobs:
             status=PENDING,
             detail="",
             starts=0,
+            number=session.scalar(select(func.coalesce(func.max(JobRow.number), 0) + 1)),
+            size_bytes=_size_of(session, dataset),
             created=now(),
         )
         session.add(job)
-        _transition(job, PENDING, "Waiting in the queue")
+        transition(job, PENDING, "Waiting in the queue")
         return job.id
 
     @staticmethod
     def open_job(session: Session, dataset_id: str) -> JobRow | None:
         """Return the last job of a dataset that has not ended."""
-        return session.scalar(_open_jobs(dataset_id).order_by(JobRow.created.desc()).limit(1))
+        return session.scalar(open_jobs(dataset_id).order_by(*LAST_FIRST).limit(1))
 
     @staticmethod
     def last_of(session: Session, dataset_id: str) -> JobRow | None:
         """Return the last job of a dataset."""
-        of_dataset = select(JobRow).where(JobRow.dataset_id == dataset_id)
-        return session.scalar(of_dataset.order_by(JobRow.created.desc()).limit(1))
+        return session.scalar(select(JobRow).where(JobRow.dataset_id == dataset_id).order_by(*LAST_FIRST).limit(1))
 
     def wait(self, job_id: str | None, seconds: float) -> bool:
         """Wait until a job has ended; return False if it has not within some seconds."""
@@ -142,7 +162,7 @@ class Jobs:
         while job_id is not None:
             with self._database.read() as session:
                 job = session.get(JobRow, job_id)
-                if job is None or job.status not in _OPEN:
+                if job is None or job.status not in OPEN:
                     break
             if time.monotonic() > deadline:
                 return False
@@ -166,7 +186,7 @@ class Jobs:
             return {
                 "job_status": job.status,
                 "detail": job.detail,
-                "history": [_event_to_dict(event) for event in job.events],
+                "history": [event_to_dict(event) for event in job.events],
             }
 
     def count_by_status(self) -> dict[str, int]:
@@ -176,38 +196,90 @@ class Jobs:
             counts = {row.status: row.jobs for row in rows}
         return {status: counts.get(status, 0) for status in STATUSES}
 
-    def start_next(self, waiting: Collection[str] = ()) -> Task | None:
-        """Start the oldest open job, including one that an earlier run of the server left RUNNING.
+    def start_next(self, max_bytes: int | None = None, besides: Collection[str] = ()) -> Task | None:
+        """Start the oldest job that nobody runs, of the owner whose last start is longest ago.
 
         Args:
-            waiting: Ids of jobs that are not started yet, as they wait to be tried again.
+            max_bytes: Maximum size of the texts of the job; None for any.
+            besides: Owners whose jobs are not started.
 
         Returns:
-            The task to run; None if there is no open job.
+            The task to run; None if there is no such job.
         """
-        may_start = JobRow.status.in_(_OPEN), JobRow.id.not_in(waiting)
-        while True:
+        passed = set(besides)
+        while (owner := self._next_owner(max_bytes, passed)) is not None:
+            passed.add(owner)
+            while (started := self._start_job_of(owner, max_bytes)) is not None:
+                if isinstance(started, Task):
+                    self._served[owner] = max(self._served.values(), default=0) + 1
+                    return started
+        return None
+
+    def is_wanted(self, dataset_id: str) -> bool:
+        """Tell whether a job waits that could start if nobody worked on a dataset."""
+        with self._database.read() as session:
+            waits = JobRow.status.in_(OPEN), or_(is_free(JobRow.dataset_id), JobRow.dataset_id == dataset_id)
+            return session.scalar(select(JobRow.id).where(*waits).limit(1)) is not None
+
+    def _next_owner(self, max_bytes: int | None, passed: Collection[str]) -> str | None:
+        with self._database.read() as session:
+            first = func.min(JobRow.number).label("number")
+            rows = session.execute(
+                select(JobRow.owner, first)
+                .where(*_startable(max_bytes), JobRow.owner.not_in(passed))
+                .group_by(JobRow.owner)
+            ).all()
+        found = min(rows, key=lambda row: (self._served.get(row.owner, 0), row.number), default=None)
+        if found is None and not passed:
+            self._served.clear()
+        return None if found is None else str(found.owner)
+
+    def _start_job_of(self, owner: str, max_bytes: int | None) -> Task | str | None:
+        """Start a job of an owner.
+
+        Returns:
+            The task, or the id of a job that is failed instead; None if others have started all of them.
+        """
+        next_job = select(JobRow).where(*_startable(max_bytes), JobRow.owner == owner)
+        next_job = next_job.order_by(*FIRST_FIRST).limit(1)
+        try:
             with self._database.write() as session:
-                job = session.scalar(select(JobRow).where(*may_start).order_by(JobRow.created, JobRow.id).limit(1))
+                job = session.scalar(next_job.with_for_update(skip_locked=True))
                 if job is None:
                     return None
                 dataset = session.get(DatasetRow, job.dataset_id)
                 if dataset is None or dataset.owner == NO_OWNER:
-                    _fail(session, job, _deleted_message(job))
-                elif job.starts >= MAX_STARTS:
-                    _fail(session, job, _given_up_message(job))
+                    failure = _deleted_message(job)
+                elif job.starts - job.stops >= MAX_STARTS:
+                    failure = _given_up_message(job)
                 else:
-                    _transition(job, RUNNING, "Restarted" if job.starts else "Started", progress=0.0)
                     job.starts += 1
                     table = f"chunks_{job.id}_{job.starts}"
-                    return Task(job.id, dataset.id, dataset.kind, base_of(dataset), dataset.table, table, job.starts)
-
-    def report(self, job_id: str, detail: str, progress: float) -> None:
-        """Add an entry to the history of a job, if it is still running."""
+                    self._leases.take(session, dataset.id, table)
+                    transition(job, RUNNING, "Restarted" if job.starts > 1 else "Started", progress=0.0)
+                    return Task(
+                        job.id, dataset.id, owner, dataset.kind, base_of(dataset), dataset.table, table, job.starts
+                    )
+        except IntegrityError:  # another process has begun to work on the dataset
+            return None
         with self._database.write() as session:
-            job = session.get(JobRow, job_id)
-            if job is not None and job.status == RUNNING:
-                _transition(job, RUNNING, detail, progress=progress)
+            _, open_job = lock(session, job.dataset_id, job.id)
+            if open_job is not None and open_job.status in OPEN:
+                fail(session, open_job, failure)
+        return job.id
+
+    def is_run_by(self, task: Task) -> bool:
+        """Tell whether a task runs its job still: the dataset is not deleted, and no other process works on it."""
+        with self._database.read() as session:
+            job = session.get(JobRow, task.job_id)
+            return job is not None and job.status == RUNNING and self._leases.is_held(session, task)
+
+    def report(self, task: Task, detail: str, progress: float) -> None:
+        """Add an entry to the history of a task's job, if the task still runs it."""
+        with self._database.write() as session:
+            job = session.get(JobRow, task.job_id, with_for_update=True)
+            if job is not None and job.status == RUNNING and self._leases.is_held(session, task):
+                transition(job, RUNNING, detail, progress=progress)
 
     def complete(
         self, task: Task, detail: str, at: TableVersion, publish: Callable[[Session, DatasetRow], object] | None = None
@@ -221,39 +293,59 @@ class Jobs:
             publish: Called with the transaction and the dataset, to record what else has changed; None for nothing.
 
         Returns:
-            False, with nothing changed, if the job is no longer running or the dataset no longer exists.
+            False, with nothing changed, if the task does not run the job any more or the dataset no longer exists.
         """
         with self._database.write() as session:
-            job = session.get(JobRow, task.job_id)
-            dataset = session.get(DatasetRow, task.dataset_id)
-            if job is None or job.status != RUNNING or dataset is None:
+            dataset, job = self._of_task(session, task)
+            if dataset is None or job is None:
                 return False
             if base_of(dataset) != at:
                 dataset.table_changes = dataset.table_changes + 1 if dataset.table == at.table else 0
             dataset.table, dataset.table_version = at.table, at.version
             if publish is not None:
                 publish(session, dataset)
-            _transition(job, COMPLETE, detail, progress=1.0)
+            transition(job, COMPLETE, detail, progress=1.0)
+            self._leases.end(session, task)
             return True
 
-    def postpone(self, job_id: str, detail: str) -> None:
-        """Put a job back into the queue, if it is still running, as what made it fail can pass."""
+    def postpone(self, task: Task, detail: str, seconds: float) -> None:
+        """Put a task's job back into the queue for some seconds, as what made it fail can pass."""
+        self._leases.end_after(task, seconds)
         with self._database.write() as session:
-            job = session.get(JobRow, job_id)
-            if job is not None and job.status == RUNNING:
-                _transition(job, PENDING, detail)
+            _, job = self._of_task(session, task)
+            if job is not None:
+                transition(job, PENDING, detail)
 
-    def fail(self, job_id: str, detail: str) -> None:
-        """Fail a job, if it is still open."""
+    def give_back(self, task: Task) -> None:
+        """Let any process start a task's job, as the program of this one ends in order; it counts as no start."""
         with self._database.write() as session:
-            job = session.get(JobRow, job_id)
-            if job is not None and job.status in _OPEN:
-                _fail(session, job, detail)
+            _, job = self._of_task(session, task)
+            if job is not None:
+                job.stops += 1
+                self._leases.end(session, task)
 
-    def fail_jobs_of(self, session: Session, dataset_id: str) -> None:
-        """Fail the open jobs of a dataset, in the transaction that deletes the dataset."""
-        for job in session.scalars(_open_jobs(dataset_id)).all():
-            _transition(job, ERROR, _deleted_message(job))
+    def fail(self, task: Task, detail: str) -> None:
+        """Fail a task's job, if the task still runs it."""
+        with self._database.write() as session:
+            _, job = self._of_task(session, task)
+            if job is not None:
+                fail(session, job, detail)
+                self._leases.end(session, task)
+
+    @staticmethod
+    def fail_jobs_of(session: Session, dataset_id: str) -> None:
+        """Fail the open jobs of a dataset, in the transaction that deletes the dataset and has locked it.
+
+        Who runs one of them keeps the lease until it has dropped its table.
+        """
+        for job in session.scalars(open_jobs(dataset_id).with_for_update()).all():
+            transition(job, ERROR, _deleted_message(job))
+
+    def _of_task(self, session: Session, task: Task) -> tuple[DatasetRow | None, JobRow | None]:
+        """Lock the dataset and the job of a task; there is no job if the task does not run it any more."""
+        dataset, job = lock(session, task.dataset_id, task.job_id)
+        is_run = job is not None and job.status == RUNNING and self._leases.is_held(session, task, for_update=True)
+        return dataset, job if is_run else None
 
     def notify_deleted(self, dataset_id: str) -> None:
         """Notify the subscriber that a dataset is deleted."""
@@ -272,27 +364,18 @@ def _has_changes(session: Session, dataset_id: str) -> bool:
     return session.scalar(changes.limit(1)) is not None
 
 
-def _open_jobs(dataset_id: str) -> Select[JobRow]:
-    return select(JobRow).where(JobRow.dataset_id == dataset_id, JobRow.status.in_(_OPEN))
+def _size_of(session: Session, dataset: DatasetRow) -> int:
+    """Return the size of the texts that a job of a dataset reads."""
+    session.flush()
+    read = IS_THERE if base_of(dataset) is None else IS_CHANGED
+    size = select(func.sum(DocumentRow.size_bytes)).where(DocumentRow.dataset_id == dataset.id, read)
+    return int(session.scalar(size) or 0)
 
 
-def _transition(job: JobRow, status: str, detail: str, progress: float | None = None) -> None:
-    """Set a job's state, and append it to the job's history."""
-    job.status, job.detail = status, detail
-    job.events.append(JobEventRow(time=now(), status=status, detail=detail, progress=progress))
-
-
-def _fail(session: Session, job: JobRow, detail: str) -> None:
-    """Fail a job; the changes that it claimed wait for another one."""
-    session.execute(update(DocumentRow).where(DocumentRow.job_id == job.id).values(job_id=None))
-    _transition(job, ERROR, detail)
-
-
-def _event_to_dict(event: JobEventRow) -> dict[str, Any]:
-    entry: dict[str, Any] = {"time": event.time, "job_status": event.status, "detail": event.detail}
-    if event.progress is not None:
-        entry["progress"] = event.progress
-    return entry
+def _startable(max_bytes: int | None) -> list[ColumnElement[bool]]:
+    """Return the conditions of jobs that may start: nobody works on their datasets."""
+    conditions = [JobRow.status.in_(OPEN), is_free(JobRow.dataset_id)]
+    return conditions if max_bytes is None else [*conditions, JobRow.size_bytes <= max_bytes]
 
 
 def _deleted_message(job: JobRow) -> str:

@@ -23,6 +23,16 @@ def add_document_columns(connection: "Connection") -> None:
     _add_columns(connection, "datasets", columns)
 
 
+def add_queue_columns(connection: "Connection") -> None:
+    """Add to the jobs what version 3 has of them."""
+    from sqlalchemy import inspect, text
+
+    columns = {"stops": "INTEGER", "number": "BIGINT", "size_bytes": "BIGINT"}
+    _add_columns(connection, "jobs", {name: f"{kind} NOT NULL DEFAULT 0" for name, kind in columns.items()})
+    if inspect(connection).has_table("jobs"):
+        connection.execute(text("CREATE INDEX IF NOT EXISTS ix_jobs_number ON jobs (number)"))
+
+
 def _add_columns(connection: "Connection", table: str, columns: Mapping[str, str]) -> None:
     """Add the columns that a table lacks, if it is there."""
     from sqlalchemy import inspect, text
@@ -53,7 +63,7 @@ def in_file(run: DatabaseMigration) -> Migration:
     return migrate_file
 
 
-DATABASE_MIGRATIONS: Final[tuple[DatabaseMigration, ...]] = (add_document_columns,)
+DATABASE_MIGRATIONS: Final[tuple[DatabaseMigration, ...]] = (add_document_columns, add_queue_columns)
 """Migrations of a database in order: the first takes one of version 1, which records none, to version 2."""
 
 MIGRATIONS: Final[tuple[Migration, ...]] = tuple(map(in_file, DATABASE_MIGRATIONS))

@@ -13,13 +13,15 @@ import pytest
 
 from reka.server.retrieval.tables import TableVersion
 from reka.server.storage.database import Database, DatasetRow, now, sqlite_url
-from reka.server.storage.jobs import MAX_STARTS, Jobs
+from reka.server.storage.jobs import MAX_STARTS, Jobs, Task
+from reka.server.storage.leases import Leases
 from tests.support.servers import Call, Start
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(sqlite_url(tmp_path / "record.sqlite"))
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    is_file = request.param == "sqlite"
+    database = Database(sqlite_url(tmp_path / "record.sqlite") if is_file else request.getfixturevalue("postgres_url"))
     with database.write() as session:
         session.add(
             DatasetRow(
@@ -28,6 +30,12 @@ def database(tmp_path: Path) -> Iterator[Database]:
         )
     yield database
     database.close()
+
+
+def started(jobs: Jobs) -> Task:
+    task = jobs.start_next()
+    assert task is not None
+    return task
 
 
 def await_true(is_so: Callable[[], bool]) -> None:
@@ -80,10 +88,13 @@ def test_a_dataset_of_many_blocks_arrives_whole(start: Start, call: Call, data_d
 
 
 def test_a_job_that_ends_the_server_each_time_is_given_up(database: Database) -> None:
-    jobs = Jobs(database)
+    jobs = Jobs(database, leases := Leases(database))
     job = jobs.add("ann", "notes")
 
-    tasks = [jobs.start_next() for _ in range(MAX_STARTS)]
+    tasks = []
+    for _ in range(MAX_STARTS):
+        tasks.append(jobs.start_next())
+        leases.end_all()
 
     assert len({task.table for task in tasks if task}) == MAX_STARTS
     assert jobs.start_next() is None
@@ -92,13 +103,23 @@ def test_a_job_that_ends_the_server_each_time_is_given_up(database: Database) ->
     assert jobs.add("ann", "notes") != job
 
 
+def test_starts_whose_program_ended_in_order_do_not_count(database: Database) -> None:
+    jobs = Jobs(database, Leases(database))
+    job = jobs.add("ann", "notes")
+
+    for _ in range(MAX_STARTS + 2):
+        jobs.give_back(started(jobs))
+
+    assert started(jobs).job_id == job
+    assert jobs.status("ann", job)["job_status"] == "RUNNING"
+
+
 def test_a_job_that_meets_a_fault_each_time_is_given_up_with_the_reason(database: Database) -> None:
-    jobs = Jobs(database)
+    jobs = Jobs(database, leases := Leases(database))
     job = jobs.add("ann", "notes")
     for _ in range(MAX_STARTS):
-        assert jobs.start_next(waiting={job}) is None
-        assert jobs.start_next() is not None
-        jobs.postpone(job, "The disk is full")
+        jobs.postpone(started(jobs), "The disk is full", 0)
+        leases.end_due()
 
     assert jobs.start_next() is None
     assert jobs.status("ann", job)["job_status"] == "ERROR"
@@ -106,24 +127,23 @@ def test_a_job_that_meets_a_fault_each_time_is_given_up_with_the_reason(database
 
 
 def test_a_table_is_not_made_that_of_a_dataset_which_was_deleted_meanwhile(database: Database) -> None:
-    jobs = Jobs(database)
+    jobs = Jobs(database, Leases(database))
     job = jobs.add("ann", "notes")
-    task = jobs.start_next()
-    assert task is not None
+    task = started(jobs)
     with database.write() as session:
-        session.delete(session.get_one(DatasetRow, "d1"))
         jobs.fail_jobs_of(session, "d1")
+        session.delete(session.get_one(DatasetRow, "d1"))
 
     assert jobs.complete(task, "ready", TableVersion(task.table, 1)) is False
-    jobs.report(job, "half of it", 0.5)
-    jobs.fail(job, "something else")
+    jobs.report(task, "half of it", 0.5)
+    jobs.fail(task, "something else")
 
     assert jobs.status("ann", job)["detail"] == "Dataset 'notes' was deleted before it was prepared"
     assert jobs.start_next() is None
 
 
 def test_a_job_whose_dataset_has_no_row_ends(database: Database) -> None:
-    jobs = Jobs(database)
+    jobs = Jobs(database, Leases(database))
     job = jobs.add("ann", "notes")
     with database.write() as session:
         session.delete(session.get_one(DatasetRow, "d1"))

@@ -170,9 +170,29 @@ class JobRow(Base):
     """PENDING, RUNNING, COMPLETE or ERROR."""
     detail: Mapped[str]
     starts: Mapped[int] = mapped_column(default=0)
-    """How often the job was started: more than once if a server stopped while running it."""
+    """How often the job was started: more than once if a worker stopped while running it."""
+    stops: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Starts that do not count against the job, as their worker ended in order."""
+    number: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", index=True)
+    """Place in the queue: grows with each job of a dataset, whatever the clocks say."""
+    size_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Size of the texts that the job reads, as far as it is known."""
     created: Mapped[str]
     events: Mapped[list["JobEventRow"]] = relationship(order_by="JobEventRow.id", cascade="all, delete-orphan")
+
+
+class LeaseRow(Base):
+    """The lease of a dataset: one attempt at a time works on a dataset, in one of all processes."""
+
+    __tablename__ = "leases"
+
+    dataset_id: Mapped[str] = mapped_column(primary_key=True)
+    table: Mapped[str] = mapped_column("index_table")
+    """Table that the attempt may create. No other attempt has that name, so it tells attempts apart."""
+    process: Mapped[str] = mapped_column(index=True)
+    """Id of the process that holds the lease."""
+    beat: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Grows as long as the process lives."""
 
 
 class JobEventRow(Base):

@@ -33,7 +33,8 @@ def prepare_schema(engine: Engine, writer: Engine) -> None:
         StartError: The database is of a newer version, or cannot store every text.
     """
     with engine.begin() as connection:
-        if _version(connection) == version_after():
+        is_complete = set(Base.metadata.tables) <= set(inspect(connection).get_table_names())
+        if is_complete and _version(connection) == version_after():
             return
     with writer.begin() as connection:
         if connection.dialect.name == "postgresql":
