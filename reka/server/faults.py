@@ -33,6 +33,10 @@ _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
 """How LanceDB, which is written in Rust, names an error of the system."""
 
 
+_PASSING_ERRORS: Final = re.compile("interpreter shutdown|[Ii]ncompatible transaction|commit conflict|concurrent")
+"""What says that this process ends, or that another one has written to the same table of LanceDB."""
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Tell whether an error says that the disk, or what this user may store on it, is full."""
     if (cause := _of_database(error)) is not None:
@@ -47,8 +51,8 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         is_read_only = type(error.orig).__name__ == "ReadOnlySqlTransaction"  # psycopg's: a standby took over
         return isinstance(error, OperationalError) or error.connection_invalidated or is_read_only
-    if isinstance(error, RuntimeError) and "shutdown" in str(error):
-        return True  # of the interpreter, that is, of this process
+    if isinstance(error, RuntimeError) and _PASSING_ERRORS.search(str(error)):
+        return True
     return isinstance(error, ConnectionError | TimeoutError | MemoryError | PoolTimeoutError) or (
         _errno(error) in _PASSING
     )

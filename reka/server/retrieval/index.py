@@ -141,6 +141,8 @@ class Index:
             on_chunks: See `build`.
 
         Raises:
+            RuntimeError: Another process has written to the table meanwhile, as it does not know that it may not any
+                more. The next change takes that back.
             Exception: Anything that `chunks` or `on_chunks` raises; the base is as it was.
         """
         target = self._tables.reopen(base)
@@ -148,12 +150,17 @@ class Index:
         if count <= COPIED_CHUNKS or base.version > MAX_COMMITS + count // WRITE_CHUNKS:
             return self._write_anew(table, target, removed, chunks, on_chunks)
         counts: Counter[int] = Counter()
+        version = target.version
         for batch in self._batches(chunks, counts, on_chunks, self._embedders.writer_of(target.schema)):
             target.add(batch)
+            version += 1
         if counts.total() > APART * count:
             return self._write_anew(table, target, removed, (), on_chunks, counts)
         for first in range(0, len(removed), COPIED_CHUNKS):
             target.delete(f"document IN ({', '.join(map(str, removed[first : first + COPIED_CHUNKS]))})")
+            version += 1
+        if target.version != version:
+            raise RuntimeError(f"concurrent writers: {base.table} is at {target.version}, and not at {version}")
         self._tables.settle(base.table)
         return Built(TableVersion(base.table, target.version), counts, target.count_rows(), is_new=False)
 

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from reka.server.faults import is_transient
 from reka.server.retrieval.chunking import Chunk
-from reka.server.retrieval.index import EMBED_CHUNKS, Index, Mode
+from reka.server.retrieval.index import COPIED_CHUNKS, EMBED_CHUNKS, Index, Mode
 from tests.support.embedders import WordEmbedder
 
 TEXTS = [
@@ -174,3 +175,22 @@ def test_other_forms_of_a_word_are_found_in_the_language_of_each_text(index: Ind
     index.build("t", of(texts))
 
     assert index.search("t", query, 1, "keyword")[0].position == place
+
+
+def test_a_change_into_which_another_process_writes_is_not_taken_and_taken_back_by_the_next(tmp_path: Path) -> None:
+    here, there = (Index(tmp_path / "index", WordEmbedder()) for _ in range(2))
+    base = here.build("t", (Chunk(f"text {place}", "a", place, document=1) for place in range(COPIED_CHUNKS + 1))).at
+    added = [Chunk("one more text", "b", 0, document=2)]
+    strays = iter([[Chunk("stray", "c", 0, document=3)]])
+
+    def write_there(_: int) -> None:
+        for stray in strays:
+            there.change(base, "t3", (), stray)
+
+    with pytest.raises(RuntimeError, match="concurrent writers") as error:
+        here.change(base, "t2", (), added, write_there)
+    changed = here.change(base, "t2", (), added)
+
+    assert is_transient(error.value)
+    assert changed.total == COPIED_CHUNKS + 2
+    assert here.search(changed.at, "stray", 5, "keyword") == []
