@@ -343,10 +343,12 @@ def run_service(
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database]:
-    with open_database(DataFolder(settings.data_dir), settings.database_url) as database:
+    folder = DataFolder(settings.data_dir)
+    folder.open()
+    with open_database(folder, settings.database_url) as database:
         check_columns(database)
         if settings.database_url is not None:
-            bind(database, DataFolder(settings.data_dir).id())
+            bind(database, folder.id())
         yield database
 
 

@@ -87,3 +87,22 @@ def test_a_place_that_is_no_folder_is_named(command: Command, tmp_path: Path) ->
 
     assert outcome.code == 1
     assert str(file) in outcome.err
+
+
+def test_keys_are_kept_in_the_database_that_is_named_and_no_data_folder_is_made(
+    command: Command, tmp_path: Path
+) -> None:
+    place = ("--database-url", f"sqlite:///{tmp_path}/keys.sqlite", "--data-dir", str(tmp_path / "data"))
+
+    command("keys", "create", "ann", *place)
+
+    assert [key["owner"] for key in command("keys", "list", "--json", *place).json] == ["ann"]
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_database_that_cannot_be_opened_is_told_without_its_password(command: Command) -> None:
+    outcome = command("keys", "list", "--database-url", "postgresql://ann:s3cret@127.0.0.1:1/reka")
+
+    assert outcome.code == 1
+    assert "database_url: cannot open the database" in outcome.err
+    assert "s3cret" not in outcome.err + outcome.out

@@ -18,7 +18,16 @@ from reka.server.retrieval.index import Index
 from reka.server.retrieval.tables import TableVersion, flush
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
-from reka.server.storage.database import NO_OWNER, Database, DatasetRow, DocumentRow, find_dataset, now, require_dataset
+from reka.server.storage.database import (
+    NO_OWNER,
+    Database,
+    DatasetRow,
+    DocumentRow,
+    find_dataset,
+    lock_owner,
+    now,
+    require_dataset,
+)
 from reka.server.storage.document_store import LIVE, NEW, ROWS
 from reka.server.storage.jobs import Jobs, base_of
 from reka.server.storage.leases import Leases, is_free
@@ -126,6 +135,7 @@ class Datasets:
         )
         try:
             with self._database.write() as session:
+                lock_owner(session, owner)
                 require_room(session, owner, self._limits, datasets=1, size_bytes=file.size_bytes)
                 session.add(row)
                 session.flush()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from reka.server.ingest.worker import SMALL_BYTES
 from reka.server.retrieval.index import EMBED_CHUNKS
 from tests.support.caller import Caller
 from tests.support.embedders import FailingEmbedder, FullDiskEmbedder, GatedEmbedder
@@ -211,6 +212,26 @@ def test_a_job_that_waits_to_be_tried_again_holds_no_other_one_up(start: Start, 
 
     assert meanwhile["job_status"] in ("PENDING", "RUNNING")
     assert api.await_end(large)["job_status"] == "COMPLETE"
+
+
+def test_a_small_job_of_one_key_does_not_wait_for_large_ones_of_others(start: Start, call: Call) -> None:
+    gated = GatedEmbedder("Paragraph")
+    server = start(embedder=gated)
+    owners = [call(server, f"key-{number}") for number in range(3)]
+    large = TEXT * (SMALL_BYTES // len(TEXT) + 1)
+    jobs = []
+    for api in owners[:2]:
+        assert api.add("large", large).ok
+        jobs.append(api.prepare("large").json())
+    assert gated.has_arrived.wait(30)
+
+    for number in range(3):
+        owners[2].add_prepared(f"small-{number}", "An owl hunts.")
+    meanwhile = [api.status(job)["job_status"] for api, job in zip(owners, jobs, strict=False)]
+    gated.gate.set()
+
+    assert sorted(meanwhile) == ["PENDING", "RUNNING"]
+    assert [api.await_end(job)["job_status"] for api, job in zip(owners, jobs, strict=False)] == ["COMPLETE"] * 2
 
 
 def test_jobs_go_on_by_themselves_when_their_queue_can_be_read_again(

@@ -2,18 +2,21 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
 import pytest
+import requests
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import InternalError, OperationalError
 
 from reka.server.errors import StartError
 from reka.server.faults import is_disk_full, is_transient
+from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 from reka.server.storage.database import Database, DatasetRow, JobRow, KeyRow, find_dataset, now
 from reka.server.storage.database.columns import escape, unescape
@@ -21,7 +24,7 @@ from reka.server.storage.database.engine import database_url
 from reka.server.storage.database.schema import SchemaRow
 from tests.support.caller import Caller
 from tests.support.postgres import Postgres
-from tests.support.servers import Call, Start
+from tests.support.servers import Call, Start, open_caller
 
 TEXTS = (
     "a\0b",
@@ -42,7 +45,7 @@ def answers(api: Caller, given: str) -> Iterator[tuple[str, int, str]]:
     """Send a text to each place where one reaches the database."""
     raw, path = json.dumps(given), quote(given.encode("utf-8", "surrogatepass"))
     data = given.encode("utf-8", "surrogatepass")
-    requests: list[tuple[str, str, dict[str, Any]]] = [
+    sent: list[tuple[str, str, dict[str, Any]]] = [
         ("PUT", "/datasets/d/documents", {"data": f'[{{"id": {raw}, "text": "owl"}}]'}),
         ("PUT", "/datasets/d/documents", {"data": f'[{{"id": "one", "text": "owl", "source": {raw}}}]'}),
         ("PUT", "/datasets/d/documents", {"data": f'[{{"id": "two", "text": "a", "metadata": {{{raw}: {raw}}}}}]'}),
@@ -57,7 +60,7 @@ def answers(api: Caller, given: str) -> Iterator[tuple[str, int, str]]:
         ("DELETE", f"/datasets/no{path}", {}),
         ("GET", f"/jobs/prepare-retrieval/{path}/status", {}),
     ]
-    for method, place, body in requests:
+    for method, place, body in sent:
         answer = api.ask(method, place, headers=JSON if body else {}, **body)
         yield f"{method} {place} {body}", answer.status_code, answer.text
     form = {"dataset_name": data, "dataset_description": data}
@@ -111,6 +114,40 @@ def test_texts_longer_than_any_limit_and_with_nul_are_stored(postgres_url: str) 
     assert found is not None
     assert (found.id, found.description, found.size_bytes) == ("\x1a\0", "\0" * 10_000, 2**40)
     database.close()
+
+
+def at_once(server: BackgroundServer, ask: Callable[[Caller], requests.Response], times: int = 8) -> list[int]:
+    """Send a request several times at once; return the statuses, sorted."""
+
+    def send(_: int) -> int:
+        with open_caller(server.url) as api:
+            return ask(api).status_code
+
+    with ThreadPoolExecutor(times) as pool:
+        return sorted(pool.map(send, range(times)))
+
+
+def test_what_is_asked_at_once_leaves_what_it_would_one_after_the_other(
+    start: Start, call: Call, postgres_url: str
+) -> None:
+    server = start(database_url=postgres_url, max_datasets=3)
+    api, numbers = call(server), count()
+    rows = [{"id": str(number), "text": f"owl {number}"} for number in range(50)]
+
+    uploads = at_once(server, lambda api: api.add("notes", "An owl hunts."))
+    prepares = at_once(server, lambda api: api.prepare("notes"))
+    puts = at_once(server, lambda api: api.ask("PUT", "/datasets/rows/documents", json=rows))
+    counted = at_once(server, lambda api: api.add(f"d{next(numbers)}", "An owl hunts."))
+    deletes = at_once(server, lambda api: api.delete("notes"))
+
+    assert uploads == [200] + [400] * 7
+    assert prepares == [200] + [400] * 7
+    assert puts == [200] * 8
+    assert counted == [200] + [400] * 7
+    assert deletes == [200] + [404] * 7
+    described = api.ask("GET", "/datasets/rows").json()
+    api.await_end(described["job_id"])
+    assert described["documents"] == len(api.search("rows", "owl", k=100)) == 50
 
 
 def test_a_restart_of_the_database_is_a_pause(start: Start, call: Call, postgres: Postgres, postgres_url: str) -> None:

@@ -15,6 +15,7 @@ from reka.server.storage.database.rows import (
     RevokedKeyRow,
     StoreRow,
     find_dataset,
+    lock_owner,
     now,
     require_dataset,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "RevokedKeyRow",
     "StoreRow",
     "find_dataset",
+    "lock_owner",
     "now",
     "open_database",
     "require_dataset",

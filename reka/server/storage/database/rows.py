@@ -1,5 +1,6 @@
 """The rows of the database, and how one finds a dataset among them."""
 
+import hashlib
 import unicodedata
 from datetime import datetime, timezone
 from typing import Final
@@ -11,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     UniqueConstraint,
+    func,
     literal_column,
     select,
 )
@@ -212,6 +214,13 @@ class JobEventRow(Base):
 def now() -> str:
     """Return the current time in ISO 8601: UTC, to the millisecond."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def lock_owner(session: Session, owner: str) -> None:
+    """Let what an owner stores be counted and stored by one transaction at a time, as it is in SQLite."""
+    if session.get_bind().dialect.name == "postgresql":
+        number = int.from_bytes(hashlib.sha256(owner.encode()).digest()[:8], "big", signed=True)
+        session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def find_dataset(session: Session, owner: str, name: str, *, for_update: bool = False) -> DatasetRow | None:

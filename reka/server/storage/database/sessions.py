@@ -131,15 +131,16 @@ def open_database(folder: DataFolder, url: str | None = None) -> Iterator[Databa
     """Open the database of a server, running or not, and close it when the block ends.
 
     Args:
-        folder: The server's data folder; it is created if it does not exist.
-        url: SQLAlchemy URL of the database; None for the SQLite file of the folder.
+        folder: The server's data folder.
+        url: SQLAlchemy URL of the database; None for the SQLite file of the folder, which is created if it does not
+            exist.
 
     Raises:
         StartError: The data folder or the database cannot be used.
     """
-    folder.open()
     try:
         if url is None:
+            folder.open()
             database = Database(sqlite_url(folder.make_database()), Reserve(folder.reserve))
         else:
             database = Database(url)
