@@ -17,7 +17,7 @@ from reka.cli.demo.tour import demo
 from reka.cli.doctor import doctor
 from reka.cli.documents import commands as documents
 from reka.cli.errors import EXIT_CODES, ExitCode, report
-from reka.cli.serve import serve
+from reka.cli.serve import serve, worker
 from reka.cli.session import AsJson, BaseUrl, Datasets, Debug, FormOption, Local, Session, command
 
 _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
@@ -79,6 +79,7 @@ _retrieval.command("status")(command(retrieval.status))
 app.add_typer(_retrieval, name="retrieval")
 
 app.command("serve")(command(serve))
+app.command("worker")(command(worker))
 
 
 _keys: Final = _group("Create, list and revoke the API keys of your own server.")

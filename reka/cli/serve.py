@@ -1,5 +1,7 @@
-"""`reka serve`: your own server."""
+"""`reka serve` and `reka worker`: your own server."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,6 +73,12 @@ _DrainSeconds = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="Maximum time for requests to end after SIGTERM. Default: 30."),
 ]
+_NoWorker = Annotated[
+    bool, typer.Option("--no-worker", help="Run no jobs: reka worker, beside the server, does. Default: runs them.")
+]
+_Workers = Annotated[
+    int | None, typer.Option(metavar="PROCESSES", help="Processes that answer requests, on one port. Default: 1.")
+]
 _Upstream = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Base URL of an OpenAI-compatible model. Default: none, answers are quotations."),
@@ -123,6 +131,8 @@ def serve(
     max_datasets: _MaxDatasets = None,
     max_stored_bytes: _MaxStoredBytes = None,
     drain_seconds: _DrainSeconds = None,
+    workers: _Workers = None,
+    no_worker: _NoWorker = False,
     upstream: _Upstream = None,
     upstream_model: _UpstreamModel = None,
     upstream_key_env: _UpstreamKeyEnv = None,
@@ -144,15 +154,37 @@ def serve(
     if session.as_json:
         raise UsageError("reka serve prints no JSON; leave out --json")
     settings = server_settings(**options)
-    from reka.server.errors import StartError
     from reka.server.run import serve as serve_until_stopped
 
-    try:
+    with _ending():
         serve_until_stopped(settings)
+
+
+def worker(session: Session, data_dir: DataDir = None) -> None:
+    """Run the prepare-retrieval jobs of a server that is started with --no-worker, until Ctrl-C.
+
+    Its settings are those of the server, in the environment as well: REKA_SERVER_EMBEDDER, and so on.
+    """
+    if session.as_json:
+        raise UsageError("reka worker prints no JSON; leave out --json")
+    settings = server_settings(data_dir=data_dir)
+    from reka.server.processes.worker import run_worker
+
+    with _ending():
+        run_worker(settings)
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """Report what keeps a server from starting; Ctrl-C is the normal way to stop one."""
+    from reka.server.errors import StartError
+
+    try:
+        yield
     except StartError as error:
         raise StepError(str(error)) from error
     except KeyboardInterrupt:
-        return  # the normal way to stop a server
+        return
 
 
 def server_settings(**options: object) -> "Settings":

@@ -25,6 +25,8 @@ def main() -> int:
         message = describe_settings_error(error) if isinstance(error, ValidationError) else error
         print(f"error: {message}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        pass  # the normal way to stop a server
     return 0
 
 

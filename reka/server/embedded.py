@@ -171,7 +171,9 @@ def _start_server(folder: Path) -> LocalServer | None:
             "install this package with the extra `server`, reka[server]"
         ) from error
     # What the environment may set for another server is none of this one's.
-    settings = Settings(host="127.0.0.1", port=0, tls_cert=None, tls_key=None, data_dir=folder, database_url=None)
+    settings = Settings(
+        host="127.0.0.1", port=0, tls_cert=None, tls_key=None, data_dir=folder, database_url=None, no_worker=False
+    )
     try:
         key = _get_or_create_key(folder)
         running = BackgroundServer(settings)

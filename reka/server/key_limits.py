@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from reka.server.errors import TooManyRequestsError
 from reka.server.settings import Settings
 
-__all__ = ["KeyLimits", "RateLimit"]
+__all__ = ["Counts", "KeyLimits", "RateLimit"]
 
 WINDOW_SECONDS: Final = 60
 
@@ -49,22 +49,70 @@ class RateLimit:
             )
 
 
-class KeyLimits:
-    """Counts for one server. It belongs to one event loop."""
+class Counts(Protocol):
+    """What the owners of keys are counted by."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
-        """Start at zero.
+    def add_request(self, owner: str, minute: int) -> int:
+        """Count a request in a minute since the epoch; return how many the owner has sent in it."""
+        ...
+
+    def begin_chat(self, owner: str, limit: int) -> bool:
+        """Count a chat as running; return False, with nothing changed, if as many as the limit are."""
+        ...
+
+    def end_chat(self, owner: str) -> None:
+        """Count a chat as ended."""
+        ...
+
+
+class LocalCounts:
+    """Counts of one process. They belong to one event loop."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self._minute = -1
+        self._requests: Counter[str] = Counter()
+        self._chats: Counter[str] = Counter()
+
+    def add_request(self, owner: str, minute: int) -> int:
+        """Count a request; see `Counts`."""
+        if minute != self._minute:
+            self._minute = minute
+            self._requests.clear()
+        self._requests[owner] += 1
+        return self._requests[owner]
+
+    def begin_chat(self, owner: str, limit: int) -> bool:
+        """Count a chat as running; see `Counts`."""
+        if self._chats[owner] >= limit:
+            return False
+        self._chats[owner] += 1
+        return True
+
+    def end_chat(self, owner: str) -> None:
+        """Count a chat as ended."""
+        self._chats[owner] -= 1
+        if not self._chats[owner]:
+            del self._chats[owner]
+
+
+class KeyLimits:
+    """The limits of one server. They belong to one event loop."""
+
+    def __init__(
+        self, settings: Settings, counts: Counts | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Set the limits.
 
         Args:
             settings: The settings `requests_per_minute` and `concurrent_chats`.
+            counts: What is counted so far; None to start at zero, in this process alone.
             clock: Returns the seconds since the epoch.
         """
         self._requests_per_minute = settings.requests_per_minute
         self._concurrent_chats = settings.concurrent_chats
+        self._counts = LocalCounts() if counts is None else counts
         self._clock = clock
-        self._minute = -1
-        self._requests: Counter[str] = Counter()
-        self._chats: Counter[str] = Counter()
 
     def count_request(self, owner: str) -> RateLimit | None:
         """Count a request; None if requests are not limited. The caller must `check` the result."""
@@ -73,12 +121,9 @@ class KeyLimits:
             return None
         now = self._clock()
         minute = int(now // WINDOW_SECONDS)
-        if minute != self._minute:
-            self._minute = minute
-            self._requests.clear()
-        self._requests[owner] += 1
+        count = self._counts.add_request(owner, minute)
         reset = (minute + 1) * WINDOW_SECONDS
-        return RateLimit(limit, max(limit - self._requests[owner], -1), reset, reset - now)
+        return RateLimit(limit, max(limit - count, -1), reset, reset - now)
 
     def begin_chat(self, owner: str) -> Callable[[], None] | None:
         """Count a chat as running.
@@ -92,14 +137,8 @@ class KeyLimits:
         limit = self._concurrent_chats
         if limit is None:
             return None
-        if self._chats[owner] >= limit:
+        if not self._counts.begin_chat(owner, limit):
             raise TooManyRequestsError(
                 f"This API key's limit of {limit} chats at once is reached: wait until one has ended", CHAT_RETRY_AFTER
             )
-        self._chats[owner] += 1
-        return partial(self._end_chat, owner)
-
-    def _end_chat(self, owner: str) -> None:
-        self._chats[owner] -= 1
-        if not self._chats[owner]:
-            del self._chats[owner]
+        return partial(self._counts.end_chat, owner)

@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
@@ -36,8 +38,16 @@ class UpstreamAttempt:
 class Metrics:
     """The metrics of one server. Labels are from small fixed sets; none contains text from a client."""
 
-    def __init__(self) -> None:
-        """Create all metrics at zero."""
+    def __init__(self, shared: Path | None = None) -> None:
+        """Create all metrics, at zero or at what the processes of the server have counted so far.
+
+        Args:
+            shared: Folder of the figures of all processes of the server, in which prometheus_client keeps those of this
+                one; None for a server of one process.
+        """
+        self._shared = shared
+        self._samples: list[tuple[Gauge, Callable[[], float]]] = []
+        self._collectors: list[Collector] = []
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "reka_requests",
@@ -63,8 +73,20 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+        """Return all metrics in Prometheus' text format, of all processes of the server."""
+        self.sample()
+        if self._shared is None:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
+        for collector in self._collectors:
+            registry.register(collector)
+        return generate_latest(registry)
+
+    def sample(self) -> None:
+        """Read the figures that are only known at the time, for a scrape of this process or of another one."""
+        for gauge, read in self._samples:
+            gauge.set(read())
 
     def record_request(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Record a request.
@@ -108,15 +130,19 @@ class Metrics:
         self._upstream_seconds.observe(time.monotonic() - started_at)
 
     def watch_upstream(self, running: Callable[[], float], waiting: Callable[[], float]) -> None:
-        """Report the numbers of running and waiting requests to the upstream, read at each scrape."""
-        in_flight = Gauge("reka_upstream_busy", "Requests in flight to the upstream.", registry=self._registry)
-        in_flight.set_function(running)
-        queued = Gauge("reka_upstream_waiting", "Requests waiting for a free slot.", registry=self._registry)
-        queued.set_function(waiting)
+        """Report the numbers of running and waiting requests to the upstream."""
+        self._samples += [
+            (self._gauge("reka_upstream_busy", "Requests in flight to the upstream."), running),
+            (self._gauge("reka_upstream_waiting", "Requests waiting for a free slot."), waiting),
+        ]
 
     def watch_jobs(self, count_by_status: Callable[[], Mapping[str, int]]) -> None:
         """Report the number of jobs in each status, read at each scrape."""
-        self._registry.register(_JobCollector(count_by_status))
+        self._collectors.append(_JobCollector(count_by_status))
+        self._registry.register(self._collectors[-1])
+
+    def _gauge(self, name: str, documentation: str) -> Gauge:
+        return Gauge(name, documentation, registry=self._registry, multiprocess_mode="livesum")
 
     def _histogram(self, name: str, documentation: str, labels: list[str] | None = None) -> Histogram:
         return Histogram(name, documentation, labels or [], buckets=_BUCKETS, registry=self._registry)

@@ -1,12 +1,14 @@
 """The service layer: everything that a request can do, independent of HTTP."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from operator import attrgetter
 from typing import IO, Final, Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from reka._protocol.constants import DOCUMENTS, RETRIEVAL_TOP_K, V1_RETRIEVAL
 from reka._protocol.filters import Filter
@@ -98,6 +100,14 @@ class ChatRequestBody(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What the processes of one server have in common."""
+
+    key_limits: KeyLimits
+    metrics: Metrics
+
+
 class Service:
     """The parts of a server. `run_service` creates, starts and stops them."""
 
@@ -110,6 +120,7 @@ class Service:
         *,
         is_alone: bool = True,
         runs_jobs: bool = True,
+        shares: Shares | None = None,
     ) -> None:
         """Create the parts without starting any.
 
@@ -120,6 +131,7 @@ class Service:
             embedder: Embeds the chunks of new datasets; None for the embedder that the settings select.
             is_alone: Whether no other process uses the data.
             runs_jobs: Whether jobs are run in this process.
+            shares: What the processes of the server have in common; None if it is one process.
 
         Raises:
             ValueError: The settings contradict each other.
@@ -132,12 +144,12 @@ class Service:
         self.limiter = ConcurrencyLimiter(
             settings.upstream_concurrency, settings.upstream_queue, settings.upstream_queue_wait
         )
-        self.metrics = Metrics()
+        shares = shares or Shares(KeyLimits(settings), Metrics())
+        self.metrics, self.key_limits = shares.metrics, shares.key_limits
         self.backend: ChatBackend = backend or make_backend(
             settings, quick_embedder(embedder), self.limiter, self.metrics
         )
         self.models = ModelCatalog(settings, self.backend)
-        self.key_limits = KeyLimits(settings)
         self.keys = KeyRing(database, accept_any=settings.is_loopback and not settings.require_key)
         self.leases = Leases(database, settings.lease_seconds)
         self.jobs = Jobs(database, self.leases)
@@ -146,9 +158,10 @@ class Service:
         self.documents = Documents(database, self.jobs, settings, self._index.describe_embedder)
         self._store = DocumentStore(database, self.leases)
         self._retriever = Retriever(self.datasets, self._store, self.jobs, self._index)
-        self._runs_jobs = runs_jobs
         parts = (self.jobs, self.datasets, self._store, self.leases, self.folder, self._index, settings.chunk_chars)
         self.worker = Worker(Tools(*parts), is_alone=is_alone)
+        self.is_worker_running: Callable[[], bool] | None = (lambda: self.worker.is_running) if runs_jobs else None
+        """Tells whether what runs the jobs is at work; None if that is no part of this server."""
         self.metrics.watch_upstream(lambda: self.limiter.running, lambda: self.limiter.waiting)
         self.metrics.watch_jobs(self.jobs.count_by_status)
 
@@ -161,15 +174,12 @@ class Service:
         """Begin to end: the server is not ready from now on."""
         self.is_draining = True
 
-    @property
-    def is_worker_up(self) -> bool:
-        """Whether jobs are run, by this process or, as far as it knows, by another one."""
-        return self.worker.is_running or not self._runs_jobs
-
-    @property
     def is_index_complete(self) -> bool:
-        """Whether no dataset's index is known to be lost and not built anew yet."""
-        return self._index.is_complete
+        """Tell whether no dataset's index is known to be lost and not built anew yet."""
+        try:
+            return not self.datasets.has_lost_table()
+        except SQLAlchemyError:
+            return True  # nothing is known of it; that the database does not answer is found elsewhere
 
     def is_storage_usable(self) -> bool:
         """Tell whether the data folder is there, and its disk has room; the log says what is wrong."""
@@ -296,13 +306,27 @@ def _embedder_of(settings: Settings) -> Embedder:
 def prepare_storage(settings: Settings) -> None:
     """Bring what an earlier run has left into order, before several processes share it.
 
-    The caller must hold the lock of the data folder, and no process may be at work in it.
+    The caller must hold the lock of the data folder, and no process may be at work in it but workers, if the settings
+    say that the server has none.
 
     Raises:
         StartError: The database is of another release, or belongs to the server of another data folder.
     """
     with _opened(settings) as database:
         _clean_up(Service(settings, database))
+
+
+def end_attempts(settings: Settings) -> None:
+    """End what the only worker of some data has left, which is gone: the next one need not wait for its leases.
+
+    Raises:
+        StartError: As for `prepare_storage`.
+    """
+    with _opened(settings) as database:
+        service = Service(settings, database)
+        for table in service.leases.live()[1]:
+            service.datasets.drop_table(table)
+        service.leases.end_all()
 
 
 @contextmanager
@@ -313,6 +337,7 @@ def run_service(
     *,
     is_alone: bool = True,
     runs_jobs: bool = True,
+    shares: Shares | None = None,
 ) -> Iterator[Service]:
     """Run a service until the block ends.
 
@@ -323,13 +348,14 @@ def run_service(
         is_alone: Whether no other process uses the data, whose folder the caller has locked; what an earlier run has
             left is cleaned up then. Otherwise `prepare_storage` did that before the first process.
         runs_jobs: Whether jobs are run in this process.
+        shares: See `Service`.
 
     Raises:
         StartError: The database is of another release, or belongs to the server of another data folder.
         ValueError: The settings contradict each other.
     """
     with _opened(settings) as database:
-        service = Service(settings, database, backend, embedder, is_alone=is_alone, runs_jobs=runs_jobs)
+        service = Service(settings, database, backend, embedder, is_alone=is_alone, runs_jobs=runs_jobs, shares=shares)
         if is_alone:
             _clean_up(service)
         if runs_jobs:
@@ -353,6 +379,7 @@ def _opened(settings: Settings) -> Iterator[Database]:
 
 
 def _clean_up(service: Service) -> None:
-    service.leases.end_all()
+    if not service.settings.no_worker:
+        service.leases.end_all()
     service.datasets.sweep()
     service.datasets.add_documents_of_uploads(text_members)

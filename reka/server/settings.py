@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     """PEM file with the certificate's private key, not encrypted; None if it is in `tls_cert`."""
     data_dir: Path = Field(default_factory=_user_data)
     """Folder of all stored data, for one server at a time."""
+    workers: int = Field(default=1, ge=1, le=256)
+    """Number of processes that answer requests, on one port of this machine; on Linux and macOS."""
+    no_worker: bool = False
+    """Whether the server runs no jobs itself, as `reka worker` runs them beside it."""
     database_url: str | None = None
     """SQLAlchemy URL of the database of datasets, jobs and keys: SQLite, or PostgreSQL with the extra `reka[postgres]`;
     None for SQLite in `data_dir`."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import FrameType
-from typing import Any, Final, TypeGuard
+from typing import Any, ClassVar, Final, TypeGuard
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -24,6 +24,10 @@ _MAX_PIPELINE: Final = 16
 
 _TICKS: Final = 10
 """Ticks of uvicorn's server, of 0.1 s each, between two looks at the connections."""
+
+_COMING_SECONDS: Final = 1.0
+"""Seconds in which what has been accepted becomes a request, or an open connection is used once more: a client learns
+by its answer to open another one (ours)."""
 
 _LINE_BYTES: Final = 4
 """Bytes of a header's line besides its name and value."""
@@ -59,6 +63,9 @@ class LimitedConnection(HttpToolsProtocol):
 
     settings: Settings
     """Limits; `limited_connection` sets them on a class of its own."""
+
+    is_last_request: ClassVar[bool] = False
+    """Whether a connection ends with the request that it is at, or the next one, as its server is ending."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request's head."""
@@ -108,6 +115,8 @@ class LimitedConnection(HttpToolsProtocol):
         self._state = _State.BODY
         self._deadline = self.loop.time() + self.settings.body_seconds
         super().on_headers_complete()
+        if self.is_last_request:
+            self.end_after_response()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, which earns the time until the next one."""
@@ -141,6 +150,11 @@ class LimitedConnection(HttpToolsProtocol):
             self.transport.close()
         else:
             self.transport.abort()
+
+    def end_after_response(self) -> None:
+        """Close the connection, and say so, when the last request that has come is answered."""
+        if self._is_answering:
+            self.cycle.keep_alive = False
 
     @property
     def can_be_closed(self) -> bool:
@@ -204,22 +218,34 @@ def limited_connection(limits: Settings) -> type[LimitedConnection]:
 class LimitedServer(uvicorn.Server):
     """uvicorn's server, which looks at its connections once a second, and drains before it ends."""
 
-    def __init__(self, config: uvicorn.Config, drain_seconds: float, on_drain: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        drain_seconds: float,
+        on_drain: Callable[[], object],
+        on_second: Callable[[], object] | None = None,
+    ) -> None:
         """Create the server.
 
         Args:
-            config: Its configuration.
+            config: Its configuration; connections are `LimitedConnection`s.
             drain_seconds: Maximum time in seconds in which requests end after SIGTERM, and new ones are answered.
             on_drain: Called when SIGTERM has come.
+            on_second: Called once a second, if other processes take connections at the same address: then this one
+                leaves SIGINT to its parent, and takes no new connections after SIGTERM, so that its clients come back
+                to another one. None if this is the only process.
         """
         super().__init__(config)
+        self._on_second = on_second
         self._drain_seconds = drain_seconds
         self._on_drain = on_drain
         self._is_draining = False
-        self._drain_end = math.inf
+        self._drain_began = math.inf
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain after the first SIGTERM; end after SIGINT, or another SIGTERM."""
+        if sig == signal.SIGINT and self._on_second is not None:
+            return
         super().handle_exit(sig, frame)
         if sig == signal.SIGTERM and not self._is_draining:
             self._is_draining, self.should_exit = True, False
@@ -228,17 +254,32 @@ class LimitedServer(uvicorn.Server):
     def _check_drain(self) -> None:
         """End the server when no request is left, or the time is over."""
         now = asyncio.get_running_loop().time()
-        self._drain_end = min(self._drain_end, now + self._drain_seconds)
-        if now >= self._drain_end:
+        if self._drain_began == math.inf:
+            self._drain_began = now
+            self._begin_drain()
+        duration = now - self._drain_began
+        if duration >= self._drain_seconds:
             self.config.timeout_graceful_shutdown = 1  # what is left has had its time
-        if not self.server_state.tasks or now >= self._drain_end:
             self.should_exit = True
+        elif not self.server_state.tasks:
+            self.should_exit = self._on_second is None or duration >= _COMING_SECONDS
+
+    def _begin_drain(self) -> None:
+        """Have clients come back on other connections, to other processes if there are any."""
+        for server in self.servers if self._on_second is not None else ():
+            server.close()
+        vars(self.config)["http_protocol_class"].is_last_request = True
+        for connection in self.server_state.connections:
+            if _is_limited(connection):
+                connection.end_after_response()
 
     async def on_tick(self, counter: int) -> bool:
         """Do what is due; return whether the server shall end."""
         if self._is_draining:
             self._check_drain()
         if counter % _TICKS == 0:
+            if self._on_second is not None:
+                self._on_second()
             for connection in list(self.server_state.connections):
                 if _is_limited(connection):
                     connection.check(connection.loop.time())

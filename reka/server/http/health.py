@@ -69,10 +69,11 @@ def add_health_routes(app: FastAPI, service: Service) -> None:
         checks = {
             "database": await _is_database_up(service),
             "storage": await run_in_threadpool(service.is_storage_usable),
-            "index": service.is_index_complete,
-            "worker": service.is_worker_up,
+            "index": await run_in_threadpool(service.is_index_complete),
             "model": await model.is_up(),
         }
+        if service.is_worker_running is not None:
+            checks["worker"] = service.is_worker_running()
         is_ready = all(checks.values())
         return JSONResponse({"ready": is_ready, **checks}, 200 if is_ready else 503)
 

@@ -272,11 +272,6 @@ class Index:
         """Count the chunks of a table."""
         return self._tables.open(at).chunks
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether no table is known to be lost or damaged."""
-        return not self._tables.lost
-
     def is_intact(self, at: TableVersion) -> bool:
         """Tell whether nothing of a table is lost or damaged; see `Tables.is_intact`."""
         return self._tables.is_intact(at)

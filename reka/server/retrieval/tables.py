@@ -65,8 +65,6 @@ class Tables:
         self._folder = folder
         self._lock = threading.Lock()
         self._database: Any = None
-        self.lost: set[str] = set()
-        """Names of tables that cannot be read, until they are dropped."""
         self._open: dict[str, tuple[int, OpenTable]] = {}
 
     def open(self, at: TableVersion) -> OpenTable:
@@ -107,7 +105,6 @@ class Tables:
         except Exception as error:
             if is_transient(error):
                 raise
-            self.lost.add(at.table)
             return False
         return True
 
@@ -167,7 +164,6 @@ class Tables:
     def drop(self, name: str) -> None:
         """Delete a table, complete or not; a missing one is ignored."""
         self._open.pop(name, None)
-        self.lost.discard(name)
         # A table is its folder. Unlike LanceDB's own `drop_table`, this also deletes what a killed process left behind.
         shutil.rmtree(self._folder / f"{name}.lance", ignore_errors=True)
 

@@ -2,16 +2,23 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reka.server.errors import DataFolderInUseError, StartError
 from reka.server.storage.migrations import DATABASE, migrate, version_after
 from reka.server.storage.ownership import MARKER, RESERVE, check_folder, is_ours, read_id, read_version, write_version
 from reka.server.storage.private_files import make_private_file, make_private_folder
+
+if sys.platform != "win32":
+    import fcntl
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 LOCK_SECONDS: Final = 0.3
 """Seconds to wait for the lock of a data folder (ours)."""
@@ -43,6 +50,11 @@ class DataFolder:
         return self.root / "index"
 
     @property
+    def processes(self) -> Path:
+        """Folder of what the processes of a server have in common, if there are several."""
+        return self.root / "processes"
+
+    @property
     def database(self) -> Path:
         """The SQLite database of datasets, jobs and keys."""
         return self.root / DATABASE
@@ -67,6 +79,11 @@ class DataFolder:
     def lock(self) -> Path:
         """The file whose lock a running server holds."""
         return self.root / "lock"
+
+    @property
+    def worker_lock(self) -> Path:
+        """The file whose lock a running server holds that runs its own jobs."""
+        return self.root / "worker"
 
     @property
     def reserve(self) -> Path:
@@ -123,19 +140,21 @@ class DataFolder:
                 pass
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[tuple[int, ...]]:
         """Claim the folder, lock it for one server until the block ends, and migrate its data.
+
+        Yields:
+            What a child process inherits to hold the lock as well; nothing on Windows, where a lock has one owner.
 
         Raises:
             DataFolderInUseError: Another server holds the lock.
             StartError: As for `claim`.
         """
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         self.claim()
-        # The lock belongs to the operating system, so it ends with the process, however that ends. The short wait is
-        # for processes that only test the lock: they hold it for an instant.
-        lock = FileLock(self.lock, timeout=LOCK_SECONDS, thread_local=False)
+        # The lock belongs to the operating system, so it ends with the last process that has it, however that ends.
+        lock = _lock(self.lock)
         try:
             lock.acquire(poll_interval=LOCK_SECONDS / 10)
         except Timeout as error:
@@ -144,6 +163,47 @@ class DataFolder:
             ) from error
         try:
             migrate(self.root, read_version(self.root) or 1, lambda version: write_version(self.root, version))
+            yield _handles(lock)
+        finally:
+            lock.release()
+
+    def join(self, handle: int) -> None:
+        """Share the lock of the parent process, until this process ends.
+
+        Args:
+            handle: What `locked` has given the parent.
+
+        Raises:
+            StartError: It is not the lock of this folder, or nobody holds that any more.
+        """
+        try:
+            is_ours = os.path.samestat(os.fstat(handle), self.lock.stat())
+            if is_ours and sys.platform != "win32":
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # succeeds at once for a handle that has the lock
+        except OSError:
+            is_ours = False
+        if not is_ours:
+            raise StartError(f"data_dir: the process that started this one does not hold the lock of {self.root}")
+
+    @contextmanager
+    def running_jobs(self) -> Iterator[None]:
+        """Have the jobs of the folder run by this server alone, until the block ends.
+
+        Raises:
+            StartError: Another server runs them.
+        """
+        from filelock import Timeout
+
+        make_private_file(self.worker_lock)
+        lock = _lock(self.worker_lock)
+        try:
+            lock.acquire(poll_interval=LOCK_SECONDS / 10)
+        except Timeout as error:
+            raise StartError(
+                f"data_dir: a server already runs the jobs of {self.root}: start that one with --no-worker, and a "
+                "worker beside it, or leave the jobs to it"
+            ) from error
+        try:
             yield
         finally:
             lock.release()
@@ -157,6 +217,18 @@ class DataFolder:
     def dataset_ids(self) -> set[str]:
         """Return the ids of all datasets that have a file. Other files in the folder, and links, are no dataset's."""
         return {path.name for path in self.datasets.iterdir() if _is_file(path) and is_ours("datasets", path.name)}
+
+
+def _lock(path: Path) -> "FileLock":
+    """Prepare a lock. It waits shortly, for processes that only test the lock: they hold it for an instant."""
+    from filelock import FileLock
+
+    return FileLock(path, timeout=LOCK_SECONDS, thread_local=False)
+
+
+def _handles(lock: "FileLock") -> tuple[int, ...]:
+    handle = lock._context.lock_file_fd  # noqa: SLF001  # the library has no other way to it
+    return () if handle is None or sys.platform == "win32" else (handle,)
 
 
 def _is_file(path: Path) -> bool:

@@ -260,6 +260,13 @@ class Datasets:
         self._jobs.notify_new()
         return True
 
+    def has_lost_table(self) -> bool:
+        """Tell whether the table of a dataset is lost or damaged, and a job that is to build it anew has not ended."""
+        is_lost = DatasetRow.table.is_not(None), DatasetRow.table_version.is_(None), DatasetRow.owner != NO_OWNER
+        with self._database.read() as session:
+            ids = session.scalars(select(DatasetRow.id).where(*is_lost)).all()
+            return any(self._jobs.open_job(session, dataset_id) is not None for dataset_id in ids)
+
     def start_rewrite(self) -> Rewrite | None:
         """Take the lease of a dataset whose table holds what was deleted from it; None if there is none."""
         to_rewrite = select(DatasetRow).where(
@@ -285,6 +292,10 @@ class Datasets:
         with self._database.read() as session:
             row = session.get(DatasetRow, dataset_id)
             return row is not None and row.owner != NO_OWNER
+
+    def drop_table(self, table: str) -> None:
+        """Delete the table of an attempt that has ended, which is no dataset's."""
+        self._index.drop(table)
 
     def has_table(self, dataset_id: str, table: str) -> bool:
         """Tell whether a table is the one that a dataset is searched in."""

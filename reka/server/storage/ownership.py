@@ -30,13 +30,14 @@ _FORMAT: Final = "reka server data"
 _TABLES: Final = frozenset({"keys", "datasets", "jobs"})
 _FILES: Final = frozenset(
     {MARKER, DATABASE, *(f"{DATABASE}-{part}" for part in ("wal", "shm", "journal")), "lock", "starting", RESERVE}
-    | {"key", "server.json"}
+    | {"key", "server.json", "worker"}
 )
 _TEMPORARY: Final = re.compile(rf"(?:{re.escape(MARKER)}|key|server\.json)\.[0-9a-f]{{16}}")
 _CONTENTS: Final = {
     "staging": re.compile(r"[0-9a-f]{32}"),
     "datasets": re.compile(r"[0-9a-f]{32}"),
     "index": re.compile(r"chunks_[0-9a-f]{32}_\d+\.lance"),
+    "processes": re.compile(r"counts\.sqlite(?:-wal|-shm|-journal)?|(?:counter|histogram|gauge_livesum)_\d+\.db"),
 }
 """The names that a server gives to what is in its folders."""
 
@@ -47,7 +48,7 @@ _EXAMPLES: Final = 3
 
 
 def is_ours(folder: str, name: str) -> bool:
-    """Whether a server gives such a name to what it stores in one of its folders: staging, datasets, index."""
+    """Whether a server gives such a name to what it stores in one of its folders, such as `staging`."""
     return _CONTENTS[folder].fullmatch(name) is not None
 
 

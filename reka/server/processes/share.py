@@ -1,0 +1,51 @@
+"""One of several processes that answer the requests to one server."""
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from reka.server.processes.sharing import open_shares
+from reka.server.processes.start import set_up_log, start_errors
+from reka.server.processes.web import GRACE_SECONDS, SharedListener, prepare_process, tune_gc, web_server
+from reka.server.service import run_service
+from reka.server.settings import Settings
+from reka.server.storage.data_dir import DataFolder
+from reka.server.tls import tls_context
+
+
+def run_server_process(
+    settings: Settings, locks: Sequence[int], listener: int, process: int, on_ready: Callable[[], object]
+) -> None:
+    """Answer requests until SIGTERM; then take no new connections, and end when no request is left.
+
+    Args:
+        settings: The server's settings.
+        locks: Handles by which the parent shares the lock of the data folder.
+        listener: Handle of the socket on which the parent listens.
+        process: Number of this process among those of the server.
+        on_ready: Called when it is about to take connections.
+
+    Raises:
+        StartError: It cannot start.
+    """
+    prepare_process()
+    tune_gc()
+    set_up_log()
+    signal.signal(signal.SIGTERM, _leave)
+    folder = DataFolder(settings.data_dir)
+    for handle in locks:
+        folder.join(handle)
+    tls = tls_context(settings)
+    shares = open_shares(folder.processes, settings, process)
+    with ExitStack() as stack:
+        with start_errors():
+            service = stack.enter_context(run_service(settings, is_alone=False, runs_jobs=False, shares=shares))
+        shared = stack.enter_context(SharedListener(fileno=listener))
+        server = web_server(service, GRACE_SECONDS, tls, is_one_of_many=True)
+        on_ready()
+        server.run(sockets=[shared])
+
+
+def _leave(*_: object) -> None:
+    sys.exit(0)

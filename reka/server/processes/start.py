@@ -1,0 +1,34 @@
+"""The start of a process: its log, and what keeps it from starting."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from reka.server.errors import StartError
+
+
+def set_up_log() -> None:
+    """Write the log of a process that is nothing but a server to its standard error."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+
+
+@contextmanager
+def start_errors() -> Iterator[None]:
+    """Turn the errors of a block that starts a part of a server into what is said to whoever starts it.
+
+    Raises:
+        StartError: It cannot start; the message says why, and how to fix it.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise StartError(str(error)) from error
+    except IntegrityError as error:
+        raise StartError("database_url: another server has just taken the database: use another one") from error
+    except SQLAlchemyError as error:
+        raise StartError(
+            f"database_url: cannot open the database ({type(error).__name__}): check the URL, or restore the file "
+            "from a backup"
+        ) from error

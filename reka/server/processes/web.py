@@ -1,0 +1,123 @@
+"""The web server of a process: where it listens, and how it ends."""
+
+import gc
+import os
+import signal
+import socket
+import ssl
+import sys
+from contextlib import suppress
+from typing import Final
+
+import uvicorn
+
+from reka.server.errors import StartError
+from reka.server.http.app import create_app
+from reka.server.http.connection import LimitedServer, limited_connection
+from reka.server.service import Service
+from reka.server.settings import Settings
+
+BACKLOG: Final = 2048
+"""Connections that may wait to be accepted, which uvicorn asks for as well."""
+
+GRACE_SECONDS: Final = 5
+"""Seconds that `reka serve` gives running requests to finish when it stops (ours)."""
+
+GC_THRESHOLD: Final = 20_000
+"""Allocated objects that trigger a garbage collection; a request allocates some hundreds for a short time (ours)."""
+
+
+def prepare_process() -> None:
+    """Set up a process that is nothing but a server."""
+    os.umask(0o077)  # what libraries create in the data folder is for this user only, too
+    _raise_fd_limit()
+    if hasattr(signal, "SIGHUP") and not (sys.stdin and sys.stdin.isatty()):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # with a terminal, it is the terminal that hangs up
+
+
+def tune_gc() -> None:
+    """Make garbage collections rarer. Only for a server in a process of its own."""
+    gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Listen: connections wait until a server accepts them.
+
+    Raises:
+        StartError: The address is none of this machine, or the port is in use.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StartError(f"host: cannot listen on {settings.host!r}: {error.strerror}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartError(
+            f"port: cannot listen on port {settings.port} of {settings.host} ({error.strerror}): stop the program that "
+            "uses it, or choose another port (0 selects a free one)"
+        ) from error
+    return listener
+
+
+class SharedListener(socket.socket):
+    """A socket on which the parent process listens, and other children of it."""
+
+    def listen(self, backlog: int = BACKLOG, /) -> None:
+        """Do nothing: the parent has done it, and a child's event loop has another backlog in mind."""
+
+
+def url_of(listener: socket.socket, tls: ssl.SSLContext | None) -> str:
+    """Return the base URL of a server, without a trailing slash."""
+    host, port = listener.getsockname()[:2]
+    scheme = "http" if tls is None else "https"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def web_server(
+    service: Service, grace_seconds: int, tls: ssl.SSLContext | None, *, is_one_of_many: bool = False
+) -> uvicorn.Server:
+    """Make the web server of a service.
+
+    Args:
+        service: The service.
+        grace_seconds: Seconds that running requests have to finish when it stops.
+        tls: TLS of its connections; None for none.
+        is_one_of_many: Whether other processes listen on its socket as well.
+    """
+    # Logging is up to the program, and access logs would contain names of datasets.
+    config = uvicorn.Config(
+        create_app(service),
+        http=limited_connection(service.settings),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # the address of a client is not used
+        backlog=1 if is_one_of_many else BACKLOG,  # connections to take at a time, as others want some of them
+        timeout_graceful_shutdown=grace_seconds,
+    )
+    config.load()
+    config.ssl = tls  # after `load`, which makes one of its own out of files
+    on_second = service.metrics.sample if is_one_of_many else None
+    return LimitedServer(config, service.settings.drain_seconds, service.drain, on_second)
+
+
+def _raise_fd_limit() -> None:
+    """Raise this process's soft limit of open files, often 1,024, to the hard limit: a stream holds two connections.
+
+    Only for a server in a process of its own; the limits of other programs are left alone.
+    """
+    try:
+        import resource
+    except ImportError:
+        return  # Windows has no such limit
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS reports no hard limit, and rejects that as a limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))

@@ -1,0 +1,63 @@
+"""The process that runs the jobs, so that requests stay fast while it works."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Final
+
+from reka.server.processes.start import set_up_log, start_errors
+from reka.server.service import end_attempts, run_service
+from reka.server.settings import Settings
+from reka.server.storage.data_dir import DataFolder
+
+NICENESS: Final = 5
+"""Priority of the process: of a core that it shares with a server, it gets about a quarter (ours)."""
+
+_THREADS: Final = tuple(f"{name}_THREADS" for name in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "RAYON_NUM", "LANCE_CPU"))
+"""Variables by which the libraries that embed and index limit their threads."""
+
+
+def run_worker(settings: Settings, locks: list[int] | None = None, on_ready: Callable[[], object] = int) -> None:
+    """Run the jobs of a data folder until SIGTERM or SIGINT.
+
+    Args:
+        settings: The server's settings.
+        locks: Handles by which the server that has started this process shares the lock of its folder; None for a
+            worker that no server has started.
+        on_ready: Called when it looks for jobs.
+
+    Raises:
+        StartError: It cannot start, or a server runs the jobs of the folder; the message says why, and how to fix it.
+    """
+    os.umask(0o077)
+    set_up_log()
+    _make_way()
+    folder = DataFolder(settings.data_dir)
+    if locks is None:
+        folder.open()
+        with folder.running_jobs():
+            pass  # no server runs them
+    for handle in locks or ():
+        folder.join(handle)
+    has_to_end = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: has_to_end.set())
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: has_to_end.set())
+    with ExitStack() as stack:
+        with start_errors():
+            if locks and settings.database_url is None:
+                end_attempts(settings)  # of the one before this
+            stack.enter_context(run_service(settings, is_alone=False))
+        on_ready()
+        has_to_end.wait()
+
+
+def _make_way() -> None:
+    """Leave half of the cores, and the time of those that are shared, to the servers on this machine."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    threads = max(1, (os.cpu_count() or 1) // 2)
+    for name in _THREADS:
+        os.environ.setdefault(name, str(threads))

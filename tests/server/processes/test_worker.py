@@ -1,0 +1,120 @@
+"""The process that runs the jobs of `reka serve`, or of several of them."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server.processes.conftest import Serve
+from tests.support.server_process import await_end_of, processes
+from tests.support.servers import Call, Start
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals between processes")
+
+LONG = "\n\n".join(f"Entry {number}. " + "The sea was calm and the lamp burned. " * 12 for number in range(1200))
+
+
+def run_worker(data_dir: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "reka.cli", "worker", "--data-dir", str(data_dir)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_server_has_its_jobs_run_by_a_process_of_lower_priority(serve: Serve) -> None:
+    server = serve()
+    worker = server.await_child("reka worker")
+    server.api.add_prepared("notes", "An owl hunts.")
+
+    assert [chunk["text"] for chunk in server.api.chunks("owl", "notes")] == ["An owl hunts."]
+    assert os.getpriority(os.PRIO_PROCESS, worker) > os.getpriority(os.PRIO_PROCESS, 0)
+    assert server.api.ask("GET", "/readyz").json()["worker"] is True
+
+
+def test_a_server_inside_a_program_starts_no_process(start: Start, call: Call) -> None:
+    call(start()).add_prepared("notes", "An owl hunts.")
+
+    assert not [command for parent, command in processes().values() if parent == os.getpid() and "reka" in command]
+
+
+def test_a_worker_that_is_killed_is_started_again_and_goes_on(serve: Serve) -> None:
+    server = serve()
+    server.api.add("log", LONG)
+    job = server.api.prepare("log").json()
+    worker = server.await_child("reka worker")
+    while server.api.status(job)["job_status"] == "PENDING":
+        pass
+
+    os.kill(worker, signal.SIGKILL)
+    other = server.await_child("reka worker", but=worker)
+
+    status = server.api.await_end(job)
+    assert other != worker
+    assert status["job_status"] == "COMPLETE"
+    assert "Restarted" in [line["detail"] for line in status["history"]]
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_worker_ends_with_its_server_however_that_ends(serve: Serve, sign: signal.Signals, data_dir: Path) -> None:
+    server = serve()
+    worker = server.await_child("reka worker")
+    server.api.add("log", LONG)
+    job = server.api.prepare("log").json()
+    while server.api.status(job)["job_status"] == "PENDING":
+        pass
+
+    code = server.end(sign)
+
+    await_end_of(worker)
+    assert (code < 0) is (sign == signal.SIGKILL)
+    again = serve()
+    assert again.api.await_end(job)["job_status"] == "COMPLETE"
+    assert len(list((data_dir / "index").iterdir())) == 1
+
+
+def test_a_dataset_that_is_deleted_while_another_process_prepares_it_leaves_nothing(
+    serve: Serve, data_dir: Path
+) -> None:
+    server = serve()
+    server.api.add("log", LONG)
+    server.api.add("next", "An owl hunts.")
+    job, next_job = server.api.prepare("log").json(), server.api.prepare("next").json()
+    while len(server.api.status(job)["history"]) < 4:
+        pass
+
+    assert server.api.delete("log").ok
+
+    assert server.api.status(job)["job_status"] == "ERROR"
+    assert server.api.await_end(next_job)["job_status"] == "COMPLETE"
+    assert len(list((data_dir / "index").iterdir())) == 1
+
+
+def test_a_worker_runs_the_jobs_of_a_server_that_runs_none(serve: Serve, data_dir: Path) -> None:
+    server = serve(no_worker=True)
+    server.api.add("notes", "An owl hunts.")
+    job = server.api.prepare("notes").json()
+
+    with run_worker(data_dir) as worker:
+        ended = server.api.await_end(job)
+        worker.send_signal(signal.SIGTERM)
+        out, err = worker.communicate(timeout=30)
+
+    assert ended["job_status"] == "COMPLETE"
+    assert [chunk["text"] for chunk in server.api.chunks("owl", "notes")] == ["An owl hunts."]
+    assert "worker" not in server.api.ask("GET", "/readyz").json()
+    assert server.children("reka worker") == []
+    assert (worker.returncode, out) == (0, "")
+    assert "Traceback" not in err
+
+
+def test_a_worker_beside_a_server_that_runs_its_jobs_says_in_one_line_what_to_do(start: Start, data_dir: Path) -> None:
+    start()
+
+    with run_worker(data_dir) as worker:
+        _, err = worker.communicate(timeout=30)
+
+    assert worker.returncode == 1
+    assert err.count("\n") == 1
+    assert "a server already runs the jobs" in err
+    assert "--no-worker" in err
