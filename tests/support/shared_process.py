@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from reka.server.run import _listen, _server, _url
+from reka.server.processes.web import listen, url_of, web_server
 from reka.server.service import run_service
 from reka.server.settings import Settings
 from tests.support.caller import Caller
@@ -54,9 +54,9 @@ def main(kind: str, data_dir: str, database_url: str, lease_seconds: str) -> Non
             print("works", flush=True)
             sys.stdin.read()
             return
-        listener = _listen(settings)
-        server = _server(service, 0, None)
-        print(_url(listener, None), flush=True)
+        listener = listen(settings)
+        server = web_server(service, 0, None)
+        print(url_of(listener, None), flush=True)
         server.run(sockets=[listener])
 
 

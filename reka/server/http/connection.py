@@ -67,6 +67,9 @@ class LimitedConnection(HttpToolsProtocol):
     is_last_request: ClassVar[bool] = False
     """Whether a connection ends with the request that it is at, or the next one, as its server is ending."""
 
+    on_lost: ClassVar[Callable[..., object] | None] = None
+    """Called after a connection is lost."""
+
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request's head."""
         super().connection_made(transport)
@@ -75,6 +78,12 @@ class LimitedConnection(HttpToolsProtocol):
         self._begin_head()
         if len(self.connections) > self.settings.max_connections:
             self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take leave of the client."""
+        super().connection_lost(exc)
+        if self.on_lost is not None:
+            self.on_lost()
 
     def data_received(self, data: bytes) -> None:
         """Parse the next bytes."""
@@ -223,7 +232,7 @@ class LimitedServer(uvicorn.Server):
         config: uvicorn.Config,
         drain_seconds: float,
         on_drain: Callable[[], object],
-        on_second: Callable[[], object] | None = None,
+        report: Callable[[int | None], object] | None = None,
     ) -> None:
         """Create the server.
 
@@ -231,12 +240,15 @@ class LimitedServer(uvicorn.Server):
             config: Its configuration; connections are `LimitedConnection`s.
             drain_seconds: Maximum time in seconds in which requests end after SIGTERM, and new ones are answered.
             on_drain: Called when SIGTERM has come.
-            on_second: Called once a second, if other processes take connections at the same address: then this one
-                leaves SIGINT to its parent, and takes no new connections after SIGTERM, so that its clients come back
-                to another one. None if this is the only process.
+            report: Called with the number of connections when one is lost, and ten times a second, with None once it
+                takes none any more. Then other processes take connections at the same address: this one leaves SIGINT
+                to its parent, and takes no new connections after SIGTERM, so that its clients come back to another one.
+                None if this is the only process.
         """
         super().__init__(config)
-        self._on_second = on_second
+        self._report = report
+        if report is not None:
+            vars(config)["http_protocol_class"].on_lost = staticmethod(self._report_load)
         self._drain_seconds = drain_seconds
         self._on_drain = on_drain
         self._is_draining = False
@@ -244,12 +256,16 @@ class LimitedServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain after the first SIGTERM; end after SIGINT, or another SIGTERM."""
-        if sig == signal.SIGINT and self._on_second is not None:
+        if sig == signal.SIGINT and self._report is not None:
             return
         super().handle_exit(sig, frame)
         if sig == signal.SIGTERM and not self._is_draining:
             self._is_draining, self.should_exit = True, False
             self._on_drain()
+
+    def _report_load(self) -> None:
+        if self._report is not None:
+            self._report(None if self._is_draining else len(self.server_state.connections))
 
     def _check_drain(self) -> None:
         """End the server when no request is left, or the time is over."""
@@ -262,11 +278,11 @@ class LimitedServer(uvicorn.Server):
             self.config.timeout_graceful_shutdown = 1  # what is left has had its time
             self.should_exit = True
         elif not self.server_state.tasks:
-            self.should_exit = self._on_second is None or duration >= _COMING_SECONDS
+            self.should_exit = self._report is None or duration >= _COMING_SECONDS
 
     def _begin_drain(self) -> None:
         """Have clients come back on other connections, to other processes if there are any."""
-        for server in self.servers if self._on_second is not None else ():
+        for server in self.servers if self._report is not None else ():
             server.close()
         vars(self.config)["http_protocol_class"].is_last_request = True
         for connection in self.server_state.connections:
@@ -277,9 +293,8 @@ class LimitedServer(uvicorn.Server):
         """Do what is due; return whether the server shall end."""
         if self._is_draining:
             self._check_drain()
+        self._report_load()
         if counter % _TICKS == 0:
-            if self._on_second is not None:
-                self._on_second()
             for connection in list(self.server_state.connections):
                 if _is_limited(connection):
                     connection.check(connection.loop.time())

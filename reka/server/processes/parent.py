@@ -12,7 +12,7 @@ from typing import Any
 
 from reka.server.errors import StartError
 from reka.server.processes.children import KILL_SECONDS, Child, end_together
-from reka.server.processes.sharing import forget_process, make_empty
+from reka.server.processes.sharing import forget_process, prepare_folder
 from reka.server.processes.web import GRACE_SECONDS
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
@@ -62,7 +62,7 @@ def server_processes(settings: Settings, locks: tuple[int, ...], listener: int) 
         StartError: One of them cannot start.
     """
     shared = DataFolder(settings.data_dir).processes
-    make_empty(shared)
+    prepare_folder(shared, settings.workers)
     handles = (*locks, listener)
     orders = _orders(_share_of(settings), locks) | {"listener": listener}
     servers = [

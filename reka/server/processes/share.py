@@ -5,9 +5,10 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from reka.server.processes.sharing import open_shares
+from reka.server.processes.balance import CLOSED, SharedListener
+from reka.server.processes.sharing import open_loads, open_shares
 from reka.server.processes.start import set_up_log, start_errors
-from reka.server.processes.web import GRACE_SECONDS, SharedListener, prepare_process, tune_gc, web_server
+from reka.server.processes.web import GRACE_SECONDS, prepare_process, tune_gc, web_server
 from reka.server.service import run_service
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
@@ -41,8 +42,14 @@ def run_server_process(
     with ExitStack() as stack:
         with start_errors():
             service = stack.enter_context(run_service(settings, is_alone=False, runs_jobs=False, shares=shares))
-        shared = stack.enter_context(SharedListener(fileno=listener))
-        server = web_server(service, GRACE_SECONDS, tls, is_one_of_many=True)
+        loads = open_loads(folder.processes, process)
+        shared = stack.enter_context(SharedListener(listener, loads))
+
+        def report(connections: int | None) -> None:
+            loads.publish(CLOSED if connections is None else connections)
+            service.metrics.sample()  # for a scrape that another process answers
+
+        server = web_server(service, GRACE_SECONDS, tls, report)
         on_ready()
         server.run(sockets=[shared])
 

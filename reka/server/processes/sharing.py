@@ -1,6 +1,6 @@
-"""What the processes of one server have in common: counts of what the owners of keys do, and metrics.
+"""What the processes of one server have in common: counts of what the owners of keys do, metrics, and their loads.
 
-Both are in files of the data folder, which the parent process empties at its start.
+All are in files of the data folder, which the parent process empties at its start.
 """
 
 import logging
@@ -15,6 +15,7 @@ from prometheus_client import multiprocess, values
 
 from reka.server.key_limits import KeyLimits
 from reka.server.metrics import Metrics
+from reka.server.processes.balance import CLOSED, Loads
 from reka.server.service import Shares
 from reka.server.settings import Settings
 from reka.server.storage.ownership import is_ours
@@ -25,6 +26,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 _COUNTS: Final = "counts.sqlite"
+_LOADS: Final = "loads"
 _BUSY_SECONDS: Final = 1.0
 """Seconds that a count waits for another process, which needs some ten microseconds (ours)."""
 
@@ -118,20 +120,22 @@ class SharedCounts:
         return result
 
 
-def make_empty(folder: Path) -> None:
-    """Create the folder of what the processes share, or empty it of what those before have left."""
+def prepare_folder(folder: Path, processes: int) -> None:
+    """Create the folder of what some processes share, or empty it of what those before have left."""
     make_private_folder(folder)
     for path in folder.iterdir():
         if is_ours(folder.name, path.name):
             path.unlink()
     make_private_file(folder / _COUNTS)
+    make_private_file(folder / _LOADS)
+    Loads.make(folder / _LOADS, processes)
 
 
 def open_shares(folder: Path, settings: Settings, process: int) -> Shares:
     """Open what this process of a server shares with the others.
 
     Args:
-        folder: The folder; see `make_empty`.
+        folder: The folder; see `prepare_folder`.
         settings: The server's settings.
         process: Number of this process among those of the server, which its successor takes over, with its counts.
     """
@@ -140,7 +144,13 @@ def open_shares(folder: Path, settings: Settings, process: int) -> Shares:
     return Shares(KeyLimits(settings, SharedCounts(folder / _COUNTS, process)), Metrics(folder))
 
 
+def open_loads(folder: Path, process: int) -> Loads:
+    """Open the loads of the processes of a server; see `open_shares`."""
+    return Loads(folder / _LOADS, process)
+
+
 def forget_process(folder: Path, process: int) -> None:
     """Count nothing as under way in a process that has ended."""
+    open_loads(folder, process).publish(CLOSED)
     multiprocess.mark_process_dead(process, str(folder))  # type: ignore[no-untyped-call]
     SharedCounts(folder / _COUNTS, process).close()

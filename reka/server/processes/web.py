@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -66,13 +67,6 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-class SharedListener(socket.socket):
-    """A socket on which the parent process listens, and other children of it."""
-
-    def listen(self, backlog: int = BACKLOG, /) -> None:
-        """Do nothing: the parent has done it, and a child's event loop has another backlog in mind."""
-
-
 def url_of(listener: socket.socket, tls: ssl.SSLContext | None) -> str:
     """Return the base URL of a server, without a trailing slash."""
     host, port = listener.getsockname()[:2]
@@ -81,7 +75,10 @@ def url_of(listener: socket.socket, tls: ssl.SSLContext | None) -> str:
 
 
 def web_server(
-    service: Service, grace_seconds: int, tls: ssl.SSLContext | None, *, is_one_of_many: bool = False
+    service: Service,
+    grace_seconds: int,
+    tls: ssl.SSLContext | None,
+    report: Callable[[int | None], object] | None = None,
 ) -> uvicorn.Server:
     """Make the web server of a service.
 
@@ -89,24 +86,25 @@ def web_server(
         service: The service.
         grace_seconds: Seconds that running requests have to finish when it stops.
         tls: TLS of its connections; None for none.
-        is_one_of_many: Whether other processes listen on its socket as well.
+        report: See `LimitedServer`; None unless other processes listen on its socket as well.
     """
     # Logging is up to the program, and access logs would contain names of datasets.
     config = uvicorn.Config(
         create_app(service),
         http=limited_connection(service.settings),
+        # Of several processes, each takes one connection at a time, by `SharedListener.accept`, which uvloop passes by.
+        loop="auto" if report is None else "asyncio",
+        backlog=BACKLOG if report is None else 1,
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,  # the address of a client is not used
-        backlog=1 if is_one_of_many else BACKLOG,  # connections to take at a time, as others want some of them
         timeout_graceful_shutdown=grace_seconds,
     )
     config.load()
     config.ssl = tls  # after `load`, which makes one of its own out of files
-    on_second = service.metrics.sample if is_one_of_many else None
-    return LimitedServer(config, service.settings.drain_seconds, service.drain, on_second)
+    return LimitedServer(config, service.settings.drain_seconds, service.drain, report)
 
 
 def _raise_fd_limit() -> None:

@@ -37,7 +37,7 @@ _CONTENTS: Final = {
     "staging": re.compile(r"[0-9a-f]{32}"),
     "datasets": re.compile(r"[0-9a-f]{32}"),
     "index": re.compile(r"chunks_[0-9a-f]{32}_\d+\.lance"),
-    "processes": re.compile(r"counts\.sqlite(?:-wal|-shm|-journal)?|(?:counter|histogram|gauge_livesum)_\d+\.db"),
+    "processes": re.compile(r"loads|counts\.sqlite(?:-wal|-shm|-journal)?|(?:counter|histogram|gauge_livesum)_\d+\.db"),
 }
 """The names that a server gives to what is in its folders."""
 

@@ -2,17 +2,19 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 import requests
 
-from reka.server.processes.sharing import SharedCounts, forget_process, make_empty
+from reka.server.processes.balance import SharedListener
+from reka.server.processes.sharing import SharedCounts, forget_process, open_loads, prepare_folder
 from tests.server.processes.conftest import Serve
 from tests.support.caller import Caller
 from tests.support.rule_model import RuleModel
@@ -132,7 +134,7 @@ def test_the_limit_of_chats_is_that_of_all_processes(serve: Serve, model: RuleMo
 
 def test_processes_count_the_requests_and_chats_of_an_owner_together(tmp_path: Path) -> None:
     folder = tmp_path / "processes"
-    make_empty(folder)
+    prepare_folder(folder, 2)
     path = folder / "counts.sqlite"
     with closing(SharedCounts(path, 0)) as one, closing(SharedCounts(path, 1)) as other:
         requests = [counts.add_request("ann", 7) for counts in (one, other, one)]
@@ -153,9 +155,36 @@ def test_processes_count_the_requests_and_chats_of_an_owner_together(tmp_path: P
 def test_requests_are_not_limited_while_their_counts_cannot_be_kept(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    make_empty(tmp_path / "processes")
+    prepare_folder(tmp_path / "processes", 1)
     counts = SharedCounts(tmp_path / "processes" / "counts.sqlite", 0)
     counts.close()
 
     assert (counts.add_request("ann", 7), counts.begin_chat("ann", 1)) == (0, True)
     assert "cannot count requests" in caplog.text
+
+
+def test_the_process_with_the_fewest_connections_takes_the_next_one(tmp_path: Path) -> None:
+    prepare_folder(tmp_path / "processes", 3)
+    loads = [open_loads(tmp_path / "processes", process) for process in range(2)]  # the third one is not there
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as opened:
+        listener.setblocking(False)
+        listeners = [opened.enter_context(SharedListener(os.dup(listener.fileno()), load)) for load in loads]
+        loads[0].publish(1)
+        loads[1].publish(0)
+        opened.enter_context(socket.create_connection(listener.getsockname()))
+        with pytest.raises(BlockingIOError):
+            listeners[0].accept()
+        opened.enter_context(listeners[1].accept()[0])
+        opened.enter_context(socket.create_connection(listener.getsockname()))
+        opened.enter_context(listeners[0].accept()[0])  # both have one
+        opened.enter_context(socket.create_connection(listener.getsockname()))
+        loads[1].publish(0)
+        refusals = 0
+        while True:  # the other one does not take it
+            try:
+                opened.enter_context(listeners[0].accept()[0])
+                break
+            except BlockingIOError:
+                refusals += 1
+
+    assert refusals > 0
