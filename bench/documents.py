@@ -24,6 +24,7 @@ from reka.server.retrieval.tables import Tables
 from reka.server.retrieval.vectors import VectorMemory
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
+from reka.server.store.tables import FolderTables
 
 DOCUMENTS: Final = 100_000
 PUT: Final = 10_000
@@ -156,7 +157,7 @@ def measure_filters(library: Library, queries: list[str]) -> dict[str, float]:
 
 def measure_parts(folder: Path, queries: list[str]) -> None:
     """Measure the parts of a hybrid query on the table itself."""
-    tables = Tables(folder / "index")
+    tables = Tables(FolderTables(folder / "index"))
     at = tables.latest(tables.names()[0])
     table, memory = tables.open(at), VectorMemory(2**29)
     embedder = WordLlamaEmbedder()

@@ -28,6 +28,14 @@ DatabaseUrl = Annotated[
     ),
 ]
 
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Store of files and tables that servers share: s3://BUCKET/PREFIX, gs://, az:// or file:///FOLDER; its "
+        "credentials are in the environment. Default: the data folder.",
+    ),
+]
 _Host = Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")]
 _Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one. Default: 8000.")
@@ -121,6 +129,7 @@ def serve(
     port: _Port = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
+    store_url: StoreUrl = None,
     allowed_hosts: _AllowedHost = None,
     cors_origins: _CorsOrigin = None,
     require_key: _RequireKey = False,

@@ -136,7 +136,7 @@ def _start(folder: Path) -> LocalServer | None:
     """Start a server in this process; return None if another process has the folder, or is starting its server."""
     from reka.server.errors import StartError
     from reka.server.storage.data_dir import DataFolder
-    from reka.server.storage.private_files import make_private_file
+    from reka.server.store.private_files import make_private_file
 
     try:
         # Also before a server is joined: from a folder that others may write to, an address and a key are not taken.
@@ -164,7 +164,7 @@ def _start_server(folder: Path) -> LocalServer | None:
         from reka.server.errors import DataFolderInUseError
         from reka.server.run import BackgroundServer
         from reka.server.settings import Settings
-        from reka.server.storage.private_files import write_private
+        from reka.server.store.private_files import write_private
     except ImportError as error:
         raise InvalidArgumentError(
             f"'local' starts a server in this process, which needs more packages ({error.name} is missing): "
@@ -172,7 +172,14 @@ def _start_server(folder: Path) -> LocalServer | None:
         ) from error
     # What the environment may set for another server is none of this one's.
     settings = Settings(
-        host="127.0.0.1", port=0, tls_cert=None, tls_key=None, data_dir=folder, database_url=None, no_worker=False
+        host="127.0.0.1",
+        port=0,
+        tls_cert=None,
+        tls_key=None,
+        data_dir=folder,
+        database_url=None,
+        store_url=None,
+        no_worker=False,
     )
     try:
         key = _get_or_create_key(folder)
@@ -211,7 +218,7 @@ def _join(folder: Path) -> LocalServer | None:
     Raises:
         InvalidArgumentError: The files that describe it are not this user's, or the address is not this machine's.
     """
-    from reka.server.storage.private_files import read_own
+    from reka.server.store.private_files import read_own
 
     stamp = _stamp(folder)
     try:
@@ -244,7 +251,7 @@ def _get_or_create_key(folder: Path) -> str:
     from reka.server.storage.api_keys import KeyRing
     from reka.server.storage.data_dir import DataFolder
     from reka.server.storage.database import open_database
-    from reka.server.storage.private_files import read_own, write_private
+    from reka.server.store.private_files import read_own, write_private
 
     with open_database(DataFolder(folder)) as database:
         keys = KeyRing(database, accept_any=False)

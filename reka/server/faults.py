@@ -1,4 +1,4 @@
-"""Faults of the disk and of the database: which of them can pass, and what may be said of them to a client."""
+"""Faults of the disk, the database and the store: which of them can pass, and what may be said of them to a client."""
 
 import errno
 import os
@@ -32,6 +32,9 @@ _SQLITE_PASSING: Final = (
 _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
 """How LanceDB, which is written in Rust, names an error of the system."""
 
+_OF_STORE: Final = re.compile(r"Generic (?:S3|GCS|MicrosoftAzure) error|store: \"(?:S3|GCS|MicrosoftAzure)\"")
+"""How LanceDB says that an object store does not answer, or refuses; it says otherwise that something is not there."""
+
 
 _PASSING_ERRORS: Final = re.compile("interpreter shutdown|[Ii]ncompatible transaction|commit conflict|concurrent")
 """What says that this process ends, or that another one has written to the same table of LanceDB."""
@@ -45,12 +48,14 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether an error can pass without a change of what was tried: a full disk, a database that is locked."""
+    """Tell whether an error can pass without a change of what was tried: a full disk, a locked database."""
     if isinstance(cause := _of_database(error), sqlite3.Error):
         return any(text in str(cause) for text in _SQLITE_PASSING)
     if isinstance(error, DBAPIError):
         is_read_only = type(error.orig).__name__ == "ReadOnlySqlTransaction"  # psycopg's: a standby took over
         return isinstance(error, OperationalError) or error.connection_invalidated or is_read_only
+    if isinstance(error, RuntimeError | ValueError) and _OF_STORE.search(str(error)):
+        return True
     if isinstance(error, RuntimeError) and _PASSING_ERRORS.search(str(error)):
         return True
     return isinstance(error, ConnectionError | TimeoutError | MemoryError | PoolTimeoutError) or (
@@ -63,7 +68,8 @@ def describe_fault(error: BaseException) -> str:
     if isinstance(cause := _of_database(error), sqlite3.Error):
         return str(cause)
     number = _errno(error)
-    return type(error).__name__ if number is None else os.strerror(number)
+    description = type(error).__name__ if number is None else os.strerror(number)
+    return str(getattr(error, "description", description))
 
 
 def _of_database(error: BaseException) -> BaseException | None:

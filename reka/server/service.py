@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from operator import attrgetter
+from pathlib import Path
 from typing import IO, Final, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +21,7 @@ from reka.server.generation.types import ChatBackend, GenerationRequest, Snippet
 from reka.server.ingest.attempt import Tools
 from reka.server.ingest.export import write_zip
 from reka.server.ingest.reader import DocumentReader
+from reka.server.ingest.sweep import Sweeper
 from reka.server.ingest.worker import Worker
 from reka.server.ingest.zip_archive import text_members
 from reka.server.key_limits import KeyLimits
@@ -31,14 +33,17 @@ from reka.server.retrieval.index import Index, Mode
 from reka.server.settings import MIB, Settings
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.data_dir import DataFolder
-from reka.server.storage.database import Database, open_database
-from reka.server.storage.database.binding import bind, check_columns
+from reka.server.storage.database import Database, DatasetRow
+from reka.server.storage.database.binding import check_columns
+from reka.server.storage.dataset_files import DatasetFiles
 from reka.server.storage.datasets import Datasets
 from reka.server.storage.document_store import Document, DocumentStore
 from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.leases import Leases
+from reka.server.storage.opening import open_storage
 from reka.server.storage.retriever import Retriever
+from reka.server.store.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +120,7 @@ class Service:
         self,
         settings: Settings,
         database: Database,
+        store: Store,
         backend: ChatBackend | None = None,
         embedder: Embedder | None = None,
         *,
@@ -127,6 +133,7 @@ class Service:
         Args:
             settings: The server's settings.
             database: Stores datasets, jobs and keys.
+            store: Stores files and tables.
             backend: Generates the responses of chats; None for the backend that the settings select.
             embedder: Embeds the chunks of new datasets; None for the embedder that the settings select.
             is_alone: Whether no other process uses the data.
@@ -138,6 +145,7 @@ class Service:
         """
         self.settings = settings
         self.folder = DataFolder(settings.data_dir)
+        self.storage = store
         embedder = embedder or _embedder_of(settings)
         self.is_draining = False
         """Whether the server is about to end, and requests should go to another one."""
@@ -153,13 +161,17 @@ class Service:
         self.keys = KeyRing(database, accept_any=settings.is_loopback and not settings.require_key)
         self.leases = Leases(database, settings.lease_seconds)
         self.jobs = Jobs(database, self.leases)
-        self._index = Index(self.folder.index, embedder, settings.vector_memory_bytes)
-        self.datasets = Datasets(database, self.folder, self._index, self.jobs, self.leases, settings)
+        self._index = Index(store.tables, embedder, settings.vector_memory_bytes)
+        self._files = DatasetFiles(database, store, settings.orphan_seconds)
+        self.datasets = Datasets(database, self._files, self._index, self.jobs, self.leases, settings)
         self.documents = Documents(database, self.jobs, settings, self._index.describe_embedder)
         self._store = DocumentStore(database, self.leases)
         self._retriever = Retriever(self.datasets, self._store, self.jobs, self._index)
-        parts = (self.jobs, self.datasets, self._store, self.leases, self.folder, self._index, settings.chunk_chars)
-        self.worker = Worker(Tools(*parts), is_alone=is_alone)
+        self.sweeper = Sweeper(
+            database, store, self._index, self.datasets, self.leases, self._files.arrivals, settings.orphan_seconds
+        )
+        parts = (self.jobs, self.datasets, self._files, self._store, self.leases, self.sweeper, self._index)
+        self.worker = Worker(Tools(*parts, settings.chunk_chars), is_alone=is_alone)
         self.is_worker_running: Callable[[], bool] | None = (lambda: self.worker.is_running) if runs_jobs else None
         """Tells whether what runs the jobs is at work; None if that is no part of this server."""
         self.metrics.watch_upstream(lambda: self.limiter.running, lambda: self.limiter.waiting)
@@ -182,10 +194,10 @@ class Service:
             return True  # nothing is known of it; that the database does not answer is found elsewhere
 
     def is_storage_usable(self) -> bool:
-        """Tell whether the data folder is there, and its disk has room; the log says what is wrong."""
+        """Tell whether the data folder and the store are there, and the disk has room; the log says what is wrong."""
         try:
             if self.folder.is_there() and self.folder.has_room():
-                return True
+                return self.storage.is_there()
         except OSError:
             pass
         logger.warning("not ready: the data folder %s is gone, read-only or on a full disk", self.folder.root)
@@ -263,9 +275,9 @@ class Service:
         documents = self._store.by_name(row.id, ids)
         sizes = accumulate(document.size_bytes for document in documents)
         count = max(1, sum(size <= MAX_TEXTS_BYTES for size in sizes))
-        with self._reading(dataset):
+        with self._reading(row) as path:
             reader = DocumentReader(
-                self.folder.dataset(row.id),
+                path,
                 row.kind,
                 sorted(documents[:count], key=attrgetter("number")),
                 self._store.texts,
@@ -283,18 +295,17 @@ class Service:
             RefusedError: The texts are not there any more.
         """
         row = self.datasets.find(owner, dataset)
-        reader = DocumentReader(
-            self.folder.dataset(row.id), row.kind, self._store.of_dataset(row.id), self._store.texts
-        )
-        with self._reading(dataset):
-            write_zip(file, reader)
+        with self._reading(row) as path:
+            write_zip(file, DocumentReader(path, row.kind, self._store.of_dataset(row.id), self._store.texts))
 
     @contextmanager
-    def _reading(self, dataset: str) -> Iterator[None]:
+    def _reading(self, dataset: DatasetRow) -> Iterator[Path]:
+        """Give the path of a dataset's file, if it has one, until the block ends."""
         try:
-            yield
+            with self._files.reading(dataset.id, dataset.kind) as path:
+                yield path
         except FileNotFoundError as error:
-            raise RefusedError(f"Dataset {dataset!r} was changed while it was read: try again") from error
+            raise RefusedError(f"Dataset {dataset.name!r} was changed while it was read: try again") from error
 
 
 def _embedder_of(settings: Settings) -> Embedder:
@@ -310,20 +321,30 @@ def prepare_storage(settings: Settings) -> None:
     say that the server has none.
 
     Raises:
-        StartError: The database is of another release, or belongs to the server of another data folder.
+        StartError: The database is of another release, or belongs to another data folder or store.
     """
-    with _opened(settings) as database:
-        _clean_up(Service(settings, database))
+    with open_storage(settings) as (database, store):
+        check_columns(database)
+        _clean_up(Service(settings, database, store))
+
+
+def is_shared(settings: Settings) -> bool:
+    """Tell whether servers with other data folders may use the same data."""
+    return settings.store_url is not None and settings.database_url is not None
 
 
 def end_attempts(settings: Settings) -> None:
     """End what the only worker of some data has left, which is gone: the next one need not wait for its leases.
 
+    Of data that other servers share, whose workers go on, nothing is ended.
+
     Raises:
         StartError: As for `prepare_storage`.
     """
-    with _opened(settings) as database:
-        service = Service(settings, database)
+    if is_shared(settings):
+        return
+    with open_storage(settings) as (database, store):
+        service = Service(settings, database, store)
         for table in service.leases.live()[1]:
             service.datasets.drop_table(table)
         service.leases.end_all()
@@ -351,12 +372,16 @@ def run_service(
         shares: See `Service`.
 
     Raises:
-        StartError: The database is of another release, or belongs to the server of another data folder.
+        StartError: The database is of another release, or belongs to another data folder or store.
         ValueError: The settings contradict each other.
     """
-    with _opened(settings) as database:
-        service = Service(settings, database, backend, embedder, is_alone=is_alone, runs_jobs=runs_jobs, shares=shares)
-        if is_alone:
+    cleans_up, is_alone = is_alone, is_alone and not is_shared(settings)
+    with open_storage(settings) as (database, store):
+        check_columns(database)
+        service = Service(
+            settings, database, store, backend, embedder, is_alone=is_alone, runs_jobs=runs_jobs, shares=shares
+        )
+        if cleans_up:
             _clean_up(service)
         if runs_jobs:
             service.worker.start()
@@ -367,19 +392,8 @@ def run_service(
                 service.worker.stop()
 
 
-@contextmanager
-def _opened(settings: Settings) -> Iterator[Database]:
-    folder = DataFolder(settings.data_dir)
-    folder.open()
-    with open_database(folder, settings.database_url) as database:
-        check_columns(database)
-        if settings.database_url is not None:
-            bind(database, folder.id())
-        yield database
-
-
 def _clean_up(service: Service) -> None:
-    if not service.settings.no_worker:
-        service.leases.end_all()
-    service.datasets.sweep()
+    settings = service.settings
+    service.folder.clear_staging()
+    service.sweeper.sweep_first(is_alone=not (settings.no_worker or is_shared(settings)))
     service.datasets.add_documents_of_uploads(text_members)

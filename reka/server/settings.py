@@ -64,6 +64,19 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=15, ge=1)
     """Time in seconds without a sign of life after which a process is taken for dead: others go on with its jobs."""
 
+    store_url: str | None = None
+    """Where files and tables are, for any number of servers: `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`,
+    `az://CONTAINER/PREFIX` or `file:///SHARED/FOLDER`; None for `data_dir`. Credentials and endpoint are in the usual
+    environment variables of each cloud."""
+    store_seconds: float = Field(default=20, gt=0)
+    """Maximum time in seconds in which the store must have answered one request, of up to 8 MiB; what failed within
+    half of it is tried again up to three times."""
+    cache_bytes: int = Field(default=10 * GIB, ge=1)
+    """Maximum size in bytes of the copies that each server process keeps in `data_dir` of what it uses of the store. A
+    dataset whose table is larger is searched in the store itself, which is slow."""
+    orphan_seconds: float = Field(default=600, gt=0)
+    """Time in seconds after which what a killed process has left in the store is removed, and between two looks."""
+
     upstream: str | None = None
     """Base URL of an OpenAI-compatible API; None for quotations without a language model."""
     upstream_model: str | None = None

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -15,6 +16,9 @@ from tests.support.generation_requests import Ask, ask
 from tests.support.postgres import Postgres
 from tests.support.rule_model import RuleModel
 from tests.support.servers import MAX_UPLOAD, NOTES, Call, Start, open_caller, run_server
+
+if TYPE_CHECKING:
+    from tests.support.object_store import Bucket, ObjectStoreServer
 
 
 @pytest.fixture
@@ -193,3 +197,25 @@ def proxy(proxy_url: str, upstream: FakeReka) -> Iterator[Caller]:
     with open_caller(proxy_url) as caller:
         yield caller
     assert upstream.all_answers_sent
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator["ObjectStoreServer"]:
+    """An S3 server."""
+    from tests.support.object_store import ObjectStoreServer
+
+    server = ObjectStoreServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def bucket(object_store: "ObjectStoreServer", monkeypatch: pytest.MonkeyPatch) -> "Iterator[Bucket]":
+    """A bucket of its own, and an environment in which servers find it."""
+    from tests.support.object_store import Bucket
+
+    for name, value in object_store.environment().items():
+        monkeypatch.setenv(name, value)
+    object_store.is_refusing = False
+    yield Bucket(object_store, f"b{uuid4().hex}")
+    object_store.is_refusing = False

@@ -15,9 +15,10 @@ from reka.server.errors import ServiceError
 from reka.server.faults import describe_fault, is_transient
 from reka.server.ingest.pauses import pause_after
 from reka.server.ingest.reader import DocumentReader
+from reka.server.ingest.sweep import Sweeper
 from reka.server.retrieval.index import Built, Index
-from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import DatasetRow
+from reka.server.storage.dataset_files import DatasetFiles
 from reka.server.storage.datasets import Datasets
 from reka.server.storage.document_store import GONE, ROWS, DocumentStore
 from reka.server.storage.jobs import Jobs, Task
@@ -38,9 +39,10 @@ class Tools:
 
     jobs: Jobs
     datasets: Datasets
+    files: DatasetFiles
     documents: DocumentStore
     leases: Leases
-    folder: DataFolder
+    sweeper: Sweeper
     index: Index
     chunk_chars: int
     """Maximum length of a chunk in characters."""
@@ -118,7 +120,7 @@ class Attempt:
 
     def _may_succeed_later(self, error: Exception) -> bool:
         """Tell whether the job may succeed when tried again: a fault can pass, a lost table is built anew."""
-        if is_transient(error) or not self._tools.folder.is_there():
+        if is_transient(error) or not self._tools.files.is_store_there():
             return True
         try:
             base = self.task.base
@@ -158,18 +160,18 @@ class Attempt:
         claimed = tools.documents.claim(task)
         documents = [document for document in claimed if document.state != GONE]
         removed = [document.number for document in claimed if document.state == GONE]
-        path = tools.folder.dataset(task.dataset_id)
         is_upload_left = task.kind != ROWS and not any(
             document.member is not None for document in claimed if document.state == GONE
         )
         try:
-            if task.kind != ROWS and not is_upload_left:
-                self._take_texts_out(path)
-                documents = [replace(document, member=None) for document in documents]
-            reader = DocumentReader(path, task.kind, documents, tools.documents.texts)
-            built = self._build(reader, removed)
+            with tools.files.reading(task.dataset_id, task.kind) as path:
+                if task.kind != ROWS and not is_upload_left:
+                    self._take_texts_out(path)
+                    documents = [replace(document, member=None) for document in documents]
+                reader = DocumentReader(path, task.kind, documents, tools.documents.texts)
+                built = self._build(reader, removed)
         except FileNotFoundError:
-            if path.exists() or not path.parent.exists() or all(document.member is None for document in documents):
+            if all(one.member is None for one in documents) or not tools.files.is_lost(task.dataset_id):
                 raise
             return "The dataset's file is missing: delete the dataset and upload it again"
         if task.kind != ROWS and task.base is None and documents and not built.total:
@@ -186,7 +188,7 @@ class Attempt:
         if not tools.jobs.complete(task, f"{built.total} chunks are ready for retrieval", built.at, publish):
             raise LeaseLostError
         if not is_upload_left:
-            path.unlink(missing_ok=True)
+            tools.files.delete(task.dataset_id)
         if task.old_table not in (None, built.at.table):
             tools.index.drop(task.old_table)
         return None

@@ -14,7 +14,7 @@ from reka.server.errors import InvalidUploadError, RefusedError, TooLargeError
 from reka.server.ingest.zip_archive import MAGIC, Members, check_zip
 from reka.server.settings import Settings
 from reka.server.storage.datasets import StagedFile
-from reka.server.storage.private_files import create_private
+from reka.server.store.private_files import create_private
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

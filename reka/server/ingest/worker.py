@@ -156,6 +156,7 @@ class Worker:
         lane.last_tidy = time.monotonic()
         try:
             self._tools.datasets.remove_deleted()
+            self._tools.sweeper.sweep_if_due()
             self._tools.documents.erase_deleted()
             while (rewrite := self._tools.datasets.start_rewrite()) and self._rewrite(lane, rewrite):
                 pass

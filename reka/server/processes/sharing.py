@@ -19,7 +19,7 @@ from reka.server.processes.balance import CLOSED, Loads
 from reka.server.service import Shares
 from reka.server.settings import Settings
 from reka.server.storage.ownership import is_ours
-from reka.server.storage.private_files import make_private_file, make_private_folder
+from reka.server.store.private_files import make_private_file, make_private_folder
 
 T = TypeVar("T")
 

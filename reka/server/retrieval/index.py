@@ -30,6 +30,7 @@ from reka.server.retrieval.search import (
 from reka.server.retrieval.tables import OpenTable, Tables, TableVersion
 from reka.server.retrieval.token_limits import first_tokens
 from reka.server.retrieval.vectors import EXACT_CHUNKS, VectorMemory
+from reka.server.store.tables import FolderTables, TableHome
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
@@ -80,15 +81,19 @@ class Built:
 
 
 class Index:
-    """The tables of chunks in one folder. Safe to share between threads."""
+    """The tables of chunks of one server. Safe to share between threads."""
 
     def __init__(
-        self, folder: Path, embedder: Embedder, vector_memory_bytes: int = 2**29, exact_chunks: int = EXACT_CHUNKS
+        self,
+        home: Path | TableHome,
+        embedder: Embedder,
+        vector_memory_bytes: int = 2**29,
+        exact_chunks: int = EXACT_CHUNKS,
     ) -> None:
         """Open an index.
 
         Args:
-            folder: Folder of the tables; it is created with the first table.
+            home: Where the tables are; a folder is created with the first table.
             embedder: Embeds the chunks of new tables; a table keeps the one that it was built with.
             vector_memory_bytes: Bytes of vectors that are held in memory at most; those of other tables are read at
                 each search.
@@ -96,7 +101,7 @@ class Index:
         """
         self._embedder = embedder
         self._embedders = RecordedEmbedders(embedder, installed_embedder)
-        self._tables = Tables(folder)
+        self._tables = Tables(FolderTables(home) if isinstance(home, Path) else home)
         self._vectors = VectorMemory(vector_memory_bytes, exact_chunks)
         self._exact_chunks = exact_chunks
 
@@ -161,7 +166,7 @@ class Index:
             version += 1
         if target.version != version:
             raise RuntimeError(f"concurrent writers: {base.table} is at {target.version}, and not at {version}")
-        self._tables.settle(base.table)
+        self._tables.publish(base.table)
         return Built(TableVersion(base.table, target.version), counts, target.count_rows(), is_new=False)
 
     def rewrite(self, base: TableVersion, table: str, on_chunks: Callable[[int], None]) -> Built:
@@ -276,10 +281,10 @@ class Index:
         """Tell whether nothing of a table is lost or damaged; see `Tables.is_intact`."""
         return self._tables.is_intact(at)
 
-    def drop(self, table: str) -> None:
-        """Delete a table, complete or not; a missing one is ignored."""
+    def drop(self, table: str) -> bool:
+        """Delete a table, complete or not; a missing one is ignored; tell whether it is gone: see `Tables.drop`."""
         self._vectors.drop(table)
-        self._tables.drop(table)
+        return self._tables.drop(table)
 
     def tables(self) -> list[str]:
         """List the names of all tables, incomplete ones included, sorted."""
@@ -301,7 +306,6 @@ class Index:
             if on_chunks is not None:
                 on_chunks(counts.total())
 
-        self._tables.drop(table)
         embedder = self._embedder if source is None else self._embedders.writer_of(source.schema)
         try:
             target = self._tables.create(table, record(self._rows([], embedder), embedder.name))
@@ -316,9 +320,9 @@ class Index:
             if embedder.dimensions and target.count_rows() > self._exact_chunks:
                 self._tables.create_vector_index(target)
                 check()
-            self._tables.settle(table)
+            self._tables.publish(table)
         except BaseException:
-            self._tables.drop(table)
+            self.drop(table)
             raise
         return Built(TableVersion(table, target.version), counts, target.count_rows(), is_new=True)
 

@@ -1,18 +1,22 @@
 """The LanceDB tables of an index: written by one thread, read at a fixed version by any number."""
 
-import os
-import shutil
+import logging
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from reka.server.faults import is_transient
 from reka.server.retrieval.embedders.recorded import recorded_name
+from reka.server.store.tables import Location, TableHome
+
+logger = logging.getLogger(__name__)
 
 OPEN_TABLES: Final = 256
 """Tables that are kept open, those opened last (ours)."""
+
+OPEN_DATABASES: Final = 4
+"""Folders of tables that are kept open (ours)."""
 
 READ_CHUNKS: Final = 8192
 """Chunks of a table that are copied at a time (ours)."""
@@ -46,32 +50,26 @@ class OpenTable:
     """Length of their vectors; 0 if they have none."""
 
 
-def flush(path: Path) -> None:
-    """Flush a file, or a folder's entries, to the disk, where the system supports it."""
-    if os.name == "nt":
-        return  # Windows has no handle for a folder to flush
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 class Tables:
-    """The tables in one folder. Safe to share between threads, as long as one of them writes to a table."""
+    """The tables of an index. Safe to share between threads, as long as one of them writes to a table."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the tables in `folder`, which is created with the first one."""
-        self._folder = folder
+    def __init__(self, home: TableHome) -> None:
+        """Open tables where `home` has them."""
+        self._home = home
         self._lock = threading.Lock()
-        self._database: Any = None
+        self._databases: dict[str, Any] = {}
         self._open: dict[str, tuple[int, OpenTable]] = {}
+        home.on_drop = lambda name: self._open.pop(name, None)
 
     def open(self, at: TableVersion) -> OpenTable:
-        """Open a version of a table for reading."""
+        """Open a version of a table for reading.
+
+        Raises:
+            Exception: It cannot be read.
+        """
         version, table = self._open.get(at.table, (None, None))
         if table is None or version != at.version:
-            source = self._connect().open_table(at.table)
+            source = self._connect(self._home.reading(at.table, at.version)).open_table(at.table)
             source.checkout(at.version)
             column = source.search().select(["language"]).limit(source.count_rows()).to_arrow()["language"]
             counts = sorted(column.value_counts().to_pylist(), key=lambda entry: -entry["counts"])
@@ -83,6 +81,7 @@ class Tables:
             self._open[at.table] = (at.version, table)
             if len(self._open) > OPEN_TABLES:
                 self._open.pop(next(iter(self._open)), None)
+        self._home.use(at.table)
         return table
 
     def is_intact(self, at: TableVersion) -> bool:
@@ -96,7 +95,9 @@ class Tables:
 
         self._open.pop(at.table, None)
         try:
-            source = lancedb.connect(str(self._folder)).open_table(at.table)
+            self._home.forget(at.table)
+            location = self._home.reading(at.table, at.version)
+            source = lancedb.connect(location.uri, storage_options=location.options).open_table(at.table)
             source.checkout(at.version)
             for _ in source.search().limit(source.count_rows()).to_batches(READ_CHUNKS):
                 pass
@@ -109,20 +110,16 @@ class Tables:
         return True
 
     def create(self, name: str, rows: Any) -> Any:
-        """Create a table of Arrow rows, and return it for writing."""
-        return self._connect().create_table(name, rows)
+        """Create a table of Arrow rows, in place of what there is of that name, and return it for writing."""
+        return self._connect(self._home.writing(name, anew=True)).create_table(name, rows)
 
     def reopen(self, at: TableVersion) -> Any:
         """Open a table for writing, and take back what a killed writer did to it after that version."""
-        target = self._connect().open_table(at.table)
+        target = self._connect(self._home.writing(at.table, anew=False)).open_table(at.table)
         if target.version != at.version:
             target.checkout(at.version)
             target.restore()
         return target
-
-    def latest(self, name: str) -> TableVersion:
-        """Return the last version of a table."""
-        return TableVersion(name, self._connect().open_table(name).version)
 
     @staticmethod
     def rows(source: Any, removed: Iterable[int]) -> Iterator[Any]:
@@ -161,31 +158,40 @@ class Tables:
 
         target.create_index("vector", config=IvfRq(distance_type="dot"))
 
-    def drop(self, name: str) -> None:
-        """Delete a table, complete or not; a missing one is ignored."""
+    def latest(self, name: str) -> TableVersion:
+        """Return the last version of a table."""
+        return TableVersion(name, self._connect(self._home.reading(name)).open_table(name).version)
+
+    def drop(self, name: str) -> bool:
+        """Delete a table, complete or not; a missing one is ignored.
+
+        Returns:
+            False if it cannot be deleted now: a sweep does it later.
+        """
         self._open.pop(name, None)
-        # A table is its folder. Unlike LanceDB's own `drop_table`, this also deletes what a killed process left behind.
-        shutil.rmtree(self._folder / f"{name}.lance", ignore_errors=True)
+        try:
+            self._home.drop(name)
+        except OSError:
+            logger.warning("cannot delete table %s yet", name, exc_info=True)
+            return False
+        return True
 
     def names(self) -> list[str]:
         """List the names of all tables, incomplete ones included, sorted."""
-        return sorted(path.stem for path in self._folder.glob("*.lance"))
+        return self._home.names()
 
-    def settle(self, name: str) -> None:
-        """Make a table readable by the current user only, and flush it to the disk: LanceDB leaves both to the system.
+    def publish(self, name: str) -> None:
+        """Make what was written to a table readable by all who search, also after a loss of power."""
+        self._home.publish(name)
 
-        What is published after that is there after a loss of power, too.
-        """
-        root = self._folder / f"{name}.lance"
-        for path in [root, *root.rglob("*")]:
-            path.chmod(0o700 if path.is_dir() else 0o600)
-            flush(path)
-        flush(self._folder)
-
-    def _connect(self) -> Any:
+    def _connect(self, location: Location) -> Any:
         with self._lock:
-            if self._database is None:
+            database = self._databases.get(location.uri)
+            if database is None:
                 import lancedb
 
-                self._database = lancedb.connect(str(self._folder))
-            return self._database
+                database = lancedb.connect(location.uri, storage_options=location.options)
+                self._databases[location.uri] = database
+                if len(self._databases) > OPEN_DATABASES:
+                    self._databases.pop(next(iter(self._databases)))
+            return database

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from reka.server.errors import DataFolderInUseError, StartError
 from reka.server.storage.migrations import DATABASE, migrate, version_after
 from reka.server.storage.ownership import MARKER, RESERVE, check_folder, is_ours, read_id, read_version, write_version
-from reka.server.storage.private_files import make_private_file, make_private_folder
+from reka.server.store.private_files import make_private_file, make_private_folder
 
 if sys.platform != "win32":
     import fcntl
@@ -55,6 +55,11 @@ class DataFolder:
         return self.root / "processes"
 
     @property
+    def cache(self) -> Path:
+        """Folder of copies of what is in a store."""
+        return self.root / "cache"
+
+    @property
     def database(self) -> Path:
         """The SQLite database of datasets, jobs and keys."""
         return self.root / DATABASE
@@ -70,10 +75,6 @@ class DataFolder:
             return found
         write_version(self.root, read_version(self.root) or version_after())
         return self.id()
-
-    def dataset(self, dataset_id: str) -> Path:
-        """Return the path of a dataset's file."""
-        return self.datasets / dataset_id
 
     @property
     def lock(self) -> Path:
@@ -213,10 +214,6 @@ class DataFolder:
         for path in self.staging.iterdir():
             if _is_file(path) and is_ours("staging", path.name):
                 path.unlink()
-
-    def dataset_ids(self) -> set[str]:
-        """Return the ids of all datasets that have a file. Other files in the folder, and links, are no dataset's."""
-        return {path.name for path in self.datasets.iterdir() if _is_file(path) and is_ours("datasets", path.name)}
 
 
 def _lock(path: Path) -> "FileLock":

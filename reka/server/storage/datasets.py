@@ -15,9 +15,8 @@ from sqlalchemy.orm import Session
 
 from reka.server.errors import RefusedError, ServiceError, StorageUnavailableError
 from reka.server.retrieval.index import Index
-from reka.server.retrieval.tables import TableVersion, flush
+from reka.server.retrieval.tables import TableVersion
 from reka.server.settings import Settings
-from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import (
     NO_OWNER,
     Database,
@@ -28,11 +27,11 @@ from reka.server.storage.database import (
     now,
     require_dataset,
 )
+from reka.server.storage.dataset_files import DatasetFiles
 from reka.server.storage.document_store import LIVE, NEW, ROWS
 from reka.server.storage.jobs import Jobs, base_of
 from reka.server.storage.leases import Leases, is_free
 from reka.server.storage.names import secure_name, secure_source
-from reka.server.storage.ownership import is_ours
 from reka.server.storage.quotas import require_room
 
 logger = logging.getLogger(__name__)
@@ -72,20 +71,20 @@ class Datasets:
     """The datasets of one server. No owner can see another owner's datasets, or learn that they exist."""
 
     def __init__(
-        self, database: Database, folder: DataFolder, index: Index, jobs: Jobs, leases: Leases, limits: Settings
+        self, database: Database, files: DatasetFiles, index: Index, jobs: Jobs, leases: Leases, limits: Settings
     ) -> None:
         """Store datasets.
 
         Args:
             database: Stores their rows.
-            folder: Stores their files.
+            files: Stores their files.
             index: Stores their chunks.
             jobs: Stores the jobs that prepare them.
             leases: Stores who works on them.
             limits: Limits of their names, and of what an owner may store.
         """
         self._database = database
-        self._folder = folder
+        self._files = files
         self._index = index
         self._jobs = jobs
         self._leases = leases
@@ -120,9 +119,6 @@ class Datasets:
         """
         name = self.available_name(owner, file.name)
         dataset_id = uuid4().hex
-        path = self._folder.dataset(dataset_id)
-        file.path.rename(path)
-        flush(path.parent)
         row = DatasetRow(
             id=dataset_id,
             owner=owner,
@@ -134,17 +130,15 @@ class Datasets:
             created=now(),
         )
         try:
-            with self._database.write() as session:
+            with self._files.adding(dataset_id, file.path), self._database.write() as session:
                 lock_owner(session, owner)
                 require_room(session, owner, self._limits, datasets=1, size_bytes=file.size_bytes)
+                self._files.confirm(session, dataset_id)
                 session.add(row)
                 session.flush()
                 add_members(session, row, file.members)
-        except BaseException as error:
-            path.unlink()
-            if isinstance(error, IntegrityError):
-                raise _name_taken(name) from error
-            raise
+        except IntegrityError as error:
+            raise _name_taken(name) from error
         return name
 
     def list(self, owner: str) -> list[str]:
@@ -192,9 +186,11 @@ class Datasets:
         """Remove the files of a deleted dataset, which makes room, then its rows."""
         with self._database.read() as session:
             row = session.get(DatasetRow, dataset_id)
-        self._folder.dataset(dataset_id).unlink(missing_ok=True)
+        is_gone = self._files.delete(dataset_id)
         if row is not None and row.table is not None:
-            self._index.drop(row.table)
+            is_gone = self._index.drop(row.table) and is_gone
+        if not is_gone:
+            return
 
         def remove(session: Session) -> None:
             session.execute(delete(DatasetRow).where(DatasetRow.id == dataset_id))
@@ -244,10 +240,10 @@ class Datasets:
             False, with nothing changed, if the table is intact.
 
         Raises:
-            StorageUnavailableError: The data folder is not there, so nothing can be said of its tables.
+            StorageUnavailableError: The store is not there, so nothing can be said of its tables.
         """
-        if not self._folder.is_there():
-            raise StorageUnavailableError("The server's data folder cannot be used now: try again")
+        if not self._files.is_store_there():
+            raise StorageUnavailableError("The server's data cannot be used now: try again")
         if self._index.is_intact(at):
             return False
         logger.error("the table of dataset %s is lost or damaged, and is built anew from the texts", dataset_id)
@@ -338,35 +334,13 @@ class Datasets:
             rows = session.scalars(select(DatasetRow).where(DatasetRow.kind != ROWS, ~has_documents)).all()
         for row in rows:
             members: Sequence[tuple[str, int]] = ()
-            with suppress(OSError, ServiceError):  # what is wrong with its file, its job says
-                members = list_members(self._folder.dataset(row.id)) if row.kind == "zip" else ()
+            # What is wrong with its file, its job says.
+            with suppress(OSError, ServiceError), self._files.reading(row.id, row.kind) as path:
+                members = list_members(path) if row.kind == "zip" else ()
             with self._database.write() as session:
                 add_members(session, row, members)
             if row.table is not None:
                 self.request_job(row.id)
-
-    def sweep(self) -> None:
-        """Delete a killed server's files and tables that belong to no dataset, and have lost tables built anew.
-
-        Call it at the start only, before another process stores anything in the folder. What attempts of other
-        processes write, and what does not have a name that a server gives, is left alone.
-        """
-        self._folder.clear_staging()
-        with suppress(DBAPIError, OSError):  # on a full disk the worker tries again
-            self.remove_deleted()
-        files, tables = self._folder.dataset_ids(), set(self._index.tables())
-        # After the files: what has come since is not among them, and what was published since is among the rows.
-        _, attempted = self._leases.live()
-        with self._database.read() as session:
-            rows = session.scalars(select(DatasetRow)).all()
-        for dataset_id in files - {row.id for row in rows if row.kind != ROWS}:
-            self._folder.dataset(dataset_id).unlink()
-        for table in tables - {row.table for row in rows} - attempted:
-            if is_ours("index", f"{table}.lance"):
-                self._index.drop(table)
-        for row in rows:
-            if row.table not in tables and (at := base_of(row)) is not None:
-                self.rebuild_if_lost(row.id, at)
 
 
 def add_members(session: Session, dataset: DatasetRow, members: Sequence[tuple[str, int]]) -> None:

@@ -16,7 +16,7 @@ from uuid import uuid4
 from reka._protocol.files.litter import LITTER
 from reka.server.errors import StartError
 from reka.server.storage.migrations import DATABASE, version_after
-from reka.server.storage.private_files import ownership_problem, write_private
+from reka.server.store.private_files import ownership_problem, write_private
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ _CONTENTS: Final = {
     "datasets": re.compile(r"[0-9a-f]{32}"),
     "index": re.compile(r"chunks_[0-9a-f]{32}_\d+\.lance"),
     "processes": re.compile(r"loads|counts\.sqlite(?:-wal|-shm|-journal)?|(?:counter|histogram|gauge_livesum)_\d+\.db"),
+    "cache": re.compile(r"\d+"),
 }
 """The names that a server gives to what is in its folders."""
 
@@ -138,7 +139,7 @@ def _foreign(root: Path) -> Iterator[str]:
             yield entry.name
             continue
         for inner in _scan(Path(entry.path)):
-            is_right = inner.is_dir if entry.name == "index" else inner.is_file
+            is_right = inner.is_dir if entry.name in ("index", "cache") else inner.is_file
             if not ((is_ours(entry.name, inner.name) and is_right(follow_symlinks=False)) or _is_empty_folder(inner)):
                 yield f"{entry.name}/{inner.name}"
 

@@ -12,7 +12,7 @@ from reka.server.errors import WrongKeyError
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import open_database
-from reka.server.storage.reserve import RESERVE_BYTES
+from reka.server.store.reserve import RESERVE_BYTES
 from tests.support.servers import Call, Start
 
 TEXT = "Paragraph of the notes, with some words to fill it.\n\n" * 20_000

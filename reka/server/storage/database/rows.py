@@ -59,12 +59,23 @@ class RevokedKeyRow(Base):
 
 
 class StoreRow(Base):
-    """The data folder that has the files and tables of the datasets. There is one row, of number 1."""
+    """The data folder or store that has the files and tables of the datasets, in row 1; the database's own id, in 2."""
 
     __tablename__ = "store"
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     folder_id: Mapped[str]
+
+
+class ArrivalRow(Base):
+    """A file that is being written to a shared store and belongs to no dataset yet; see `Arrivals`."""
+
+    __tablename__ = "arrivals"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    """Id of the dataset that it will be of."""
+    beat: Mapped[int] = mapped_column(default=0)
+    """A number that grows while it is written."""
 
 
 class DatasetRow(Base):

@@ -14,9 +14,9 @@ from typing_extensions import Unpack
 from reka.server.errors import StartError
 from reka.server.faults import is_disk_full
 from reka.server.storage.data_dir import DataFolder
-from reka.server.storage.database.engine import cause_of, database_url, make_engine
+from reka.server.storage.database.engine import BUSY_SECONDS, cause_of, database_url, make_engine
 from reka.server.storage.database.schema import prepare_schema
-from reka.server.storage.reserve import Reserve
+from reka.server.store.reserve import Reserve
 
 T = TypeVar("T")
 
@@ -117,7 +117,14 @@ class Database:
         """Remove what deleted rows had from the disk, where the database keeps it elsewhere: SQLite, in its log."""
         if self.is_file:
             with closing(self._engine.raw_connection()) as connection:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                # Writers wait meanwhile, so it is left for the next time if a long reader, a backup, keeps the log.
+                cursor = connection.cursor()
+                for pragma in (
+                    "busy_timeout = 100",
+                    "wal_checkpoint(TRUNCATE)",
+                    f"busy_timeout = {BUSY_SECONDS * 1000:.0f}",
+                ):
+                    cursor.execute(f"PRAGMA {pragma}")
 
     def close(self) -> None:
         """Close all connections."""

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from reka.server.storage.private_files import make_private_file
+from reka.server.store.private_files import make_private_file
 
 RESERVE_BYTES: Final = 512 * 1024
 """What the database writes to its log to mark something as deleted, with room to spare (ours)."""
