@@ -12,6 +12,7 @@ from rich.text import Text
 
 from reka import __version__
 from reka.cli import datasets, keys, retrieval, show
+from reka.cli.backup import backup, restore
 from reka.cli.chat import chat
 from reka.cli.demo.tour import demo
 from reka.cli.doctor import doctor
@@ -80,6 +81,8 @@ app.add_typer(_retrieval, name="retrieval")
 
 app.command("serve")(command(serve))
 app.command("worker")(command(worker))
+app.command("backup")(command(backup))
+app.command("restore")(command(restore))
 
 
 _keys: Final = _group("Create, list and revoke the API keys of your own server.")
