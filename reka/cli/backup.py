@@ -11,17 +11,12 @@ from rich.text import Text
 
 from reka.cli import show
 from reka.cli.errors import StepError, UsageError
-from reka.cli.serve import DataDir, StoreUrl, server_settings
+from reka.cli.serve import DatabaseUrl, DataDir, StoreUrl, server_settings
 from reka.cli.session import Session
 
 if TYPE_CHECKING:
     from reka.server.backup.layout import Summary
     from reka.server.settings import Settings
-
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(metavar="URL", help="SQLAlchemy URL of the server's database. Default: SQLite in the data folder."),
-]
 
 
 def backup(

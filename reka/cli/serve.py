@@ -169,14 +169,16 @@ def serve(
         serve_until_stopped(settings)
 
 
-def worker(session: Session, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+def worker(
+    session: Session, data_dir: DataDir = None, database_url: DatabaseUrl = None, store_url: StoreUrl = None
+) -> None:
     """Run the prepare-retrieval jobs of a server that is started with --no-worker, until Ctrl-C.
 
     Its settings are those of the server, in the environment as well: REKA_SERVER_EMBEDDER, and so on.
     """
     if session.as_json:
         raise UsageError("reka worker prints no JSON; leave out --json")
-    settings = server_settings(data_dir=data_dir, database_url=database_url)
+    settings = server_settings(data_dir=data_dir, database_url=database_url, store_url=store_url)
     from reka.server.processes.worker import run_worker
 
     with _ending():

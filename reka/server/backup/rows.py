@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from reka.server.backup.layout import BackupError
 from reka.server.storage.database import NO_OWNER, Base, DatasetRow, DocumentRow, DocumentTextRow
 
-_OWN: Final = frozenset({"store", "arrivals", "leases"})
-"""Tables with what holds for one database and its store alone."""
+_OWN: Final = frozenset({"store", "arrivals", "leases", "schema_version"})
+"""Tables with what holds for one database, its store and its processes alone."""
 
 _AT_ONCE: Final = 50
 """Rows that are read or written at a time: a part of a text has up to 4 MB."""
