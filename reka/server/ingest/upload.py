@@ -3,21 +3,16 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal
+from typing import BinaryIO, Final, Literal
 from uuid import uuid4
 
-from python_multipart.exceptions import FormParserError, MultipartParseError
-from python_multipart.multipart import MultipartParser, parse_options_header
-
 from reka._protocol.files.plain_text import TextCheck
-from reka.server.errors import InvalidUploadError, RefusedError, TooLargeError
+from reka.server.errors import InvalidUploadError, TooLargeError
+from reka.server.ingest.multipart import FILE, MultipartBody
 from reka.server.ingest.zip_archive import MAGIC, Members, check_zip
 from reka.server.settings import Settings
 from reka.server.storage.datasets import StagedFile
 from reka.server.store.private_files import create_private
-
-if TYPE_CHECKING:
-    from python_multipart.multipart import MultipartCallbacks
 
 _MAX_NAME_BYTES: Final = 4096
 """Bytes of a name: a longer one is rejected; up to here it is shortened (ours)."""
@@ -46,27 +41,15 @@ class Upload:
         Raises:
             RefusedError: The body has another type.
         """
-        kind, options = parse_options_header(content_type)
-        boundary = options.get(b"boundary")
-        if kind != b"multipart/form-data" or not boundary:
-            raise RefusedError(
-                "the body must be multipart/form-data, with the parts dataset_name, file and optionally "
-                f"dataset_description; its Content-Type is {content_type[:100]!r}"
-            )
         self._on_name = on_name
         self._file = _FilePart(staging / uuid4().hex, limits)
-        self._fields: dict[str, bytearray] = {}
-        self._max_bytes = {"dataset_name": _MAX_NAME_BYTES, "dataset_description": limits.max_description_bytes}
-        self._header = (bytearray(), bytearray())
-        self._headers: dict[bytes, bytes] = {}
-        self._part = ""
-        self._is_complete = False
-        try:
-            self._parser = MultipartParser(boundary, self._callbacks())
-        except FormParserError as error:
-            raise RefusedError(
-                "the body's boundary is too long, see its Content-Type: use one of 70 characters"
-            ) from error
+        self._body = MultipartBody(
+            content_type,
+            {"dataset_name": _MAX_NAME_BYTES, "dataset_description": limits.max_description_bytes},
+            self._file,
+            "dataset_name, file and optionally dataset_description",
+            self._on_field,
+        )
 
     def feed(self, block: bytes) -> None:
         """Parse the next bytes of the body.
@@ -75,10 +58,7 @@ class Upload:
             RefusedError: They are malformed, or not part of a dataset upload.
             TooLargeError: The file exceeds the size limit.
         """
-        try:
-            self._parser.write(block)
-        except MultipartParseError as error:
-            raise RefusedError("the body is not well-formed multipart/form-data") from error
+        self._body.feed(block)
 
     def finish(self) -> StagedFile:
         """Validate the complete upload.
@@ -87,18 +67,14 @@ class Upload:
             RefusedError: The body is incomplete, or a part is missing.
             InvalidUploadError: The file is not a valid dataset.
         """
-        if not self._is_complete:
-            raise RefusedError("the upload is truncated: its closing boundary is missing")
-        missing = [part for part in ("dataset_name", "file") if part not in self._fields]
-        if missing:
-            raise RefusedError(f"the upload has no part named {' and none named '.join(missing)}")
+        self._body.check_complete("dataset_name", FILE)
         kind = self._file.finish()
         return StagedFile(
             path=self._file.path,
             kind=kind,
             size_bytes=self._file.size,
-            name=self._text("dataset_name"),
-            description=self._text("dataset_description") if "dataset_description" in self._fields else None,
+            name=self._body.text("dataset_name") or "",
+            description=self._body.text("dataset_description"),
             filename=self._file.filename,
             skipped=self._file.skipped,
             members=self._file.members,
@@ -108,62 +84,9 @@ class Upload:
         """Delete the file if it is still in the staging folder."""
         self._file.discard()
 
-    def _callbacks(self) -> "MultipartCallbacks":
-        return {
-            "on_part_begin": self._on_part_begin,
-            "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
-            "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
-            "on_header_end": self._on_header_end,
-            "on_headers_finished": self._on_headers_finished,
-            "on_part_data": self._on_part_data,
-            "on_part_end": self._on_part_end,
-            "on_end": self._on_end,
-        }
-
-    def _on_part_begin(self) -> None:
-        self._headers = {}
-
-    def _on_header_end(self) -> None:
-        field, value = self._header
-        self._headers[bytes(field).lower()] = bytes(value)
-        self._header = (bytearray(), bytearray())
-
-    def _on_headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition"))
-        self._part = options.get(b"name", b"").decode("utf-8", "replace")
-        if self._part in self._fields:
-            raise RefusedError(f"the upload has two parts named {self._part[:100]!r}; send one")
-        if self._part != "file" and self._part not in self._max_bytes:
-            raise RefusedError(
-                f"the upload has a part named {self._part[:100]!r}; supported are dataset_name, dataset_description "
-                "and file"
-            )
-        self._fields[self._part] = bytearray()
-        if self._part == "file":
-            self._file.filename = options.get(b"filename", b"").decode("utf-8", "replace")
-
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        block = data[start:end]
-        if self._part == "file":
-            self._file.write(block)
-            return
-        field, limit = self._fields[self._part], self._max_bytes[self._part]
-        if len(field) + len(block) > limit:
-            raise RefusedError(f"{self._part} has more than {limit} bytes: shorten it")
-        field.extend(block)
-
-    def _on_part_end(self) -> None:
-        if self._part == "dataset_name" and self._on_name is not None:
-            self._on_name(self._text("dataset_name"))
-
-    def _on_end(self) -> None:
-        self._is_complete = True
-
-    def _text(self, field: str) -> str:
-        try:
-            return self._fields[field].decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise RefusedError(f"{field} is not UTF-8 text") from error
+    def _on_field(self, name: str) -> None:
+        if name == "dataset_name" and self._on_name is not None:
+            self._on_name(self._body.text(name) or "")
 
 
 class _FilePart:
