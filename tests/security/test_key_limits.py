@@ -205,6 +205,24 @@ def test_the_bytes_of_datasets_are_limited_for_each_owner(start: Start, call: Ca
     assert [len(list((data_dir / folder).iterdir())) for folder in ("datasets", "staging")] == [3, 0]
 
 
+def test_documents_that_are_put_count_as_what_is_uploaded_does(start: Start, call: Call) -> None:
+    server = start(max_datasets=2, max_stored_bytes=1000)
+    api, other = call(server), call(server, "another-key")
+    assert api.add("a", "x" * 600).ok
+    api.put("b", [{"id": "one", "text": "y" * 300}])
+
+    too_much = api.ask("PUT", "/datasets/b/documents", json=[{"id": "two", "text": "y" * 101}])
+    too_many = api.ask("PUT", "/datasets/c/documents", json=[{"id": "one", "text": "y"}])
+
+    assert [answer.json()["code"] for answer in (too_much, too_many)] == ["quota_exceeded"] * 2
+    assert "have 900 bytes, of 1000" in too_much.json()["detail"]
+    assert "has 2 datasets, of 2" in too_many.json()["detail"]
+    api.put("b", [{"id": "one", "text": "z" * 400}])  # in place of the 300
+    assert api.names() == ["a", "b"]
+    assert [one["id"] for one in api.documents("b")] == ["one"]
+    other.put("c", [{"id": "one", "text": "y" * 1000}])
+
+
 def test_uploads_at_once_do_not_pass_the_limit_together(start: Start, call: Call) -> None:
     server = start(max_datasets=3, max_stored_bytes=5000)
     statuses: list[int] = []

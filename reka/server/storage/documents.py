@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reka._protocol.filters import Filter, matches
-from reka.server.errors import RefusedError, TooLargeError
+from reka.server.errors import NotFoundError, RefusedError, TooLargeError
 from reka.server.settings import Settings
 from reka.server.storage.database import (
     IS_CHANGED,
@@ -28,6 +28,7 @@ from reka.server.storage.database import (
 from reka.server.storage.document_store import GONE, NEW, ROWS, batches, digest_of, text_parts
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.names import secure_name
+from reka.server.storage.quotas import require_room
 
 
 class NewDocument(Protocol):
@@ -77,18 +78,26 @@ class Documents:
         self._jobs = jobs
         self._limits = limits
 
-    def put(self, owner: str, name: str, documents: Iterable[NewDocument]) -> PutResult:
+    def put(self, owner: str, name: str, documents: Iterable[NewDocument], dataset_id: str | None = None) -> PutResult:
         """Add documents to a dataset, which is made if it is not there, and replace those whose id is there.
 
+        Args:
+            owner: The owner of the dataset.
+            name: The dataset's name.
+            documents: The documents.
+            dataset_id: The id that the dataset must have; None to take or make the one of this name.
+
         Raises:
+            NotFoundError: There is no dataset of this name and id.
             RefusedError: The dataset's name is not valid.
+            QuotaExceededError: The owner may not store so much more.
             TooLargeError: The dataset would exceed a limit.
         """
         given = {document.id: document for document in documents}
         try:
-            result = self._put(owner, name, given)
+            result = self._put(owner, name, given, dataset_id)
         except IntegrityError:  # another request has made the dataset meanwhile
-            result = self._put(owner, name, given)
+            result = self._put(owner, name, given, dataset_id)
         self._jobs.notify_new()
         return result
 
@@ -178,9 +187,12 @@ class Documents:
             "embedder": None if dataset.embedder is None else self._describe_embedder(dataset.embedder),
         }
 
-    def _put(self, owner: str, name: str, given: Mapping[str, NewDocument]) -> PutResult:
+    def _put(self, owner: str, name: str, given: Mapping[str, NewDocument], dataset_id: str | None = None) -> PutResult:
         with self._database.write() as session:
-            dataset = find_dataset(session, owner, name, for_update=True) or self._make_dataset(session, owner, name)
+            dataset = find_dataset(session, owner, name, for_update=True)
+            if dataset_id is not None and (dataset is None or dataset.id != dataset_id):
+                raise NotFoundError("The dataset was deleted meanwhile")
+            dataset = dataset or self._make_dataset(session, owner, name)
             present = {row.name: row for row in _by_name(session, dataset.id, list(given))}
             rows = {key: _row(dataset.id, document) for key, document in given.items()}
             changed = [key for key, row in rows.items() if key not in present or present[key].digest != row["digest"]]
@@ -188,6 +200,8 @@ class Documents:
             _mark_gone(session, replaced)
             numbers: Sequence[int] = []
             if changed:
+                size = sum(rows[key]["size_bytes"] for key in changed)
+                require_room(session, owner, self._limits, size_bytes=size)
                 statement = insert(DocumentRow).returning(DocumentRow.number, sort_by_parameter_order=True)
                 numbers = session.scalars(statement, [rows[key] for key in changed]).all()
                 session.execute(
@@ -206,6 +220,7 @@ class Documents:
         safe = secure_name(name, self._limits.max_name_chars)
         row = find_dataset(session, owner, safe, for_update=True)
         if row is None:
+            require_room(session, owner, self._limits, datasets=1)
             row = DatasetRow(
                 id=uuid4().hex,
                 owner=owner,

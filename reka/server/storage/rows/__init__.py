@@ -1,0 +1,1 @@
+"""Rows of the database that belong to one protocol alone."""
