@@ -42,6 +42,9 @@ from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.leases import Leases
 from reka.server.storage.opening import open_storage
+from reka.server.storage.openai.files import Files
+from reka.server.storage.openai.store_files import StoreFiles
+from reka.server.storage.openai.stores import VectorStores
 from reka.server.storage.retriever import Retriever
 from reka.server.store.store import Store
 
@@ -58,8 +61,9 @@ FEATURES: Final = (
     RETRIEVAL_TOP_K,
     V1_RETRIEVAL,
     DOCUMENTS,
+    "vector_stores",
 )
-"""Features of every server; the last three are extensions."""
+"""Features of every server; the last four are extensions."""
 
 MODEL_FEATURES: Final = ("tools", "response_format")
 """Features that require a language model."""
@@ -167,6 +171,9 @@ class Service:
         self.documents = Documents(database, self.jobs, settings, self._index.describe_embedder)
         self._store = DocumentStore(database, self.leases)
         self._retriever = Retriever(self.datasets, self._store, self.jobs, self._index)
+        self.vector_stores = VectorStores(database, self.datasets, self.jobs, self._retriever, settings)
+        self.files = Files(database, self.documents, self._text, settings)
+        self.store_files = StoreFiles(database, self.vector_stores, self.files, self.documents, self.jobs, self._text)
         self.sweeper = Sweeper(
             database, store, self._index, self.datasets, self.leases, self._files.arrivals, settings.orphan_seconds
         )
@@ -286,6 +293,15 @@ class Service:
         # One without a text has been replaced or deleted meanwhile.
         found = [(document, text) for document in documents[:count] if (text := texts.get(document.number))]
         return found, [document.name for document in documents[count:]]
+
+    def delete_expired(self) -> None:
+        """Delete the files and the vector stores of all owners whose time has come."""
+        self.files.delete_expired()
+        self.vector_stores.delete_expired()
+
+    def _text(self, owner: str, dataset: str, document_id: str) -> str | None:
+        found, _ = self.get_documents(owner, dataset, [document_id])
+        return found[0][1] if found else None
 
     def export(self, owner: str, dataset: str, file: IO[bytes]) -> None:
         """Write the texts of a dataset's documents to `file`, as a zip.

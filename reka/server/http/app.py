@@ -20,6 +20,8 @@ from reka.server.http.docs_page import STATIC_PATH, add_docs_page
 from reka.server.http.documents import add_document_routes
 from reka.server.http.health import add_health_routes
 from reka.server.http.middleware import AT_END, RATE_LIMIT, MetricsMiddleware, ResponseHeadersMiddleware
+from reka.server.http.openai.files import add_file_routes
+from reka.server.http.openai.vector_stores import add_vector_store_routes
 from reka.server.http.page import add_page_files
 from reka.server.http.request_bodies import Body, BodyReader, read_upload
 from reka.server.http.streaming import SseResponse, cancel_on_disconnect, prefetch_first
@@ -81,6 +83,8 @@ def create_app(service: Service) -> FastAPI:
     _add_chat_routes(app, service, bodies, owner)
     _add_dataset_routes(app, service, owner)
     add_document_routes(app, service, bodies, owner)
+    add_file_routes(app, service, owner)
+    add_vector_store_routes(app, service, bodies, owner)
     return app
 
 
@@ -179,7 +183,7 @@ def _begin_chat(service: Service, request: Request, owner: str) -> None:
 
 def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:
     """Add the routes that store datasets and prepare them for retrieval."""
-    datasets, jobs = service.datasets, service.jobs
+    datasets, jobs, limits = service.datasets, service.jobs, service.settings
 
     @app.get("/datasets", tags=["datasets"])
     def list_datasets(owner: Annotated[str, Depends(owner)]) -> list[str]:
@@ -192,11 +196,11 @@ def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:
         upload = Upload(
             request.headers.get("content-type", ""),
             service.folder.staging,
-            service.settings,
+            limits,
             on_name=lambda name: datasets.available_name(owner, name),
         )
         try:
-            await read_upload(request, upload, service.settings)
+            await read_upload(request, upload, limits.max_upload_bytes + limits.max_description_bytes)
             received = await run_in_threadpool(upload.finish)
             name = await run_in_threadpool(datasets.add, owner, received)
         finally:

@@ -5,7 +5,16 @@ from typing import Any, Final
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from reka.server.ingest.file_upload import PURPOSES
 from reka.server.protocols.documents import DeleteBody, DocumentsBody, SearchBody
+from reka.server.protocols.openai.vector_stores import (
+    AttachBody,
+    AttributesBody,
+    BatchBody,
+    CreateStoreBody,
+    ModifyStoreBody,
+    StoreSearchBody,
+)
 from reka.server.protocols.v0_chat import ChatRequest
 from reka.server.protocols.v1_chat import V1ChatRequest
 from reka.server.protocols.v1_completions import CompletionRequest
@@ -22,6 +31,12 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     DocumentsBody,
     DeleteBody,
     SearchBody,
+    CreateStoreBody,
+    ModifyStoreBody,
+    StoreSearchBody,
+    AttachBody,
+    AttributesBody,
+    BatchBody,
 )
 
 
@@ -50,6 +65,27 @@ UPLOAD_BODY: Final[dict[str, Any]] = {
     }
 }
 """`openapi_extra` of the upload route."""
+
+FILE_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file", "purpose"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "purpose": {"type": "string", "enum": list(PURPOSES)},
+                        "expires_after[anchor]": {"type": "string", "enum": ["created_at"]},
+                        "expires_after[seconds]": {"type": "integer"},
+                    },
+                }
+            }
+        },
+    }
+}
+"""`openapi_extra` of the route that takes single files."""
 
 _DOCUMENT: Final = {"$ref": "#/components/schemas/DocumentBody"}
 

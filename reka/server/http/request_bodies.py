@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
@@ -10,7 +10,6 @@ from starlette.requests import ClientDisconnect, Request
 
 from reka.server.errors import TooLargeError
 from reka.server.http.json_items import JsonItems
-from reka.server.ingest.upload import Upload
 from reka.server.settings import KIB, MIB, Settings
 
 T = TypeVar("T")
@@ -18,6 +17,9 @@ Body = TypeVar("Body", bound=BaseModel)
 
 _INLINE_BYTES: Final = 16 * KIB
 """Largest body parsed on the event loop: parsing it takes no longer than a hop to a thread (ours)."""
+
+_ENVELOPE_BYTES: Final = 1 * MIB
+"""Bytes of the multipart envelope around a file, and of the fields beside it (ours)."""
 
 _BLOCK_BYTES: Final = 1 * MIB
 """Bytes handed to a thread at a time: each hop costs about 50 microseconds (ours)."""
@@ -81,14 +83,26 @@ class BodyReader:
             )
 
 
-async def read_upload(request: Request, upload: Upload, limits: Settings) -> None:
-    """Read a dataset upload as it streams in; `upload.finish` then validates the whole.
+class Feedable(Protocol):
+    """Takes a body block by block, off the event loop."""
+
+    def feed(self, block: bytes) -> None:
+        """Take the next bytes."""
+        ...
+
+
+async def read_upload(request: Request, upload: Feedable, max_file_bytes: int) -> None:
+    """Read an upload as it streams in; `upload.finish` then validates the whole.
+
+    Args:
+        request: The request.
+        upload: Takes the body.
+        max_file_bytes: Maximum size of the file in it, which the upload itself counts exactly.
 
     Raises:
-        RefusedError: The body is not a dataset; TooLargeError if it has too many bytes.
+        RefusedError: The body is not what the upload takes; TooLargeError if it has too many bytes.
     """
-    # Allowance for the multipart envelope around the file; the file itself is counted exactly.
-    _check_length(request, limits.max_upload_bytes + limits.max_description_bytes + MIB)
+    _check_length(request, max_file_bytes + _ENVELOPE_BYTES)
     async for block in _blocks(request):
         await run_in_threadpool(upload.feed, block)
 

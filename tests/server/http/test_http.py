@@ -56,6 +56,19 @@ def test_the_description_of_the_api_names_all_routes_and_bodies(api: Caller) -> 
         "/datasets/{name}/prepare-retrieval",
         "/datasets/{name}/search",
         "/jobs/prepare-retrieval/{job_id}/status",
+        "/v1/files",
+        "/v1/files/{file_id}",
+        "/v1/files/{file_id}/content",
+        "/v1/vector_stores",
+        "/v1/vector_stores/{vector_store_id}",
+        "/v1/vector_stores/{vector_store_id}/search",
+        "/v1/vector_stores/{vector_store_id}/files",
+        "/v1/vector_stores/{vector_store_id}/files/{file_id}",
+        "/v1/vector_stores/{vector_store_id}/files/{file_id}/content",
+        "/v1/vector_stores/{vector_store_id}/file_batches",
+        "/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}",
+        "/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel",
+        "/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/files",
     }
     body = description["paths"]["/chat"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
     assert body == "#/components/schemas/ChatRequest"

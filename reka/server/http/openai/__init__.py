@@ -1,0 +1,1 @@
+"""Routes of OpenAI's API besides chat: files, vector stores, embeddings."""

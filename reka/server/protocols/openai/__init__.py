@@ -1,0 +1,1 @@
+"""Bodies of OpenAI's API besides chat: files, vector stores, embeddings."""

@@ -1,0 +1,192 @@
+"""The request bodies of vector stores and of the files in them."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from reka.errors import InvalidArgumentError
+from reka.server.protocols.documents import MAX_METADATA_KEYS, Text
+from reka.server.protocols.openai.filters import parse_openai_filter
+
+MAX_BATCH_FILES: Final = 2_000
+"""Files of a batch (OpenAI's)."""
+
+MAX_RESULTS: Final = 50
+"""Results of a search (OpenAI's)."""
+
+MAX_QUERIES: Final = 16
+"""Queries of a search, each of which is searched for (ours)."""
+
+MAX_QUERY_CHARS: Final = 100_000
+"""Characters of a query (ours); the beginning counts, see `retrieval.index.MAX_QUERY_TOKENS`."""
+
+_MAX_DAYS: Final = 365
+_MAX_KEY_CHARS: Final = 512
+_MAX_VALUE_CHARS: Final = 4_096
+
+
+def _parse_filter(value: Any, info: ValidationInfo) -> Any:
+    try:
+        return None if value is None else parse_openai_filter(value, info.field_name or "filters")
+    except InvalidArgumentError as error:
+        raise PydanticCustomError("request", "{problem}", {"problem": error.message}) from error
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class ExpiresAfter(_Body):
+    """When a vector store is deleted."""
+
+    anchor: Literal["last_active_at"]
+    days: Annotated[int, Field(ge=1, le=_MAX_DAYS)]
+
+
+class StaticChunks(_Body):
+    """Sizes of chunks that a program asks for; this server has its own."""
+
+    max_chunk_size_tokens: Annotated[int, Field(ge=100, le=4096)]
+    chunk_overlap_tokens: Annotated[int, Field(ge=0)]
+
+
+class ChunkingStrategy(_Body):
+    """How a program would have files divided. It is read and not followed: the server divides them by their kind."""
+
+    type: Literal["auto", "static"]
+    static: StaticChunks | None = None
+
+
+_Key = Annotated[Text, Field(min_length=1, max_length=_MAX_KEY_CHARS)]
+_Value = Annotated[Text, Field(max_length=_MAX_VALUE_CHARS)]
+_Metadata = Annotated[dict[_Key, _Value], Field(max_length=MAX_METADATA_KEYS)]
+_Attributes = Annotated[dict[_Key, _Value | bool | int | float], Field(max_length=MAX_METADATA_KEYS)]
+_FileId = Annotated[str, Field(min_length=1, max_length=1_024)]
+_FileIds = Annotated[list[_FileId], Field(max_length=MAX_BATCH_FILES)]
+
+
+class ModifyStoreBody(_Body):
+    """Body of `POST /v1/vector_stores/{vector_store_id}`."""
+
+    name: Annotated[Text, Field(max_length=1_024)] | None = None
+    expires_after: ExpiresAfter | None = None
+    metadata: _Metadata | None = None
+
+    @property
+    def has_expiry(self) -> bool:
+        """Whether `expires_after` is there; null ends an expiry."""
+        return "expires_after" in self.model_fields_set
+
+    @property
+    def expires_days(self) -> int | None:
+        """Days after its last use at which the vector store is deleted; None for never."""
+        return self.expires_after.days if self.expires_after else None
+
+
+class CreateStoreBody(ModifyStoreBody):
+    """Body of `POST /v1/vector_stores`."""
+
+    description: Annotated[Text, Field(max_length=4_096)] | None = None
+    file_ids: _FileIds | None = None
+    chunking_strategy: ChunkingStrategy | None = None
+
+    def attachments(self) -> list["AttachBody"]:
+        """Return the files to attach."""
+        return [AttachBody(file_id=one) for one in self.file_ids or ()]
+
+
+class AttachBody(_Body):
+    """Body of `POST /v1/vector_stores/{vector_store_id}/files`, and a file in the body of a batch."""
+
+    file_id: _FileId
+    attributes: _Attributes | None = None
+    chunking_strategy: ChunkingStrategy | None = None
+
+
+class AttributesBody(_Body):
+    """Body of `POST /v1/vector_stores/{vector_store_id}/files/{file_id}`."""
+
+    attributes: _Attributes | None
+
+
+class BatchBody(_Body):
+    """Body of `POST /v1/vector_stores/{vector_store_id}/file_batches`: either ids or files."""
+
+    file_ids: _FileIds | None = None
+    files: Annotated[list[AttachBody], Field(max_length=MAX_BATCH_FILES)] | None = None
+    attributes: _Attributes | None = None
+    chunking_strategy: ChunkingStrategy | None = None
+
+    @model_validator(mode="after")
+    def _check_choice(self) -> "BatchBody":
+        if bool(self.file_ids) == bool(self.files):
+            raise PydanticCustomError("choice", "want either file_ids or files, with at least one file")
+        return self
+
+    def attachments(self) -> list[AttachBody]:
+        """Return the files, each with its attributes."""
+        if self.files is not None:
+            return self.files
+        return [AttachBody(file_id=one, attributes=self.attributes) for one in self.file_ids or ()]
+
+
+class RankingOptions(_Body):
+    """How results are ranked. The server has one way, so that the ranker changes nothing."""
+
+    ranker: Annotated[str, Field(max_length=100)] | None = None
+    score_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+_Query = Annotated[Text, Field(min_length=1, max_length=MAX_QUERY_CHARS)]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class StoreSearchBody(_Body):
+    """Body of `POST /v1/vector_stores/{vector_store_id}/search`."""
+
+    query: Annotated[
+        list[_Query],
+        BeforeValidator(_as_list),
+        Field(min_length=1, max_length=MAX_QUERIES),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "minLength": 1},
+                    {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                ]
+            }
+        ),
+    ]
+    filters: Annotated[
+        Any,
+        AfterValidator(_parse_filter),
+        WithJsonSchema(
+            {
+                "type": "object",
+                "description": "Such as {'type': 'eq', 'key': 'lang', 'value': 'de'}, or and/or of such.",
+            }
+        ),
+    ] = None
+    """A filter on attributes, parsed; None for all files."""
+    max_num_results: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = 10
+    ranking_options: RankingOptions | None = None
+    rewrite_query: bool = False
+    """Accepted; the server searches for the query as it is."""
+
+    @property
+    def least_score(self) -> float:
+        """Score that a result must have."""
+        return self.ranking_options.score_threshold if self.ranking_options else 0.0

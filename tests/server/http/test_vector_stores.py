@@ -1,0 +1,364 @@
+"""Vector stores and datasets are the same, seen twice: what is done to one is seen in the other."""
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support.caller import Caller
+from tests.support.servers import Call, Start
+
+OWL = "The owl of the mill hunts at night."
+HEN = "The hen of the farm lays 12 eggs."
+DAY = 86_400
+
+
+def upload(api: Caller, text: str | bytes, filename: str = "note.txt", **fields: str) -> requests.Response:
+    data = text.encode() if isinstance(text, str) else text
+    return api.ask("POST", "/v1/files", data={"purpose": "assistants", **fields}, files={"file": (filename, data)})
+
+
+def file_of(api: Caller, text: str, filename: str = "note.txt") -> str:
+    answer = upload(api, text, filename)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["id"])
+
+
+def store_of(api: Caller, name: str | None = None, *files: str, **more: Any) -> dict[str, Any]:
+    answer = api.ask("POST", "/v1/vector_stores", json={"name": name, "file_ids": list(files), **more})
+    assert answer.status_code == 200, answer.text
+    return await_prepared(api, answer.json()["id"])
+
+
+def await_prepared(api: Caller, store: str) -> dict[str, Any]:
+    while (seen := read(api, f"/v1/vector_stores/{store}"))["status"] == "in_progress":
+        threading.Event().wait(0.02)
+    return seen
+
+
+def read(api: Caller, path: str, **parameters: Any) -> dict[str, Any]:
+    answer = api.ask("GET", path, params=parameters)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def find(api: Caller, store: str, query: str, **more: Any) -> list[dict[str, Any]]:
+    answer = api.ask("POST", f"/v1/vector_stores/{store}/search", json={"query": query, **more})
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["data"])
+
+
+def the_store(api: Caller) -> dict[str, Any]:
+    (store,) = read(api, "/v1/vector_stores")["data"]
+    return dict(store)
+
+
+@pytest.fixture
+def api(api: Caller) -> Caller:
+    """The caller of the shared server, which has no files either before the test."""
+    for file in read(api, "/v1/files")["data"]:
+        api.ask("DELETE", f"/v1/files/{file['id']}")
+    return api
+
+
+def test_a_vector_store_is_a_dataset(api: Caller) -> None:
+    store_of(api, "Farm & mill", file_of(api, HEN, "hen.md"), description="animals")
+
+    (name,) = api.names()
+    about = read(api, f"/datasets/{name}")
+
+    assert name == "Farm_mill"
+    assert (about["state"], about["documents"], about["description"]) == ("prepared", 1, "animals")
+    assert api.documents(name)[0]["source"] == "hen.md"
+    assert [chunk["text"] for chunk in api.chunks("hen", name, 1)] == [HEN]
+
+
+def test_a_dataset_is_a_vector_store_with_its_documents_as_files(api: Caller) -> None:
+    api.add_prepared("notes", f"{OWL}\n\n{HEN}", "birds/notes.txt")
+    api.put("notes", [{"id": "a/b c.md", "text": "The fox eats hens.", "metadata": {"year": 2020, "tags": ["x"]}}])
+
+    store = the_store(api)
+    files = read(api, f"/v1/vector_stores/{store['id']}/files", order="asc")["data"]
+    (best, *_) = find(api, store["id"], "fox")
+    path = f"/v1/vector_stores/{store['id']}/files/{best['file_id']}"
+
+    assert (store["name"], store["file_counts"]["completed"]) == ("notes", 2)
+    assert [file["status"] for file in files] == ["completed", "completed"]
+    assert best["file_id"] == files[1]["id"]
+    assert (best["filename"], best["attributes"]) == ("a/b c.md", {"year": 2020, "tags": '["x"]'})
+    assert read(api, f"{path}/content")["data"] == [{"type": "text", "text": "The fox eats hens."}]
+    assert read(api, f"/v1/files/{best['file_id']}")["filename"] == "a/b c.md"
+    assert api.ask("GET", f"/v1/files/{best['file_id']}/content").text == "The fox eats hens."
+    assert api.ask("POST", path, json={"attributes": {"year": 2021}}).json()["attributes"] == {"year": 2021}
+    assert read(api, path)["id"] == best["file_id"]
+    assert api.ask("DELETE", f"/v1/files/{best['file_id']}").json()["deleted"] is True
+    assert [document["id"] for document in api.documents("notes")] == ["notes.txt"]
+
+
+def test_a_dataset_that_is_not_prepared_is_prepared_by_its_first_search(api: Caller) -> None:
+    api.add("notes", HEN)
+    store = the_store(api)
+
+    (found,) = find(api, store["id"], "eggs")
+
+    assert store["status"] == "in_progress"
+    assert found["content"] == [{"type": "text", "text": HEN}]
+    assert read(api, "/datasets/notes")["state"] == "prepared"
+
+
+def test_a_vector_store_without_files_is_complete_and_has_no_results(api: Caller) -> None:
+    store = store_of(api)
+
+    assert (store["name"], store["status"], store["file_counts"]["total"]) == ("", "completed", 0)
+    assert find(api, store["id"], "hen") == []
+
+
+def test_vector_stores_may_have_one_name(api: Caller) -> None:
+    first, second = (store_of(api, "notes", file_of(api, text)) for text in (OWL, HEN))
+
+    assert first["name"] == second["name"] == "notes"
+    assert len(set(api.names())) == 2
+    assert [one["content"][0]["text"] for one in find(api, second["id"], "mill or farm")] == [HEN]
+
+
+def test_deleting_a_vector_store_deletes_its_dataset_and_leaves_its_files(api: Caller) -> None:
+    file = file_of(api, HEN)
+    store = store_of(api, "notes", file)
+
+    assert api.ask("DELETE", f"/v1/vector_stores/{store['id']}").json()["deleted"] is True
+
+    assert api.names() == []
+    assert api.ask("GET", f"/v1/vector_stores/{store['id']}/files").status_code == 404
+    assert read(api, f"/v1/files/{file}")["bytes"] == len(HEN)
+
+
+def test_deleting_a_dataset_deletes_its_vector_store(api: Caller) -> None:
+    store = store_of(api, "notes", file_of(api, HEN))
+
+    api.delete("notes")
+
+    assert read(api, "/v1/vector_stores")["data"] == []
+    assert api.ask("GET", f"/v1/vector_stores/{store['id']}").status_code == 404
+
+
+def test_deleting_a_file_takes_it_out_of_every_vector_store(api: Caller) -> None:
+    hen, owl = file_of(api, HEN), file_of(api, OWL)
+    stores = [store_of(api, name, hen, owl)["id"] for name in ("one", "two")]
+
+    assert api.ask("DELETE", f"/v1/files/{hen}").ok
+
+    for store in stores:
+        assert [file["id"] for file in read(api, f"/v1/vector_stores/{store}/files")["data"]] == [owl]
+    assert [file["id"] for file in read(api, "/v1/files")["data"]] == [owl]
+
+
+def test_nothing_of_what_is_deleted_stays_on_the_disk(start: Start, call: Call, data_dir: Path) -> None:
+    server = start()
+    api = call(server)
+    file = file_of(api, "zebra-in-a-file " * 200)
+    store = store_of(api, "notes", file)
+    api.ask("DELETE", f"/v1/vector_stores/{store['id']}")
+    api.ask("DELETE", f"/v1/files/{file}")
+
+    server.stop()
+
+    contents = [path.read_bytes() for path in data_dir.rglob("*") if path.is_file()]
+    assert not any(b"zebra-in-a-file" in content for content in contents)
+
+
+def test_lists_are_read_page_by_page_in_both_directions(api: Caller) -> None:
+    ids = [file_of(api, f"text {number}") for number in range(5)]
+    store = store_of(api, "notes", *ids)["id"]
+    path = f"/v1/vector_stores/{store}/files"
+
+    first = read(api, path, limit=2, order="asc")
+    second = read(api, path, limit=2, order="asc", after=first["last_id"])
+    back = read(api, path, limit=2, order="asc", before=ids[3])
+    newest = read(api, path, limit=2)
+
+    assert [file["id"] for file in first["data"]] == ids[:2]
+    assert [file["id"] for file in second["data"]] == ids[2:4]
+    assert (first["has_more"], read(api, path, order="asc", after=ids[2])["has_more"]) == (True, False)
+    assert [file["id"] for file in back["data"]] == ids[1:3]
+    assert (back["first_id"], back["last_id"]) == (ids[1], ids[2])
+    assert [file["id"] for file in newest["data"]] == ids[:2:-1]
+    assert api.ask("GET", path, params={"after": "file-of-nobody"}).status_code == 404
+
+
+def test_a_file_that_could_not_be_prepared_says_why(start: Start, call: Call) -> None:
+    class Broken:
+        name, dimensions = "broken", 3
+
+        def embed(self, texts: object) -> Any:
+            raise ValueError("no vectors today")
+
+        def count_tokens(self, text: str) -> int:
+            return len(text.split())
+
+    api = call(start(embedder=Broken()))
+    file = file_of(api, HEN)
+    store = store_of(api, "notes", file)
+
+    (seen,) = read(api, f"/v1/vector_stores/{store['id']}/files", filter="failed")["data"]
+
+    assert store["file_counts"]["failed"] == 1
+    assert (seen["status"], seen["last_error"]["code"]) == ("failed", "server_error")
+    assert seen["last_error"]["message"]
+
+
+def test_files_that_were_in_a_batch_and_are_not_there_any_more_count_as_cancelled(api: Caller) -> None:
+    hen, owl = file_of(api, HEN), file_of(api, OWL)
+    store = store_of(api, "notes")["id"]
+    batch = api.ask("POST", f"/v1/vector_stores/{store}/file_batches", json={"file_ids": [hen, owl]}).json()["id"]
+    await_prepared(api, store)
+
+    api.ask("DELETE", f"/v1/vector_stores/{store}/files/{hen}")
+
+    counts = read(api, f"/v1/vector_stores/{store}/file_batches/{batch}")["file_counts"]
+    assert counts == {"in_progress": 0, "completed": 1, "failed": 0, "cancelled": 1, "total": 2}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "said"),
+    [
+        ("POST", "", {"name": "a\nb"}, 400, "control characters"),
+        ("POST", "", {"colour": "red"}, 400, "colour"),
+        ("POST", "", {"file_ids": ["file-of-nobody"]}, 404, "file-of-nobody"),
+        ("POST", "", {"expires_after": {"anchor": "last_active_at", "days": 0}}, 400, "days"),
+        ("POST", "/STORE/files", {"file_id": "doc-1"}, 404, "doc-1"),
+        ("POST", "/STORE/files", {"file_id": "f", "attributes": {"a": [1]}}, 400, "attributes"),
+        ("POST", "/STORE/file_batches", {}, 400, "either file_ids or files"),
+        ("POST", "/STORE/file_batches", {"file_ids": ["a"], "files": [{"file_id": "a"}]}, 400, "either file_ids"),
+        ("POST", "/STORE/search", {"query": ""}, 400, "query"),
+        ("POST", "/STORE/search", {"query": "hen", "max_num_results": 51}, 400, "max_num_results"),
+        ("POST", "/STORE/search", {"query": "hen", "filters": {"type": "like"}}, 400, "filters: got the type 'like'"),
+        ("POST", "/STORE/search", {"query": ["hen"] * 17}, 400, "query"),
+        ("GET", "/STORE/files?limit=0", None, 400, "limit"),
+        ("GET", "/STORE/files?order=up", None, 400, "order"),
+        ("GET", "/vs_1", None, 404, "vs_1"),
+    ],
+)
+def test_a_wrong_request_is_refused_in_openai_s_form_and_changes_nothing(
+    api: Caller, method: str, path: str, body: dict[str, Any] | None, status: int, said: str
+) -> None:
+    store = store_of(api, "notes")["id"]
+
+    answer = api.ask(method, f"/v1/vector_stores{path.replace('STORE', store)}", json=body)
+
+    assert answer.status_code == status, answer.text
+    assert said in answer.json()["error"]["message"]
+    assert api.names() == ["notes"]
+    assert api.documents("notes") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "said"),
+    [
+        (b"%PDF-1.7", {}, "is a PDF"),
+        (b"PK\x03\x04\xff\xff", {}, "an archive"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", {}, "an image"),
+        (b"", {}, "no text"),
+        (HEN.encode(), {"purpose": "poetry"}, "purpose: got 'poetry'"),
+        (HEN.encode(), {"colour": "red"}, "'colour'"),
+        (HEN.encode(), {"expires_after[anchor]": "created_at"}, "expires_after[seconds]: got None"),
+        (HEN.encode(), {"expires_after[anchor]": "created_at", "expires_after[seconds]": "60"}, "want 3600 to"),
+        (HEN.encode(), {"expires_after[seconds]": "3600"}, "want 'created_at'"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(api: Caller, content: bytes, fields: dict[str, str], said: str) -> None:
+    answer = upload(api, content, **fields)
+
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]["message"]
+    assert read(api, "/v1/files")["data"] == []
+
+
+def test_a_file_that_is_too_large_is_refused(start: Start, call: Call) -> None:
+    api = call(start(max_document_bytes=1_000))
+
+    assert upload(api, "x" * 1_000).status_code == 200
+    assert upload(api, "x" * 1_001).status_code == 413
+
+
+def test_files_count_against_the_quota_of_their_owner(start: Start, call: Call) -> None:
+    api = call(start(max_stored_bytes=1_000, max_datasets=1))
+    file = file_of(api, "x" * 450)
+    store = store_of(api, "notes", file)["id"]
+
+    too_much = upload(api, "x" * 101)
+    again = api.ask("POST", "/v1/vector_stores", json={"name": "more"})
+
+    assert [answer.json()["error"]["code"] for answer in (too_much, again)] == ["quota_exceeded"] * 2
+    api.ask("DELETE", f"/v1/vector_stores/{store}")
+    assert upload(api, "x" * 101).ok
+
+
+def test_text_of_other_encodings_is_attached_as_text(api: Caller) -> None:
+    file = upload(api, "Grüße aus der Mühle".encode("utf-16"), "../Grüße aus.txt").json()
+    store = store_of(api, "notes", file["id"])["id"]
+
+    (found,) = find(api, store, "Mühle")
+
+    assert found["filename"] == file["filename"] == "Grüße aus.txt"
+    assert found["content"][0]["text"] == "Grüße aus der Mühle"
+
+
+def test_what_expires_is_gone_with_all_that_it_has(start: Start, call: Call, data_dir: Path) -> None:
+    server = start()
+    api = call(server)
+    lifetime = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
+    file = upload(api, HEN, **lifetime).json()["id"]
+    stays = store_of(api, "stays", file)["id"]
+    goes = store_of(api, "goes", expires_after={"anchor": "last_active_at", "days": 1})
+    assert goes["expires_at"] == goes["last_active_at"] + DAY
+    server.stop()
+    _make_older(data_dir, 2 * DAY)
+
+    api = call(start())
+
+    assert read(api, "/v1/files")["data"] == []
+    assert [store["id"] for store in read(api, "/v1/vector_stores")["data"]] == [stays]
+    assert read(api, f"/v1/vector_stores/{stays}")["file_counts"]["total"] == 0
+    assert api.names() == ["stays"]
+
+
+def test_a_use_moves_the_expiry_of_a_vector_store(start: Start, call: Call, data_dir: Path) -> None:
+    server = start()
+    expiry = {"anchor": "last_active_at", "days": 3}
+    new = store_of(call(server), "notes", expires_after=expiry)
+    server.stop()
+    _make_older(data_dir, 2 * DAY)
+
+    api = call(start())
+    old = read(api, f"/v1/vector_stores/{new['id']}")
+    find(api, new["id"], "hen")
+    used = read(api, f"/v1/vector_stores/{new['id']}")
+
+    assert old["expires_at"] == new["expires_at"] - 2 * DAY
+    assert used["expires_at"] == used["last_active_at"] + 3 * DAY >= new["expires_at"]
+
+
+def _make_older(data_dir: Path, seconds: int) -> None:
+    """Move the times of uses and expiries into the past, as if so much time had gone by."""
+    with closing(sqlite3.connect(data_dir / "reka.sqlite")) as connection, connection:
+        connection.execute("UPDATE files SET expires = expires - ?", [seconds])
+        connection.execute(
+            "UPDATE vector_stores SET expires = expires - ?, last_active = last_active - ?", [seconds, seconds]
+        )
+
+
+def test_name_and_expiry_of_a_vector_store_are_changed_alone(api: Caller) -> None:
+    store = store_of(api, "notes", expires_after={"anchor": "last_active_at", "days": 2})
+    path = f"/v1/vector_stores/{store['id']}"
+
+    changed = api.ask("POST", path, json={"expires_after": None}).json()
+    named = api.ask("POST", path, json={"name": "other", "metadata": {"a": "b"}}).json()
+
+    assert store["expires_after"] == {"anchor": "last_active_at", "days": 2}
+    assert (changed["name"], changed["expires_after"], changed["expires_at"]) == ("notes", None, None)
+    assert (named["name"], named["metadata"], named["expires_after"]) == ("other", {"a": "b"}, None)
+    assert api.names() == ["notes"]
