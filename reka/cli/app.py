@@ -18,6 +18,7 @@ from reka.cli.demo.tour import demo
 from reka.cli.doctor import doctor
 from reka.cli.documents import commands as documents
 from reka.cli.errors import EXIT_CODES, ExitCode, report
+from reka.cli.mcp_server.command import mcp
 from reka.cli.serve import serve, worker
 from reka.cli.session import AsJson, BaseUrl, Datasets, Debug, FormOption, Local, Session, command
 
@@ -91,6 +92,7 @@ _keys.command("list")(command(keys.list_))
 _keys.command("revoke")(command(keys.revoke))
 app.add_typer(_keys, name="keys")
 
+app.command("mcp")(command(mcp))
 app.command("demo")(command(demo))
 app.command("doctor")(command(doctor))
 

@@ -89,6 +89,14 @@ class Session:
         """
         return reka.Reka(base_url=self.base_url, datasets=self.datasets, form=cast("FormChoice | None", self.form))
 
+    def async_client(self) -> reka.AsyncReka:
+        """Create an async client; the caller closes it.
+
+        Raises:
+            InvalidArgumentError: An option has no valid value.
+        """
+        return reka.AsyncReka(base_url=self.base_url, datasets=self.datasets, form=cast("FormChoice | None", self.form))
+
     def write_json(self, value: object) -> None:
         """Print a result as ASCII JSON: valid in any locale and free of terminal control characters."""
         sys.stdout.write(json.dumps(value, indent=2) + "\n")
