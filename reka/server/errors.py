@@ -9,6 +9,7 @@ ServiceError                       an error response to a request
 |-- TooLargeError (413)
 |-- TooManyRequestsError (429)
 |-- StorageUnavailableError (503)
+|-- EmbedderUnavailableError (503)
 `-- StorageFullError (507)
 
 StartError                         the server cannot start
@@ -80,6 +81,13 @@ class TooManyRequestsError(ServiceError):
 
 class StorageUnavailableError(ServiceError):
     """The server cannot read or write its data now."""
+
+    status = 503
+    retry_after = 5.0
+
+
+class EmbedderUnavailableError(ServiceError):
+    """The embedder is on another machine, and does not answer."""
 
     status = 503
     retry_after = 5.0

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from reka._protocol.constants import DOCUMENTS, RETRIEVAL_TOP_K, V1_RETRIEVAL
 from reka._protocol.filters import Filter
-from reka.server.errors import RefusedError
+from reka.server.errors import EmbedderUnavailableError, NotFoundError, RefusedError
 from reka.server.generation.catalog import ModelCatalog
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
@@ -28,8 +28,9 @@ from reka.server.key_limits import KeyLimits
 from reka.server.metrics import Metrics
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embedders.choice import make_embedder, quick_embedder
-from reka.server.retrieval.embeddings import Embedder
+from reka.server.retrieval.embeddings import Embedder, EmbeddingError
 from reka.server.retrieval.index import Index, Mode
+from reka.server.retrieval.text_embeddings import TextEmbeddings
 from reka.server.settings import MIB, Settings
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.data_dir import DataFolder
@@ -61,9 +62,10 @@ FEATURES: Final = (
     RETRIEVAL_TOP_K,
     V1_RETRIEVAL,
     DOCUMENTS,
+    "embeddings",
     "vector_stores",
 )
-"""Features of every server; the last four are extensions."""
+"""Features of every server; the last five are extensions."""
 
 MODEL_FEATURES: Final = ("tools", "response_format")
 """Features that require a language model."""
@@ -166,6 +168,7 @@ class Service:
         self.leases = Leases(database, settings.lease_seconds)
         self.jobs = Jobs(database, self.leases)
         self._index = Index(store.tables, embedder, settings.vector_memory_bytes)
+        self._text_embeddings = TextEmbeddings(embedder)
         self._files = DatasetFiles(database, store, settings.orphan_seconds)
         self.datasets = Datasets(database, self._files, self._index, self.jobs, self.leases, settings)
         self.documents = Documents(database, self.jobs, settings, self._index.describe_embedder)
@@ -255,6 +258,28 @@ class Service:
             )
             for passage in self._retriever.retrieve(owner, dataset, query, k, condition, mode)
         ]
+
+    def embed(self, texts: Sequence[str], model: str | None, dimensions: int | None) -> tuple[str, list[bytes], int]:
+        """Embed texts; see `TextEmbeddings.embed`.
+
+        Returns:
+            The embedder's name, the vectors, and the number of tokens.
+
+        Raises:
+            NotFoundError: The server has no embedder, or another one than `model`.
+            RefusedError: The vectors have another length, or the texts have too many tokens.
+            EmbedderUnavailableError: The embedder is on another machine, and does not answer.
+        """
+        try:
+            vectors, tokens = self._text_embeddings.embed(texts, model, dimensions)
+        except LookupError as error:
+            raise NotFoundError(str(error), "model_not_found") from error
+        except ValueError as error:
+            raise RefusedError(str(error)) from error
+        except EmbeddingError as error:
+            logger.warning("cannot embed", exc_info=True)
+            raise EmbedderUnavailableError("The server's embedder does not answer now: try again") from error
+        return self._text_embeddings.model, vectors, tokens
 
     def chunks(self, owner: str, dataset: str, document_id: str, first: int, count: int) -> list[Chunk]:
         """Return chunks of a document as they are in the index; see `Retriever.chunks`.

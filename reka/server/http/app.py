@@ -20,6 +20,7 @@ from reka.server.http.docs_page import STATIC_PATH, add_docs_page
 from reka.server.http.documents import add_document_routes
 from reka.server.http.health import add_health_routes
 from reka.server.http.middleware import AT_END, RATE_LIMIT, MetricsMiddleware, ResponseHeadersMiddleware
+from reka.server.http.openai.embeddings import add_embedding_route
 from reka.server.http.openai.files import add_file_routes
 from reka.server.http.openai.vector_stores import add_vector_store_routes
 from reka.server.http.page import add_page_files
@@ -83,6 +84,7 @@ def create_app(service: Service) -> FastAPI:
     _add_chat_routes(app, service, bodies, owner)
     _add_dataset_routes(app, service, owner)
     add_document_routes(app, service, bodies, owner)
+    add_embedding_route(app, service, bodies, owner)
     add_file_routes(app, service, owner)
     add_vector_store_routes(app, service, bodies, owner)
     return app

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from reka.server.ingest.file_upload import PURPOSES
 from reka.server.protocols.documents import DeleteBody, DocumentsBody, SearchBody
+from reka.server.protocols.openai.embeddings import EmbeddingsBody
 from reka.server.protocols.openai.vector_stores import (
     AttachBody,
     AttributesBody,
@@ -31,6 +32,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     DocumentsBody,
     DeleteBody,
     SearchBody,
+    EmbeddingsBody,
     CreateStoreBody,
     ModifyStoreBody,
     StoreSearchBody,

@@ -33,6 +33,7 @@ OPERATIONS = [
     ("GET", "/datasets/{name}/chunks"),
     ("GET", "/datasets/{name}/export"),
     ("GET", "/jobs/prepare-retrieval/{job_id}/status"),
+    ("POST", "/v1/embeddings"),
     ("GET", "/v1/files"),
     ("POST", "/v1/files"),
     ("GET", "/v1/files/{file_id}"),

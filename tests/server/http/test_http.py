@@ -56,6 +56,7 @@ def test_the_description_of_the_api_names_all_routes_and_bodies(api: Caller) -> 
         "/datasets/{name}/prepare-retrieval",
         "/datasets/{name}/search",
         "/jobs/prepare-retrieval/{job_id}/status",
+        "/v1/embeddings",
         "/v1/files",
         "/v1/files/{file_id}",
         "/v1/files/{file_id}/content",
