@@ -40,6 +40,10 @@ DOCUMENT_BATCH_BYTES: Final = 8 * 1024 * 1024
 DOCUMENT_BATCH: Final = 2_000
 """Maximum number of documents that are sent, and of ids that are deleted, in one request (ours)."""
 
+EMBEDDED_TEXTS: Final = 512
+EMBEDDED_CHARS: Final = 200_000
+"""Texts, and characters of texts, that are sent in one request for embeddings; a longer text is sent alone (ours)."""
+
 DOCUMENT_PAGE: Final = 1_000
 """Documents that are listed in one request (ours)."""
 

@@ -10,6 +10,7 @@ from reka._calls import endpoints, flows
 from reka._calls.call import Call
 from reka._calls.documents.async_methods import AsyncDocumentMethods
 from reka._inputs import uploads, validation
+from reka._inputs.texts import embedding_batches
 from reka.types import DatasetResult, OnProgress, OnUpdate, PrepareRetrievalStatusResponse
 
 T = TypeVar("T")
@@ -76,6 +77,11 @@ class AsyncDatasetMethods(AsyncDocumentMethods):
         source = uploads.dataset_source(files, texts)
         digest = await asyncio.to_thread(source.digest, validation.non_empty_string(name, "name"))
         return await self._run_for_dataset(partial(flows.ensure_dataset, name, source, digest, on_update))
+
+    async def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
+        """Async twin of `Reka.embed`."""
+        batches = embedding_batches(texts)
+        return await self._run_for_dataset(lambda _: flows.embed(batches, model))
 
     async def _send_for_dataset(self, call: Call[T]) -> T:
         return await self._run_for_dataset(lambda _: flows.single(call))

@@ -9,6 +9,7 @@ from reka._calls import endpoints, flows
 from reka._calls.call import Call
 from reka._calls.documents.methods import DocumentMethods
 from reka._inputs import uploads, validation
+from reka._inputs.texts import embedding_batches
 from reka.types import DatasetResult, OnProgress, OnUpdate, PrepareRetrievalStatusResponse
 
 T = TypeVar("T")
@@ -189,6 +190,26 @@ class DatasetMethods(DocumentMethods):
         source = uploads.dataset_source(files, texts)
         digest = source.digest(validation.non_empty_string(name, "name"))
         return self._run_for_dataset(partial(flows.ensure_dataset, name, source, digest, on_update))
+
+    def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
+        """Embed texts by what embeds datasets on the server where they live.
+
+        Args:
+            texts: The texts, none of which is blank; they are sent in several requests if they are many.
+            model: Name of the embedder, of a server that has several; None for the server's own.
+
+        Returns:
+            A vector for each text; those of our server have unit length, so that their dot product is a similarity.
+
+        Raises:
+            InvalidArgumentError: A text is blank, or no text.
+            NotFoundError: The server embeds no texts, or not by this model.
+            RekaError: Any other failure; see `reka.errors`.
+
+        Source: OpenAI's `POST /v1/embeddings`, an extension.
+        """
+        batches = embedding_batches(texts)
+        return self._run_for_dataset(lambda _: flows.embed(batches, model))
 
     def _send_for_dataset(self, call: Call[T]) -> T:
         return self._run_for_dataset(lambda _: flows.single(call))

@@ -1,6 +1,6 @@
 """Every endpoint once, as data: method, path, body, how to read the answer, which errors it has of its own."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,6 +16,7 @@ from reka._protocol.messages import to_reka_messages
 from reka._protocol.responses import priced
 from reka._wire import completions, documented
 from reka._wire.completion_stream import CompletionDecoder
+from reka._wire.embeddings import embeddings_body, read_embeddings
 from reka._wire.failures import OwnError
 from reka._wire.paths import path_part, refuse_control_characters
 from reka._wire.reply import Reply
@@ -85,6 +86,12 @@ def get_models() -> Call[list[Model]]:
 def get_v1_models() -> Call[list[Model]]:
     """`GET /v1/models`."""
     return Call("GET", "/v1/models", documented.read_model_list)
+
+
+def embed(texts: Sequence[str], model: str | None) -> Call[list[list[float]]]:
+    """`POST /v1/embeddings`."""
+    body = embeddings_body(texts, model)
+    return Call("POST", "/v1/embeddings", lambda reply: read_embeddings(reply, len(texts)), body)
 
 
 def list_datasets() -> Call[list[str]]:

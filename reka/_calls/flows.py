@@ -1,7 +1,7 @@
 """Multi-call operations as I/O-free generators; both clients drive the same flows."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain, repeat
 from typing import Any, Final, TypeAlias, TypeVar
@@ -48,6 +48,14 @@ def single(call: Call[T]) -> Flow[T]:
     """Send one call."""
     value: T = yield call
     return value
+
+
+def embed(batches: Iterable[Sequence[str]], model: str | None) -> Flow[list[list[float]]]:
+    """Embed texts, a batch at a time; see `Reka.embed`."""
+    vectors: list[list[float]] = []
+    for batch in batches:
+        vectors += yield endpoints.embed(batch, model)
+    return vectors
 
 
 def wait_for_retrieval(
