@@ -1,4 +1,4 @@
-"""LangChain integration for Reka's models and retrieval datasets: a chat model, a retriever and a vector store.
+"""LangChain integration for Reka's models and retrieval datasets: chat model, retriever, vector store, embeddings.
 
     from langchain_reka import ChatReka, RekaRetriever, RekaVectorStore
 
@@ -11,7 +11,8 @@ Without arguments, the API key and the server's address come from `reka` or the 
 
 import reka.adapters  # noqa: F401  # first: it says so if files of another package lie over those of `reka`
 from langchain_reka.chat_models import ChatReka
+from langchain_reka.retrieval.embeddings import RekaEmbeddings
 from langchain_reka.retrievers import RekaRetriever
 from langchain_reka.vectorstores import RekaVectorStore
 
-__all__ = ["ChatReka", "RekaRetriever", "RekaVectorStore"]
+__all__ = ["ChatReka", "RekaEmbeddings", "RekaRetriever", "RekaVectorStore"]
