@@ -5,6 +5,11 @@ import sys
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
+    if sys.argv[1:] == ["--version"]:  # at once, without what commands need
+        from reka._version import __version__
+
+        sys.stdout.write(f"reka {__version__}\n")
+        return
     from reka._installation import damage_found
 
     if (damage := damage_found()) is not None:

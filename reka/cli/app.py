@@ -55,46 +55,67 @@ def _group(help_text: str) -> typer.Typer:
     return typer.Typer(help=help_text, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 
 
+def _examples(*lines: str) -> str:
+    """Write the examples at the end of a command's help."""
+    return "\n\n".join(("Examples:" if len(lines) > 1 else "Example:", *lines))
+
+
 app: Final = _group(
     "Chat with Reka's models, and over your own texts.\n\n"
     "The API key is read from the environment variable REKA_API_KEY; --local, a server in this process, needs none."
 )
 app.info.epilog = _EPILOG
-app.command("chat")(command(chat))
-app.command("models")(command(models))
+app.command(
+    "chat",
+    epilog=_examples(
+        'reka chat "What is a monad?"',
+        'reka chat --dataset manual --system "Be brief."',
+        'reka chat "What is this?" --media https://example.com/cat.png',
+    ),
+)(command(chat))
+app.command("models", epilog=_examples("reka models --long"))(command(models))
 
 _datasets: Final = _group("Upload, list and delete datasets, and the documents in them: texts to retrieve from.")
-_datasets.command("add")(command(datasets.add))
-_datasets.command("list")(command(datasets.list_))
-_datasets.command("delete")(command(datasets.delete))
-_datasets.command("show")(command(documents.show_))
-_datasets.command("documents")(command(documents.documents))
-_datasets.command("put")(command(documents.put))
-_datasets.command("rm")(command(documents.rm))
-_datasets.command("search")(command(documents.search))
-_datasets.command("export")(command(documents.export))
+_datasets.command(
+    "add", epilog=_examples("reka datasets add book.txt --prepare", "reka datasets add notes/ --name notes")
+)(command(datasets.add))
+_datasets.command("list", epilog=_examples("reka datasets list --json"))(command(datasets.list_))
+_datasets.command("delete", epilog=_examples("reka datasets delete notes"))(command(datasets.delete))
+_datasets.command("show", epilog=_examples("reka datasets show notes"))(command(documents.show_))
+_datasets.command("documents", epilog=_examples("reka datasets documents notes"))(command(documents.documents))
+_datasets.command("put", epilog=_examples("reka datasets put notes today.md plans/"))(command(documents.put))
+_datasets.command(
+    "rm",
+    epilog=_examples("reka datasets rm notes today.md", 'reka datasets rm notes --filter \'{"year": {"$lt": 2020}}\''),
+)(command(documents.rm))
+_datasets.command("search", epilog=_examples('reka datasets search notes "opening hours" -k 3'))(
+    command(documents.search)
+)
+_datasets.command("export", epilog=_examples("reka datasets export notes notes.zip"))(command(documents.export))
 app.add_typer(_datasets, name="datasets")
 
 _retrieval: Final = _group("Prepare datasets for retrieval and follow the jobs.")
-_retrieval.command("prepare")(command(retrieval.prepare))
-_retrieval.command("status")(command(retrieval.status))
+_retrieval.command("prepare", epilog=_examples("reka retrieval prepare notes"))(command(retrieval.prepare))
+_retrieval.command("status", epilog=_examples("reka retrieval status JOB --wait"))(command(retrieval.status))
 app.add_typer(_retrieval, name="retrieval")
 
-app.command("serve")(command(serve))
-app.command("worker")(command(worker))
-app.command("backup")(command(backup))
-app.command("restore")(command(restore))
+app.command("serve", epilog=_examples("reka serve --data-dir data", "reka serve --upstream http://127.0.0.1:11434/v1"))(
+    command(serve)
+)
+app.command("worker", epilog=_examples("reka worker --data-dir data"))(command(worker))
+app.command("backup", epilog=_examples("reka backup notes-2026 --data-dir data"))(command(backup))
+app.command("restore", epilog=_examples("reka restore notes-2026 --data-dir data"))(command(restore))
 
 
 _keys: Final = _group("Create, list and revoke the API keys of your own server.")
-_keys.command("create")(command(keys.create))
-_keys.command("list")(command(keys.list_))
-_keys.command("revoke")(command(keys.revoke))
+_keys.command("create", epilog=_examples("reka keys create alice"))(command(keys.create))
+_keys.command("list", epilog=_examples("reka keys list"))(command(keys.list_))
+_keys.command("revoke", epilog=_examples("reka keys revoke 3f2a"))(command(keys.revoke))
 app.add_typer(_keys, name="keys")
 
-app.command("mcp")(command(mcp))
-app.command("demo")(command(demo))
-app.command("doctor")(command(doctor))
+app.command("mcp", epilog=_examples("reka mcp --dataset manual", "reka mcp --http --port 8001"))(command(mcp))
+app.command("demo", epilog=_examples("reka demo"))(command(demo))
+app.command("doctor", epilog=_examples("reka doctor --local"))(command(doctor))
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,25 +2,22 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import typer
-from rich.text import Text
 
 import reka
 from reka import config
-from reka._protocol.media import is_media_url
 from reka._protocol.sampling import PARAMETERS
 from reka.cli import show
+from reka.cli.conversation.answers import show_chunks, stream_answer
+from reka.cli.conversation.commands import media_url
+from reka.cli.conversation.state import Conversation, with_system
 from reka.cli.documents.inputs import json_object
-from reka.cli.errors import UsageError, report
+from reka.cli.errors import UsageError
 from reka.cli.progress import waiting
 from reka.cli.session import Session
-from reka.media import media_url_of_file
 from reka.types import Turn
-
-_END: Final = "/exit"
 
 _SAMPLING: Final = "Sampling"
 
@@ -40,6 +37,7 @@ _Filter = Annotated[
     typer.Option("--filter", metavar="JSON", help="With --dataset: condition on the metadata of its documents."),
 ]
 _Media = Annotated[str | None, typer.Option(help="An image, video, audio file or PDF: a path or a URL.")]
+_System = Annotated[str | None, typer.Option(help="Text that tells the model how to answer.")]
 _Model = Annotated[str, typer.Option(help="Name of the model.")]
 _MaxTokens = Annotated[int | None, _option("max_tokens", "Maximum length of the answer, in tokens.", None)]
 _Temperature = Annotated[float | None, _option("temperature", "Randomness, from 0; higher is more diverse.")]
@@ -73,6 +71,7 @@ def chat(
     length_penalty: _LengthPenalty = None,
     stop: _Stop = None,
     condition: _Filter = None,
+    system: _System = None,
 ) -> None:
     """Ask a question, or hold a conversation.
 
@@ -93,16 +92,24 @@ def chat(
         "retrieval_filter": json_object(condition, "--filter"),
     }
     text = read_question(question, session)
-    media_url = None if media is None else _media_url(media)
+    conversation = Conversation(options, system, None if media is None else media_url(media))
     with session.client() as client:
         if text is None:
-            _converse(client, session, options, media_url)
+            # Loaded here: the line editor is of use to an interactive chat alone.
+            from reka.cli.conversation.talk import converse
+
+            converse(client, conversation, debug=session.debug)
             return
-        turn = _ask(client, [human_turn(text, media_url)], options)
+        turns = with_system(conversation.with_question(text), system)
+        if show.results().is_terminal and not session.as_json:
+            show_chunks(stream_answer(client, turns, options)[1])
+            return
+        turn = _ask(client, turns, options)
     if session.as_json:
         session.write_json(turn)
     else:
-        _show(turn)
+        show.answer(show.results(), turn["text"])
+        show_chunks(turn.get("retrieved_chunks"))
 
 
 def read_question(argument: str | None, session: Session) -> str | None:
@@ -121,65 +128,6 @@ def read_question(argument: str | None, session: Session) -> str | None:
     return question
 
 
-def human_turn(text: str, media_url: str | None) -> reka.HumanTurn:
-    """Build a human turn, with media if there is any."""
-    turn: reka.HumanTurn = {"type": "human", "text": text}
-    if media_url is not None:
-        turn["media_url"] = media_url
-    return turn
-
-
-def _media_url(media: str) -> str:
-    return media if is_media_url(media) else media_url_of_file(media)
-
-
 def _ask(client: reka.Reka, turns: Sequence[Turn], options: reka.ChatOptions) -> reka.ModelTurn:
     with waiting(show.notes(), "waiting for the answer"):
         return client.chat(conversation_history=turns, **options)
-
-
-def _show(turn: reka.ModelTurn) -> None:
-    console = show.results()
-    show.answer(console, turn["text"])
-    if "retrieved_chunks" in turn:
-        console.print()
-        show.chunks(console, turn["retrieved_chunks"])
-
-
-def _converse(client: reka.Reka, session: Session, options: reka.ChatOptions, media_url: str | None) -> None:
-    """Chat until the end of input. A question without an answer is dropped; the conversation before it is kept."""
-    with suppress(ImportError):
-        import readline  # noqa: F401  # gives `input` line editing and a history
-
-    show.notes().print(Text(f"Interactive chat. Ctrl-C stops an answer, Ctrl-D or {_END} quits.", style="dim"))
-    turns: list[Turn] = []
-    while (question := _next_question()) is not None:
-        if not question.strip():
-            continue
-        conversation = [*turns, human_turn(question, media_url if not turns else None)]
-        try:
-            turn = _ask(client, conversation, options)
-        except KeyboardInterrupt:
-            show.notes().print(Text("stopped; the question was dropped", style="dim"))
-            continue
-        except reka.AuthError:
-            raise
-        except reka.RekaError as error:
-            report(error, as_json=False, debug=session.debug)
-            continue
-        turns = [*conversation, turn]
-        _show(turn)
-
-
-def _next_question() -> str | None:
-    """Read a line; None at the end of input. Ctrl-C discards the line."""
-    while True:
-        try:
-            line = input("\n> ")
-        except EOFError:
-            show.notes().print()
-            return None
-        except KeyboardInterrupt:
-            show.notes().print(Text(f"\nCtrl-D or {_END} quits", style="dim"))
-            continue
-        return None if line.strip() == _END else line

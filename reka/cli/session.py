@@ -81,7 +81,7 @@ class Session:
     as_json: bool
     debug: bool
 
-    def client(self) -> reka.Reka:
+    def client(self) -> "reka.Reka":
         """Create a client; the caller closes it.
 
         Raises:
@@ -89,7 +89,7 @@ class Session:
         """
         return reka.Reka(base_url=self.base_url, datasets=self.datasets, form=cast("FormChoice | None", self.form))
 
-    def async_client(self) -> reka.AsyncReka:
+    def async_client(self) -> "reka.AsyncReka":
         """Create an async client; the caller closes it.
 
         Raises:

@@ -1,17 +1,17 @@
-"""`reka chat`: what is asked, what is shown, and the conversation at a prompt."""
+"""`reka chat`: what is asked, and what is shown."""
 
 import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.clients import KEY
 from tests.support.command_line import Command, Terminal
 from tests.support.completions import completion
-from tests.support.fake_reka import FakeReka, say_nothing
+from tests.support.fake_reka import FakeReka
+from tests.support.streams import texts
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000000000500"
@@ -170,105 +170,30 @@ def test_a_missing_media_file_is_named_and_nothing_is_sent(server: FakeReka, com
     assert server.requests == []
 
 
-def test_a_conversation_keeps_its_history_its_media_and_ends_at_the_word(
-    server: FakeReka, terminal: Callable[..., Terminal]
-) -> None:
-    server.will_answer(200, {"type": "model", "text": "Hi John.", "retrieved_chunks": CHUNKS})
-    server.will_answer(200, {"type": "model", "text": "You are John."})
-    picture = "https://example.com/me.png"
-
-    chat = terminal("chat", "--media", picture)
-    chat.expect("> ")
-    chat.type("I am John.\n")
-    chat.expect("Hi John.")
-    chat.expect("> ")
-    chat.type("   \n")
-    chat.expect("> ")
-    chat.type("Who am I?\n")
-    chat.expect("You are John.")
-    chat.expect("> ")
-    chat.type("/exit\n")
-
-    assert chat.end() == 0
-    assert [request.json["conversation_history"] for request in server.requests] == [
-        [{"type": "human", "text": "I am John.", "media_url": picture}],
-        [
-            {"type": "human", "text": "I am John.", "media_url": picture},
-            {"type": "model", "text": "Hi John."},
-            {"type": "human", "text": "Who am I?"},
-        ],
-    ]
-
-
-def test_ctrl_c_stops_an_answer_and_forgets_its_question_alone(
-    server: FakeReka, terminal: Callable[..., Terminal]
-) -> None:
-    arrived = threading.Event()
-
-    def hold(handler: Any) -> None:
-        arrived.set()
-        say_nothing(handler)
-
-    server.will_answer(200, {"type": "model", "text": "one"})
-    server.will_misbehave(hold)
-    server.will_answer(200, {"type": "model", "text": "three"})
-
-    chat = terminal("chat")
-    chat.expect("> ")
-    chat.type("first\n")
-    chat.expect("one")
-    chat.expect("> ")
-    chat.type("second\n")
-    assert arrived.wait(30)
-    chat.interrupt()
-    chat.expect("stopped; the question was dropped")
-    chat.expect("> ")
-    chat.type("third\n")
-    chat.expect("three")
-    chat.expect("> ")
-    chat.type("\x04")
-
-    assert chat.end() == 0
-    assert [turn["text"] for turn in server.requests[-1].json["conversation_history"]] == ["first", "one", "third"]
-
-
-def test_ctrl_c_at_the_prompt_drops_the_line_and_says_how_to_end(
-    server: FakeReka, terminal: Callable[..., Terminal]
-) -> None:
-    chat = terminal("chat")
-    chat.expect("> ")
-    # Ctrl-C once the text is echoed: between showing the prompt and reading, the line editor hears no signal.
-    chat.type("half a quest")
-    chat.expect("half a quest")
-    chat.interrupt_until("Ctrl-D or /exit quits")
-    chat.expect("> ")
-    chat.type("\x04")
-
-    assert chat.end() == 0
-    assert server.requests == []
-
-
-def test_a_conversation_outlives_an_error_but_not_a_wrong_key(
-    server: FakeReka, terminal: Callable[..., Terminal]
-) -> None:
-    server.will_answer(422, {"detail": "temperature: too high"})
-    server.will_answer(401, {"detail": "unknown key"})
-
-    chat = terminal("chat")
-    chat.expect("> ")
-    chat.type("first\n")
-    chat.expect("temperature: too high")
-    chat.expect("> ")
-    chat.type("second\n")
-    chat.expect("unknown key")
-
-    assert chat.end() == 3
-    assert [turn["text"] for turn in server.requests[1].json["conversation_history"]] == ["second"]
-
-
 def test_a_conversation_cannot_be_one_json_document(server: FakeReka, terminal: Callable[..., Terminal]) -> None:
     chat = terminal("chat", "--json")
 
     assert chat.end() == 2
     assert "cannot be printed as one JSON document" in json.loads(chat.shown)["error"]["message"]
     assert server.requests == []
+
+
+def test_the_systems_text_stands_in_front_of_the_question(server: FakeReka, command: Command) -> None:
+    server.will_answer(200, {"type": "model", "text": "Arr."})
+
+    command("chat", "Who are you?", "--system", "You are a pirate.")
+
+    (turn,) = server.requests[0].json["conversation_history"]
+    assert turn["text"] == "You are a pirate.\n\nWho are you?"
+
+
+def test_on_a_terminal_an_answer_is_streamed_as_markdown(server: FakeReka, terminal: Callable[..., Terminal]) -> None:
+    more = threading.Event()
+    server.will_stream(texts("# Owls\n\nThey hunt at **night**.\n\nAnd")[:-14], more, b"data: [DONE]\n\n")
+
+    chat = terminal("chat", "Tell me of owls")
+    chat.expect("They hunt at")  # before the answer has ended
+    more.set()
+
+    assert chat.end() == 0
+    assert "**" not in chat.shown

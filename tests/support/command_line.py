@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -39,11 +40,14 @@ Command = Callable[..., Outcome]
 
 
 class Terminal:
-    """A command on a terminal of its own, 80 columns wide."""
+    """A command on a terminal of its own."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], columns: int = 80) -> None:
         self._ours, theirs = pty.openpty()
-        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+        _set_size(theirs, columns)
+        environment = {**os.environ, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        for name in ("COLUMNS", "LINES"):
+            environment.pop(name, None)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "reka.cli", *arguments],
             stdin=theirs,
@@ -60,6 +64,10 @@ class Terminal:
     def type(self, text: str) -> None:
         """Press keys."""
         os.write(self._ours, text.encode())
+
+    def resize(self, columns: int) -> None:
+        """Make the terminal wider or narrower."""
+        _set_size(self._ours, columns)
 
     def interrupt(self) -> None:
         """Send the signal of Ctrl-C. The key itself also discards input that is not read yet, so a test would race."""
@@ -104,6 +112,13 @@ class Terminal:
             return False
         self.shown += block.decode(errors="replace")
         return bool(block)
+
+
+def _set_size(terminal: int, columns: int) -> None:
+    import fcntl
+    import termios
+
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
 
 def enable_sigint() -> None:

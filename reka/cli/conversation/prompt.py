@@ -1,0 +1,46 @@
+"""The prompt of an interactive chat: a line editor with a history over sessions, for lines and pastes of any length."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import typer
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings
+
+from reka.cli.conversation.commands import COMMANDS
+
+if TYPE_CHECKING:
+    from prompt_toolkit.key_binding import KeyPressEvent
+
+_PRIVATE: Final = 0o600
+
+
+def make_prompt() -> "PromptSession[str]":
+    """Make a prompt. Enter sends what is written, Alt-Enter begins a new line, and so does each line of a paste."""
+    keys = KeyBindings()
+
+    @keys.add("escape", "enter")
+    def _(event: "KeyPressEvent") -> None:
+        event.current_buffer.insert_text("\n")
+
+    completer = WordCompleter(list(COMMANDS), sentence=True)
+    return PromptSession(
+        "> ",
+        history=_history(Path(typer.get_app_dir("reka")) / "history"),
+        completer=completer,
+        complete_while_typing=False,
+        key_bindings=keys,
+        prompt_continuation="  ",
+    )
+
+
+def _history(path: Path) -> History:
+    """Open the history; one that cannot be kept lasts for the session."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=_PRIVATE)
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(str(path))

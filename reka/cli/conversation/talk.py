@@ -1,0 +1,76 @@
+"""An interactive chat: questions and commands, one after the other, until the end of input."""
+
+from rich.text import Text
+
+import reka
+from reka.cli import show
+from reka.cli.conversation.answers import show_chunks, stream_answer
+from reka.cli.conversation.commands import COMMANDS, EXIT, HELP, RETRY, help_lines, parse_command
+from reka.cli.conversation.prompt import make_prompt
+from reka.cli.conversation.state import Conversation, with_system
+from reka.cli.errors import UsageError, report
+
+
+def converse(client: reka.Reka, conversation: Conversation, *, debug: bool) -> None:
+    """Chat until the end of input. A question without an answer is dropped; the conversation before it is kept."""
+    _note(f"Interactive chat. {HELP} lists commands, Alt-Enter begins a line, Ctrl-C stops an answer, Ctrl-D quits.")
+    prompt = make_prompt()
+    while True:
+        try:
+            show.notes().print()
+            line = prompt.prompt()
+        except EOFError:
+            return
+        except KeyboardInterrupt:
+            _note(f"Ctrl-D or {EXIT} quits")
+            continue
+        try:
+            question = _question_of(line, conversation)
+        except (UsageError, reka.InvalidArgumentError, OSError) as error:
+            report(error, as_json=False, debug=debug)
+            continue
+        if question == EXIT:
+            return
+        if question is not None and question.strip():
+            _answer(client, conversation, question, debug=debug)
+
+
+def _question_of(line: str, conversation: Conversation) -> str | None:
+    """Run a command, or return the question; EXIT to quit, None if there is nothing to ask."""
+    command = parse_command(line)
+    if command is None or command[0] == EXIT:
+        return EXIT if command else line
+    name, argument = command
+    if name == HELP:
+        for help_line in help_lines():
+            _note(help_line)
+        return None
+    if name == RETRY:
+        question = conversation.without_last()
+        if question is None:
+            raise UsageError(f"{RETRY}: there is no question yet")
+        return question
+    run = COMMANDS[name].run
+    assert run is not None
+    _note(show.one_line(run(conversation, argument)))
+    return None
+
+
+def _answer(client: reka.Reka, conversation: Conversation, question: str, *, debug: bool) -> None:
+    turns = conversation.with_question(question)
+    try:
+        text, chunks = stream_answer(client, with_system(turns, conversation.system), conversation.options)
+    except KeyboardInterrupt:
+        _note("stopped; the question was dropped")
+        return
+    except reka.AuthError:
+        raise
+    except reka.RekaError as error:
+        report(error, as_json=False, debug=debug)
+        return
+    conversation.turns = [*turns, {"type": "model", "text": text}]
+    show_chunks(chunks)
+
+
+def _note(text: str) -> None:
+    show.notes().print(Text(text, style="dim"))

@@ -1,0 +1,44 @@
+"""The help of every command ends with examples, which are command lines that it takes."""
+
+import shlex
+
+import pytest
+import typer
+
+from reka.cli.app import app
+from tests.support.command_line import Command
+
+
+def _commands(group: object, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], object]]:
+    inside = getattr(group, "commands", None)
+    if inside is None:
+        return [(path, group)]
+    return [found for name, one in inside.items() for found in _commands(one, (*path, name))]
+
+
+COMMANDS = _commands(typer.main.get_command(app))
+EXAMPLES = [
+    (path, command, line)
+    for path, command in COMMANDS
+    for line in str(getattr(command, "epilog", "")).split("\n\n")[1:]
+]
+
+
+def test_every_command_has_an_example() -> None:
+    assert {path for path, _ in COMMANDS} == {path for path, _, _ in EXAMPLES}
+
+
+@pytest.mark.parametrize(("path", "parser", "line"), EXAMPLES, ids=[line for _, _, line in EXAMPLES])
+def test_an_example_is_a_command_line_that_its_command_takes(path: tuple[str, ...], parser: object, line: str) -> None:
+    words = shlex.split(line)
+
+    assert words[: len(path) + 1] == ["reka", *path]
+    assert isinstance(parser, typer.core.TyperCommand)
+    parser.make_context(path[-1], words[len(path) + 1 :])
+
+
+def test_the_help_shows_the_examples(command: Command) -> None:
+    shown = command("datasets", "add", "--help").out
+
+    assert "Examples:" in shown
+    assert "reka datasets add book.txt --prepare" in shown
