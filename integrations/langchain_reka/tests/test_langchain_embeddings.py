@@ -68,7 +68,7 @@ def test_the_model_is_named_and_errors_are_rekas_own(fake: FakeReka) -> None:
 
 
 def test_a_misspelt_argument_is_refused_and_the_key_is_not_serialized() -> None:
-    with pytest.raises(ValidationError, match="modle"):
-        RekaEmbeddings(modle="e5")  # type: ignore[call-arg]  # the misspelling
+    with pytest.raises(ValidationError, match="modells"):
+        RekaEmbeddings(modells="e5")  # type: ignore[call-arg]  # the misspelling
 
     assert KEY not in dumps(RekaEmbeddings(api_key=SecretStr(KEY)))
