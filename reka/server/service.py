@@ -42,10 +42,10 @@ from reka.server.storage.document_store import Document, DocumentStore
 from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.leases import Leases
-from reka.server.storage.opening import open_storage
 from reka.server.storage.openai.files import Files
 from reka.server.storage.openai.store_files import StoreFiles
 from reka.server.storage.openai.stores import VectorStores
+from reka.server.storage.opening import open_storage
 from reka.server.storage.retriever import Retriever
 from reka.server.store.store import Store
 

@@ -5,8 +5,7 @@ from sqlalchemy.orm import Session
 
 from reka.server.errors import QuotaExceededError
 from reka.server.settings import Settings
-from reka.server.storage.database import IS_THERE, DatasetRow, DocumentRow
-from reka.server.storage.rows.openai import FileRow
+from reka.server.storage.database import IS_THERE, DatasetRow, DocumentRow, FileRow, lock_owner
 
 _ROWS = "rows"
 """Kind of a dataset whose texts are all in the database."""
@@ -25,6 +24,8 @@ def require_room(session: Session, owner: str, limits: Settings, *, datasets: in
     Raises:
         QuotaExceededError: There is no room for it.
     """
+    if limits.max_datasets is not None or limits.max_stored_bytes is not None:
+        lock_owner(session, owner)
     if limits.max_datasets is not None and datasets > 0:
         stored = session.scalar(select(func.count()).where(DatasetRow.owner == owner)) or 0
         if stored + datasets > limits.max_datasets:

@@ -170,6 +170,29 @@ def test_nothing_of_what_is_deleted_stays_on_the_disk(start: Start, call: Call, 
     assert not any(b"zebra-in-a-file" in content for content in contents)
 
 
+def test_a_server_on_postgresql_does_the_same(start: Start, call: Call, postgres_url: str) -> None:
+    api = call(start(database_url=postgres_url, max_stored_bytes=10_000))
+    ids = [file_of(api, f"{text} {number}") for number, text in enumerate((OWL, HEN, OWL))]
+    store = store_of(api, "Farm & mill", *ids, metadata={"a": "b"})["id"]
+
+    files = f"/v1/vector_stores/{store}/files"
+    page = read(api, files, limit=2, order="asc", filter="completed")
+    batch = api.ask("POST", f"/v1/vector_stores/{store}/file_batches", json={"file_ids": ids}).json()
+    attributes = api.ask("POST", f"{files}/{ids[1]}", json={"attributes": {"year": 2024}})
+    await_prepared(api, store)
+
+    assert [file["id"] for file in page["data"]] == ids[:2]
+    assert [file["id"] for file in read(api, files, order="asc", after=ids[0])["data"]] == [ids[2], ids[1]]
+    assert (batch["file_counts"]["total"], attributes.status_code) == (3, 200)
+    condition = {"type": "gte", "key": "year", "value": 2024}
+    assert [one["file_id"] for one in find(api, store, "hen", filters=condition)] == [ids[1]]
+    assert api.ask("GET", f"/v1/files/{ids[0]}/content").text == f"{OWL} 0"
+    assert api.ask("DELETE", f"/v1/files/{ids[0]}").ok
+    assert read(api, f"/v1/vector_stores/{store}")["file_counts"]["total"] == 2
+    assert api.ask("DELETE", f"/v1/vector_stores/{store}").ok
+    assert api.names() == []
+
+
 def test_lists_are_read_page_by_page_in_both_directions(api: Caller) -> None:
     ids = [file_of(api, f"text {number}") for number in range(5)]
     store = store_of(api, "notes", *ids)["id"]

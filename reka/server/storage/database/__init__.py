@@ -1,5 +1,6 @@
 """The database of datasets, jobs and keys: its rows, and sessions on it."""
 
+from reka.server.storage.database.openai_rows import FileBatchRow, FilePartRow, FileRow, VectorStoreRow
 from reka.server.storage.database.rows import (
     IS_CHANGED,
     IS_THERE,
@@ -32,12 +33,16 @@ __all__ = [
     "DatasetRow",
     "DocumentRow",
     "DocumentTextRow",
+    "FileBatchRow",
+    "FilePartRow",
+    "FileRow",
     "JobEventRow",
     "JobRow",
     "KeyRow",
     "LeaseRow",
     "RevokedKeyRow",
     "StoreRow",
+    "VectorStoreRow",
     "find_dataset",
     "lock_owner",
     "now",

@@ -10,11 +10,11 @@ from reka._protocol.files.encodings import TextDecoder
 from reka.server.errors import NotFoundError
 from reka.server.settings import MIB, Settings
 from reka.server.storage.database import IS_THERE, Database, DatasetRow, DocumentRow, now
+from reka.server.storage.database.openai_rows import FilePartRow, FileRow
 from reka.server.storage.documents import Documents
 from reka.server.storage.openai.ids import document_of_file, file_id, new_file_id
 from reka.server.storage.openai.pages import PageQuery, current_time, page_object, rows_of_page, unix_time
 from reka.server.storage.quotas import require_room
-from reka.server.storage.rows.openai import FilePartRow, FileRow
 
 _PURPOSE: Final = "assistants"
 """Purpose of a document that was not uploaded as a file."""

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from reka.server.errors import NotFoundError
 from reka.server.settings import MIB
 from reka.server.storage.database import IS_THERE, Database, DatasetRow, DocumentRow, now
+from reka.server.storage.database.openai_rows import FileBatchRow, FileRow
 from reka.server.storage.document_store import LIVE, NEW, batches
 from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
@@ -19,7 +20,6 @@ from reka.server.storage.openai.files import Files, ReadText, no_such_file, requ
 from reka.server.storage.openai.ids import batch_id, document_of_file, file_id, number_of_batch, store_id
 from reka.server.storage.openai.pages import PageQuery, page_object, rows_of_page, unix_time
 from reka.server.storage.openai.stores import VectorStores, attributes_of, count_files, pending_status, require_store
-from reka.server.storage.rows.openai import FileBatchRow, FileRow
 
 _PUT_BYTES: Final = 64 * MIB
 """Bytes of files that become documents in one transaction (ours)."""

@@ -13,15 +13,16 @@ from reka._protocol.filters import Filter
 from reka.server.errors import NotFoundError
 from reka.server.settings import Settings
 from reka.server.storage.database import IS_THERE, NO_OWNER, Database, DatasetRow, DocumentRow, find_dataset, now
+from reka.server.storage.database.job_rows import ERROR
+from reka.server.storage.database.openai_rows import VectorStoreRow
 from reka.server.storage.datasets import Datasets
 from reka.server.storage.document_store import LIVE, ROWS
-from reka.server.storage.jobs import ERROR, Jobs
+from reka.server.storage.jobs import Jobs
 from reka.server.storage.names import secure_name
 from reka.server.storage.openai.ids import dataset_of_store, file_id, store_id
 from reka.server.storage.openai.pages import PageQuery, current_time, page_object, rows_of_page, unix_time
 from reka.server.storage.quotas import require_room
 from reka.server.storage.retriever import WAIT_SECONDS, Passage, Retriever
-from reka.server.storage.rows.openai import VectorStoreRow
 
 DAY_SECONDS: Final = 86_400
 

@@ -1,9 +1,10 @@
 """Rows of what OpenAI's API has beside datasets and documents: files, facts of vector stores, batches of files."""
 
-from sqlalchemy import BigInteger, ForeignKey, Integer, LargeBinary, String, Text
+from sqlalchemy import BigInteger, ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from reka.server.storage.database import Base
+from reka.server.storage.database.columns import ROW_NUMBER
+from reka.server.storage.database.rows import Base
 
 
 class FileRow(Base):
@@ -11,15 +12,15 @@ class FileRow(Base):
 
     __tablename__ = "files"
 
-    number: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    number: Mapped[int] = mapped_column(ROW_NUMBER, primary_key=True)
     """Files are listed in this order."""
-    id: Mapped[str] = mapped_column(String(64), unique=True)
+    id: Mapped[str] = mapped_column(unique=True)
     """The file's id, which is the id of its document in each dataset that it is attached to."""
-    owner: Mapped[str] = mapped_column(String(255), index=True)
-    filename: Mapped[str] = mapped_column(String(512))
-    purpose: Mapped[str] = mapped_column(String(32))
+    owner: Mapped[str] = mapped_column(index=True)
+    filename: Mapped[str]
+    purpose: Mapped[str]
     size_bytes: Mapped[int] = mapped_column(BigInteger)
-    created: Mapped[str] = mapped_column(String(32))
+    created: Mapped[str]
     expires: Mapped[int | None] = mapped_column(BigInteger, index=True)
     """Unix time in seconds at which it is deleted; None for never."""
 
@@ -30,7 +31,7 @@ class FilePartRow(Base):
     __tablename__ = "file_parts"
 
     file_number: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"),
+        ROW_NUMBER,
         ForeignKey("files.number", ondelete="CASCADE"),
         primary_key=True,
     )
@@ -44,9 +45,9 @@ class VectorStoreRow(Base):
     __tablename__ = "vector_stores"
 
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
-    name: Mapped[str] = mapped_column(Text)
+    name: Mapped[str]
     """The name as the client wrote it; that of the dataset is made of it, and is unique."""
-    meta: Mapped[str] = mapped_column("metadata", Text)
+    meta: Mapped[str] = mapped_column("metadata")
     """JSON object."""
     expires_days: Mapped[int | None]
     """Days after its last use at which it is deleted; None for never."""
@@ -61,9 +62,9 @@ class FileBatchRow(Base):
 
     __tablename__ = "file_batches"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
-    documents: Mapped[str] = mapped_column(Text)
+    documents: Mapped[str]
     """JSON list of the ids of the documents that the files became."""
-    created: Mapped[str] = mapped_column(String(32))
+    created: Mapped[str]
     is_cancelled: Mapped[bool] = mapped_column(default=False)

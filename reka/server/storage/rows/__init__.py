@@ -1,1 +1,0 @@
-"""Rows of the database that belong to one protocol alone."""
