@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -21,7 +22,7 @@ def shared(object_store: ObjectStoreServer, tmp_path_factory: pytest.TempPathFac
     with pytest.MonkeyPatch.context() as environment:
         for name, value in object_store.environment().items():
             environment.setenv(name, value)
-        bucket = Bucket(object_store, "shared-by-all")
+        bucket = Bucket(object_store, f"b{uuid4().hex}")
         settings = Settings(
             port=0,
             data_dir=tmp_path_factory.mktemp("shared"),
