@@ -47,7 +47,7 @@ def run_worker(settings: Settings, locks: list[int] | None = None, on_ready: Cal
         signal.signal(signal.SIGINT, lambda *_: has_to_end.set())
     with ExitStack() as stack:
         with start_errors():
-            if locks and settings.database_url is None:
+            if locks:
                 end_attempts(settings)  # of the one before this
             stack.enter_context(run_service(settings, is_alone=False))
         on_ready()
