@@ -47,6 +47,9 @@ EMBEDDED_CHARS: Final = 200_000
 DOCUMENT_PAGE: Final = 1_000
 """Documents that are listed in one request (ours)."""
 
+RETIRED_SECONDS: Final = 60.0
+"""Seconds after which adapters delete a dataset that they have replaced, on a host without documents (ours)."""
+
 POLL_INTERVALS: Final = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
 """Seconds between two looks at a job, the last one repeated (ours)."""
 

@@ -8,8 +8,10 @@ from reka._protocol.filters import matches, parse_filter
 from reka._protocol.media import MEDIA_KINDS, is_media_url, part_type
 from reka._protocol.messages import BeyondTurns, beyond_turns, orphan_results
 from reka.adapters import background_loop
+from reka.adapters.documents import DocumentDatasets, Replacement, Snapshot, stored_name
 from reka.adapters.sampling import SAMPLING_PARAMETERS, MaxRetries, SamplingFields, check_parameter
 from reka.adapters.shared_clients import ClientSettings, SharedClients, prepare_hint, with_prepare_hint
+from reka.adapters.steps import Step, Steps, atake, take
 from reka.adapters.text_files import documents_of_files
 from reka.adapters.tool_calls import add_delta, is_cut_off, parse_arguments, parse_calls, write_arguments
 
@@ -22,11 +24,17 @@ __all__ = [
     "SAMPLING_PARAMETERS",
     "BeyondTurns",
     "ClientSettings",
+    "DocumentDatasets",
     "MaxRetries",
     "Refusals",
+    "Replacement",
     "SamplingFields",
     "SharedClients",
+    "Snapshot",
+    "Step",
+    "Steps",
     "add_delta",
+    "atake",
     "background_loop",
     "beyond_turns",
     "check_parameter",
@@ -42,6 +50,8 @@ __all__ = [
     "parse_filter",
     "part_type",
     "prepare_hint",
+    "stored_name",
+    "take",
     "with_prepare_hint",
     "write_arguments",
 ]

@@ -109,11 +109,15 @@ class ClientSettings:
         Returns:
             A text that has the key as a hash only.
         """
-        address, key = endpoint.address_and_key(self.api_key, self.base_url)
+        address, _ = endpoint.address_and_key(self.api_key, self.base_url)
         if not with_datasets:
             return address
-        owner = sha256(f"{address}\n{key}".encode()).hexdigest()
-        return f"{address} {endpoint.current_place(self.datasets, self.base_url)} {owner}"
+        return f"{address} {endpoint.current_place(self.datasets, self.base_url)} {self.owner()}"
+
+    def owner(self) -> str:
+        """Name whose datasets of a server calls see: a hash of its address and of the key."""
+        address, key = endpoint.address_and_key(self.api_key, self.base_url)
+        return sha256(f"{address}\n{key}".encode()).hexdigest()
 
     def known_model(self, name: str) -> Model | None:
         """Return what is known of a model of the server without asking; see `host_models.known_model`."""

@@ -5,6 +5,7 @@ from os import PathLike
 from pathlib import Path
 
 from reka._inputs.uploads import dataset_source
+from reka.errors import InvalidArgumentError
 from reka.types import Document
 
 
@@ -18,14 +19,19 @@ def documents_of_files(files: str | PathLike[str] | Sequence[str | PathLike[str]
         The documents, each read when it is asked for; files without any text are left out.
 
     Raises:
-        InvalidArgumentError: A file does not exist or is no text, or two have one name.
+        InvalidArgumentError: A file does not exist or is no text, or two have one name; or, when all are read, none
+            has any text.
     """
     entries = dataset_source(files, None).entries
     return _read({name: Path(path) for name, path in entries.items()})
 
 
 def _read(files: dict[str, Path]) -> Iterator[Document]:
+    is_empty = True
     for name, path in files.items():
         text = path.read_bytes().decode("utf-8-sig")
         if text.strip():
+            is_empty = False
             yield {"id": name, "text": text}
+    if is_empty:
+        raise InvalidArgumentError("files: none has any text")

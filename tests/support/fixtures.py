@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -26,8 +27,9 @@ _VARIABLES = (
 
 
 @pytest.fixture(autouse=True)
-def isolated_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the user's own settings from the test."""
+def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hide the user's own settings from the test, and its manifests from the user and from other tests."""
+    monkeypatch.setenv("REKA_MANIFESTS", str(tmp_path_factory.getbasetemp() / f"manifests-{uuid4().hex}"))
     for name in _VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -36,6 +38,9 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reka, "BASE_URL", None)
     for name in ("API_KEY", "_SERVER"):  # until they are set, these read the environment
         monkeypatch.delitem(vars(reka), name, raising=False)
+    yield
+    if documents := sys.modules.get("reka.adapters.documents"):
+        documents.timers.cancel()  # of a server that has ended
 
 
 @pytest.fixture

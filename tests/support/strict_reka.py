@@ -91,7 +91,7 @@ class _ModelTurn(Strict):
 _Turn: TypeAlias = Annotated[_HumanTurn | _ModelTurn, Field(discriminator="type")]
 
 
-class _V0Body(Strict):
+class V0Body(Strict):
     conversation_history: Annotated[list[_Turn], Field(min_length=1)]
     model_name: Name = "reka-flash"
     stop_words: list[str] | None = None
@@ -142,7 +142,7 @@ class StrictReka(StrictHost):
 
     def v0_chat(self, request: RecordedRequest) -> Answer:
         """Answer a chat of the documented endpoint."""
-        form = check_form(_V0Body, json_body(request))
+        form = check_form(V0Body, json_body(request))
         turns = form.conversation_history
         kinds = [turn.type for turn in turns]
         if kinds[0] != "human" or any(kind == next_kind for kind, next_kind in pairwise(kinds)):

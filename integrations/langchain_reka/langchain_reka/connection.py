@@ -9,7 +9,7 @@ from pydantic import AliasChoices, ConfigDict, Field, SecretStr, field_validator
 from typing_extensions import Self
 
 import reka
-from reka.adapters import ClientSettings, MaxRetries, Refusals, SharedClients
+from reka.adapters import ClientSettings, DocumentDatasets, MaxRetries, Refusals, SharedClients
 
 
 class ClientMixin(Serializable):
@@ -86,6 +86,9 @@ class ClientMixin(Serializable):
     async def aclose(self) -> None:
         """Close the same connections as `close`, and those of the running event loop."""
         await self.clients.aclose()
+
+    def _datasets(self) -> DocumentDatasets:
+        return DocumentDatasets(self._settings())
 
     def _settings(self) -> ClientSettings:
         return self._settings_for("auto")

@@ -17,8 +17,8 @@ from langchain_reka.connection import ClientMixin
 from langchain_reka.errors import translate_errors
 from langchain_reka.parameters import refuse_unknown, refuse_unknown_in_call
 from langchain_reka.retrieval import contents
-from langchain_reka.retrieval.search import Found, Search, afind, find
-from reka.adapters import MAX_SEARCH_CHUNKS, RETRIEVED_CHUNKS, documents_of_files, metadata_filter
+from langchain_reka.retrieval.search import Found, Search, find
+from reka.adapters import MAX_SEARCH_CHUNKS, RETRIEVED_CHUNKS, atake, documents_of_files, metadata_filter, take
 
 _OF_CALL: Final = ("k", "filter", "min_score", "mode")
 
@@ -136,8 +136,7 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         """
         retriever = cls(**{"dataset": dataset, "whole_documents": True, **parameters})
         with translate_errors():
-            given = contents.listed(texts)
-            retriever._fill(contents.of_texts(given, metadatas, ids), contents.plain_texts(given, metadatas, ids))
+            retriever._fill(contents.of_texts(texts, metadatas, ids))
         return retriever
 
     @classmethod
@@ -153,10 +152,7 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         """Async twin of `from_texts`."""
         retriever = cls(**{"dataset": dataset, "whole_documents": True, **parameters})
         with translate_errors():
-            given = contents.listed(texts)
-            await retriever._afill(
-                contents.of_texts(given, metadatas, ids), contents.plain_texts(given, metadatas, ids)
-            )
+            await retriever._afill(contents.of_texts(texts, metadatas, ids))
         return retriever
 
     @classmethod
@@ -172,7 +168,7 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         """
         retriever = cls(dataset=dataset, **parameters)
         with translate_errors():
-            retriever._fill(documents_of_files(files), {"files": files})
+            retriever._fill(documents_of_files(files))
         return retriever
 
     @classmethod
@@ -182,27 +178,14 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         """Async twin of `from_files`; the files are read in a thread."""
         retriever = cls(dataset=dataset, **parameters)
         with translate_errors():
-            await retriever._afill(await asyncio.to_thread(documents_of_files, files), {"files": files})
+            await retriever._afill(await asyncio.to_thread(documents_of_files, files))
         return retriever
 
-    def _fill(self, documents: Iterable[reka.Document], plain: Mapping[str, Any] | None = None) -> None:
-        """Fill the dataset with documents; with plain texts or files, where a host has no documents."""
-        client = self.clients.sync(self._settings())
-        try:
-            self.dataset = contents.fill(client, self.dataset, documents)
-        except reka.UnsupportedRequestError:
-            if plain is None:
-                raise
-            self.dataset = client.ensure_dataset(self.dataset, **plain)
+    def _fill(self, documents: Iterable[reka.Document]) -> None:
+        self.dataset = take(self._datasets().fill(self.dataset, documents), self.clients.sync(self._settings()))
 
-    async def _afill(self, documents: Iterable[reka.Document], plain: Mapping[str, Any] | None = None) -> None:
-        client = self.clients.aio(self._settings())
-        try:
-            self.dataset = await contents.afill(client, self.dataset, documents)
-        except reka.UnsupportedRequestError:
-            if plain is None:
-                raise
-            self.dataset = await client.ensure_dataset(self.dataset, **plain)
+    async def _afill(self, documents: Iterable[reka.Document]) -> None:
+        self.dataset = await atake(self._datasets().fill(self.dataset, documents), self.clients.aio(self._settings()))
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         return LangSmithRetrieverParams(ls_retriever_name=PROVIDER, ls_vector_store_provider=PROVIDER)
@@ -211,14 +194,15 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **of_call: Any
     ) -> list[Document]:
         with translate_errors(self.dataset):
-            found = find(self.clients.sync(self._settings()), self._search(query, of_call))
+            found = take(find(self._datasets(), self._search(query, of_call)), self.clients.sync(self._settings()))
         return self._to_documents(found, of_call)
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **of_call: Any
     ) -> list[Document]:
         with translate_errors(self.dataset):
-            found = await afind(self.clients.aio(self._settings()), self._search(query, of_call))
+            steps = find(self._datasets(), self._search(query, of_call))
+            found = await atake(steps, self.clients.aio(self._settings()))
         return self._to_documents(found, of_call)
 
     def _search(self, query: str, of_call: Mapping[str, Any]) -> Search:

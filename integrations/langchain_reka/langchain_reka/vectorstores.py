@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from unicodedata import category
 from uuid import uuid4
 
@@ -15,8 +15,11 @@ from langchain_reka.errors import translate_errors
 from langchain_reka.parameters import refuse_unknown, refuse_unknown_in_call
 from langchain_reka.retrieval import contents
 from langchain_reka.retrieval.diversity import most_diverse
-from langchain_reka.retrieval.search import Found, Search, afind_at_least, find_at_least, stored_document
+from langchain_reka.retrieval.search import Found, Search, find_at_least, stored_document
 from langchain_reka.retrieval.without_embeddings import StoreWithoutEmbeddings
+from reka.adapters import Steps, atake, take
+
+T = TypeVar("T")
 
 _K: Final = 4
 """Documents that LangChain's vector stores return by default."""
@@ -29,6 +32,8 @@ _PUNCTUATION: Final = "-_.+@"
 
 _CHANGED: Final = re.compile(r"^[-_.@]|[-_.@]$|\.\.|__")
 """Where the server leaves punctuation out of a name."""
+
+_NOT_FOUND: Final = 404
 
 _OF_SEARCH: Final = ("k", "filter", "mode")
 
@@ -121,8 +126,8 @@ class RekaVectorStore(ClientMixin, StoreWithoutEmbeddings):
         """
         with translate_errors():
             given = _to_put(documents, ids, kwargs)
-            result = contents.put(self.clients.sync(self._settings()), self.dataset, given)
-        return self._note_stored(result, given)
+            self.dataset = self._take(self._datasets().put(self.dataset, given))
+        return [document["id"] for document in given]
 
     async def aadd_documents(
         self, documents: list[Document], ids: Sequence[str | None] | None = None, **kwargs: Any
@@ -130,11 +135,7 @@ class RekaVectorStore(ClientMixin, StoreWithoutEmbeddings):
         """Async twin of `add_documents`."""
         with translate_errors():
             given = _to_put(documents, ids, kwargs)
-            result = await contents.aput(self.clients.aio(self._settings()), self.dataset, given)
-        return self._note_stored(result, given)
-
-    def _note_stored(self, result: reka.PutDocumentsResult, given: Sequence[reka.Document]) -> list[str]:
-        self.dataset = contents.stored_name(result, self.dataset)
+            self.dataset = await self._atake(self._datasets().put(self.dataset, given))
         return [document["id"] for document in given]
 
     def delete(
@@ -156,14 +157,7 @@ class RekaVectorStore(ClientMixin, StoreWithoutEmbeddings):
         """
         with translate_errors():
             refuse_unknown_in_call("delete", kwargs, ("ids", "filter"))
-            client = self.clients.sync(self._settings())
-            try:
-                if ids is None and filter is None:
-                    client.delete_dataset(self.dataset)
-                else:
-                    client.delete_documents(self.dataset, ids, filter=filter)
-            except reka.DatasetError as error:
-                _require_not_found(error)
+            self._take(self._deletion(ids, filter))
         return True
 
     async def adelete(
@@ -176,34 +170,19 @@ class RekaVectorStore(ClientMixin, StoreWithoutEmbeddings):
         """Async twin of `delete`."""
         with translate_errors():
             refuse_unknown_in_call("adelete", kwargs, ("ids", "filter"))
-            client = self.clients.aio(self._settings())
-            try:
-                if ids is None and filter is None:
-                    await client.delete_dataset(self.dataset)
-                else:
-                    await client.delete_documents(self.dataset, ids, filter=filter)
-            except reka.DatasetError as error:
-                _require_not_found(error)
+            await self._atake(self._deletion(ids, filter))
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Get documents in the order of their ids; those that are not there are left out."""
         with translate_errors():
-            try:
-                found = self.clients.sync(self._settings()).get_documents(self.dataset, ids)
-            except reka.DatasetError as error:
-                _require_not_found(error)
-                return []
+            found = self._take(_if_there(self._datasets().get(self.dataset, ids), []))
         return [stored_document(document) for document in found]
 
     async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Async twin of `get_by_ids`."""
         with translate_errors():
-            try:
-                found = await self.clients.aio(self._settings()).get_documents(self.dataset, ids)
-            except reka.DatasetError as error:
-                _require_not_found(error)
-                return []
+            found = await self._atake(_if_there(self._datasets().get(self.dataset, ids), []))
         return [stored_document(document) for document in found]
 
     def similarity_search(self, query: str, k: int = _K, **kwargs: Any) -> list[Document]:
@@ -257,23 +236,27 @@ class RekaVectorStore(ClientMixin, StoreWithoutEmbeddings):
 
     def _find(self, call: str, query: str, k: int, of_call: Mapping[str, Any], least: int | None = None) -> list[Found]:
         with translate_errors(self.dataset):
-            search = self._search(call, query, k, of_call)
-            try:
-                return find_at_least(self.clients.sync(self._settings()), search, k if least is None else least)
-            except reka.RetrievalError as error:
-                _require_not_found(error)
-                return []
+            return self._take(self._finding(self._search(call, query, k, of_call), least))
 
     async def _afind(
         self, call: str, query: str, k: int, of_call: Mapping[str, Any], least: int | None = None
     ) -> list[Found]:
         with translate_errors(self.dataset):
-            search = self._search(call, query, k, of_call)
-            try:
-                return await afind_at_least(self.clients.aio(self._settings()), search, k if least is None else least)
-            except reka.RetrievalError as error:
-                _require_not_found(error)
-                return []
+            return await self._atake(self._finding(self._search(call, query, k, of_call), least))
+
+    def _finding(self, search: Search, least: int | None) -> Steps[list[Found]]:
+        return _if_there(find_at_least(self._datasets(), search, search.k if least is None else least), [])
+
+    def _deletion(self, ids: Iterable[str] | None, condition: Mapping[str, Any] | None) -> Steps[object]:
+        if ids is None and condition is None:
+            return _if_there(self._datasets().drop(self.dataset), None)
+        return _if_there(self._datasets().delete(self.dataset, ids, condition), None)
+
+    def _take(self, steps: Steps[T]) -> T:
+        return take(steps, self.clients.sync(self._settings()))
+
+    async def _atake(self, steps: Steps[T]) -> T:
+        return await atake(steps, self.clients.aio(self._settings()))
 
     def _search(self, call: str, query: str, k: int, of_call: Mapping[str, Any]) -> Search:
         unknown = {name: value for name, value in of_call.items() if name not in _OF_SEARCH}
@@ -297,10 +280,14 @@ def _to_put(
     ]
 
 
-def _require_not_found(error: reka.RekaError) -> None:
-    """Raise an error again, unless it says that the dataset does not exist: then the store is empty."""
-    if error.status_code != 404:
-        raise error
+def _if_there(steps: Steps[T], default: T) -> Steps[T]:
+    """Take steps on a dataset; if it does not exist, the store is empty, and the result is the default."""
+    try:
+        return (yield from steps)
+    except (reka.DatasetError, reka.RetrievalError) as error:
+        if error.status_code != _NOT_FOUND:
+            raise
+        return default
 
 
 def _with_scores(found: Iterable[Found]) -> list[tuple[Document, float]]:

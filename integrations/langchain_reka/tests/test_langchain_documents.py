@@ -252,54 +252,6 @@ def test_a_server_that_would_ignore_a_filter_is_not_asked(fake: FakeReka, ask: A
     assert [request.method for request in fake.requests] == ["GET"]
 
 
-def test_a_server_without_documents_is_not_sent_any_and_the_error_names_the_ways_out(
-    make: Make, fake: FakeReka
-) -> None:
-    fake.will_answer(200, {"features": ["retrieval_top_k"]})
-    fake.will_answer(200, [])
-
-    with pytest.raises(reka.UnsupportedRequestError, match=r"ensure_dataset .*datasets=\"local\""):
-        make("from_documents", MANUAL, base_url=fake.url, api_key=KEY, datasets="host")
-
-    assert fake.paths == ["GET /", "GET /datasets"]
-
-
-@pytest.mark.parametrize("how", ["from_texts", "from_files"])
-def test_texts_and_files_alone_become_a_plain_dataset_where_there_are_no_documents(
-    make: Make, fake: FakeReka, tmp_path: Path, how: str
-) -> None:
-    (tmp_path / "a.txt").write_text("The lamp is red.")
-    fake.will_answer(200, {"features": ["retrieval_top_k"]})
-    fake.will_answer(200, [])  # to tell a host without datasets
-    fake.will_answer(200, [])
-    fake.will_answer(200, {"name": "manual-1", "ok": True, "info": ""})
-    fake.will_answer(200, "job")
-    fake.will_answer(200, {"job_status": "COMPLETE", "detail": "", "history": []})
-
-    what = tmp_path if how == "from_files" else (text for text in ["The lamp is red."])
-    retriever = make(how, what, base_url=fake.url, api_key=KEY, datasets="host")
-
-    assert retriever.dataset == "manual-1"
-    assert fake.paths == [
-        "GET /",
-        "GET /datasets",
-        "GET /datasets",
-        "POST /datasets",
-        "POST /datasets/manual-1/prepare-retrieval",
-        "GET /jobs/prepare-retrieval/job/status",
-    ]
-
-
-def test_texts_with_metadata_are_refused_where_there_are_no_documents(make: Make, fake: FakeReka) -> None:
-    fake.will_answer(200, {"features": ["retrieval_top_k"]})
-    fake.will_answer(200, [])
-
-    with pytest.raises(reka.UnsupportedRequestError, match="ensure_dataset"):
-        make("from_texts", ["x"], metadatas=[{"a": 1}], base_url=fake.url, api_key=KEY, datasets="host")
-
-    assert fake.paths == ["GET /", "GET /datasets"]
-
-
 def test_what_several_queries_find_is_equal_so_that_it_is_found_once(make: Make, ask: Ask) -> None:
     retriever = make("from_documents", MANUAL)
     queries = ["How do I reset the lamp?", "lamp reset button", "How many watts does the lamp need?"]

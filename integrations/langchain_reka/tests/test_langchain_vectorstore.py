@@ -278,19 +278,6 @@ def test_vectors_of_the_callers_are_refused(store: RekaVectorStore, call: Call) 
     assert store.embeddings is None
 
 
-def test_a_server_without_documents_is_named_with_the_ways_out(fake: FakeReka, call: Call) -> None:
-    parameters: dict[str, Any] = {"base_url": fake.url, "api_key": KEY, "datasets": "host"}
-    store = RekaVectorStore(dataset="any", **parameters)
-    fake.will_answer(200, {"features": []})
-    fake.will_answer(200, [])
-
-    with pytest.raises(reka.UnsupportedRequestError, match=r"datasets=\"local\""):
-        call(store, "add_documents", MANUAL)
-
-    assert fake.paths == ["GET /", "GET /datasets"]
-    store.close()
-
-
 def test_the_key_shows_in_no_text_form_of_a_store(store: RekaVectorStore) -> None:
     parameters: dict[str, Any] = {"api_key": KEY}
     one = RekaVectorStore(dataset="any", **parameters)

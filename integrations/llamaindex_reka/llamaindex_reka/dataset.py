@@ -1,10 +1,8 @@
-"""The dataset behind an index, what its documents are named after, and the nodes that are found in it."""
+"""The dataset behind an index, the documents that it can hold, and the nodes that are found in it."""
 
 import hashlib
 import json
 import logging
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,42 +12,33 @@ from llama_index.core.schema import BaseNode, NodeRelationship, NodeWithScore, R
 
 import reka
 from llamaindex_reka.nodes import Chunk, identity_of, is_node, is_split, node_of, text_of
+from reka.adapters import ClientSettings, DocumentDatasets, Snapshot
 
 _LOG: Final = logging.getLogger(__name__)
 
 PREPARE_HINT: Final = "RekaIndex.from_documents"
 """Name of the method that prepares a dataset, for error messages."""
 
-_SAFE_PUNCTUATION: Final = frozenset(" -_.,+@=()[]~!#&'")
-"""Characters that are not encoded in file names, besides letters and digits of any script."""
-
-_MAX_NAME_BYTES: Final = 200
-"""Maximum length of a file name; file systems, to which zip archives are extracted, allow 255 bytes."""
-
-_MAX_LABEL: Final = 100
-"""Maximum length of a stored name; servers shorten longer ones."""
-
 
 @dataclass(slots=True)
 class Dataset:
-    """The dataset behind an index. The index, its retrievers and its engines share it, so they switch together.
+    """The dataset behind an index, which the index, its retrievers and its engines share.
 
     Attributes:
-        label: Name given by the caller; it stays what it is.
-        name: Current stored name on the server.
-        documents: Documents of the dataset by file name, on a host whose datasets are replaced as a whole; empty if the
-            dataset was not created by this process.
+        label: Name given by the caller.
+        name: Name by which it is asked for; see `reka.adapters.stored_name`.
         given_ids: Ids that LlamaIndex generated in this process, by the ids that the documents are stored under.
+        snapshot: What a storage context has kept of the documents, for a host that does not list them.
     """
 
     label: str
     name: str
-    documents: Mapping[str, BaseNode] = field(default_factory=dict)
     given_ids: dict[str, str] = field(default_factory=dict)
+    snapshot: Snapshot | None = None
 
-    def document_of(self, source: str) -> BaseNode | None:
-        """Return the document that a chunk's source names; None if it is unknown."""
-        return self.documents.get(source)
+    def on(self, settings: ClientSettings) -> DocumentDatasets:
+        """Return the datasets of a server, of which this is one."""
+        return DocumentDatasets(settings, None if self.snapshot is None else (self.name, self.snapshot))
 
     def know(self, documents: Mapping[str, BaseNode]) -> None:
         """Remember the ids of documents that are stored under others."""
@@ -74,20 +63,6 @@ def as_dataset(dataset: object) -> Dataset:
         shown = repr(dataset.name) if isinstance(dataset, Dataset) else type(dataset).__name__
         raise reka.InvalidArgumentError(f"dataset: got {shown}, want the name of a dataset")
     return dataset
-
-
-def stored_name(label: str) -> str:
-    """Return the name that a dataset of this label is stored under: a name that a server leaves as it is.
-
-    A label that is no such name gets a hash of its own, so that no two labels become one name.
-    """
-    composed = unicodedata.normalize("NFC", label)
-    safe = "".join(char if char in "-.+@" or unicodedata.category(char)[0] in "LMN" else "_" for char in composed)
-    safe = re.sub(r"[_.]{2,}|_\.|\._", "_", safe).strip("-_.@")
-    if safe == label and len(safe) <= _MAX_LABEL:
-        return label
-    digest = hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{safe[: _MAX_LABEL - 13].strip('-_.@') or 'dataset'}-{digest}"
 
 
 def documents_by_id(documents: Sequence[BaseNode], least: int = 1) -> dict[str, BaseNode]:
@@ -129,11 +104,6 @@ def documents_by_id(documents: Sequence[BaseNode], least: int = 1) -> dict[str, 
     return found
 
 
-def files_of(documents: Sequence[BaseNode]) -> dict[str, BaseNode]:
-    """Map file names, made of ids, to documents; see `documents_by_id`."""
-    return {_safe_file_name(identity): document for identity, document in documents_by_id(documents).items()}
-
-
 def nodes_from_chunks(
     chunks: Sequence[reka.RetrievedChunk], dataset: Dataset, whole_texts: Mapping[str, str] | None = None
 ) -> list[NodeWithScore]:
@@ -148,8 +118,7 @@ def nodes_from_chunks(
         A node for each chunk, or for all chunks of a node that was split before it was stored, in the same order, with
         the chunk's text and, if the server sent one, its score. What an index stored comes back with its metadata and
         relationships as they were. The metadata of any other node has `dataset`, `rank` (1 is the best) and every other
-        field of the chunk; if the document is known, its metadata is included and takes precedence. The model sees the
-        document's metadata, as the document allows, or else only the source. A node's id is stable across calls.
+        field of the chunk, of which the model sees only the source. A node's id is stable across calls.
     """
     nodes: dict[str, NodeWithScore] = {}
     for rank, chunk in enumerate(chunks, start=1):
@@ -164,7 +133,7 @@ def _stored(chunk: reka.RetrievedChunk, dataset: Dataset, whole_texts: Mapping[s
     metadata, text = fields["metadata"], chunk["text"]
     position = fields.get("position", 0)
     place = fields.get("id", "").rpartition("#")[2]
-    part: Chunk | None = Chunk(int(place) if place.isdecimal() else position, position)
+    part: Chunk | None = Chunk(int(place) if place.isdecimal() else None, position)
     if is_split(metadata):
         if chunk.get("document_bytes") == len(text.encode()):
             part = None
@@ -175,27 +144,19 @@ def _stored(chunk: reka.RetrievedChunk, dataset: Dataset, whole_texts: Mapping[s
 
 def _node(chunk: reka.RetrievedChunk, dataset: Dataset, rank: int) -> TextNode:
     source = chunk.get("source")
-    document = None if source is None else dataset.document_of(source)
     own = chunk.get("metadata") or {}
     fields = {name: value for name, value in chunk.items() if name not in {"text", "metadata"}}
     fields |= {"dataset": dataset.name, "rank": rank}
-    if document is None:
-        metadata = fields | own
-        hidden_keys = [name for name in fields if name != "source" and name not in own]
-        ref_doc_id = chunk.get("document_id") or (None if source is None else document_id(source))
-        relationships = {} if ref_doc_id is None else {NodeRelationship.SOURCE: RelatedNodeInfo(node_id=ref_doc_id)}
-    else:
-        metadata = fields | document.metadata
-        hidden_keys = [name for name in fields if name not in document.metadata]
-        hidden_keys += [name for name in document.excluded_llm_metadata_keys if name not in hidden_keys]
-        relationships = {NodeRelationship.SOURCE: document.as_related_node_info()}
+    hidden_keys = [name for name in fields if name != "source" and name not in own]
+    # A file is named after the id of the document that it was uploaded for.
+    ref_doc_id = chunk.get("document_id") or (None if source is None else unquote(source))
     return TextNode(
         id_=_node_id(dataset.label, source, chunk["text"]),
         text=chunk["text"],
-        metadata=metadata,
+        metadata=fields | own,
         excluded_llm_metadata_keys=hidden_keys,
         excluded_embed_metadata_keys=hidden_keys,
-        relationships=relationships,
+        relationships={} if ref_doc_id is None else {NodeRelationship.SOURCE: RelatedNodeInfo(node_id=ref_doc_id)},
     )
 
 
@@ -209,25 +170,3 @@ def _require_blank(index: int, document: BaseNode) -> None:
             f"documents: got media without text at index {index} (id {document.id_!r}); a dataset stores texts only"
         )
     _LOG.warning("document %d (id %r) is blank and is skipped", index, document.id_)
-
-
-def document_id(source: str) -> str:
-    """Return the id of the document that a file was named after."""
-    return unquote(source)
-
-
-def _safe_file_name(identity: str) -> str:
-    """Encode an id as a relative path that every server accepts; `document_id` decodes all but very long ones."""
-    parts = identity.split("/")
-    is_path = all(part not in {"", ".", ".."} for part in parts) and parts[0] != "__MACOSX"
-    safe = _SAFE_PUNCTUATION | {"/"} if is_path else _SAFE_PUNCTUATION - {"."}
-    name = "".join(char if char.isalnum() or char in safe else _percent_encode(char) for char in identity)
-    name = "/".join(f"%2E{part[1:]}" if part.startswith(".") else part for part in name.split("/"))
-    if len(name.encode()) <= _MAX_NAME_BYTES:
-        return name
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:32]
-    return f"{name.encode()[: _MAX_NAME_BYTES - 33].decode(errors='ignore')}~{digest}"
-
-
-def _percent_encode(char: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))

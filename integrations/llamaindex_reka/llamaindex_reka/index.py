@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Sequence
 from functools import lru_cache
 from os import PathLike, fspath
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from llama_index.core import Settings, StorageContext, load_index_from_storage
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -20,7 +20,7 @@ from typing_extensions import Unpack
 
 import reka
 from llamaindex_reka.connection import Connection, client_settings
-from llamaindex_reka.dataset import Dataset, as_dataset, stored_name
+from llamaindex_reka.dataset import Dataset, as_dataset
 from llamaindex_reka.documents.changes import ChangeableIndex, check_callable
 from llamaindex_reka.documents.struct import STRUCT_TYPE, DatasetStruct
 from llamaindex_reka.documents.vector_store import DatasetVectorStore
@@ -29,7 +29,7 @@ from llamaindex_reka.nodes import content_digest
 from llamaindex_reka.parameters import refuse_unknown
 from llamaindex_reka.query_engine import RekaQueryEngine
 from llamaindex_reka.retriever import RekaRetriever
-from reka.adapters import RETRIEVED_CHUNKS, SharedClients
+from reka.adapters import RETRIEVED_CHUNKS, SharedClients, Snapshot, stored_name
 
 _NO_LABEL: Final = "documents"
 """Label of a dataset to which the caller gives none."""
@@ -40,8 +40,8 @@ class RekaIndex(ChangeableIndex):
 
     `RekaIndex(dataset)` opens a dataset, in any process: what it is made of is on the server.
     `RekaIndex.from_documents` makes one of documents. Changes of an index are changes of its dataset, which every other
-    index, retriever and engine over it searches at once; a host other than `reka serve` or the embedded server replaces
-    the dataset instead.
+    index, retriever and engine over it searches at once. A host that replaces datasets as a whole is sent all documents
+    at each change; what they are is kept on this machine, and where the index is persisted.
 
     Args:
         dataset: Label of the dataset, or its stored name.
@@ -81,7 +81,9 @@ class RekaIndex(ChangeableIndex):
         if index_struct is not None:
             kept = {name: value for name, value in index_struct.connection.items() if value is not None}
             connection = {**kept, **connection}  # type: ignore[typeddict-item]  # the names are its own
-            dataset = Dataset(index_struct.dataset, index_struct.name)
+            dataset = Dataset(
+                index_struct.dataset, index_struct.name, snapshot=cast("Snapshot | None", index_struct.manifest)
+            )
         elif isinstance(dataset, str) and dataset.strip():
             dataset = Dataset(dataset, stored_name(dataset))
         self._dataset = as_dataset(dataset)
@@ -151,7 +153,6 @@ class RekaIndex(ChangeableIndex):
             if dataset == _NO_LABEL:
                 index._dataset.name = f"{_NO_LABEL}-{content_digest(documents)}"
             index._store(documents, on_update)
-            index._keep_name()
         return index
 
     @classmethod
@@ -184,8 +185,11 @@ class RekaIndex(ChangeableIndex):
 
     @property
     def dataset(self) -> str:
-        """Stored name of the dataset; on a host whose datasets are replaced as a whole, `refresh` changes it."""
-        return self._dataset.name
+        """Stored name of the dataset now; on a host whose datasets are replaced as a whole, each change makes another.
+
+        `RekaIndex` opens the dataset by any of them.
+        """
+        return self._datasets.stored_name(self._dataset.name)
 
     @property
     def vector_store(self) -> BasePydanticVectorStore:
@@ -302,9 +306,9 @@ class RekaIndex(ChangeableIndex):
             datasets=self._settings.datasets,
         )
 
-    def _keep_name(self) -> None:
-        """Have the storage context keep the present name of the dataset."""
+    def _keep(self) -> None:
         self._struct.name = self._dataset.name
+        self._struct.manifest = cast("dict[str, Any] | None", self._datasets.snapshot(self._dataset.name))
         self._storage_context.index_store.add_index_struct(self._struct)
 
 

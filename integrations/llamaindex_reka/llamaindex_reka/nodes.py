@@ -65,8 +65,8 @@ _DATES: Final = frozenset({"creation_date", "last_modified_date", "last_accessed
 class Chunk(NamedTuple):
     """Where a chunk is in its document."""
 
-    place: int
-    """How many chunks of the document are before it."""
+    place: int | None
+    """How many chunks of the document are before it; None if the host does not say."""
 
     position: int
     """Offset in characters."""
@@ -155,7 +155,7 @@ def node_of(text: str, metadata: Mapping[str, Any], chunk: Chunk | None, given_i
         if not kept["whole"]:
             is_last = start + len(text) >= kept.get("length", 0)
             fields["relationships"] = _relationships(chunk, identity, metadata, given_ids, is_last=is_last)
-        identity = part_id(identity, chunk.place)
+        identity = part_id(identity, chunk.position if chunk.place is None else chunk.place)
     kind: type[TextNode] = IndexNode if "index_id" in fields else TextNode
     return kind(**{**fields, "id_": identity, "text": text, "metadata": shown})
 
@@ -170,6 +170,8 @@ def _relationships(
 
     source = given_ids.get(identity, identity)
     found = {NodeRelationship.SOURCE: related(source, ObjectType.DOCUMENT, hash=hash_of(metadata))}
+    if chunk.place is None:
+        return found
     if chunk.place > 0:
         found[NodeRelationship.PREVIOUS] = related(part_id(identity, chunk.place - 1), ObjectType.TEXT)
     if not is_last:
@@ -212,7 +214,7 @@ def source_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def part_id(identity: str, place: int) -> str:
-    """Return the id of the chunk at a place of a document, from 0."""
+    """Return the id of the chunk at a place of a document, from 0, or at an offset where places are unknown."""
     return f"{identity}#{place}"
 
 

@@ -21,6 +21,7 @@ import reka
 from llamaindex_reka.dataset import Dataset, as_dataset, nodes_from_chunks
 from llamaindex_reka.documents.filters import condition_of, insensitive_keys
 from llamaindex_reka.llm import RekaLLM
+from reka.adapters import DocumentDatasets
 
 
 class RekaQueryEngine(BaseQueryEngine):
@@ -70,7 +71,12 @@ class RekaQueryEngine(BaseQueryEngine):
     @property
     def _retrieval(self) -> dict[str, Any]:
         """Arguments of a chat that say what it answers from."""
-        return {"retrieval_dataset": self._dataset.name, "retrieval_filter": self._condition}
+        name = self._datasets.stored_name(self._dataset.name)
+        return {"retrieval_dataset": name, "retrieval_filter": self._condition}
+
+    @property
+    def _datasets(self) -> DocumentDatasets:
+        return self._dataset.on(self._llm.client_settings)
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {}  # the prompt is on the server
@@ -134,7 +140,7 @@ class RekaQueryEngine(BaseQueryEngine):
     def _add_sources(self, chat_response: ChatResponse, nodes: list[NodeWithScore], metadata: dict[str, Any]) -> None:
         """Add the retrieved chunks of a chat response to nodes and metadata, in place: a stream is already returned."""
         chunks: Sequence[reka.RetrievedChunk] = chat_response.additional_kwargs.get("retrieved_chunks") or ()
-        nodes += nodes_from_chunks(chunks, self._dataset)
+        nodes += nodes_from_chunks(self._datasets.located(chunks, self._dataset.name), self._dataset)
         metadata.update((node.node_id, node.metadata) for node in nodes)
 
 

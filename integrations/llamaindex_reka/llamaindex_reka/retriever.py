@@ -11,12 +11,14 @@ from typing_extensions import Unpack
 import reka
 from llamaindex_reka.connection import Connection, client_settings
 from llamaindex_reka.dataset import PREPARE_HINT, Dataset, as_dataset
-from llamaindex_reka.documents.search import Nodes, Selection, atake, mode_of, search, take
+from llamaindex_reka.documents.search import Nodes, Selection, mode_of, search
 from reka.adapters import (
     MAX_SEARCH_CHUNKS,
     RETRIEVED_CHUNKS,
     SharedClients,
+    atake,
     checks,
+    take,
     with_prepare_hint,
 )
 
@@ -33,8 +35,8 @@ class RekaRetriever(BaseRetriever):
         similarity_top_k: Maximum number of nodes per call, 1 to 1,000; a host whose datasets are not made of documents
             returns at most 100.
         min_score: Minimum score; nodes with a lower score, or without one, are dropped. None keeps all nodes.
-        filters: Filters on the metadata of documents, with any operator and condition of LlamaIndex. A server that does
-            not filter is not asked: such a call raises `UnsupportedRequestError`.
+        filters: Filters on the metadata of documents, with any operator and condition of LlamaIndex. What a host that
+            does not filter returns is filtered here; a call raises `UnsupportedRequestError` if more may fit.
         doc_ids: Ids of the documents to search; None searches all. Like the next, of what an index has stored.
         node_ids: Ids of the nodes to search; None searches all.
         vector_store_query_mode: `default`, `hybrid` and `semantic_hybrid` find by words and by meaning, `sparse` and
@@ -79,8 +81,8 @@ class RekaRetriever(BaseRetriever):
 
     @property
     def dataset(self) -> str:
-        """Current stored name of the dataset; it changes when the index of this retriever is refreshed."""
-        return self._dataset.name
+        """Stored name of the dataset now; see `RekaIndex.dataset`."""
+        return self._dataset.on(self._settings).stored_name(self._dataset.name)
 
     def close(self) -> None:
         """Close the connections of the sync client. The next call opens new ones."""
@@ -97,14 +99,11 @@ class RekaRetriever(BaseRetriever):
         return self._scored(await atake(self._search(query_bundle), self._clients.aio(self._settings)))
 
     def _search(self, query_bundle: QueryBundle) -> Nodes:
-        query, name = _query_text(query_bundle), self.dataset
+        query, datasets = _query_text(query_bundle), self._dataset.on(self._settings)
         try:
-            return (yield from search(self._dataset, query, self.similarity_top_k, self._selection))
+            return (yield from search(datasets, self._dataset, query, self.similarity_top_k, self._selection))
         except reka.RetrievalError as error:
-            if self.dataset == name:
-                raise with_prepare_hint(error, name, PREPARE_HINT) from error
-        # A refresh has replaced it.
-        return (yield from search(self._dataset, query, self.similarity_top_k, self._selection))
+            raise with_prepare_hint(error, self._dataset.name, PREPARE_HINT) from error
 
     def _scored(self, nodes: list[NodeWithScore]) -> list[NodeWithScore]:
         if self.min_score is None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from llama_index.core import Settings as LlamaIndexSettings
 
-from llamaindex_reka import RekaLLM
+from llamaindex_reka import RekaIndex, RekaLLM
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 from tests.support.clients import KEY
@@ -16,9 +16,9 @@ from tests.support.fixtures import fake_without_models as fake
 from tests.support.fixtures import isolated_environment
 from tests.support.rule_model import RuleModel
 
-from .llamaindex_support import MakeLLM
+from .llamaindex_support import LAMP, MakeIndex, MakeLLM
 
-__all__ = ["fake", "isolated_environment", "llm", "local", "rules", "served"]
+__all__ = ["fake", "isolated_environment", "llm", "local", "make", "rules", "served"]
 
 
 @pytest.fixture
@@ -51,6 +51,21 @@ def served(rules: RuleModel, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     server = BackgroundServer(Settings(port=0, data_dir=data_dir, upstream=rules.url, upstream_model="rules-1"))
     yield server.url
     server.stop()
+
+
+@pytest.fixture
+def make(served: str, request: pytest.FixtureRequest) -> Iterator[MakeIndex]:
+    """Makes indexes for a key of the test's own, and closes them."""
+    made: list[RekaIndex] = []
+
+    def from_documents(documents: Any = LAMP, **parameters: Any) -> RekaIndex:
+        given = {"base_url": served, "api_key": request.node.name, "dataset": "lamp", **parameters}
+        made.append(RekaIndex.from_documents(documents, **given))
+        return made[-1]
+
+    yield from_documents
+    for index in made:
+        index.close()
 
 
 @pytest.fixture(scope="session")

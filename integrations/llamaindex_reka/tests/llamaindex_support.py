@@ -5,15 +5,26 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
+from llama_index.core import Document
 from llama_index.core.base.llms.types import TextBlock
 from llama_index.core.llms import ChatMessage, MessageRole
 
-from llamaindex_reka import RekaLLM
+from llamaindex_reka import RekaIndex, RekaLLM
 from tests.support import completions, streams
 from tests.support.fake_reka import FakeReka
 
 MakeLLM: TypeAlias = Callable[..., RekaLLM]
 """Makes models of the scripted server; see the fixture `llm`."""
+
+MakeIndex: TypeAlias = Callable[..., RekaIndex]
+"""Makes indexes on a server with the rule-based model behind it; see the fixture `make`."""
+
+LAMP: Final = [
+    Document(text="To reset the lamp, hold the button for ten seconds.", id_="reset", metadata={"page": 3}),
+    Document(text="The lamp draws five watts from any USB port.", id_="power"),
+    Document(text="Wipe the shade with a dry cloth.", id_="care/cleaning"),
+]
+RESET: Final = "How do I reset the lamp?"
 
 _METHODS: Final = ("chat", "complete", "stream_chat", "stream_complete")
 WAYS: Final = (*_METHODS, *(f"a{method}" for method in _METHODS))

@@ -1,64 +1,28 @@
-"""The managed index, on a server that answers with a model that follows rules."""
+"""The managed index, on a server whose datasets are made of documents."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from llama_index.core import Document, Settings
-from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
-from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
+from llama_index.core import Document
 from llama_index.core.indices.base import BaseIndex
 from llama_index.core.indices.managed.base import BaseManagedIndex
 from llama_index.core.llms import MockLLM
-from llama_index.core.memory import ChatMemoryBuffer
-from llama_index.core.node_parser import SentenceSplitter
-from llama_index.core.schema import ImageDocument, MetadataMode, TextNode
+from llama_index.core.schema import ImageDocument, MetadataMode
 
 import reka
-from llamaindex_reka import DatasetImmutableError, RekaIndex, RekaLLM, RekaQueryEngine, RekaRetriever
-from llamaindex_reka.dataset import document_id, files_of, stored_name
+from llamaindex_reka import RekaIndex, RekaLLM, RekaQueryEngine, RekaRetriever
+from llamaindex_reka.dataset import documents_by_id
 from tests.support.clients import KEY
 from tests.support.fake_reka import FakeReka
 
-LAMP = [
-    Document(text="To reset the lamp, hold the button for ten seconds.", id_="reset", metadata={"page": 3}),
-    Document(text="The lamp draws five watts from any USB port.", id_="power"),
-    Document(text="Wipe the shade with a dry cloth.", id_="care/cleaning"),
-]
-RESET = "How do I reset the lamp?"
-
-MakeIndex = Callable[..., RekaIndex]
-
-
-@pytest.fixture
-def make(served: str, request: pytest.FixtureRequest) -> Iterator[MakeIndex]:
-    """Makes indexes for a key of the test's own, and closes them."""
-    made: list[RekaIndex] = []
-
-    def from_documents(documents: Any = LAMP, **parameters: Any) -> RekaIndex:
-        given = {"base_url": served, "api_key": request.node.name, "dataset": "lamp", **parameters}
-        made.append(RekaIndex.from_documents(documents, **given))
-        return made[-1]
-
-    yield from_documents
-    for index in made:
-        index.close()
+from .llamaindex_support import LAMP, RESET, MakeIndex
 
 
 @pytest.fixture
 def client(served: str, request: pytest.FixtureRequest) -> Iterator[reka.Reka]:
     with reka.Reka(request.node.name, served) as client:
         yield client
-
-
-def memory() -> ChatMemoryBuffer:
-    # The engine's default memory leaves its in-memory database open, which warns when it is collected.
-    return ChatMemoryBuffer.from_defaults(token_limit=4000)
-
-
-def sources(response: Any) -> list[Any]:
-    return [node.node.ref_doc_id for node in response.source_nodes]
 
 
 def test_the_class_is_what_llamaindex_asks_of_an_integration() -> None:
@@ -125,13 +89,6 @@ def test_any_label_is_opened_again_by_itself(make: MakeIndex, served: str, label
     opened.close()
 
 
-def test_labels_that_no_server_takes_as_they_are_stay_apart() -> None:
-    names = [stored_name(label) for label in ("a b", "a_b", "a/b", "a__b", "x" * 200, "x" * 201)]
-
-    assert len(set(names)) == 6
-    assert stored_name("a_b") == "a_b"
-
-
 def test_a_dataset_of_an_index_is_opened_with_all_that_is_known_of_its_documents(
     make: MakeIndex, served: str, client: reka.Reka
 ) -> None:
@@ -143,27 +100,6 @@ def test_a_dataset_of_an_index_is_opened_with_all_that_is_known_of_its_documents
     assert (found.node.ref_doc_id, found.metadata) == ("../fruit: 100 %", {"page": 3})
     assert {name: info.metadata for name, info in index.ref_doc_info.items()} == {"../fruit: 100 %": {"page": 3}}
     index.close()
-
-
-@pytest.mark.parametrize(
-    "identity",
-    ["a", "a/b.txt", "/etc/passwd", "../up", "a/../b", "a//b", "a/", "C:\\x", "100 %", "schön", ".hidden", "a/.b",
-     "a\nb", "__MACOSX/a", "a%2Fb", ".", "x" * 150],
-)  # fmt: skip
-def test_any_id_becomes_a_name_that_leads_out_of_no_folder_and_back_into_the_id(identity: str) -> None:
-    (name,) = files_of([Document(text="One.", id_=identity)])
-
-    assert document_id(name) == identity
-    assert not name.startswith(("/", "__MACOSX/"))
-    assert not any(part.startswith(".") or not part for part in name.split("/"))
-    assert not set(name) & set("\\:\n")
-
-
-def test_a_very_long_id_becomes_a_short_name_of_its_own() -> None:
-    names = list(files_of([Document(text="One.", id_="ü" * 500 + end) for end in "ab"]))
-
-    assert len(set(names)) == 2
-    assert all(len(name.encode()) <= 200 for name in names)
 
 
 def test_a_refresh_puts_what_is_new_or_changed_and_leaves_the_rest(make: MakeIndex, client: reka.Reka) -> None:
@@ -200,110 +136,6 @@ def test_a_refresh_that_fails_leaves_the_index_as_it_was(make: MakeIndex) -> Non
     assert len(index.as_retriever().retrieve(RESET)) == 3
 
 
-def test_a_question_that_is_asked_while_the_dataset_is_replaced_is_asked_again(fake: FakeReka) -> None:
-    index = RekaIndex("old", base_url=fake.url, api_key=KEY)
-    retriever = index.as_retriever()
-    fake.will_answer(200, {"features": []})
-
-    def replace(handler: Any) -> None:
-        index._dataset.name = "new"
-        handler.close_connection = False
-        handler.send_response(404)
-        handler.send_header("Content-Length", "2")
-        handler.end_headers()
-        handler.wfile.write(b"{}")
-
-    fake.will_misbehave(replace)
-    fake.will_answer(200, ["new"])
-    fake.will_answer(200, {"type": "model", "text": "", "retrieved_chunks": [{"text": "found"}]})
-
-    assert [node.text for node in retriever.retrieve("Hi")] == ["found"]
-    chats = [request for request in fake.requests if request.method == "POST"]
-    assert [request.json["retrieval_dataset"] for request in chats] == ["old", "new"]
-    retriever.close()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda index: index.insert(LAMP[0]),
-        lambda index: index.insert_nodes([TextNode(text="a")]),
-        lambda index: index.update_ref_doc(LAMP[0]),
-        lambda index: index.delete_ref_doc("reset"),
-        lambda index: index.delete_nodes(["reset"]),
-        lambda index: index._insert([TextNode(text="a")]),
-        lambda index: index._delete_node("reset"),
-    ],
-)
-def test_on_a_host_without_documents_changing_one_says_that_datasets_are_replaced_whole(
-    change: Any, fake: FakeReka
-) -> None:
-    fake.will_answer(200, {"features": []})
-    index = RekaIndex("manual", base_url=fake.url, api_key=KEY)
-
-    with pytest.raises(DatasetImmutableError, match=r"replaced as a whole; .*refresh\(\)") as caught:
-        change(index)
-
-    assert isinstance(caught.value, reka.RekaError)
-    assert isinstance(caught.value, NotImplementedError)
-    assert [request.method for request in fake.requests] == ["GET"]
-    index.close()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda index: index.ainsert(LAMP[0]),
-        lambda index: index.ainsert_nodes([TextNode(text="a")]),
-        lambda index: index.aupdate_ref_doc(LAMP[0]),
-        lambda index: index.adelete_ref_doc("reset"),
-        lambda index: index.adelete_nodes(["reset"]),
-    ],
-)
-async def test_the_asynchronous_twins_say_so_too(change: Any, fake: FakeReka) -> None:
-    fake.will_answer(200, {"features": []})
-    index = RekaIndex("manual", base_url=fake.url, api_key=KEY)
-
-    with pytest.raises(DatasetImmutableError):
-        await change(index)
-    index.close()
-
-
-def test_on_a_host_without_documents_a_refresh_uploads_anew_and_deletes_the_old(fake: FakeReka) -> None:
-    index = RekaIndex("old", base_url=fake.url, api_key=KEY)
-    retriever = index.as_retriever()
-    fake.will_answer(200, {"features": []})
-    fake.will_answer(200, [])
-    fake.will_answer(200, {"name": "old-1234", "ok": True, "info": ""})
-    fake.will_answer(200, "job")
-    fake.will_answer(200, {"job_status": "COMPLETE", "detail": "", "history": []})
-    fake.will_answer(200, {"name": "old", "ok": True, "info": ""})
-
-    assert index.refresh(LAMP) == [True, True, True]
-
-    assert (index.dataset, retriever.dataset) == ("old-1234", "old-1234")
-    assert set(index.ref_doc_info) == {"reset", "power", "care/cleaning"}
-    assert [request.method for request in fake.requests] == ["GET", "GET", "POST", "POST", "GET", "DELETE"]
-    index.close()
-
-
-def test_on_a_host_without_documents_the_index_splits_nothing(fake: FakeReka) -> None:
-    fake.will_answer(200, {"features": []})
-
-    with pytest.raises(reka.InvalidArgumentError, match="transformations: got 1, want none; this host splits"):
-        RekaIndex.from_documents(LAMP, base_url=fake.url, api_key=KEY, transformations=[SentenceSplitter()])
-    assert [request.method for request in fake.requests] == ["GET"]
-
-
-def test_on_a_host_without_documents_those_of_a_dataset_that_was_opened_are_unknown(fake: FakeReka) -> None:
-    fake.will_answer(200, {"features": []})
-    index = RekaIndex("old", base_url=fake.url, api_key=KEY)
-
-    with pytest.raises(DatasetImmutableError, match=r"ref_doc_info: .*'old' are unknown"):
-        _ = index.ref_doc_info
-    index.close()
-
-
 @pytest.mark.parametrize(
     ("documents", "error"),
     [
@@ -329,7 +161,7 @@ def test_documents_that_cannot_be_stored_are_refused_before_anything_is_sent(
 def test_blank_documents_are_left_out_and_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     blank = Document(text="\n", id_="empty page")
 
-    assert list(files_of([LAMP[0], blank])) == ["reset"]
+    assert list(documents_by_id([LAMP[0], blank])) == ["reset"]
     assert "'empty page'" in caplog.text
 
 
@@ -362,93 +194,6 @@ def test_progress_is_shown_and_ends_at_all_of_it(make: MakeIndex, capsys: pytest
     make(show_progress=True)
 
     assert "Preparing: 100%" in capsys.readouterr().err
-
-
-def test_without_a_model_anywhere_the_index_asks_its_own_server(make: MakeIndex) -> None:
-    assert "ten seconds" in str(make().as_query_engine().query(RESET))
-
-
-def test_the_model_that_is_set_or_given_answers(make: MakeIndex) -> None:
-    index = make()
-
-    Settings.llm = MockLLM()
-    assert "Context information is below" in str(index.as_query_engine().query(RESET))
-    llm = RekaLLM(base_url=index._connection.get("base_url"), api_key=KEY)
-    assert "ten seconds" in str(index.as_query_engine(llm=llm).query(RESET))
-    llm.close()
-
-
-def test_the_native_engine_answers_in_one_call_with_its_sources(make: MakeIndex) -> None:
-    seen = LlamaDebugHandler(print_trace_on_end=False)
-    index = make(callback_manager=CallbackManager([seen]))
-
-    response = index.as_native_query_engine().query(RESET)
-
-    assert isinstance(response, Response)
-    assert str(response).startswith("According to reset: To reset the lamp")
-    assert sources(response)[0] == "reset"
-    assert response.metadata == {node.node_id: node.metadata for node in response.source_nodes}
-    assert len(seen.get_event_pairs(CBEventType.LLM)) == 1
-    assert len(seen.get_event_pairs(CBEventType.RETRIEVE)) == 0
-
-
-async def test_the_native_engine_streams_and_has_its_sources_at_the_end(make: MakeIndex) -> None:
-    index = make()
-    whole = index.as_native_query_engine().query(RESET)
-    llm = RekaLLM(base_url=index._connection.get("base_url"), api_key=index._connection.get("api_key"))
-    engine = index.as_native_query_engine(llm, streaming=True)
-
-    streamed, later = engine.query(RESET), await engine.aquery(RESET)
-    also = await index.as_native_query_engine(llm).aquery(RESET)
-
-    assert isinstance(streamed, StreamingResponse)
-    assert isinstance(later, AsyncStreamingResponse)
-    assert "".join(streamed.response_gen) == str(whole) == str(also)
-    assert "".join([text async for text in later.async_response_gen()]) == str(whole)
-    assert sources(streamed) == sources(later) == sources(whole) == sources(also)
-    assert streamed.metadata == whole.metadata
-    await llm.aclose()
-
-
-@pytest.mark.parametrize("mode", ["best", "context", "condense_question", "condense_plus_context"])
-def test_a_chat_engine_of_every_mode_answers_from_the_documents(make: MakeIndex, mode: Any) -> None:
-    engine = make().as_chat_engine(chat_mode=mode, memory=memory(), similarity_top_k=2)
-
-    assert "ten seconds" in str(engine.chat(RESET))
-    assert "dry cloth" in str(engine.chat("And how is the shade cleaned?"))
-    assert "five watts" in "".join(engine.stream_chat("How many watts does it draw?").response_gen)
-
-
-def test_the_simple_chat_engine_remembers_and_retrieves_nothing(make: MakeIndex) -> None:
-    engine = make().as_chat_engine(chat_mode="simple", memory=memory())  # type: ignore[arg-type]  # the enum's value
-
-    engine.chat("My name is John.")
-
-    assert str(engine.chat("What is my name?")) == "Your name is John."
-
-
-@pytest.mark.parametrize("mode", ["best", "context", "condense_question", "condense_plus_context", "simple"])
-async def test_a_chat_engine_of_every_mode_answers_asynchronously_too(make: MakeIndex, mode: Any) -> None:
-    index = make()
-    llm = RekaLLM(base_url=index._connection.get("base_url"), api_key=index._connection.get("api_key"))
-    engine = index.as_chat_engine(chat_mode=mode, llm=llm, memory=memory(), similarity_top_k=2)
-    asked = ("My name is John.", "What is my name?") if mode == "simple" else (RESET, "How many watts does it draw?")
-
-    await engine.achat(asked[0])
-    streamed = await engine.astream_chat(asked[1])
-    text = "".join([piece async for piece in streamed.async_response_gen()])
-    await llm.aclose()
-
-    assert ("John" if mode == "simple" else "five watts") in text
-
-
-def test_an_index_serves_many_threads(make: MakeIndex) -> None:
-    engine = make().as_query_engine()
-
-    with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda _: str(engine.query(RESET)), range(16)))
-
-    assert len(set(answers)) == 1
 
 
 def test_the_key_shows_in_no_text_form(make: MakeIndex) -> None:

@@ -19,7 +19,7 @@ from reka.types import ChatCompletion, RetrievalMode, RetrievedChunk
 T = TypeVar("T")
 
 _MODES: Final = get_args(RetrievalMode)
-_WAYS_OUT: Final = '`reka serve` has them, and so has the embedded server: datasets="local" (or REKA_DATASETS=local)'
+WAYS_OUT: Final = '`reka serve` has them, and so has the embedded server: datasets="local" (or REKA_DATASETS=local)'
 
 
 def on_documents(function: str, call: Call[T], capabilities: ServerCapabilities) -> Flow[T]:
@@ -30,7 +30,7 @@ def on_documents(function: str, call: Call[T], capabilities: ServerCapabilities)
     """
     yield from _require_documents(
         f"{function}: the datasets of {capabilities.url} are no sets of documents, but replaced as a whole: "
-        f"ensure_dataset uploads texts there as a new dataset. {_WAYS_OUT}",
+        f"ensure_dataset uploads texts there as a new dataset. {WAYS_OUT}",
         capabilities,
     )
     value: T = yield call
@@ -67,7 +67,7 @@ def retrieve(
         if condition is not None:
             yield from _require_documents(_no_filters("filter", capabilities), capabilities)
         elif mode != "hybrid":
-            message = f"mode: {capabilities.url} knows none; leave it out for its own way to search. {_WAYS_OUT}"
+            message = f"mode: {capabilities.url} knows none; leave it out for its own way to search. {WAYS_OUT}"
             yield from _require_documents(message, capabilities)
         else:
             most = min(k, MAX_RETRIEVED_CHUNKS) if RETRIEVAL_TOP_K in features else None
@@ -78,7 +78,20 @@ def retrieve(
 
 
 def _no_filters(argument: str, capabilities: ServerCapabilities) -> str:
-    return f"{argument}: {capabilities.url} does not filter what it retrieves, and would ignore it. {_WAYS_OUT}"
+    return f"{argument}: {capabilities.url} does not filter what it retrieves, and would ignore it. {WAYS_OUT}"
+
+
+def has_documents(capabilities: ServerCapabilities) -> Flow[bool]:
+    """Whether a server's datasets are made of documents.
+
+    Raises:
+        RekaError: It does not say.
+    """
+    features = yield from flows.fetch_features(capabilities)
+    if capabilities.features is None:
+        # It could not say just now. Its error is the one to raise: nothing may go to a server that may ignore a filter.
+        features = capabilities.features = yield ask_features()
+    return DOCUMENTS in features
 
 
 def _require_documents(message: str, capabilities: ServerCapabilities) -> Flow[None]:
@@ -88,9 +101,5 @@ def _require_documents(message: str, capabilities: ServerCapabilities) -> Flow[N
         UnsupportedRequestError: It has none.
         RekaError: It does not say.
     """
-    features = yield from flows.fetch_features(capabilities)
-    if capabilities.features is None:
-        # It could not say just now. Its error is the one to raise: nothing may go to a server that may ignore a filter.
-        features = capabilities.features = yield ask_features()
-    if DOCUMENTS not in features:
+    if not (yield from has_documents(capabilities)):
         raise UnsupportedRequestError(message)

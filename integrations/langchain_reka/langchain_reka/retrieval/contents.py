@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Final
 
@@ -62,7 +62,7 @@ def with_metadata(
     Raises:
         InvalidArgumentError: There are not as many, or a text is none.
     """
-    given = list(listed(texts))
+    given = [texts] if isinstance(texts, str) else list(texts)
     for place, text in enumerate(given):
         if not isinstance(text, str):
             raise reka.InvalidArgumentError(f"texts[{place}]: got {type(text).__name__}, want a text")
@@ -75,15 +75,8 @@ def with_metadata(
     ]
 
 
-def listed(texts: Mapping[str, str] | Iterable[str]) -> Mapping[str, str] | list[str]:
-    """Return texts as they are read more than once; a text alone is a list of it."""
-    if isinstance(texts, Mapping):
-        return texts
-    return [texts] if isinstance(texts, str) else list(texts)
-
-
 def of_texts(
-    texts: Mapping[str, str] | list[str],
+    texts: Mapping[str, str] | Iterable[str],
     metadatas: Sequence[dict[str, Any]] | None,
     ids: Sequence[str | None] | None,
 ) -> list[reka.Document]:
@@ -97,95 +90,6 @@ def of_texts(
             raise reka.InvalidArgumentError("ids: the texts have names, which are their ids; want a list of texts")
         return of_documents(with_metadata(texts.values(), metadatas, [str(name) for name in texts]))
     return of_documents(with_metadata(texts, metadatas, ids))
-
-
-def plain_texts(
-    texts: Mapping[str, str] | list[str], metadatas: Sequence[object] | None, ids: Sequence[object] | None
-) -> dict[str, Any] | None:
-    """Return texts as `ensure_dataset` takes them; None if there is more about them, which that does not keep."""
-    return {"texts": texts} if metadatas is None and ids is None else None
-
-
-class Ids:
-    """Documents to put, whose ids are noted as they are read."""
-
-    def __init__(self, documents: Iterable[reka.Document]) -> None:
-        self._documents = documents
-        self._ids: set[str] = set()
-
-    def __iter__(self) -> Iterator[reka.Document]:
-        for document in self._documents:
-            self._ids.add(document["id"])
-            yield document
-
-    def __contains__(self, document_id: str) -> bool:
-        return document_id in self._ids
-
-    def check(self) -> None:
-        """Refuse to have read none: all that the dataset holds would be deleted.
-
-        Raises:
-            InvalidArgumentError: There was none.
-        """
-        if not self._ids:
-            raise reka.InvalidArgumentError("files: none has any text")
-
-
-def put(
-    client: reka.Reka, dataset: str, documents: Iterable[reka.Document], *, wait: bool = True
-) -> reka.PutDocumentsResult:
-    """Put documents, as the client does, with the better error for a host that has no datasets of any kind."""
-    try:
-        return client.put_documents(dataset, documents, wait=wait)
-    except reka.UnsupportedRequestError:
-        client.list_datasets()
-        raise
-
-
-async def aput(
-    client: reka.AsyncReka, dataset: str, documents: Iterable[reka.Document], *, wait: bool = True
-) -> reka.PutDocumentsResult:
-    """Async twin of `put`."""
-    try:
-        return await client.put_documents(dataset, documents, wait=wait)
-    except reka.UnsupportedRequestError:
-        await client.list_datasets()
-        raise
-
-
-def fill(client: reka.Reka, dataset: str, documents: Iterable[reka.Document]) -> str:
-    """Make a dataset hold these documents and no others, and wait until they can be found; what is equal stays.
-
-    Returns:
-        The stored name of the dataset.
-    """
-    given = Ids(documents)
-    result = put(client, dataset, given, wait=False)
-    given.check()
-    name = stored_name(result, dataset)
-    gone = [document["id"] for document in client.list_documents(name) if document["id"] not in given]
-    job = client.delete_documents(name, gone, wait=False)["job_id"] if gone else None
-    if job := job or result["job_id"]:
-        client.wait_for_retrieval(job)
-    return name
-
-
-async def afill(client: reka.AsyncReka, dataset: str, documents: Iterable[reka.Document]) -> str:
-    """Async twin of `fill`."""
-    given = Ids(documents)
-    result = await aput(client, dataset, given, wait=False)
-    given.check()
-    name = stored_name(result, dataset)
-    gone = [document["id"] async for document in client.list_documents(name) if document["id"] not in given]
-    job = (await client.delete_documents(name, gone, wait=False))["job_id"] if gone else None
-    if job := job or result["job_id"]:
-        await client.wait_for_retrieval(job)
-    return name
-
-
-def stored_name(result: Mapping[str, Any], dataset: str) -> str:
-    """Return the name under which documents were put, which the server changes if it cannot be stored safely."""
-    return str(result.get("name") or dataset)
 
 
 def _id_by_content(document: Document) -> str:

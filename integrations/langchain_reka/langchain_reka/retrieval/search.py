@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
@@ -11,7 +10,7 @@ from typing import Any, Final
 from langchain_core.documents import Document
 
 import reka
-from reka.adapters import MAX_SEARCH_CHUNKS, matches, parse_filter
+from reka.adapters import MAX_SEARCH_CHUNKS, DocumentDatasets, Steps, matches, parse_filter
 
 _GROWTH: Final = 4
 """How many times more chunks are asked for when those found are of too few documents."""
@@ -50,64 +49,47 @@ class Found:
         return float(score) if isinstance(score, int | float) else None
 
 
-def find(client: reka.Reka, search: Search) -> list[Found]:
+def find(datasets: DocumentDatasets, search: Search) -> Steps[list[Found]]:
     """Search a dataset, best first."""
     asked = search.k
-    chunks = client.retrieve(search.query, search.dataset, asked, filter=search.filter, mode=search.mode)
+    chunks = yield from _retrieved(datasets, search, asked)
     if not search.whole_documents:
         return _passages(chunks, search.dataset)
     while more := _more(search, asked, chunks):
         asked = more
-        chunks = client.retrieve(search.query, search.dataset, asked, filter=search.filter, mode=search.mode)
+        chunks = yield from _retrieved(datasets, search, asked)
     best = _best_of_each(chunks)[: search.k]
     parts = _ids_of_parts(best)
-    return _whole(best, client.get_documents(search.dataset, parts) if parts else (), search.dataset)
+    documents = (yield from datasets.get(search.dataset, parts)) if parts else []
+    return _whole(best, documents, search.dataset)
 
 
-async def afind(client: reka.AsyncReka, search: Search) -> list[Found]:
-    """Async twin of `find`."""
-    asked = search.k
-    chunks = await client.retrieve(search.query, search.dataset, asked, filter=search.filter, mode=search.mode)
-    if not search.whole_documents:
-        return _passages(chunks, search.dataset)
-    while more := _more(search, asked, chunks):
-        asked = more
-        chunks = await client.retrieve(search.query, search.dataset, asked, filter=search.filter, mode=search.mode)
-    best = _best_of_each(chunks)[: search.k]
-    parts = _ids_of_parts(best)
-    return _whole(best, await client.get_documents(search.dataset, parts) if parts else (), search.dataset)
-
-
-def find_at_least(client: reka.Reka, search: Search, least: int) -> list[Found]:
+def find_at_least(datasets: DocumentDatasets, search: Search, least: int) -> Steps[list[Found]]:
     """Search a dataset as `find` does, and add documents that do not fit until there are `least`, worst last.
 
     LangChain's vector stores return as many documents as are asked for, whatever they are like.
     """
-    found = find(client, search)
+    found = yield from find(datasets, search)
     if len(found) < least and search.mode == "hybrid":
-        found = _joined(found, find(client, replace(search, mode="vector", k=least)), least)
+        others = yield from _by_meaning(datasets, replace(search, mode="vector", k=least))
+        found = _joined(found, others, least)
     if len(found) < least and search.whole_documents:
-        page = islice(client.list_documents(search.dataset), _LOOKED_THROUGH)
+        page = yield from datasets.infos(search.dataset, _LOOKED_THROUGH)
         ids = _ids_of_rest(found, page, search.filter, least)
-        found += _unfit(client.get_documents(search.dataset, ids) if ids else ())
+        found += _unfit((yield from datasets.get(search.dataset, ids)) if ids else ())
     return found
 
 
-async def afind_at_least(client: reka.AsyncReka, search: Search, least: int) -> list[Found]:
-    """Async twin of `find_at_least`."""
-    found = await afind(client, search)
-    if len(found) < least and search.mode == "hybrid":
-        found = _joined(found, await afind(client, replace(search, mode="vector", k=least)), least)
-    if len(found) < least and search.whole_documents:
-        page: list[reka.DocumentInfo] = []
-        async with aclosing(client.list_documents(search.dataset)) as listed:
-            async for document in listed:
-                page.append(document)
-                if len(page) == _LOOKED_THROUGH:
-                    break
-        ids = _ids_of_rest(found, page, search.filter, least)
-        found += _unfit(await client.get_documents(search.dataset, ids) if ids else ())
-    return found
+def _retrieved(datasets: DocumentDatasets, search: Search, k: int) -> Steps[list[reka.RetrievedChunk]]:
+    return (yield from datasets.retrieve(search.query, search.dataset, k, search.filter, search.mode))
+
+
+def _by_meaning(datasets: DocumentDatasets, search: Search) -> Steps[list[Found]]:
+    """Search by meaning alone, by which every document fits more or less; a host may know no such search."""
+    try:
+        return (yield from find(datasets, search))
+    except reka.UnsupportedRequestError:
+        return []
 
 
 def _joined(found: Sequence[Found], others: Iterable[Found], least: int) -> list[Found]:

@@ -3,9 +3,9 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from llama_index.core.indices.managed.base import BaseManagedIndex
 from llama_index.core.ingestion import run_transformations
@@ -14,7 +14,7 @@ from llama_index.core.storage.docstore.types import RefDocInfo
 from tqdm.auto import tqdm  # type: ignore[import-untyped]  # LlamaIndex's own choice for progress; it has no types
 
 import reka
-from llamaindex_reka.dataset import Dataset, documents_by_id, files_of
+from llamaindex_reka.dataset import Dataset, documents_by_id
 from llamaindex_reka.nodes import (
     NODE_ID,
     REF_DOC_ID,
@@ -28,6 +28,9 @@ from llamaindex_reka.nodes import (
     text_of,
     with_stable_ids,
 )
+from reka.adapters import ClientSettings, DocumentDatasets, Replacement, Steps, take
+
+T = TypeVar("T")
 
 _NESTED: Final = ("insert_kwargs", "delete_kwargs", "update_kwargs")
 """Arguments with which LlamaIndex's indexes pass arguments on to the methods that they call."""
@@ -39,33 +42,40 @@ _BATCH: Final = 200
 
 
 class DatasetImmutableError(reka.UnsupportedRequestError, NotImplementedError):
-    """A document cannot be inserted, updated or deleted: the host's datasets can only be replaced as a whole."""
+    """A dataset cannot be changed: its host has no datasets, or does not list the documents that others stored."""
 
 
 class ChangeableIndex(BaseManagedIndex):
-    """An index whose documents can be put and deleted, on a server whose datasets are made of documents.
+    """An index whose documents can be put and deleted.
 
-    On any other host, the documents that this process knows can be replaced as a whole, by a new dataset.
+    A host whose datasets are replaced as a whole is sent all documents at each change; what they are is kept on this
+    machine.
     """
 
     _dataset: Dataset
+    _settings: ClientSettings
     _splitters: Sequence[TransformComponent]
 
     @abstractmethod
     def _client(self) -> reka.Reka:
         """Return the client of the index."""
 
+    @abstractmethod
+    def _keep(self) -> None:
+        """Have the storage context keep what opens the index again."""
+
     def insert(self, document: Document, **insert_kwargs: Any) -> None:
         """Put a document into the index; it replaces the one with its id, if there is one.
 
         Raises:
             InvalidArgumentError: The document cannot be stored, or an argument is unknown; nothing was sent.
-            DatasetImmutableError: The host's datasets are replaced as a whole.
+            DatasetImmutableError: The host has a dataset of this name, and does not list its documents, which were not
+                stored from this machine.
             RekaError: Any other failure; see `reka.errors`.
         """
         _refuse(insert_kwargs, "insert")
         with self._callback_manager.as_trace("insert"):
-            self._replace([document], "insert")
+            self._replace([document])
 
     async def ainsert(self, document: Document, **insert_kwargs: Any) -> None:
         """Async version of `insert`; it runs in a worker thread, as all of them do."""
@@ -98,10 +108,8 @@ class ChangeableIndex(BaseManagedIndex):
         """
         _refuse(delete_kwargs, "delete_ref_doc")
         identity = self._dataset.stored_id(ref_doc_id)
-        with self._immutable("delete_ref_doc"):
-            deleted = self._client().delete_documents(self._dataset.name, filter={REF_DOC_ID: identity})
-            if not deleted["deleted"]:  # no index has stored it
-                self._client().delete_documents(self._dataset.name, [identity])
+        if not self._delete({REF_DOC_ID: identity}):  # no index has stored it
+            self._change(self._datasets.delete(self._dataset.name, [identity]))
 
     async def adelete_ref_doc(self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any) -> None:
         """Async version of `delete_ref_doc`."""
@@ -124,17 +132,15 @@ class ChangeableIndex(BaseManagedIndex):
         if not ids:
             return
         parts = {node_id: document for node_id in ids if (document := document_of_part(node_id)) is not None}
-        with self._immutable("delete_nodes"):
-            if parts:
-                infos = self._client().list_documents(self._dataset.name)
-                there = {info["metadata"].get(NODE_ID) for info in infos}
-                for node_id, document in parts.items():
-                    if node_id not in there and document in there:
-                        raise reka.InvalidArgumentError(
-                            f"node_ids: {node_id!r} is a part of {document!r}, which was stored whole; delete_ref_doc "
-                            "deletes that"
-                        )
-            self._client().delete_documents(self._dataset.name, filter={NODE_ID: {"$in": ids}})
+        if parts:
+            there = {info["metadata"].get(NODE_ID) for info in self._infos()}
+            for node_id, document in parts.items():
+                if node_id not in there and document in there:
+                    raise reka.InvalidArgumentError(
+                        f"node_ids: {node_id!r} is a part of {document!r}, which was stored whole; delete_ref_doc "
+                        "deletes that"
+                    )
+        self._delete({NODE_ID: {"$in": ids}})
 
     async def adelete_nodes(
         self, node_ids: list[str], delete_from_docstore: bool = False, **delete_kwargs: Any
@@ -149,7 +155,7 @@ class ChangeableIndex(BaseManagedIndex):
             self.delete_ref_doc(document.id_)
             return
         with self._callback_manager.as_trace("update_ref_doc"):
-            self._replace([document], "update_ref_doc")
+            self._replace([document])
 
     async def aupdate_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
         """Async version of `update_ref_doc`."""
@@ -159,9 +165,6 @@ class ChangeableIndex(BaseManagedIndex):
         self, documents: Sequence[Document], *, on_update: reka.OnUpdate | None = None, **update_kwargs: Any
     ) -> list[bool]:
         """Put those of the documents that are new or changed; the others in the index stay as they are.
-
-        On a host whose datasets are replaced as a whole, they become the complete content: they are prepared as a new
-        dataset; then the index, its retrievers and its engines switch to it, and the old dataset is deleted.
 
         Args:
             documents: New, changed and unchanged documents.
@@ -178,13 +181,10 @@ class ChangeableIndex(BaseManagedIndex):
         check_callable(on_update)
         with self._callback_manager.as_trace("refresh_ref_docs"):
             texts = documents_by_id(documents, least=0)
-            try:
-                before = {document_of(info): hash_of(info["metadata"]) for info in self._listed()}
-            except reka.UnsupportedRequestError:
-                return self._replace_all(documents, on_update)
+            before = {document_of(info): hash_of(info["metadata"]) for info in self._listed()}
             changed = {identity: one for identity, one in texts.items() if before.get(identity) != one.hash}
             if changed:
-                self._replace(list(changed.values()), "refresh_ref_docs", on_update)
+                self._replace(list(changed.values()), on_update)
             gone = before.keys() & {identity_of(document) for document in documents} - texts.keys()  # blank now
             for identity in gone:
                 self.delete_ref_doc(identity)
@@ -203,20 +203,12 @@ class ChangeableIndex(BaseManagedIndex):
         """Ids of the documents in the index, with their metadata, and with the ids of their nodes if these are stored.
 
         Raises:
-            DatasetImmutableError: The host does not list the documents of a dataset, and it was only opened.
+            UnsupportedRequestError: The host does not list the documents of a dataset, and they were not stored from
+                this machine.
             RekaError: Any other failure; see `reka.errors`.
         """
-        try:
-            infos = list(self._client().list_documents(self._dataset.name))
-        except reka.UnsupportedRequestError as error:
-            if not self._dataset.documents:
-                raise DatasetImmutableError(
-                    f"ref_doc_info: the documents of {self._dataset.name!r} are unknown; the host does not list them, "
-                    "so create the index with from_documents"
-                ) from error
-            return {each.id_: RefDocInfo(metadata=each.metadata) for each in self._dataset.documents.values()}
         found: dict[str, RefDocInfo] = {}
-        for info in infos:
+        for info in self._infos():
             metadata = info["metadata"]
             identity = document_of(info)
             entry = found.setdefault(
@@ -231,70 +223,37 @@ class ChangeableIndex(BaseManagedIndex):
         if not nodes:
             return
         documents = [stored_document(node) for node in documents_by_id(nodes).values()]
-        with self._immutable("insert_nodes"), self._progress(None) as callback:
-            self._client().put_documents(self._dataset.name, documents, on_update=callback)
+        with self._progress(None) as callback:
+            self._change(self._datasets.put(self._dataset.name, documents, callback))
 
     def _delete_node(self, node_id: str, **delete_kwargs: Any) -> None:
         self.delete_nodes([node_id], **delete_kwargs)
 
-    def _replace(self, documents: Sequence[BaseNode], method: str, on_update: reka.OnUpdate | None = None) -> None:
+    def _delete(self, condition: Mapping[str, Any]) -> int:
+        return self._change(self._datasets.delete(self._dataset.name, condition=condition))
+
+    def _replace(self, documents: Sequence[BaseNode], on_update: reka.OnUpdate | None = None) -> None:
         """Put documents in the place of those with their ids."""
         given = documents_by_id(documents)
-        client, name = self._client(), self._dataset.name
-        with self._immutable(method), self._progress(on_update) as callback:
-            for batch in _batches(given):
-                nodes = self._split(batch)
-                client.put_documents(name, nodes, on_update=callback)
-                stale = {REF_DOC_ID: {"$in": list(batch)}, NODE_ID: {"$nin": [_own_id(node) for node in nodes]}}
-                client.delete_documents(name, filter=stale, on_update=callback)
+        replacements = [self._replacement(batch) for batch in _batches(given)]
+        with self._progress(on_update) as callback:
+            self._change(self._datasets.replace(self._dataset.name, replacements, callback))
         self._dataset.know(given)
+
+    def _replacement(self, batch: Mapping[str, BaseNode]) -> Replacement:
+        nodes = self._split(batch)
+        return nodes, {REF_DOC_ID: {"$in": list(batch)}, NODE_ID: {"$nin": [_own_id(node) for node in nodes]}}
 
     def _store(self, documents: Sequence[BaseNode], on_update: reka.OnUpdate | None) -> None:
         """Make these documents the whole content of the dataset. What is there already is not sent."""
         check_callable(on_update)
         given = documents_by_id(documents)
-        try:
-            there = {info["id"]: info for info in self._listed()}
-        except reka.UnsupportedRequestError:
-            self._upload(documents, on_update)
-            return
-        nodes = {document["id"]: document for document in self._split(given)}
-        changed = [node for key, node in nodes.items() if key not in there or _differs(node, there[key])]
-        gone = [identity for identity in there if identity not in nodes]
-        client, name = self._client(), self._dataset.name
         with self._progress(on_update) as callback:
-            if changed:
-                client.put_documents(name, changed, on_update=callback)
-            if gone:
-                client.delete_documents(name, gone, on_update=callback)
-            if not changed and not gone:
-                _ensure_prepared(client, name, callback)
-        self._dataset.know(given)
-
-    def _upload(self, documents: Sequence[BaseNode], on_update: reka.OnUpdate | None) -> None:
-        """Upload and prepare documents unless a dataset with them exists, then switch to it."""
-        if self._splitters:
-            raise reka.InvalidArgumentError(
-                f"transformations: got {len(self._splitters)}, want none; this host splits texts itself, so apply them "
-                "to the documents first"
+            self._take(
+                self._datasets.fill(self._dataset.name, self._split(given), is_same=_is_same, on_update=callback)
             )
-        files = files_of(documents)
-        texts = {name: text_of(document) for name, document in files.items()}
-        with self._progress(on_update) as callback:
-            name = self._client().ensure_dataset(self._dataset.label, texts=texts, on_update=callback)
-        self._dataset.name, self._dataset.documents = name, files
-
-    def _replace_all(self, documents: Sequence[Document], on_update: reka.OnUpdate | None) -> list[bool]:
-        """Replace the dataset by a new one, and delete it; return which of the documents are new or changed."""
-        old_name, old_documents = self._dataset.name, self._dataset.documents
-        self._upload(documents, on_update)
-        if self._dataset.name == old_name:
-            return [False] * len(documents)
-        with suppress(reka.DatasetError):  # it may be deleted already
-            self._client().delete_dataset(old_name)
-        old_texts = {(name, text_of(document)) for name, document in old_documents.items()}
-        texts = {one.id_: (name, text_of(one)) for name, one in self._dataset.documents.items()}
-        return [document.id_ in texts and texts[document.id_] not in old_texts for document in documents]
+        self._dataset.know(given)
+        self._keep()
 
     def _split(self, documents: Mapping[str, BaseNode]) -> list[reka.Document]:
         """Return documents as they are stored: as the index's own transformations split them, if it has any."""
@@ -307,21 +266,29 @@ class ChangeableIndex(BaseManagedIndex):
     def _listed(self) -> list[reka.DocumentInfo]:
         """List the documents of the dataset; none if it is not there yet."""
         try:
-            return list(self._client().list_documents(self._dataset.name))
+            return self._infos()
         except reka.DatasetError as error:
             if error.status_code != _NOT_FOUND:
                 raise
             return []
 
-    @contextmanager
-    def _immutable(self, method: str) -> Iterator[None]:
+    def _infos(self) -> list[reka.DocumentInfo]:
+        return self._take(self._datasets.infos(self._dataset.name))
+
+    @property
+    def _datasets(self) -> DocumentDatasets:
+        return self._dataset.on(self._settings)
+
+    def _change(self, steps: Steps[T]) -> T:
         try:
-            yield
+            result = self._take(steps)
         except reka.UnsupportedRequestError as error:
-            raise DatasetImmutableError(
-                f"{method}: the dataset can only be replaced as a whole; pass all documents of the index to refresh(). "
-                f"({error})"
-            ) from error
+            raise DatasetImmutableError(error.message) from error
+        self._keep()
+        return result
+
+    def _take(self, steps: Steps[T]) -> T:
+        return take(steps, self._client())
 
     @contextmanager
     def _progress(self, on_update: reka.OnUpdate | None) -> Iterator[reka.OnUpdate]:
@@ -363,18 +330,8 @@ def _own_id(document: reka.Document) -> str:
     return str(document.get("metadata", {})[NODE_ID])
 
 
-def _differs(document: reka.Document, info: reka.DocumentInfo) -> bool:
-    return (document.get("metadata"), document.get("source")) != (info["metadata"], info["source"])
-
-
-def _ensure_prepared(client: reka.Reka, dataset: str, on_update: reka.OnUpdate) -> None:
-    """Wait for the job of another process, or prepare a dataset that is stored only."""
-    info = client.describe_dataset(dataset)
-    job = info.get("job_id") if info["state"] == "preparing" else None
-    if info["state"] in {"stored", "failed"}:
-        job = client.prepare_retrieval(dataset)
-    if job is not None:
-        client.wait_for_retrieval(job, on_update=on_update)
+def _is_same(document: reka.Document, info: reka.DocumentInfo) -> bool:
+    return (document.get("metadata"), document.get("source")) == (info["metadata"], info["source"])
 
 
 def _percent(status: reka.PrepareRetrievalStatusResponse) -> int:

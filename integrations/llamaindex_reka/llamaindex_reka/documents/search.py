@@ -1,8 +1,8 @@
 """Searching a dataset for nodes, as steps that a client takes, synchronously or not."""
 
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from llama_index.core.schema import NodeWithScore
 from llama_index.core.vector_stores.types import MetadataFilters, VectorStoreQueryMode
@@ -11,12 +11,9 @@ import reka
 from llamaindex_reka.dataset import Dataset, nodes_from_chunks
 from llamaindex_reka.documents.filters import condition_of, insensitive_keys
 from llamaindex_reka.nodes import is_split
-from reka.adapters import MAX_SEARCH_CHUNKS
+from reka.adapters import MAX_SEARCH_CHUNKS, DocumentDatasets, Steps
 
-Step: TypeAlias = Callable[[Any], Any]
-"""A call of a client; of an asynchronous one, it is awaited."""
-
-Nodes: TypeAlias = Generator[Step, Any, list[NodeWithScore]]
+Nodes: TypeAlias = Steps[list[NodeWithScore]]
 
 _MODES: Final[dict[VectorStoreQueryMode, reka.RetrievalMode]] = {
     VectorStoreQueryMode.DEFAULT: "hybrid",
@@ -62,7 +59,7 @@ def mode_of(mode: object) -> reka.RetrievalMode:
         raise reka.InvalidArgumentError(f"vector_store_query_mode: got {mode!r}, want one of {known}") from error
 
 
-def search(dataset: Dataset, query: str, k: int, selection: Selection) -> Nodes:
+def search(datasets: DocumentDatasets, dataset: Dataset, query: str, k: int, selection: Selection) -> Nodes:
     """Search a dataset for the nodes that match a query, best first.
 
     Nodes that were split before they were stored come back whole, each once, whatever the server made of them.
@@ -70,7 +67,7 @@ def search(dataset: Dataset, query: str, k: int, selection: Selection) -> Nodes:
     name = dataset.name
     keys = insensitive_keys(selection.filters)
     texts: dict[str, set[str]] = {key: set() for key in keys}
-    for document in (yield lambda client: _listed(client.list_documents(name))) if keys else ():
+    for document in (yield from datasets.infos(name)) if keys else ():
         for key in keys & document["metadata"].keys():
             if isinstance(value := document["metadata"][key], str):
                 texts[key].add(value)
@@ -79,64 +76,20 @@ def search(dataset: Dataset, query: str, k: int, selection: Selection) -> Nodes:
     wanted = None if selection.node_ids is None else set(selection.node_ids)
     asked = k if wanted is None else MAX_SEARCH_CHUNKS
     while True:
-        chunks = yield _retrieval(query, name, asked, condition, selection.mode)
-        nodes = nodes_from_chunks(chunks, dataset, (yield from _whole_texts(name, chunks)))
+        chunks = yield from datasets.retrieve(query, name, asked, condition, selection.mode)
+        nodes = nodes_from_chunks(chunks, dataset, (yield from _whole_texts(datasets, name, chunks)))
         found = [node for node in nodes if wanted is None or node.node_id in wanted]
         if len(nodes) >= min(k, len(chunks)) or len(chunks) < asked or asked == MAX_SEARCH_CHUNKS:
             return found[:k]
         asked = min(asked * _MORE, MAX_SEARCH_CHUNKS)
 
 
-def take(steps: Nodes, client: reka.Reka) -> list[NodeWithScore]:
-    """Take the steps of a search."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                value = step(client)
-            except reka.RekaError as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(value)
-    except StopIteration as end:
-        return list(end.value)
-
-
-async def atake(steps: Nodes, client: reka.AsyncReka) -> list[NodeWithScore]:
-    """Async twin of `take`."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                value = await step(client)
-            except reka.RekaError as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(value)
-    except StopIteration as end:
-        return list(end.value)
-
-
-def _retrieval(query: str, name: str, k: int, condition: dict[str, Any] | None, mode: reka.RetrievalMode) -> Step:
-    return lambda client: client.retrieve(query, name, k=k, filter=condition, mode=mode)
-
-
-def _whole_texts(name: str, chunks: Sequence[reka.RetrievedChunk]) -> Generator[Step, Any, dict[str, str]]:
+def _whole_texts(datasets: DocumentDatasets, name: str, chunks: Sequence[reka.RetrievedChunk]) -> Steps[dict[str, str]]:
     """Get the texts of nodes of which a chunk is a part only, by their documents' ids."""
     cut = {
         chunk.get("document_id", ""): None
         for chunk in chunks
         if is_split(chunk.get("metadata") or {}) and chunk.get("document_bytes") != len(chunk["text"].encode())
     }
-    if not cut:
-        return {}
-    documents: list[reka.Document] = yield lambda client: client.get_documents(name, list(cut))
+    documents = (yield from datasets.get(name, list(cut))) if cut else []
     return {document["id"]: document["text"] for document in documents}
-
-
-def _listed(documents: Any) -> list[reka.DocumentInfo] | Awaitable[list[reka.DocumentInfo]]:
-    return _alisted(documents) if hasattr(documents, "__aiter__") else list(documents)
-
-
-async def _alisted(documents: Any) -> list[reka.DocumentInfo]:
-    return [document async for document in documents]

@@ -24,6 +24,9 @@ class DatasetStruct(IndexDict):
     base_url: str | None = None
     datasets: str | None = None
 
+    manifest: dict[str, Any] | None = None
+    """What the dataset is made of, where its host does not say."""
+
     @property
     def connection(self) -> dict[str, Any]:
         """Arguments about the connection, as far as they are kept."""

@@ -9,8 +9,8 @@ from pydantic import PrivateAttr
 
 import reka
 from llamaindex_reka.dataset import Dataset
-from llamaindex_reka.documents.search import Nodes, Selection, atake, mode_of, search, take
-from reka.adapters import ClientSettings, SharedClients
+from llamaindex_reka.documents.search import Nodes, Selection, mode_of, search
+from reka.adapters import ClientSettings, SharedClients, atake, take
 
 _ANYTHING: Final = "text"
 """Query in place of an empty one, with which an auto-retriever asks for what a filter leaves."""
@@ -55,7 +55,8 @@ class DatasetVectorStore(BasePydanticVectorStore):
         # LlamaIndex passes the ids of the index's own docstore, of which there are none, as an empty list.
         mode = mode_of(query.mode) if query.query_str else "vector"  # every text is more or less near
         selection = Selection(query.filters, query.doc_ids, query.node_ids or None, mode)
-        return search(self._dataset, query.query_str or _ANYTHING, query.similarity_top_k, selection)
+        datasets = self._dataset.on(self._settings)
+        return search(datasets, self._dataset, query.query_str or _ANYTHING, query.similarity_top_k, selection)
 
 
 def _result(found: list[NodeWithScore]) -> VectorStoreQueryResult:

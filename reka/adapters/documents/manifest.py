@@ -1,0 +1,260 @@
+"""What a dataset is made of, kept on this machine for a host that cannot say.
+
+A manifest is a folder of the user's: `state.json` says under which name the host has the present copy of the dataset,
+and a file of JSON lines has the documents of that copy. Both are replaced as a whole, so that a reader never sees a
+part of a change, and one process at a time changes them.
+"""
+
+import json
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from threading import Lock
+from typing import Any, Final, TypedDict, cast
+
+from reka import config, endpoint
+from reka.adapters.documents.names import file_names, stem_of, stem_of_copy
+from reka.errors import InvalidArgumentError
+from reka.errors.combined import file_error
+from reka.types import Document
+
+_MAX_FORMER: Final = 100
+"""Names of copies that are deleted, by which the dataset is still found."""
+
+_MAX_READ: Final = 8
+"""Copies whose documents are kept in memory."""
+
+
+class Snapshot(TypedDict):
+    """All that a manifest says, to be kept somewhere else."""
+
+    name: str
+    token: str
+    documents: list[Document]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Which copies of a dataset the host has. A copy has the token in its name, however the host changes that."""
+
+    name: str | None = None
+    """Stored name of the present copy; None if the dataset has no documents, or was deleted."""
+
+    token: str = ""
+    pending: tuple[str, ...] = ()
+    """Tokens of copies that were begun; all but the one of a change that is running are left behind by a crash."""
+
+    retired: Mapping[str, float] = field(default_factory=dict)
+    """Names of copies that were replaced, with the time of that (seconds since 1970)."""
+
+    former: tuple[str, ...] = ()
+    """Names of copies that are deleted."""
+
+    def overdue(self) -> list[str]:
+        """Return the names of copies that nobody searches any more."""
+        now = time.time()
+        return [name for name, since in self.retired.items() if not 0 <= now - since < config.RETIRED_SECONDS]
+
+    def without(self, name: str) -> "State":
+        """Return the state after a copy that was replaced has been deleted."""
+        retired = {one: since for one, since in self.retired.items() if one != name}
+        return replace(self, retired=retired, former=(*self.former, name)[-_MAX_FORMER:])
+
+    def switched(self, name: str | None, token: str) -> "State":
+        """Return the state after another copy has taken the place of the present one."""
+        retired = dict(self.retired) if self.name is None else {**self.retired, self.name: time.time()}
+        pending = tuple(one for one in self.pending if one != token)
+        return replace(self, name=name, token=token, pending=pending, retired=retired)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What the present copy of a dataset is made of."""
+
+    name: str | None
+    documents: Mapping[str, Document]
+    """By their ids."""
+
+    files: Mapping[str, Document]
+    """By the names of the files that they were uploaded as."""
+
+
+_EMPTY: Final = Copy(None, {}, {})
+
+
+class Manifest:
+    """The manifest of one dataset.
+
+    Args:
+        folder: Its folder, which need not exist.
+        dataset: Name of the dataset.
+    """
+
+    def __init__(self, folder: Path, dataset: str) -> None:
+        self.folder = folder
+        self.dataset = dataset
+
+    def state(self) -> State | None:
+        """Read which copies there are; None if there is no manifest.
+
+        Raises:
+            InvalidArgumentError: It cannot be read.
+        """
+        try:
+            fields = json.loads((self.folder / "state.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise file_error(f"the manifest {str(self.folder)!r} cannot be read ({error.strerror})", error) from error
+        lists = {name: tuple(fields[name]) for name in ("pending", "former")}
+        return State(fields["name"], fields["token"], retired=fields["retired"], **lists)
+
+    def copy(self) -> Copy:
+        """Read the present copy.
+
+        Raises:
+            InvalidArgumentError: It cannot be read.
+        """
+        while (state := self.state()) is not None:
+            if state.name is None:
+                return _EMPTY
+            try:
+                files = _read(self._documents_path(state.token))
+            except FileNotFoundError:
+                if self.state() == state:
+                    raise InvalidArgumentError(
+                        f"the manifest {str(self.folder)!r} has lost the documents of {self.dataset!r}; delete the "
+                        "folder, and store the documents again"
+                    ) from None
+                continue  # it has been replaced since
+            return Copy(state.name, {document["id"]: document for document in files.values()}, files)
+        return _EMPTY
+
+    def write_state(self, state: State) -> None:
+        """Replace what is said of the copies."""
+        self._write(self.folder / "state.json", [json.dumps({"dataset": self.dataset, **asdict(state)}, indent=1)])
+
+    def write_documents(self, token: str, files: Mapping[str, Document]) -> None:
+        """Write the documents of a copy, by the names of their files."""
+        lines = (json.dumps([name, document], ensure_ascii=False) + "\n" for name, document in files.items())
+        self._write(self._documents_path(token), lines)
+
+    def remove_other_documents(self, token: str) -> None:
+        """Remove the documents of all copies but one."""
+        for path in self.folder.glob("documents-*"):
+            if path != self._documents_path(token):
+                with suppress(OSError):
+                    path.unlink()
+
+    def snapshot(self) -> Snapshot | None:
+        """Return all that is known of the present copy; None if there is none."""
+        state, copy = self.state(), self.copy()
+        if state is None or state.name is None or copy.name != state.name:
+            return None
+        return {"name": state.name, "token": state.token, "documents": list(copy.documents.values())}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Write what a snapshot says, which was taken on another machine or for another folder."""
+        self.write_documents(snapshot["token"], file_names(snapshot["documents"]))
+        self.write_state(State(snapshot["name"], snapshot["token"]))
+
+    def _documents_path(self, token: str) -> Path:
+        return self.folder / f"documents-{token}.jsonl"
+
+    def _write(self, path: Path, parts: Iterable[str]) -> None:
+        """Write a file that is there as a whole or not at all, and that nobody else may read."""
+        try:
+            with NamedTemporaryFile("w", encoding="utf-8", dir=made_folder(self.folder), delete=False) as file:
+                try:
+                    file.writelines(parts)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    file.close()
+                    Path(file.name).replace(path)
+                except BaseException:
+                    file.close()
+                    Path(file.name).unlink(missing_ok=True)
+                    raise
+        except OSError as error:
+            raise file_error(
+                f"the manifest {str(self.folder)!r} cannot be written ({error.strerror})", error
+            ) from error
+
+
+def find_manifest(identity: str, dataset: str) -> Manifest:
+    """Find the manifest of a dataset, which need not exist.
+
+    Args:
+        identity: What datasets belong to; see `ClientSettings.identity`.
+        dataset: Name of the dataset, or stored name of a copy of it, also of one that is deleted.
+    """
+    stem = stem_of_copy(dataset)
+    if stem is not None:
+        found = _manifest(identity, stem, stem)
+        state = found.state()
+        if state is not None and dataset in {state.name, *state.retired, *state.former}:
+            return found
+    return _manifest(identity, stem_of(dataset), dataset)
+
+
+def manifests_folder() -> Path:
+    """Return the folder of all manifests: REKA_MANIFESTS, else `reka/manifests` in the user's data folder."""
+    if folder := endpoint.environment("REKA_MANIFESTS"):
+        return Path(folder).expanduser()
+    from platformdirs import user_data_path
+
+    return user_data_path("reka") / "manifests"
+
+
+def made_folder(folder: Path) -> Path:
+    """Make a folder that nobody else may read.
+
+    Raises:
+        InvalidArgumentError: It cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_error(f"the manifest {str(folder)!r} cannot be made ({error.strerror})", error) from error
+    return folder
+
+
+def _manifest(identity: str, stem: str, dataset: str) -> Manifest:
+    digest = sha256(f"{identity}\0{stem}".encode()).hexdigest()[:16]
+    return Manifest(manifests_folder() / f"{stem}-{digest}", dataset)
+
+
+_cache: Final[OrderedDict[Path, Mapping[str, Document]]] = OrderedDict()
+_cache_lock: Final = Lock()
+
+
+def _read(path: Path) -> Mapping[str, Document]:
+    """Read the documents of a copy, which never change."""
+    with _cache_lock:
+        if path in _cache:
+            _cache.move_to_end(path)
+            return _cache[path]
+    files = dict(_lines(path))
+    with _cache_lock:
+        _cache[path] = files
+        while len(_cache) > _MAX_READ:
+            _cache.popitem(last=False)
+    return files
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Document]]:
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                name, document = cast("Any", json.loads(line))
+                yield name, document
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise file_error(f"the manifest {str(path)!r} cannot be read ({error.strerror})", error) from error
