@@ -24,6 +24,7 @@ from reka.server.http.openai.embeddings import add_embedding_route
 from reka.server.http.openai.files import add_file_routes
 from reka.server.http.openai.vector_stores import add_vector_store_routes
 from reka.server.http.page import add_page_files
+from reka.server.http.path_parts import PathPartsMiddleware
 from reka.server.http.request_bodies import Body, BodyReader, read_upload
 from reka.server.http.streaming import SseResponse, cancel_on_disconnect, prefetch_first
 from reka.server.ingest.upload import Upload
@@ -105,6 +106,7 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
         app.add_middleware(AccessMiddleware, settings=settings)
     app.add_middleware(ResponseHeadersMiddleware)
     app.add_middleware(MetricsMiddleware, counters=service.metrics)
+    app.add_middleware(PathPartsMiddleware)
 
 
 def _add_model_routes(app: FastAPI, service: Service, owner: Any) -> None:
@@ -123,7 +125,7 @@ def _add_model_routes(app: FastAPI, service: Service, owner: Any) -> None:
             return v1_chat.models_response(models)
         return v1_completions.models_response(models.values())
 
-    @app.get("/v1/models/{name:path}", tags=["models"], dependencies=[Depends(owner)])
+    @app.get("/v1/models/{name:rest}", tags=["models"], dependencies=[Depends(owner)])
     async def get_model(name: str) -> dict[str, Any]:
         """Retrieve a model."""
         return await service.models.get(name)
@@ -210,18 +212,18 @@ def _add_dataset_routes(app: FastAPI, service: Service, owner: Any) -> None:
         info = f"Stored {received.size_bytes} bytes as dataset {name!r}{note_on_skipped(received.skipped)}"
         return {"name": name, "ok": True, "info": info}
 
-    @app.delete("/datasets/{name}", tags=["datasets"])
+    @app.delete("/datasets/{name:part}", tags=["datasets"])
     def delete_dataset(name: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Delete a dataset and its index."""
         deleted = datasets.delete(owner, name)
         return {"name": deleted, "ok": True, "info": f"Deleted dataset {deleted!r}"}
 
-    @app.post("/datasets/{name}/prepare-retrieval", tags=["datasets"])
+    @app.post("/datasets/{name:part}/prepare-retrieval", tags=["datasets"])
     def prepare_retrieval(name: str, owner: Annotated[str, Depends(owner)]) -> str:
         """Start a prepare-retrieval job and return its id."""
         return jobs.add(owner, name)
 
-    @app.get("/jobs/prepare-retrieval/{job_id}/status", tags=["datasets"])
+    @app.get("/jobs/prepare-retrieval/{job_id:part}/status", tags=["datasets"])
     def retrieval_job_status(job_id: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Get the status of a prepare-retrieval job."""
         return jobs.status(owner, job_id)

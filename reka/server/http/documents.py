@@ -36,12 +36,12 @@ def add_document_routes(app: FastAPI, service: Service, bodies: BodyReader, owne
 def _add_reading_routes(app: FastAPI, service: Service, bodies: BodyReader, owner: Any) -> None:
     documents = service.documents
 
-    @app.get("/datasets/{name}", tags=["documents"])
+    @app.get("/datasets/{name:part}", tags=["documents"])
     def describe_dataset(name: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Describe a dataset: its size, and whether it is prepared for retrieval."""
         return documents.describe(owner, name)
 
-    @app.get("/datasets/{name}/documents", tags=["documents"])
+    @app.get("/datasets/{name:part}/documents", tags=["documents"])
     def list_documents(
         name: str,
         owner: Annotated[str, Depends(owner)],
@@ -51,7 +51,7 @@ def _add_reading_routes(app: FastAPI, service: Service, bodies: BodyReader, owne
         """List the documents of a dataset, a page at a time: `next` of a page is `after` of the one that follows."""
         return documents.page(owner, name, limit, after)
 
-    @app.post("/datasets/{name}/documents/get", tags=["documents"], openapi_extra=openapi.json_body(GetBody))
+    @app.post("/datasets/{name:part}/documents/get", tags=["documents"], openapi_extra=openapi.json_body(GetBody))
     async def get_documents(name: str, request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Get documents with their texts, by their ids; ids that are not there are left out.
 
@@ -66,7 +66,7 @@ def _add_reading_routes(app: FastAPI, service: Service, bodies: BodyReader, owne
             "next": left,
         }
 
-    @app.post("/datasets/{name}/search", tags=["documents"], openapi_extra=openapi.json_body(SearchBody))
+    @app.post("/datasets/{name:part}/search", tags=["documents"], openapi_extra=openapi.json_body(SearchBody))
     async def search_dataset(name: str, request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Find the chunks of a dataset that match a query best, without a chat."""
         body = await bodies.read(request, SearchBody)
@@ -77,7 +77,7 @@ def _add_reading_routes(app: FastAPI, service: Service, bodies: BodyReader, owne
 
 def _add_export(app: FastAPI, service: Service, owner: Any) -> None:
     @app.get(
-        "/datasets/{name}/export",
+        "/datasets/{name:part}/export",
         tags=["documents"],
         response_class=Response,
         responses={200: {"content": {"application/zip": {}}}},
@@ -103,7 +103,7 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _add_chunk_routes(app: FastAPI, service: Service, owner: Any) -> None:
-    @app.get("/datasets/{name}/chunks", tags=["documents"])
+    @app.get("/datasets/{name:part}/chunks", tags=["documents"])
     def list_chunks(
         name: str,
         document_id: str,
@@ -130,7 +130,7 @@ def _add_chunk_routes(app: FastAPI, service: Service, owner: Any) -> None:
 def _add_changing_routes(app: FastAPI, service: Service, bodies: BodyReader, owner: Any) -> None:
     documents, limits = service.documents, service.settings
 
-    @app.put("/datasets/{name}/documents", tags=["documents"], openapi_extra=openapi.DOCUMENTS_BODY)
+    @app.put("/datasets/{name:part}/documents", tags=["documents"], openapi_extra=openapi.DOCUMENTS_BODY)
     async def put_documents(name: str, request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Add documents to a dataset, which is made if it is not there; one whose id is there is replaced.
 
@@ -149,7 +149,7 @@ def _add_changing_routes(app: FastAPI, service: Service, bodies: BodyReader, own
             "job_id": result.job_id,
         }
 
-    @app.post("/datasets/{name}/documents/delete", tags=["documents"], openapi_extra=openapi.json_body(DeleteBody))
+    @app.post("/datasets/{name:part}/documents/delete", tags=["documents"], openapi_extra=openapi.json_body(DeleteBody))
     async def delete_documents(name: str, request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Delete documents by their ids, or by a filter on their metadata."""
         body = await bodies.read(request, DeleteBody)

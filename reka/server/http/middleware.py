@@ -106,5 +106,5 @@ class MetricsMiddleware:
         finally:
             if at_end := scope.get(AT_END):
                 at_end()
-            route = getattr(scope.get("route"), "path", None)
+            route = getattr(scope.get("route"), "path_format", None)
             self._counters.record_request(scope["method"], route, status, time.monotonic() - started)

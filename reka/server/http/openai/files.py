@@ -33,19 +33,19 @@ def add_file_routes(app: FastAPI, service: Service, owner: Any) -> None:
         service.delete_expired()
         return files.page(owner, query, query.purpose)
 
-    @app.get("/v1/files/{file_id}", tags=["files"])
+    @app.get("/v1/files/{file_id:part}", tags=["files"])
     def retrieve_file(file_id: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Describe a file."""
         service.delete_expired()
         return files.retrieve(owner, file_id)
 
-    @app.get("/v1/files/{file_id}/content", tags=["files"], response_class=Response)
+    @app.get("/v1/files/{file_id:part}/content", tags=["files"], response_class=Response)
     def retrieve_file_content(file_id: str, owner: Annotated[str, Depends(owner)]) -> Response:
         """Get the bytes of a file."""
         service.delete_expired()
         return StreamingResponse(files.content(owner, file_id), media_type="application/octet-stream")
 
-    @app.delete("/v1/files/{file_id}", tags=["files"])
+    @app.delete("/v1/files/{file_id:part}", tags=["files"])
     def delete_file(file_id: str, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Delete a file, and take it out of all vector stores."""
         files.delete(owner, file_id)

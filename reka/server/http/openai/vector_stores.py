@@ -20,11 +20,11 @@ from reka.server.protocols.openai.vector_stores import (
 from reka.server.service import Service
 
 _STORES: Final = "/v1/vector_stores"
-_STORE: Final = _STORES + "/{vector_store_id}"
+_STORE: Final = _STORES + "/{vector_store_id:part}"
 _FILES: Final = _STORE + "/files"
-_FILE: Final = _FILES + "/{file_id}"
+_FILE: Final = _FILES + "/{file_id:part}"
 _BATCHES: Final = _STORE + "/file_batches"
-_BATCH: Final = _BATCHES + "/{batch_id}"
+_BATCH: Final = _BATCHES + "/{batch_id:part}"
 
 _POLL_MILLISECONDS: Final = "250"
 """How long OpenAI's SDK waits before it asks again for what is in progress: changes take less than a second (ours)."""

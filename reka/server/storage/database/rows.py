@@ -18,8 +18,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
-from reka.server.errors import NotFoundError
+from reka.server.errors import NotFoundError, RefusedError
 from reka.server.storage.database.columns import ANY_TEXT, ROW_NUMBER
+from reka.server.storage.names import secure_name
 
 _MAX_NAME_CHARS: Final = 255
 """Characters of a stored name."""
@@ -240,14 +241,28 @@ def find_dataset(session: Session, owner: str, name: str, *, for_update: bool = 
     Args:
         session: A session that writes, if `for_update` is set.
         owner: The owner.
-        name: The dataset's name.
+        name: The dataset's name, or one that it is the safe form of.
         for_update: Whether other writers of the dataset wait until the session ends.
     """
     if len(name) > _MAX_DECOMPOSITION * _MAX_NAME_CHARS:
         return None  # normalizing takes time quadratic in the number of adjacent marks
     stored_name = unicodedata.normalize("NFC", name)
-    statement = select(DatasetRow).where(DatasetRow.owner == owner, DatasetRow.name == stored_name)
+    row = _find_stored(session, owner, stored_name, for_update=for_update)
+    if row is None and (safe := _safe_form(name)) not in {None, stored_name}:
+        row = _find_stored(session, owner, str(safe), for_update=for_update)
+    return row
+
+
+def _find_stored(session: Session, owner: str, name: str, *, for_update: bool) -> DatasetRow | None:
+    statement = select(DatasetRow).where(DatasetRow.owner == owner, DatasetRow.name == name)
     return session.scalar(statement.with_for_update() if for_update else statement)
+
+
+def _safe_form(name: str) -> str | None:
+    try:
+        return secure_name(name, _MAX_NAME_CHARS)
+    except RefusedError:
+        return None  # no dataset can have it
 
 
 def require_dataset(session: Session, owner: str, name: str, *, for_update: bool = False) -> DatasetRow:
