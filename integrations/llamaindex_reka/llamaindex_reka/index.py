@@ -13,7 +13,7 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.chat_engine.types import BaseChatEngine, ChatMode
 from llama_index.core.indices.registry import INDEX_STRUCT_TYPE_TO_INDEX_CLASS
 from llama_index.core.llms.utils import LLMType, resolve_llm
-from llama_index.core.schema import BaseNode, Document, TransformComponent
+from llama_index.core.schema import BaseNode, Document, IndexNode, TransformComponent
 from llama_index.core.vector_stores.types import BasePydanticVectorStore, MetadataFilters, VectorStoreQueryMode
 from pydantic import SecretStr
 from typing_extensions import Unpack
@@ -47,6 +47,8 @@ class RekaIndex(ChangeableIndex):
         dataset: Label of the dataset, or its stored name.
         nodes: Nodes to put into it, which are split already; each comes back whole, with its relationships. None opens
             what is there.
+        objects: Nodes that stand for an index, an engine, a retriever or another node (`obj`), which is asked where the
+            node is found. What cannot be stored is asked in this process only.
         transformations: What splits the documents that are put into the index. None lets the server do so.
         index_struct: What a storage context has kept of an index, in place of `dataset`.
         storage_context: Storage context of LlamaIndex; None creates an empty one. It keeps where the dataset is, and
@@ -71,6 +73,7 @@ class RekaIndex(ChangeableIndex):
         dataset: str | Dataset | None = None,
         *,
         nodes: Sequence[BaseNode] | None = None,
+        objects: Sequence[IndexNode] | None = None,
         transformations: Sequence[TransformComponent] | None = None,
         index_struct: DatasetStruct | None = None,
         storage_context: StorageContext | None = None,
@@ -102,8 +105,8 @@ class RekaIndex(ChangeableIndex):
             show_progress=show_progress,
             transformations=self._splitters,
         )
-        if nodes:
-            self.insert_nodes(nodes)
+        if nodes or objects:
+            self.insert_nodes([*(nodes or ()), *(objects or ())])
 
     @classmethod
     def from_documents(  # type: ignore[override]  # names all arguments, where the base class takes any
@@ -234,6 +237,7 @@ class RekaIndex(ChangeableIndex):
             doc_ids=doc_ids,
             node_ids=node_ids,
             vector_store_query_mode=vector_store_query_mode,
+            object_map=self._object_map,
             callback_manager=self._callback_manager,
             **self._connection,
         )

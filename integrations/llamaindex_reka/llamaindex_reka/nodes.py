@@ -50,7 +50,7 @@ _KEPT: Final = frozenset(
         "text_template",
     }
 )
-_KEPT_OF_NODES: Final = _KEPT | {"relationships", "start_char_idx", "end_char_idx", "index_id"}
+_KEPT_OF_NODES: Final = _KEPT | {"relationships", "start_char_idx", "end_char_idx", "index_id", "obj"}
 
 _MAX_ID: Final = 512
 """Maximum length of an id and a source on the server, in characters."""
@@ -91,6 +91,16 @@ def content_digest(documents: object) -> str:
 def text_of(node: BaseNode) -> str:
     """Return the text of a node that is stored."""
     return node.get_content(MetadataMode.NONE)
+
+
+def has_unstorable_object(node: BaseNode) -> bool:
+    """Whether a node stands for an object that no store can keep, such as an engine."""
+    if isinstance(node, IndexNode) and node.obj is not None:
+        try:
+            node.dict()
+        except ValueError:
+            return True
+    return False
 
 
 def stored_document(node: BaseNode) -> reka.Document:
@@ -156,8 +166,8 @@ def node_of(text: str, metadata: Mapping[str, Any], chunk: Chunk | None, given_i
             is_last = start + len(text) >= kept.get("length", 0)
             fields["relationships"] = _relationships(chunk, identity, metadata, given_ids, is_last=is_last)
         identity = part_id(identity, chunk.position if chunk.place is None else chunk.place)
-    kind: type[TextNode] = IndexNode if "index_id" in fields else TextNode
-    return kind(**{**fields, "id_": identity, "text": text, "metadata": shown})
+    fields |= {"id_": identity, "text": text, "metadata": shown}
+    return IndexNode.from_dict(fields) if "index_id" in fields else TextNode(**fields)
 
 
 def _relationships(

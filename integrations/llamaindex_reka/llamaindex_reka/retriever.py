@@ -1,6 +1,7 @@
 """The LlamaIndex retriever for Reka's retrieval datasets."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
@@ -41,6 +42,7 @@ class RekaRetriever(BaseRetriever):
         node_ids: Ids of the nodes to search; None searches all.
         vector_store_query_mode: `default`, `hybrid` and `semantic_hybrid` find by words and by meaning, `sparse` and
             `text_search` by words alone.
+        object_map: What index nodes stand for, by their `index_id`; it is asked where such a node is found.
         callback_manager: Callback manager of LlamaIndex; None creates an empty one.
         **connection: `api_key`, `base_url`, `timeout`, `max_retries`, `datasets`, `headers`, `proxies`, `ca_bundle`,
             `session` and `async_session`, as `llamaindex_reka.connection.Connection` describes them.
@@ -68,10 +70,13 @@ class RekaRetriever(BaseRetriever):
         doc_ids: Sequence[str] | None = None,
         node_ids: Sequence[str] | None = None,
         vector_store_query_mode: VectorStoreQueryMode | str = VectorStoreQueryMode.DEFAULT,
+        object_map: dict[str, Any] | None = None,
         callback_manager: CallbackManager | None = None,
         **connection: Unpack[Connection],
     ) -> None:
         super().__init__(callback_manager=callback_manager)
+        # The index adds to it; the base class would replace an empty one by its own.
+        self.object_map = {} if object_map is None else object_map
         self._dataset = as_dataset(dataset)
         self.similarity_top_k = checks.integer(similarity_top_k, "similarity_top_k", 1, MAX_SEARCH_CHUNKS)
         self.min_score = None if min_score is None else checks.number(min_score, "min_score")

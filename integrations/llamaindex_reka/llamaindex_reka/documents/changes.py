@@ -20,6 +20,7 @@ from llamaindex_reka.nodes import (
     REF_DOC_ID,
     document_of,
     document_of_part,
+    has_unstorable_object,
     hash_of,
     identity_of,
     is_split,
@@ -222,9 +223,16 @@ class ChangeableIndex(BaseManagedIndex):
     def _insert(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
         if not nodes:
             return
-        documents = [stored_document(node) for node in documents_by_id(nodes).values()]
+        documents = [stored_document(self._storable(node)) for node in documents_by_id(nodes).values()]
         with self._progress(None) as callback:
             self._change(self._datasets.put(self._dataset.name, documents, callback))
+
+    def _storable(self, node: BaseNode) -> BaseNode:
+        """Keep the object that a node stands for in this process, if it cannot be stored."""
+        if not has_unstorable_object(node):
+            return node
+        self._object_map[node.index_id] = node.obj  # type: ignore[attr-defined]  # it is an IndexNode
+        return node.model_copy(update={"obj": None})
 
     def _delete_node(self, node_id: str, **delete_kwargs: Any) -> None:
         self.delete_nodes([node_id], **delete_kwargs)

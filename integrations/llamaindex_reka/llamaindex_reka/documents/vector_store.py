@@ -1,6 +1,7 @@
 """A dataset as LlamaIndex's vector store, for what searches an index through its store: the auto-retriever."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from llama_index.core.schema import BaseNode, NodeWithScore
@@ -52,11 +53,17 @@ class DatasetVectorStore(BasePydanticVectorStore):
         raise reka.UnsupportedRequestError("delete: use RekaIndex.delete_ref_doc, which deletes it from the dataset")
 
     def _search(self, query: VectorStoreQuery) -> Nodes:
-        # LlamaIndex passes the ids of the index's own docstore, of which there are none, as an empty list.
+        text, k, datasets = query.query_str or _ANYTHING, query.similarity_top_k, self._dataset.on(self._settings)
         mode = mode_of(query.mode) if query.query_str else "vector"  # every text is more or less near
+        # LlamaIndex passes the ids of the index's own docstore, of which there are none, as an empty list.
         selection = Selection(query.filters, query.doc_ids, query.node_ids or None, mode)
-        datasets = self._dataset.on(self._settings)
-        return search(datasets, self._dataset, query.query_str or _ANYTHING, query.similarity_top_k, selection)
+        try:
+            return (yield from search(datasets, self._dataset, text, k, selection))
+        except reka.UnsupportedRequestError:
+            if query.query_str:
+                raise
+        # The host knows no modes, and finds something for every text.
+        return (yield from search(datasets, self._dataset, text, k, replace(selection, mode="hybrid")))
 
 
 def _result(found: list[NodeWithScore]) -> VectorStoreQueryResult:
