@@ -57,9 +57,12 @@ class State:
     """Names of copies that are deleted."""
 
     def overdue(self) -> list[str]:
-        """Return the names of copies that nobody searches any more."""
-        now = time.time()
-        return [name for name, since in self.retired.items() if not 0 <= now - since < config.RETIRED_SECONDS]
+        """Return the names of copies to delete: of those that were replaced, all but one that was a moment ago."""
+        if not self.retired:
+            return []
+        *earlier, last = self.retired
+        is_recent = 0 <= time.time() - self.retired[last] < config.RETIRED_SECONDS
+        return earlier if is_recent else [*earlier, last]
 
     def without(self, name: str) -> "State":
         """Return the state after a copy that was replaced has been deleted."""

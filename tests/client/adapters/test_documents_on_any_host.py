@@ -131,6 +131,14 @@ def test_what_has_been_replaced_stays_for_those_who_search_it(
     assert set(ids(do(datasets.retrieve("hen", old, 8)))) == {"owl", "hen"}
 
 
+def test_many_changes_in_a_short_time_leave_the_last_two_copies(
+    datasets: DocumentDatasets, do: Do, host: StrictDatasets
+) -> None:
+    names = [do(datasets.put("farm", [{"id": str(number), "text": "Sheep."}])) for number in range(5)]
+
+    assert list(host.datasets) == names[-2:]
+
+
 @pytest.mark.usefixtures("at_once")
 def test_a_dataset_is_found_by_its_label_and_by_every_stored_name_that_it_had(
     datasets: DocumentDatasets, do: Do, host: StrictDatasets
