@@ -8,6 +8,7 @@ from reka.server.generation.blocks import is_question
 from reka.server.generation.matching import Match, Terms, Text, content, match, terms
 from reka.server.generation.sentences import SEPARATOR, Passage, passages
 from reka.server.retrieval.languages import detect_language
+from reka.server.retrieval.terms import plain
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Embedder
@@ -136,7 +137,8 @@ def _scores(
     compared = sorted(best[:MAX_COMPARED])
     if not compared:
         return {}
-    vectors = embedder.embed([question, *(_under_heading(found[index].passage) for index in compared)])
+    texts = [question, *(_under_heading(found[index].passage) for index in compared)]
+    vectors = embedder.embed([plain(text) for text in texts])
     similarities = (vectors[1:] @ vectors[0]).tolist()
     return {
         index: _score(found[index], matches[index].score, similarity)

@@ -28,6 +28,7 @@ from reka.server.retrieval.search import (
     union,
 )
 from reka.server.retrieval.tables import OpenTable, Tables, TableVersion
+from reka.server.retrieval.terms import plain
 from reka.server.retrieval.token_limits import first_tokens
 from reka.server.retrieval.vectors import EXACT_CHUNKS, VectorMemory
 from reka.server.store.tables import FolderTables, TableHome
@@ -366,7 +367,7 @@ class Index:
         import pyarrow as pa
 
         length = embedder.dimensions
-        texts = [entry.passage for entry in batch]
+        texts = [plain(entry.passage) for entry in batch]
         vectors = embedder.embed(texts).reshape(-1) if texts else np.zeros(0, np.float32)
         return pa.record_batch(
             {

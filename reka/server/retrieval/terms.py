@@ -64,10 +64,16 @@ def normalize(text: str, kept: str = " ") -> str:
     if text.isascii():
         text = text.lower()
     else:
-        text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", _FIXED_GROUP.sub("", text)))
         # The Turkish capital with a dot becomes two characters, and one without a dot is an i elsewhere.
-        text = _CJK_LINE_END.sub("", text.casefold().replace("i\u0307", "i").replace("\u0131", "i"))
+        text = plain(_FIXED_GROUP.sub("", text)).casefold().replace("i\u0307", "i").replace("\u0131", "i")
     return _GROUPS.sub(lambda found: _whole_number(found, kept), text)
+
+
+def plain(text: str) -> str:
+    """Write a text as it is embedded: in compatibility forms, without what is not seen or mostly left out."""
+    if text.isascii():
+        return text
+    return _CJK_LINE_END.sub("", _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)))
 
 
 def _whole_number(found: "re.Match[str]", kept: str) -> str:

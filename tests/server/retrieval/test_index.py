@@ -57,6 +57,31 @@ def test_nothing_in_a_query_is_syntax(index: Index, query: str, mode: Mode) -> N
     assert ("cat" in query and mode == "keyword") <= (0 in {hit.position for hit in found})
 
 
+@pytest.mark.parametrize(
+    ("written", "embedded"),
+    [
+        ("A light\u00adhouse on the coast", "A lighthouse on the coast"),
+        ("light\u00ad\n  house", "lighthouse"),
+        ("ligh\u200bthouse\u2060 \ufb01re", "lighthouse fire"),
+        ("\uff2c\uff29\uff27\uff28\uff34", "LIGHT"),
+        ("首\n都", "首都"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("شَمْس", "شمس"),
+        ("Straße, İstanbul", "Straße, İstanbul"),
+    ],
+)
+def test_what_reads_alike_is_embedded_alike_and_quoted_as_it_is(tmp_path: Path, written: str, embedded: str) -> None:
+    embedder = WordEmbedder()
+    index = Index(tmp_path / "index", embedder)
+    index.build("t", of([written]))
+
+    (found,) = index.search("t", written, 1, "vector")
+
+    assert embedder.embedded == [embedded, embedded]
+    assert found.text == written
+    assert found.similarity == pytest.approx(1)
+
+
 def test_frequent_words_of_the_language_find_a_chunk_only_if_a_query_has_no_others(index: Index) -> None:
     index.build("t", of(["The cat and the dog.", "The end of the day is not the end of the world."]))
 

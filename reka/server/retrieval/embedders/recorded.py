@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reka.server.retrieval.embedders.wordllama import WORDLLAMA
 from reka.server.retrieval.embeddings import NO_EMBEDDER, Embedder, EmbeddingError, NoEmbedder
+from reka.server.retrieval.terms import plain
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
@@ -36,7 +37,7 @@ class TableEmbedder:
     def embedded(self, query: str) -> "Vectors | None":
         """Embed a query; None if that is not possible, which is logged."""
         try:
-            return None if self.embedder is None else self.embedder.embed([query])[0]
+            return None if self.embedder is None else self.embedder.embed([plain(query)])[0]
         except EmbeddingError as error:
             logger.warning("searching by keywords alone: %s", error)
             return None
