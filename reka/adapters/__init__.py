@@ -8,7 +8,7 @@ from reka._protocol.filters import matches, parse_filter
 from reka._protocol.media import MEDIA_KINDS, is_media_url, part_type
 from reka._protocol.messages import BeyondTurns, beyond_turns, orphan_results
 from reka.adapters import background_loop
-from reka.adapters.documents import DocumentDatasets, Replacement, Snapshot, stored_name
+from reka.adapters.documents import DocumentDatasets, Replacement, Snapshot, file_names, stored_name
 from reka.adapters.sampling import SAMPLING_PARAMETERS, MaxRetries, SamplingFields, check_parameter
 from reka.adapters.shared_clients import ClientSettings, SharedClients, prepare_hint, with_prepare_hint
 from reka.adapters.steps import Step, Steps, atake, take
@@ -40,6 +40,7 @@ __all__ = [
     "check_parameter",
     "checks",
     "documents_of_files",
+    "file_names",
     "is_cut_off",
     "is_media_url",
     "matches",

@@ -12,7 +12,7 @@ from llama_index.core.schema import BaseNode, NodeRelationship, NodeWithScore, R
 
 import reka
 from llamaindex_reka.nodes import Chunk, identity_of, is_node, is_split, node_of, text_of
-from reka.adapters import ClientSettings, DocumentDatasets, Snapshot
+from reka.adapters import ClientSettings, DocumentDatasets, Snapshot, file_names
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -102,6 +102,14 @@ def documents_by_id(documents: Sequence[BaseNode], least: int = 1) -> dict[str, 
     if len(found) < least:
         raise reka.InvalidArgumentError("documents: got none with text, want at least one")
     return found
+
+
+def files_of(documents: Sequence[BaseNode]) -> dict[str, BaseNode]:
+    """Map the names of files, which documents are on a host that has files alone, to them; see `documents_by_id`."""
+    given = documents_by_id(documents)
+    return {
+        name: given[document["id"]] for name, document in file_names({"id": each, "text": ""} for each in given).items()
+    }
 
 
 def nodes_from_chunks(

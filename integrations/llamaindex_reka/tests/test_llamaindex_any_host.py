@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from llama_index.core import Document
@@ -14,6 +15,7 @@ from llama_index.core.vector_stores import FilterOperator, MetadataFilter, Metad
 
 import reka
 from llamaindex_reka import DatasetImmutableError, RekaIndex, RekaLLM, RekaQueryEngine, RekaRetriever
+from llamaindex_reka.dataset import files_of
 from reka import config
 from tests.support.clients import KEY
 from tests.support.processes import output_of
@@ -261,6 +263,27 @@ def test_a_dataset_that_others_uploaded_is_searched_and_its_documents_are_unknow
     assert (found.text, found.node.ref_doc_id) == ("The lamp is red.", "a/b.txt")
     with pytest.raises(reka.UnsupportedRequestError, match=r'datasets="local"'):
         _ = index.ref_doc_info
+
+
+@pytest.mark.parametrize(
+    "identity",
+    ["a", "a/b.txt", "/etc/passwd", "../up", "a/../b", "a//b", "a/", "C:\\x", "100 %", "schön", ".hidden", "a/.b",
+     "a\nb", "__MACOSX/a", "a%2Fb", ".", "x" * 150],
+)  # fmt: skip
+def test_any_id_becomes_a_name_that_leads_out_of_no_folder_and_back_into_the_id(identity: str) -> None:
+    (name,) = files_of([Document(text="One.", id_=identity)])
+
+    assert unquote(name) == identity
+    assert not name.startswith(("/", "__MACOSX/"))
+    assert not any(part.startswith(".") or not part for part in name.split("/"))
+    assert not set(name) & set("\\:\n")
+
+
+def test_a_very_long_id_becomes_a_short_name_of_its_own() -> None:
+    names = list(files_of([Document(text="One.", id_="ü" * 500 + end) for end in "ab"]))
+
+    assert len(set(names)) == 2
+    assert all(len(name.encode()) <= 200 for name in names)
 
 
 def test_a_refresh_that_fails_leaves_the_index_as_it_was(index: RekaIndex) -> None:

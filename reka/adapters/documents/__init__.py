@@ -6,6 +6,6 @@ keeps what they are, and under which name the host has them.
 
 from reka.adapters.documents.datasets import DocumentDatasets, Replacement
 from reka.adapters.documents.manifest import Snapshot
-from reka.adapters.documents.names import stored_name
+from reka.adapters.documents.names import file_names, stored_name
 
-__all__ = ["DocumentDatasets", "Replacement", "Snapshot", "stored_name"]
+__all__ = ["DocumentDatasets", "Replacement", "Snapshot", "file_names", "stored_name"]

@@ -49,7 +49,7 @@ class DocumentDatasets:
 
     def put(self, dataset: str, documents: Iterable[Document], on_update: OnUpdate | None = None) -> Steps[str]:
         """Put documents, each in the place of the one with its id, and return the stored name of the dataset."""
-        if (yield _has_documents):
+        if (yield from self._has_documents(dataset)):
             result = yield lambda client: client.put_documents(dataset, documents, on_update=on_update)
             return _name(result, dataset)
         new = _checked(documents)
@@ -59,7 +59,7 @@ class DocumentDatasets:
         self, dataset: str, replacements: Iterable[Replacement], on_update: OnUpdate | None = None
     ) -> Steps[str]:
         """Put documents in the place of others, and return the stored name of the dataset."""
-        if (yield _has_documents):
+        if (yield from self._has_documents(dataset)):
             for documents, stale in replacements:
                 yield partial(_put, dataset, documents, on_update)
                 if stale is not None:
@@ -91,7 +91,7 @@ class DocumentDatasets:
             is_same: Tells documents that need not be sent; None sends all.
             on_update: Called with each status of the job.
         """
-        if not (yield _has_documents):
+        if not (yield from self._has_documents(dataset)):
             new = _checked(documents)
             return (yield from self._changed(dataset, lambda before: new or before, on_update, is_whole=True))
         there = yield from self._infos_if_there(dataset)
@@ -115,7 +115,7 @@ class DocumentDatasets:
         self, dataset: str, ids: Iterable[str] | None = None, condition: Mapping[str, Any] | None = None
     ) -> Steps[int]:
         """Delete documents by their ids, or by a filter on their metadata, and return how many there were."""
-        if (yield _has_documents):
+        if (yield from self._has_documents(dataset)):
             result = yield lambda client: client.delete_documents(dataset, ids, filter=condition)
             return int(result["deleted"])
         given = None if ids is None else list(ids)
@@ -135,7 +135,7 @@ class DocumentDatasets:
 
     def drop(self, dataset: str) -> Steps[None]:
         """Delete a dataset with all that it holds."""
-        manifest = None if (yield _has_documents) else self._manifest(dataset)
+        manifest = None if (yield from self._has_documents(dataset)) else self._manifest(dataset)
         if manifest is None or manifest.state() is None:
             yield lambda client: client.delete_dataset(dataset)
         else:
@@ -143,7 +143,7 @@ class DocumentDatasets:
 
     def infos(self, dataset: str, most: int | None = None) -> Steps[list[DocumentInfo]]:
         """List the documents of a dataset: all of them, or so many."""
-        if not (yield _has_documents):
+        if not (yield from self._has_documents(dataset)):
             manifest = yield from self._known(dataset, "list_documents")
             return [_info(document) for document in islice(manifest.copy().documents.values(), most)]
         found: list[DocumentInfo] = yield lambda client: listed(client.list_documents(dataset), most)
@@ -151,7 +151,7 @@ class DocumentDatasets:
 
     def get(self, dataset: str, ids: Sequence[str]) -> Steps[list[Document]]:
         """Get documents with their texts, in the order of their ids; those that are not there are left out."""
-        if not (yield _has_documents):
+        if not (yield from self._has_documents(dataset)):
             checked = [identity for batch in id_batches(ids) for identity in batch]
             manifest = yield from self._known(dataset, "get_documents")
             documents = manifest.copy().documents
@@ -192,6 +192,19 @@ class DocumentDatasets:
     def snapshot(self, dataset: str) -> Snapshot | None:
         """Return all that a manifest says of a dataset, to be kept; None if there is no manifest."""
         return self._manifest(dataset).snapshot()
+
+    def _has_documents(self, dataset: str) -> Steps[bool]:
+        """Whether the server has documents; one that has learned it takes over what a manifest says of the dataset."""
+        if not (yield _run(has_documents)):
+            return False
+        manifest = self._manifest(dataset)
+        state = manifest.state()
+        if state is not None and (state.name is not None or state.retired):
+            documents = list(manifest.copy().documents.values())
+            yield partial(_put, manifest.dataset, documents, None)
+            manifest.write_state(state.switched(None, ""))
+            yield _run(partial(replaced.delete_retired, manifest))
+        return True
 
     def _infos_if_there(self, dataset: str) -> Steps[dict[str, DocumentInfo]]:
         try:
@@ -255,13 +268,8 @@ def _run(flow: Callable[[ServerCapabilities], Flow[Any]]) -> Step:
     return lambda client: client._run_for_dataset(flow)  # noqa: SLF001  # a flow of the client's own kind
 
 
-def _has_documents(client: Any) -> Any:
-    """Whether the server's datasets are made of documents."""
-    return client._run_for_dataset(has_documents)  # noqa: SLF001  # as above
-
-
 def _may_have_documents(client: Any) -> Any:
-    """The same, where it does no harm that the server cannot say just now."""
+    """Whether the server has documents, where it does no harm that it cannot say just now."""
     return client._run_for_dataset(_says_documents)  # noqa: SLF001  # as above
 
 

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Lock
-from typing import Any, Final, TypedDict, cast
+from typing import Final, TypedDict, cast
 
 from reka import config, endpoint
 from reka.adapters.documents.names import file_names, stem_of, stem_of_copy
@@ -24,8 +24,8 @@ from reka.errors import InvalidArgumentError
 from reka.errors.combined import file_error
 from reka.types import Document
 
-_MAX_FORMER: Final = 100
-"""Names of copies that are deleted, by which the dataset is still found."""
+_NEW: Final = "new-"
+"""What the names of unfinished files begin with."""
 
 _MAX_READ: Final = 8
 """Copies whose documents are kept in memory."""
@@ -53,9 +53,6 @@ class State:
     retired: Mapping[str, float] = field(default_factory=dict)
     """Names of copies that were replaced, with the time of that (seconds since 1970)."""
 
-    former: tuple[str, ...] = ()
-    """Names of copies that are deleted."""
-
     def overdue(self) -> list[str]:
         """Return the names of copies to delete: of those that were replaced, all but one that was a moment ago."""
         if not self.retired:
@@ -66,8 +63,7 @@ class State:
 
     def without(self, name: str) -> "State":
         """Return the state after a copy that was replaced has been deleted."""
-        retired = {one: since for one, since in self.retired.items() if one != name}
-        return replace(self, retired=retired, former=(*self.former, name)[-_MAX_FORMER:])
+        return replace(self, retired={one: since for one, since in self.retired.items() if one != name})
 
     def switched(self, name: str | None, token: str) -> "State":
         """Return the state after another copy has taken the place of the present one."""
@@ -111,12 +107,11 @@ class Manifest:
         """
         try:
             fields = json.loads((self.folder / "state.json").read_bytes())
+            return State(fields["name"], fields["token"], tuple(fields["pending"]), dict(fields["retired"]))
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise file_error(f"the manifest {str(self.folder)!r} cannot be read ({error.strerror})", error) from error
-        lists = {name: tuple(fields[name]) for name in ("pending", "former")}
-        return State(fields["name"], fields["token"], retired=fields["retired"], **lists)
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise _unreadable(self.folder, error) from error
 
     def copy(self) -> Copy:
         """Read the present copy.
@@ -149,8 +144,8 @@ class Manifest:
         self._write(self._documents_path(token), lines)
 
     def remove_other_documents(self, token: str) -> None:
-        """Remove the documents of all copies but one."""
-        for path in self.folder.glob("documents-*"):
+        """Remove the documents of all copies but one, and files that a crash has left unfinished."""
+        for path in (*self.folder.glob("documents-*"), *self.folder.glob(f"{_NEW}*")):
             if path != self._documents_path(token):
                 with suppress(OSError):
                     path.unlink()
@@ -173,7 +168,9 @@ class Manifest:
     def _write(self, path: Path, parts: Iterable[str]) -> None:
         """Write a file that is there as a whole or not at all, and that nobody else may read."""
         try:
-            with NamedTemporaryFile("w", encoding="utf-8", dir=made_folder(self.folder), delete=False) as file:
+            with NamedTemporaryFile(
+                "w", encoding="utf-8", dir=made_folder(self.folder), prefix=_NEW, delete=False
+            ) as file:
                 try:
                     file.writelines(parts)
                     file.flush()
@@ -195,14 +192,11 @@ def find_manifest(identity: str, dataset: str) -> Manifest:
 
     Args:
         identity: What datasets belong to; see `ClientSettings.identity`.
-        dataset: Name of the dataset, or stored name of a copy of it, also of one that is deleted.
+        dataset: Name of the dataset, or stored name of a copy of it, even if that is deleted.
     """
     stem = stem_of_copy(dataset)
-    if stem is not None:
-        found = _manifest(identity, stem, stem)
-        state = found.state()
-        if state is not None and dataset in {state.name, *state.retired, *state.former}:
-            return found
+    if stem is not None and (found := _manifest(identity, stem, stem)).state() is not None:
+        return found
     return _manifest(identity, stem_of(dataset), dataset)
 
 
@@ -222,7 +216,8 @@ def made_folder(folder: Path) -> Path:
         InvalidArgumentError: It cannot be made.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise file_error(f"the manifest {str(folder)!r} cannot be made ({error.strerror})", error) from error
     return folder
@@ -255,9 +250,14 @@ def _lines(path: Path) -> Iterator[tuple[str, Document]]:
     try:
         with path.open(encoding="utf-8") as lines:
             for line in lines:
-                name, document = cast("Any", json.loads(line))
-                yield name, document
+                name, document = json.loads(line)
+                yield name, cast("Document", document)
     except FileNotFoundError:
         raise
-    except OSError as error:
-        raise file_error(f"the manifest {str(path)!r} cannot be read ({error.strerror})", error) from error
+    except (OSError, ValueError, TypeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InvalidArgumentError:
+    message = f"the manifest {str(path)!r} cannot be read ({error}); if it is lost, delete its folder"
+    return file_error(message, error) if isinstance(error, OSError) else InvalidArgumentError(message)

@@ -13,12 +13,13 @@ from reka.types import Document
 MAX_LABEL: Final = 100
 """Maximum length of a stored name; servers shorten longer ones."""
 
-_MAX_STEM: Final = 50
-"""Maximum length of what is before the token in the name of a copy: with it, what the strictest of common stores
+_MAX_STEM: Final = 48
+"""Maximum length of what is before the token in the name of a copy: with it, 63, what the strictest of common stores
 accept."""
 
-_TOKEN_BYTES: Final = 6
-_COPY: Final = re.compile(r"(.+)-([0-9a-f]{12})", re.DOTALL)
+_TOKEN_BYTES: Final = 7
+_COPY: Final = re.compile(r"(.+)-[0-9a-f]{14}", re.DOTALL)
+"""No other name that is made here ends in so many digits."""
 
 _SAFE_PUNCTUATION: Final = frozenset(" -_.,+@=()[]~!#&'")
 """Characters that are not encoded in file names, besides letters and digits of any script."""

@@ -112,6 +112,15 @@ def sweep(manifest: Manifest, capabilities: ServerCapabilities) -> Flow[None]:
             lock.release()
 
 
+def delete_retired(manifest: Manifest, _: ServerCapabilities) -> Flow[None]:
+    """Delete all copies that were replaced, as those of a dataset that a server has taken over."""
+    state = manifest.state() or State()
+    for name in state.retired:
+        if (yield from _is_deleted(name)):
+            state = state.without(name)
+    manifest.write_state(state)
+
+
 def _find(
     copy: Copy,
     name: str,

@@ -88,8 +88,8 @@ def test_documents_come_back_as_they_went_in(datasets: DocumentDatasets, do: Do)
     assert do(datasets.get("farm", ["cow/1", "none", "owl"])) == [COW, OWL]
     infos = do(datasets.infos("farm"))
     assert [(info["id"], info["source"], info["metadata"]) for info in infos] == [
-        ("owl", "owl", OWL["metadata"]),
-        ("hen", "hen", HEN["metadata"]),
+        ("owl", "owl", OWL.get("metadata")),
+        ("hen", "hen", HEN.get("metadata")),
         ("cow/1", "cow.txt", {}),
     ]
 
@@ -375,7 +375,7 @@ def test_nobody_else_can_read_what_is_kept_and_it_has_no_key(datasets: DocumentD
 
     folder = Path(os.environ["REKA_MANIFESTS"])
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert {path.stat().st_mode & 0o077 for path in folder.rglob("*") if path.is_dir()} == {0}
+    assert {path.stat().st_mode & 0o077 for path in (folder, *folder.iterdir())} == {0}
     assert {path.stat().st_mode & 0o077 for path in files if path.name != "lock"} == {0}
     assert len(files) == 3
     assert not any(KEY.encode() in path.read_bytes() for path in files)
@@ -389,6 +389,28 @@ def test_a_manifest_that_has_lost_its_documents_says_so(datasets: DocumentDatase
 
     with pytest.raises(reka.InvalidArgumentError, match="has lost the documents of 'farm'; delete the folder"):
         do(datasets.infos("farm"))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": 1}'])
+def test_a_manifest_that_is_damaged_says_so(datasets: DocumentDatasets, do: Do, content: str) -> None:
+    do(datasets.put("farm", [OWL]))
+    (state,) = Path(os.environ["REKA_MANIFESTS"]).glob("farm-*/state.json")
+    state.write_text(content)
+
+    with pytest.raises(reka.InvalidArgumentError, match=r"the manifest .*farm-.* cannot be read .*delete its folder"):
+        do(datasets.infos("farm"))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_a_process_left_unfinished_in_the_manifest_is_removed(datasets: DocumentDatasets, do: Do) -> None:
+    do(datasets.put("farm", [OWL]))
+    (state,) = Path(os.environ["REKA_MANIFESTS"]).glob("farm-*/state.json")
+    for name in ("new-half", "documents-0123.jsonl"):
+        (state.parent / name).write_text("half")
+
+    do(datasets.put("farm", [HEN]))
+
+    assert len(list(state.parent.iterdir())) == 3
 
 
 def test_a_snapshot_opens_the_dataset_on_another_machine(
