@@ -22,7 +22,7 @@ class PathPartsMiddleware:
         """Handle one request."""
         raw_path: bytes = scope.get("raw_path") or b""
         if b"%" in raw_path:
-            scope = {**scope, "path": _path(raw_path)}
+            scope["path"] = _path(raw_path)  # in place: what is around this reads the route from the scope
         await self._app(scope, receive, send)
 
 
