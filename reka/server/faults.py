@@ -36,7 +36,9 @@ _OF_STORE: Final = re.compile(r"Generic (?:S3|GCS|MicrosoftAzure) error|store: \
 """How LanceDB says that an object store does not answer, or refuses; it says otherwise that something is not there."""
 
 
-_PASSING_ERRORS: Final = re.compile("interpreter shutdown|[Ii]ncompatible transaction|commit conflict|concurrent")
+_PASSING_ERRORS: Final = re.compile(
+    "shutdown|[Ii]ncompatible transaction|commit conflict|concurrent (?:writers|transaction)"
+)
 """What says that this process ends, or that another one has written to the same table of LanceDB."""
 
 

@@ -86,8 +86,11 @@ class DatasetFiles:
         return True
 
     def _take_back(self, dataset_id: str, error: BaseException) -> None:
-        is_outcome_open = isinstance(error, DBAPIError) and not isinstance(error, IntegrityError)
-        if self._files.is_shared and is_outcome_open:
+        if (
+            isinstance(error, DBAPIError)
+            and not isinstance(error, IntegrityError)
+            and (self._files.is_shared or error.connection_invalidated)
+        ):
             return  # the database may have committed and not said so: a sweep asks it again
         try:
             if self.delete(dataset_id):

@@ -23,6 +23,7 @@ from reka.server.storage.database import (
     DatasetRow,
     DocumentRow,
     find_dataset,
+    lock_owner,
     now,
     require_dataset,
 )
@@ -130,6 +131,7 @@ class Datasets:
         )
         try:
             with self._files.adding(dataset_id, file.path), self._database.write() as session:
+                lock_owner(session, owner)
                 require_room(session, owner, self._limits, datasets=1, size_bytes=file.size_bytes)
                 self._files.confirm(session, dataset_id)
                 session.add(row)

@@ -137,7 +137,9 @@ def test_a_job_that_was_running_when_the_server_stopped_is_taken_up_again(
     assert len(tables(data_dir)) == 2
 
 
-def test_a_server_stops_at_once_though_a_job_runs_and_the_job_is_not_failed(start: Start, call: Call) -> None:
+def test_a_server_stops_at_once_though_a_job_runs_and_the_job_is_not_failed(
+    start: Start, call: Call, data_dir: Path
+) -> None:
     stuck = GatedEmbedder()
     server = start(embedder=stuck)
     api = call(server)
@@ -152,6 +154,8 @@ def test_a_server_stops_at_once_though_a_job_runs_and_the_job_is_not_failed(star
 
     assert ended["job_status"] == "COMPLETE"
     assert [line["detail"] for line in ended["history"]][:3] == ["Waiting in the queue", "Started", "Restarted"]
+    with closing(sqlite3.connect(data_dir / "reka.sqlite")) as database:
+        assert database.execute("SELECT starts, stops FROM jobs").fetchall() == [(2, 1)]
 
 
 def test_a_job_that_fails_says_why_and_the_dataset_may_be_prepared_again(
