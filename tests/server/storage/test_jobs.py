@@ -23,7 +23,7 @@ def tables(data_dir: Path) -> list[str]:
 def test_a_job_goes_from_pending_over_running_to_complete_and_says_when(start: Start, call: Call) -> None:
     gated = GatedEmbedder()
     api = call(start(embedder=gated))
-    assert api.add("notes", TEXT).ok
+    assert api.add("notes", TEXT * 4).ok
     assert api.add("other", TEXT).ok
 
     first, second = api.prepare("notes").json(), api.prepare("other").json()
@@ -190,7 +190,7 @@ def test_a_job_that_meets_a_fault_which_can_pass_is_tried_again_until_it_has(
     start: Start, call: Call, data_dir: Path, error: Exception, reason: str
 ) -> None:
     api = call(start(embedder=FailingEmbedder(error, error)))
-    assert api.add("notes", TEXT).ok
+    assert api.add("notes", "text").ok
 
     ended = api.await_end(api.prepare("notes").json())
 
