@@ -161,10 +161,10 @@ class Leases:
     def _run(self, on_end: Callable[[str], object]) -> None:
         while not self._is_stopping.wait(self._seconds / _BEATS):
             try:
-                self.end_due()
                 for table in self.beat():
-                    logger.warning("a worker has stopped; its job goes on elsewhere")
+                    logger.warning("a process has stopped at its work, which goes on elsewhere")
                     on_end(table)
+                self.end_due()
             except Exception:
                 if not self._is_stopping.is_set():
                     logger.warning("cannot renew leases, and try again", exc_info=True)

@@ -22,6 +22,8 @@ from reka.server.storage.database import Database, DatasetRow, JobRow, KeyRow, f
 from reka.server.storage.database.columns import escape, unescape
 from reka.server.storage.database.engine import database_url
 from reka.server.storage.database.schema import SchemaRow
+from reka.server.storage.jobs import Jobs
+from reka.server.storage.leases import Leases
 from tests.support.caller import Caller
 from tests.support.postgres import Postgres
 from tests.support.servers import Call, Start, open_caller
@@ -202,7 +204,8 @@ def test_a_database_of_before_there_were_versions_is_migrated(postgres_url: str)
     engine = create_engine(postgres_url)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE datasets DROP COLUMN table_changes, DROP COLUMN embedder"))
-        connection.execute(text("DROP TABLE schema_version"))
+        connection.execute(text("ALTER TABLE jobs DROP COLUMN number, DROP COLUMN stops, DROP COLUMN size_bytes"))
+        connection.execute(text("DROP TABLE schema_version, leases"))
         connection.execute(
             text(
                 "INSERT INTO datasets (id, owner, name, kind, source, size_bytes, created) "
@@ -216,6 +219,7 @@ def test_a_database_of_before_there_were_versions_is_migrated(postgres_url: str)
     with database.read() as session:
         row = session.get_one(DatasetRow, "1")
         assert (row.table_changes, row.embedder, session.get(JobRow, "1")) == (0, None, None)
+    Jobs(database, Leases(database)).add("ann", "a")
     database.close()
 
 

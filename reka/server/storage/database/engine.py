@@ -20,6 +20,9 @@ POOL_SIZE: Final = 8
 POOL_SECONDS: Final = 10.0
 """Seconds that a request waits for one of them (ours)."""
 
+STALL_SECONDS: Final = 60
+"""Seconds in which a transaction must go on, or PostgreSQL ends it (ours)."""
+
 _POSTGRES: Final = "postgresql+psycopg"
 _NETWORK: Final[Mapping[str, Any]] = {
     "connect_timeout": CONNECT_SECONDS,
@@ -86,7 +89,7 @@ def make_engine(url: URL) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        return create_engine(
+        engine = create_engine(
             url,
             connect_args={name: value for name, value in _NETWORK.items() if name not in url.query},
             pool_pre_ping=True,  # connections that a restart of the database has ended are not used
@@ -94,6 +97,8 @@ def make_engine(url: URL) -> Engine:
             max_overflow=POOL_SIZE,
             pool_timeout=POOL_SECONDS,
         )
+        event.listen(engine, "connect", _set_up_postgres)
+        return engine
     except (ModuleNotFoundError, ImportError, NoSuchModuleError):
         raise StartError(
             "database_url: PostgreSQL needs psycopg, which is not installed: install this package with the extra "
@@ -105,6 +110,12 @@ def cause_of(error: BaseException) -> str:
     """Say why a database cannot be used, without anything of its URL."""
     message = str(error.orig if isinstance(error, DBAPIError) else error)
     return next((cause for cause in _CAUSES if cause in message), type(error).__name__)
+
+
+def _set_up_postgres(connection: Any, _record: object) -> None:
+    # A process that stands still in a transaction does not keep others from rows that it has locked.
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{STALL_SECONDS}s'")
+    connection.commit()
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
