@@ -17,7 +17,7 @@ Kind = Literal["server", "worker"]
 class SharedProcess:
     """A server or a worker on data that others use too; it works once built."""
 
-    def __init__(self, kind: Kind, data_dir: Path, database_url: str, lease_seconds: float = 1) -> None:
+    def __init__(self, kind: Kind, data_dir: Path, database_url: str, lease_seconds: float) -> None:
         arguments = (kind, data_dir, database_url, lease_seconds)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.shared_process", *map(str, arguments)],
