@@ -99,17 +99,8 @@ def chat(
             from reka.cli.conversation.talk import converse
 
             converse(client, conversation, debug=session.debug)
-            return
-        turns = with_system(conversation.with_question(text), system)
-        if show.results().is_terminal and not session.as_json:
-            show_chunks(stream_answer(client, turns, options)[1])
-            return
-        turn = _ask(client, turns, options)
-    if session.as_json:
-        session.write_json(turn)
-    else:
-        show.answer(show.results(), turn["text"])
-        show_chunks(turn.get("retrieved_chunks"))
+        else:
+            _answer(client, session, conversation, text)
 
 
 def read_question(argument: str | None, session: Session) -> str | None:
@@ -126,6 +117,20 @@ def read_question(argument: str | None, session: Session) -> str | None:
     if question is None or not question.strip():
         raise UsageError("the question is empty; pass QUESTION, or pipe it in")
     return question
+
+
+def _answer(client: reka.Reka, session: Session, conversation: Conversation, question: str) -> None:
+    """Answer one question: on a terminal as the answer comes, elsewhere when it is complete."""
+    turns = with_system(conversation.with_question(question), conversation.system)
+    if show.results().is_terminal and not session.as_json:
+        show_chunks(stream_answer(client, turns, conversation.options)[1])
+        return
+    turn = _ask(client, turns, conversation.options)
+    if session.as_json:
+        session.write_json(turn)
+        return
+    show.answer(show.results(), turn["text"])
+    show_chunks(turn.get("retrieved_chunks"))
 
 
 def _ask(client: reka.Reka, turns: Sequence[Turn], options: reka.ChatOptions) -> reka.ModelTurn:

@@ -4,10 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import accumulate
-from operator import attrgetter
-from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import Final, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,9 +16,8 @@ from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
 from reka.server.generation.types import ChatBackend, GenerationRequest, Snippet
 from reka.server.ingest.attempt import Tools
-from reka.server.ingest.export import write_zip
-from reka.server.ingest.reader import DocumentReader
 from reka.server.ingest.sweep import Sweeper
+from reka.server.ingest.texts import DocumentTexts
 from reka.server.ingest.worker import Worker
 from reka.server.ingest.zip_archive import text_members
 from reka.server.key_limits import KeyLimits
@@ -31,20 +27,18 @@ from reka.server.retrieval.embedders.choice import make_embedder, quick_embedder
 from reka.server.retrieval.embeddings import Embedder, EmbeddingError
 from reka.server.retrieval.index import Index, Mode
 from reka.server.retrieval.text_embeddings import TextEmbeddings
-from reka.server.settings import MIB, Settings
+from reka.server.settings import Settings
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.data_dir import DataFolder
-from reka.server.storage.database import Database, DatasetRow
+from reka.server.storage.database import Database
 from reka.server.storage.database.binding import check_columns
 from reka.server.storage.dataset_files import DatasetFiles
 from reka.server.storage.datasets import Datasets
-from reka.server.storage.document_store import Document, DocumentStore
+from reka.server.storage.document_store import DocumentStore
 from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.leases import Leases
-from reka.server.storage.openai.files import Files
-from reka.server.storage.openai.store_files import StoreFiles
-from reka.server.storage.openai.stores import VectorStores
+from reka.server.storage.openai.parts import make_parts
 from reka.server.storage.opening import open_storage
 from reka.server.storage.retriever import Retriever
 from reka.server.store.store import Store
@@ -69,9 +63,6 @@ FEATURES: Final = (
 
 MODEL_FEATURES: Final = ("tools", "response_format")
 """Features that require a language model."""
-
-MAX_TEXTS_BYTES: Final = 2 * MIB
-"""Texts of documents in one answer, if there is more than one (ours)."""
 
 
 class ChatRequestBody(Protocol):
@@ -174,9 +165,10 @@ class Service:
         self.documents = Documents(database, self.jobs, settings, self._index.describe_embedder)
         self._store = DocumentStore(database, self.leases)
         self._retriever = Retriever(self.datasets, self._store, self.jobs, self._index)
-        self.vector_stores = VectorStores(database, self.datasets, self.jobs, self._retriever, settings)
-        self.files = Files(database, self.documents, self._text, settings)
-        self.store_files = StoreFiles(database, self.vector_stores, self.files, self.documents, self.jobs, self._text)
+        self.texts = DocumentTexts(self.datasets, self._store, self._files)
+        self.files, self.vector_stores, self.store_files = make_parts(
+            database, self.datasets, self.documents, self.jobs, self._retriever, self.texts.of_one, settings
+        )
         self.sweeper = Sweeper(
             database, store, self._index, self.datasets, self.leases, self._files.arrivals, settings.orphan_seconds
         )
@@ -290,63 +282,10 @@ class Service:
         """
         return self._retriever.chunks(owner, dataset, document_id, first, count)
 
-    def get_documents(
-        self, owner: str, dataset: str, ids: Sequence[str]
-    ) -> tuple[list[tuple[Document, str]], list[str]]:
-        """Return documents of a dataset with their texts, in the order of `ids`; those that are not there are left out.
-
-        Returns:
-            The documents, and the ids that were not looked for because the texts before them are as many as one answer
-            holds.
-
-        Raises:
-            NotFoundError: The owner has no such dataset.
-            RefusedError: The texts are not there any more.
-        """
-        row = self.datasets.find(owner, dataset)
-        documents = self._store.by_name(row.id, ids)
-        sizes = accumulate(document.size_bytes for document in documents)
-        count = max(1, sum(size <= MAX_TEXTS_BYTES for size in sizes))
-        with self._reading(row) as path:
-            reader = DocumentReader(
-                path,
-                row.kind,
-                sorted(documents[:count], key=attrgetter("number")),
-                self._store.texts,
-            )
-            texts = {document.number: "".join(parts) for document, parts in reader.texts()}
-        # One without a text has been replaced or deleted meanwhile.
-        found = [(document, text) for document in documents[:count] if (text := texts.get(document.number))]
-        return found, [document.name for document in documents[count:]]
-
     def delete_expired(self) -> None:
         """Delete the files and the vector stores of all owners whose time has come."""
         self.files.delete_expired()
         self.vector_stores.delete_expired()
-
-    def _text(self, owner: str, dataset: str, document_id: str) -> str | None:
-        found, _ = self.get_documents(owner, dataset, [document_id])
-        return found[0][1] if found else None
-
-    def export(self, owner: str, dataset: str, file: IO[bytes]) -> None:
-        """Write the texts of a dataset's documents to `file`, as a zip.
-
-        Raises:
-            NotFoundError: The owner has no such dataset.
-            RefusedError: The texts are not there any more.
-        """
-        row = self.datasets.find(owner, dataset)
-        with self._reading(row) as path:
-            write_zip(file, DocumentReader(path, row.kind, self._store.of_dataset(row.id), self._store.texts))
-
-    @contextmanager
-    def _reading(self, dataset: DatasetRow) -> Iterator[Path]:
-        """Give the path of a dataset's file, if it has one, until the block ends."""
-        try:
-            with self._files.reading(dataset.id, dataset.kind) as path:
-                yield path
-        except FileNotFoundError as error:
-            raise RefusedError(f"Dataset {dataset.name!r} was changed while it was read: try again") from error
 
 
 def _embedder_of(settings: Settings) -> Embedder:

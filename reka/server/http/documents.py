@@ -58,7 +58,7 @@ def _add_reading_routes(app: FastAPI, service: Service, bodies: BodyReader, owne
         `next` has the ids whose documents did not fit in: ask for them next.
         """
         body = await bodies.read(request, GetBody)
-        found, left = await run_in_threadpool(service.get_documents, owner, name, body.ids)
+        found, left = await run_in_threadpool(service.texts.get, owner, name, body.ids)
         return {
             "documents": [
                 {"id": one.name, "text": text, "source": one.source, "metadata": one.metadata} for one, text in found
@@ -87,7 +87,7 @@ def _add_export(app: FastAPI, service: Service, owner: Any) -> None:
         # It has no name, so that nothing is left of it however the response ends.
         file = TemporaryFile(dir=service.folder.staging)  # noqa: SIM115 - the response closes it
         try:
-            service.export(owner, name, file)
+            service.texts.export(owner, name, file)
         except BaseException:
             file.close()
             raise
