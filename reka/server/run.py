@@ -12,6 +12,7 @@ from typing import Final
 from reka.server.errors import StartError
 from reka.server.generation.types import ChatBackend
 from reka.server.http.health import no_model_notice
+from reka.server.lifecycle import prepare_storage, run_service
 from reka.server.processes.parent import (
     check_can_share,
     drain_on_signal,
@@ -23,7 +24,7 @@ from reka.server.processes.start import set_up_log, start_errors
 from reka.server.processes.web import GRACE_SECONDS, listen, prepare_process, tune_gc, url_of, web_server
 from reka.server.program_end import is_program_ending
 from reka.server.retrieval.embeddings import Embedder
-from reka.server.service import Service, prepare_storage, run_service
+from reka.server.service import Service
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
 from reka.server.tls import tls_context

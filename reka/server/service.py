@@ -1,8 +1,7 @@
 """The service layer: everything that a request can do, independent of HTTP."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -19,7 +18,6 @@ from reka.server.ingest.attempt import Tools
 from reka.server.ingest.sweep import Sweeper
 from reka.server.ingest.texts import DocumentTexts
 from reka.server.ingest.worker import Worker
-from reka.server.ingest.zip_archive import text_members
 from reka.server.key_limits import KeyLimits
 from reka.server.metrics import Metrics
 from reka.server.retrieval.chunking import Chunk
@@ -31,7 +29,6 @@ from reka.server.settings import Settings
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import Database
-from reka.server.storage.database.binding import check_columns
 from reka.server.storage.dataset_files import DatasetFiles
 from reka.server.storage.datasets import Datasets
 from reka.server.storage.document_store import DocumentStore
@@ -39,7 +36,6 @@ from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.leases import Leases
 from reka.server.storage.openai.parts import make_parts
-from reka.server.storage.opening import open_storage
 from reka.server.storage.retriever import Retriever
 from reka.server.store.store import Store
 
@@ -111,7 +107,7 @@ class Shares:
 
 
 class Service:
-    """The parts of a server. `run_service` creates, starts and stops them."""
+    """The parts of a server. `lifecycle.run_service` creates, starts and stops them."""
 
     def __init__(
         self,
@@ -292,88 +288,3 @@ def _embedder_of(settings: Settings) -> Embedder:
     if settings.embedder_url is None:
         return make_embedder(settings.embedder, settings.upstream, settings.upstream_key)
     return make_embedder(settings.embedder, settings.embedder_url, settings.embedder_key)
-
-
-def prepare_storage(settings: Settings) -> None:
-    """Bring what an earlier run has left into order, before several processes share it.
-
-    The caller must hold the lock of the data folder, and no process may be at work in it but workers, if the settings
-    say that the server has none.
-
-    Raises:
-        StartError: The database is of another release, or belongs to another data folder or store.
-    """
-    with open_storage(settings) as (database, store):
-        check_columns(database)
-        _clean_up(Service(settings, database, store))
-
-
-def is_shared(settings: Settings) -> bool:
-    """Tell whether servers with other data folders may use the same data."""
-    return settings.store_url is not None and settings.database_url is not None
-
-
-def end_attempts(settings: Settings) -> None:
-    """End what the only worker of some data has left, which is gone: the next one need not wait for its leases.
-
-    Of data that other servers share, whose workers go on, nothing is ended.
-
-    Raises:
-        StartError: As for `prepare_storage`.
-    """
-    if is_shared(settings):
-        return
-    with open_storage(settings) as (database, store):
-        service = Service(settings, database, store)
-        for table in service.leases.live()[1]:
-            service.datasets.drop_table(table)
-        service.leases.end_all()
-
-
-@contextmanager
-def run_service(
-    settings: Settings,
-    backend: ChatBackend | None = None,
-    embedder: Embedder | None = None,
-    *,
-    is_alone: bool = True,
-    runs_jobs: bool = True,
-    shares: Shares | None = None,
-) -> Iterator[Service]:
-    """Run a service until the block ends.
-
-    Args:
-        settings: The server's settings.
-        backend: See `Service`.
-        embedder: See `Service`.
-        is_alone: Whether no other process uses the data, whose folder the caller has locked; what an earlier run has
-            left is cleaned up then. Otherwise `prepare_storage` did that before the first process.
-        runs_jobs: Whether jobs are run in this process.
-        shares: See `Service`.
-
-    Raises:
-        StartError: The database is of another release, or belongs to another data folder or store.
-        ValueError: The settings contradict each other.
-    """
-    cleans_up, is_alone = is_alone, is_alone and not is_shared(settings)
-    with open_storage(settings) as (database, store):
-        check_columns(database)
-        service = Service(
-            settings, database, store, backend, embedder, is_alone=is_alone, runs_jobs=runs_jobs, shares=shares
-        )
-        if cleans_up:
-            _clean_up(service)
-        if runs_jobs:
-            service.worker.start()
-        try:
-            yield service
-        finally:
-            if runs_jobs:
-                service.worker.stop()
-
-
-def _clean_up(service: Service) -> None:
-    settings = service.settings
-    service.folder.clear_staging()
-    service.sweeper.sweep_first(is_alone=not (settings.no_worker or is_shared(settings)))
-    service.datasets.add_documents_of_uploads(text_members)

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from reka.server.lifecycle import run_service
 from reka.server.processes.web import listen, url_of, web_server
-from reka.server.service import run_service
 from reka.server.settings import Settings
 from tests.support.caller import Caller
 from tests.support.embedders import WordEmbedder

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from reka.server.lifecycle import run_service
 from reka.server.processes.balance import CLOSED, SharedListener
 from reka.server.processes.sharing import open_loads, open_shares
 from reka.server.processes.start import set_up_log, start_errors
 from reka.server.processes.web import GRACE_SECONDS, prepare_process, tune_gc, web_server
-from reka.server.service import run_service
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
 from reka.server.tls import tls_context

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
 
+from reka.server.lifecycle import end_attempts, run_service
 from reka.server.processes.start import set_up_log, start_errors
-from reka.server.service import end_attempts, run_service
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 from sqlalchemy import func, select
 
-from reka.server.service import prepare_storage
+from reka.server.lifecycle import prepare_storage
 from reka.server.settings import Settings
 from reka.server.storage.database import Database, DatasetRow, JobRow, LeaseRow
 from tests.support.caller import Caller
