@@ -6,10 +6,10 @@ import pytest
 from langchain_core.vectorstores import VectorStore
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
 from pydantic import SecretStr
-from tests.support.strict_datasets import StrictDatasets
 
 from langchain_reka import RekaVectorStore
 from tests.support.clients import KEY
+from tests.support.strict_datasets import StrictDatasets
 
 
 class TestVectorStore(VectorStoreIntegrationTests):
