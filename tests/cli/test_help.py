@@ -4,6 +4,7 @@ import shlex
 
 import pytest
 import typer
+from typer.core import TyperCommand
 
 from reka.cli.app import app
 from tests.support.command_line import Command
@@ -33,7 +34,7 @@ def test_an_example_is_a_command_line_that_its_command_takes(path: tuple[str, ..
     words = shlex.split(line)
 
     assert words[: len(path) + 1] == ["reka", *path]
-    assert isinstance(parser, typer.core.TyperCommand)
+    assert isinstance(parser, TyperCommand)
     parser.make_context(path[-1], words[len(path) + 1 :])
 
 

@@ -86,7 +86,7 @@ def test_a_wrong_key_learns_of_no_limit(start: Start) -> None:
 
 def test_a_minute_begins_anew_and_wakes_nobody_too_early() -> None:
     now = 1_795_000_039.5
-    limits = KeyLimits(Settings(requests_per_minute=2), lambda: now)
+    limits = KeyLimits(Settings(requests_per_minute=2), clock=lambda: now)
 
     for left in (1, 0):
         rate = limits.count_request("ann")

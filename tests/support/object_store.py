@@ -100,7 +100,7 @@ class Bucket:
 
 
 class _QuietHandler(WSGIRequestHandler):
-    def log_request(self, *_: Any) -> None:
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
         """Log nothing."""
 
 

@@ -36,7 +36,7 @@ class Postgres:
         """Create a database, and return its URL."""
         name = f"test{next(self._numbers)}"
         with self._connect() as connection:
-            connection.execute(f"CREATE DATABASE {name} {options}")
+            connection.execute(f"CREATE DATABASE {name} {options}".encode())
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
 
     def restart(self) -> None:

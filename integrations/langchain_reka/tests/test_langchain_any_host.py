@@ -83,6 +83,7 @@ def test_texts_and_files_replace_what_was_there(
     where: dict[str, Any], call: Call, host: StrictDatasets, tmp_path: Path
 ) -> None:
     (tmp_path / "a.txt").write_text("The lamp is red.")
+    retriever: Any = None
     for day in range(3):
         retriever = call(RekaRetriever, "from_texts", {"news": f"Day {day}."}, dataset="news", **where)
     files = call(RekaRetriever, "from_files", tmp_path, dataset="files", **where)

@@ -83,8 +83,9 @@ def read(folder: Path) -> tuple[dict[str, Part], Summary]:
     Raises:
         BackupError: The backup is incomplete, damaged or of a newer version.
     """
+    manifest: dict[str, Any] = {}
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         version = int(manifest["version"]) if manifest["format"] == _FORMAT else None
     except OSError as error:
         raise BackupError(f"{folder} is no complete backup: it has no {MANIFEST} that can be read") from error

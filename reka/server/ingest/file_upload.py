@@ -49,7 +49,7 @@ class FileUpload:
             RefusedError: The body has another type.
         """
         self._file = _Content(max_bytes)
-        fields = dict.fromkeys((_PURPOSE, _ANCHOR, _SECONDS), _FIELD_BYTES)
+        fields: dict[str, int] = dict.fromkeys((_PURPOSE, _ANCHOR, _SECONDS), _FIELD_BYTES)
         self._body = MultipartBody(content_type, fields, self._file, _WANTED)
 
     def feed(self, block: bytes) -> None:

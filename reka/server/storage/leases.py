@@ -199,5 +199,5 @@ def is_free(dataset_id: "InstrumentedAttribute[str]") -> ColumnElement[bool]:
     return ~select(LeaseRow.dataset_id).where(LeaseRow.dataset_id == dataset_id).exists()
 
 
-def _of(attempt: Attempt) -> ColumnElement[bool]:
+def _of(attempt: Attempt | LeaseRow) -> ColumnElement[bool]:
     return and_(LeaseRow.dataset_id == attempt.dataset_id, LeaseRow.table == attempt.table)

@@ -9,6 +9,7 @@ from reka.server.retrieval.embeddings import unit_vectors
 from reka.server.retrieval.index import Index
 from reka.server.retrieval.tables import Tables
 from reka.server.retrieval.vectors import VectorMemory
+from reka.server.store.tables import FolderTables
 
 WIDTH = 64
 
@@ -51,7 +52,7 @@ def test_vectors_in_memory_follow_what_is_added_and_deleted(tmp_path: Path) -> N
 
 def test_no_more_vectors_are_held_than_memory_is_given(tmp_path: Path) -> None:
     index = Index(tmp_path, SeedEmbedder())
-    tables = Tables(tmp_path)
+    tables = Tables(FolderTables(tmp_path))
     versions = [index.build(name, of(range(1, 101))).at for name in "abc"]
     of_one = 100 * WIDTH * 4
     memory = VectorMemory(2 * of_one)
@@ -82,7 +83,9 @@ def test_a_table_of_many_chunks_has_an_index_that_finds_nearly_what_is_nearest(t
     queries = [f"query{number}" for number in range(20)]
     shares = [len({*found(exact, nearest, query)} & {*found(index, about, query)}) / 10 for query in queries]
 
-    assert [config.columns for config in Tables(tmp_path / "index").open(about).source.list_indices()] == [
+    assert [
+        config.columns for config in Tables(FolderTables(tmp_path / "index")).open(about).source.list_indices()
+    ] == [
         ["terms"],
         ["vector"],
     ]

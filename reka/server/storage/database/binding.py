@@ -148,6 +148,7 @@ def _read_marker(objects: Objects) -> dict[str, str] | None:
         return None
     if content is None:
         raise StartError(f"store_url: {objects.address} holds what is not a server's data: use an empty prefix of it")
+    found: dict[str, str] = {}
     try:
         marker = json.loads(content)
         version = int(marker["version"]) if marker["format"] == _STORE_FORMAT else 0
