@@ -26,8 +26,7 @@ _TICKS: Final = 10
 """Ticks of uvicorn's server, of 0.1 s each, between two looks at the connections."""
 
 _COMING_SECONDS: Final = 1.0
-"""Seconds in which what has been accepted becomes a request, or an open connection is used once more: a client learns
-by its answer to open another one (ours)."""
+"""Seconds in which what has been accepted becomes one of the server's connections: TLS takes round trips (ours)."""
 
 _LINE_BYTES: Final = 4
 """Bytes of a header's line besides its name and value."""
@@ -278,7 +277,9 @@ class LimitedServer(uvicorn.Server):
             self.config.timeout_graceful_shutdown = 1  # what is left has had its time
             self.should_exit = True
         elif not self.server_state.tasks:
-            self.should_exit = self._report is None or duration >= _COMING_SECONDS
+            # A client that is at work comes once more on an open connection, and learns to open another one.
+            seconds = self.config.timeout_keep_alive if self.server_state.connections else _COMING_SECONDS
+            self.should_exit = self._report is None or duration >= seconds
 
     def _begin_drain(self) -> None:
         """Have clients come back on other connections, to other processes if there are any."""
