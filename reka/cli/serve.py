@@ -87,6 +87,16 @@ _NoWorker = Annotated[
 _Workers = Annotated[
     int | None, typer.Option(metavar="PROCESSES", help="Processes that answer requests, on one port. Default: 1.")
 ]
+_AccessLog = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="File to append a line to for each request, or - for the standard output. Default: none."
+    ),
+]
+_AccessLogPaths = Annotated[
+    bool, typer.Option("--access-log-paths", help="Log paths too, in which names of datasets are.")
+]
+_AccessLogPrompts = Annotated[bool, typer.Option("--access-log-prompts", help="Log the texts of questions too.")]
 _Upstream = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Base URL of an OpenAI-compatible model. Default: none, answers are quotations."),
@@ -142,6 +152,9 @@ def serve(
     drain_seconds: _DrainSeconds = None,
     workers: _Workers = None,
     no_worker: _NoWorker = False,
+    access_log: _AccessLog = None,
+    access_log_paths: _AccessLogPaths = False,
+    access_log_prompts: _AccessLogPrompts = False,
     upstream: _Upstream = None,
     upstream_model: _UpstreamModel = None,
     upstream_key_env: _UpstreamKeyEnv = None,

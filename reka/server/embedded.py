@@ -180,6 +180,7 @@ def _start_server(folder: Path) -> LocalServer | None:
         database_url=None,
         store_url=None,
         no_worker=False,
+        access_log=None,
     )
     try:
         key = _get_or_create_key(folder)

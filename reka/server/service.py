@@ -19,7 +19,6 @@ from reka.server.ingest.sweep import Sweeper
 from reka.server.ingest.texts import DocumentTexts
 from reka.server.ingest.worker import Worker
 from reka.server.key_limits import KeyLimits
-from reka.server.metrics import Metrics
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embedders.choice import make_embedder, quick_embedder
 from reka.server.retrieval.embeddings import Embedder, EmbeddingError
@@ -38,6 +37,9 @@ from reka.server.storage.leases import Leases
 from reka.server.storage.openai.parts import make_parts
 from reka.server.storage.retriever import Retriever
 from reka.server.store.store import Store
+from reka.server.telemetry.access_log import AccessLog
+from reka.server.telemetry.metrics import Metrics
+from reka.server.telemetry.request_record import current_record
 
 logger = logging.getLogger(__name__)
 
@@ -174,6 +176,8 @@ class Service:
         """Tells whether what runs the jobs is at work; None if that is no part of this server."""
         self.metrics.watch_upstream(lambda: self.limiter.running, lambda: self.limiter.waiting)
         self.metrics.watch_jobs(self.jobs.count_by_status)
+        self.access_log: AccessLog | None = None
+        """Where each request has a line; `run_service` opens it."""
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -213,6 +217,10 @@ class Service:
             NotFoundError: The owner has no such dataset.
             RefusedError: The dataset is not prepared for retrieval.
         """
+        if record := current_record():
+            record.model = model
+            if self.settings.access_log_prompts:
+                record.prompt = body.query()
         if body.retrieval_dataset is None:
             return body.to_generation_request(model, None)
         query = body.query()
@@ -231,7 +239,7 @@ class Service:
             NotFoundError: The owner has no such dataset.
             RefusedError: The dataset is not prepared for retrieval.
         """
-        return [
+        snippets = [
             Snippet(
                 text=passage.hit.text,
                 source=passage.hit.source,
@@ -246,6 +254,11 @@ class Service:
             )
             for passage in self._retriever.retrieve(owner, dataset, query, k, condition, mode)
         ]
+        if record := current_record():
+            record.chunks = len(snippets)
+            if self.settings.access_log_prompts:
+                record.prompt = record.prompt or query
+        return snippets
 
     def embed(self, texts: Sequence[str], model: str | None, dimensions: int | None) -> tuple[str, list[bytes], int]:
         """Embed texts; see `TextEmbeddings.embed`.

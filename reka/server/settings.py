@@ -77,6 +77,16 @@ class Settings(BaseSettings):
     orphan_seconds: float = Field(default=600, gt=0)
     """Time in seconds after which what a killed process has left in the store is removed, and between two looks."""
 
+    access_log: str | None = None
+    """File that a line is appended to for each request, or `-` for the standard output; None for no such log. A line
+    has no key, no name of a dataset and no text."""
+    access_log_format: Literal["auto", "json", "text"] = "auto"
+    """Form of these lines: `json`, `text`, or `auto`, which is text for a terminal and JSON for all else."""
+    access_log_paths: bool = False
+    """Whether they have the path of each request, in which names of datasets and documents are."""
+    access_log_prompts: bool = False
+    """Whether they have the text of each question and query."""
+
     upstream: str | None = None
     """Base URL of an OpenAI-compatible API; None for quotations without a language model."""
     upstream_model: str | None = None

@@ -1,5 +1,6 @@
 """`reka serve`, as a process; and the commands against a server, with nothing scripted."""
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
 import reka
 from reka.server.settings import Settings
@@ -236,3 +238,12 @@ def test_without_the_servers_packages_the_extra_is_named(arguments: list[str], t
     assert done.stderr.startswith("error: ")
     assert "install this package with the extra `" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_line_for_each_request_is_written_where_it_is_wanted(tmp_path: Path) -> None:
+    with _serving(tmp_path / "data", "--access-log", "-") as (process, url):
+        requests.get(f"{url}/healthz", headers={"x-request-id": "r-1"})
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+
+    assert (line["request_id"], line["route"], line["status"]) == ("r-1", "/healthz", 200)

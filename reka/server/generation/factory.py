@@ -2,9 +2,9 @@
 
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.types import ChatBackend
-from reka.server.metrics import Metrics
 from reka.server.retrieval.embeddings import Embedder
 from reka.server.settings import Settings
+from reka.server.telemetry.metrics import Metrics
 
 
 def make_backend(settings: Settings, embedder: Embedder, limiter: ConcurrencyLimiter, metrics: Metrics) -> ChatBackend:

@@ -13,26 +13,27 @@ from starlette.middleware.cors import CORSMiddleware
 
 from reka._protocol.files.litter import note_on_skipped
 from reka._version import __version__
-from reka.server.generation.types import AnswerStream, GenerationRequest
+from reka.server.generation.types import AnswerStream, GenerationRequest, GenerationResult
 from reka.server.http import error_handlers, openapi
 from reka.server.http.access import AccessMiddleware
 from reka.server.http.docs_page import STATIC_PATH, add_docs_page
 from reka.server.http.documents import add_document_routes
 from reka.server.http.health import add_health_routes
-from reka.server.http.middleware import AT_END, RATE_LIMIT, MetricsMiddleware, ResponseHeadersMiddleware
+from reka.server.http.middleware import AT_END, RATE_LIMIT, RequestMiddleware
 from reka.server.http.openai.embeddings import add_embedding_route
 from reka.server.http.openai.files import add_file_routes
 from reka.server.http.openai.vector_stores import add_vector_store_routes
 from reka.server.http.page import add_page_files
 from reka.server.http.path_parts import PathPartsMiddleware
 from reka.server.http.request_bodies import Body, BodyReader, read_upload
-from reka.server.http.streaming import SseResponse, cancel_on_disconnect, prefetch_first
+from reka.server.http.streaming import SseResponse, cancel_on_disconnect, note_usage, prefetch_first
 from reka.server.ingest.upload import Upload
 from reka.server.protocols import v1_chat, v1_completions
 from reka.server.protocols.v0_chat import ChatRequest, to_response
 from reka.server.protocols.v1_chat import V1ChatRequest
 from reka.server.protocols.v1_completions import CompletionRequest
 from reka.server.service import ChatRequestBody, Service
+from reka.server.telemetry.request_record import current_record
 
 _KEY_HEADER: Final = APIKeyHeader(name="X-Api-Key", scheme_name="key", auto_error=False)
 _RATE_LIMIT_HEADERS: Final = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
@@ -74,6 +75,8 @@ def create_app(service: Service) -> FastAPI:
             owner = service.keys.owner_of(key)
         else:
             owner = await run_in_threadpool(service.keys.owner_of, key)
+        if record := current_record():
+            record.owner = owner
         if rate_limit := service.key_limits.count_request(owner):
             request.scope[RATE_LIMIT] = rate_limit.headers()
             rate_limit.check()
@@ -82,7 +85,7 @@ def create_app(service: Service) -> FastAPI:
     # Routes read their bodies themselves, so that a wrong key is refused before any of the body is read.
     _add_model_routes(app, service, owner)
     bodies = BodyReader(service.settings)
-    _add_chat_routes(app, service, bodies, owner)
+    _add_chat_routes(app, _Chats(service, bodies), owner)
     _add_dataset_routes(app, service, owner)
     add_document_routes(app, service, bodies, owner)
     add_embedding_route(app, service, bodies, owner)
@@ -104,8 +107,7 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
         )
     if settings.is_loopback:
         app.add_middleware(AccessMiddleware, settings=settings)
-    app.add_middleware(ResponseHeadersMiddleware)
-    app.add_middleware(MetricsMiddleware, counters=service.metrics)
+    app.add_middleware(RequestMiddleware, metrics=service.metrics, access_log=service.access_log)
     app.add_middleware(PathPartsMiddleware)
 
 
@@ -131,52 +133,67 @@ def _add_model_routes(app: FastAPI, service: Service, owner: Any) -> None:
         return await service.models.get(name)
 
 
-def _add_chat_routes(app: FastAPI, service: Service, bodies: BodyReader, owner: Any) -> None:
-    """Add the chat routes of the three API families."""
-    backend = service.backend
+class _Chats:
+    """What the chat routes of all API families do."""
 
-    async def read(request: Request, owner: str, kind: type[Body]) -> Body:
-        _begin_chat(service, request, owner)
-        return await bodies.read(request, kind)
+    def __init__(self, service: Service, bodies: BodyReader) -> None:
+        self._service = service
+        self._bodies = bodies
+        self._backend = service.backend
 
-    async def build(request: Request, owner: str, body: ChatRequestBody) -> GenerationRequest:
-        model = await service.models.resolve(body.model)
+    async def read(self, request: Request, owner: str, kind: type[Body]) -> Body:
+        _begin_chat(self._service, request, owner)
+        return await self._bodies.read(request, kind)
+
+    async def build(self, request: Request, owner: str, body: ChatRequestBody) -> GenerationRequest:
+        model = await self._service.models.resolve(body.model)
         if body.retrieval_dataset is None:
-            return service.build_request(owner, body, model)
-        return await cancel_on_disconnect(request, run_in_threadpool(service.build_request, owner, body, model))
+            return self._service.build_request(owner, body, model)
+        building = run_in_threadpool(self._service.build_request, owner, body, model)
+        return await cancel_on_disconnect(request, building)
+
+    async def generate(self, request: Request, generation: GenerationRequest) -> GenerationResult:
+        result = await cancel_on_disconnect(request, self._backend.generate(generation))
+        note_usage(result)
+        return result
 
     async def stream(
+        self,
         request: Request,
         generation: GenerationRequest,
         to_sse: Callable[[AnswerStream, GenerationRequest], AsyncIterator[bytes]],
     ) -> SseResponse:
-        answer = await cancel_on_disconnect(request, prefetch_first(backend.stream(generation)))
+        answer = await cancel_on_disconnect(request, prefetch_first(self._backend.stream(generation)))
         return SseResponse(to_sse(answer, generation), answer)
+
+
+def _add_chat_routes(app: FastAPI, chats: _Chats, owner: Any) -> None:
+    """Add the chat routes of the three API families."""
 
     @app.post("/chat", tags=["chat"], openapi_extra=openapi.json_body(ChatRequest))
     async def create_chat(request: Request, owner: Annotated[str, Depends(owner)]) -> dict[str, Any]:
         """Create the next turn of a conversation."""
-        generation = await build(request, owner, await read(request, owner, ChatRequest))
-        return to_response(await cancel_on_disconnect(request, backend.generate(generation)), generation)
+        generation = await chats.build(request, owner, await chats.read(request, owner, ChatRequest))
+        return to_response(await chats.generate(request, generation), generation)
 
     @app.post("/v1/chat", tags=["chat"], openapi_extra=openapi.json_body(V1ChatRequest))
     async def create_v1_chat(request: Request, owner: Annotated[str, Depends(owner)]) -> Any:
         """Create a chat response; when streamed, each event carries the whole text so far."""
-        body = await read(request, owner, V1ChatRequest)
-        generation = await build(request, owner, body)
+        body = await chats.read(request, owner, V1ChatRequest)
+        generation = await chats.build(request, owner, body)
         if body.stream:
-            return await stream(request, generation, v1_chat.to_sse)
-        return v1_chat.to_response(await cancel_on_disconnect(request, backend.generate(generation)), generation)
+            return await chats.stream(request, generation, v1_chat.to_sse)
+        return v1_chat.to_response(await chats.generate(request, generation), generation)
 
     @app.post("/v1/chat/completions", tags=["chat"], openapi_extra=openapi.json_body(CompletionRequest))
     async def create_completion(request: Request, owner: Annotated[str, Depends(owner)]) -> Any:
         """Create a chat completion, with tools and response formats, as OpenAI's API has it."""
-        body = await read(request, owner, CompletionRequest)
-        generation = await build(request, owner, body)
+        body = await chats.read(request, owner, CompletionRequest)
+        generation = await chats.build(request, owner, body)
         if body.stream:
             to_sse = partial(v1_completions.to_sse, include_usage=body.include_usage())
-            return await stream(request, generation, to_sse)
-        return v1_completions.to_response(await cancel_on_disconnect(request, backend.generate(generation)), generation)
+            return await chats.stream(request, generation, to_sse)
+        return v1_completions.to_response(await chats.generate(request, generation), generation)
 
 
 def _begin_chat(service: Service, request: Request, owner: str) -> None:

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from reka._version import __version__
-from reka.server import metrics
 from reka.server.generation.types import GenerationError
 from reka.server.http.openapi import PUBLIC_TAG
 from reka.server.http.page import PAGE_PATH, is_page_wanted, page_response
 from reka.server.service import Service
+from reka.server.telemetry import metrics
 
 __all__ = ["add_health_routes", "no_model_notice"]
 

@@ -1,10 +1,9 @@
-"""Middleware: headers of every response, and metrics of requests."""
+"""The outermost middleware: the record of a request, the headers of its response, its metrics and its log line."""
 
 import logging
 import time
 from collections.abc import Sequence
 from typing import Final
-from uuid import uuid4
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,7 +12,9 @@ from reka._protocol.errors import LIMIT_HEADERS
 from reka.server.error_bodies import CLIENT_GONE, error_body
 from reka.server.http.docs_page import DOCS_PATH
 from reka.server.http.page import PAGE_PATH
-from reka.server.metrics import Metrics
+from reka.server.telemetry.access_log import AccessLog, Outcome
+from reka.server.telemetry.metrics import Metrics
+from reka.server.telemetry.request_record import RequestRecord, begin_record, end_record, new_record
 
 logger = logging.getLogger(__name__)
 
@@ -31,44 +32,112 @@ _NO_PAGE: Final = (_POLICY_HEADER, b"default-src 'none'; frame-ancestors 'none'"
 _PAGES: Final = frozenset({PAGE_PATH, DOCS_PATH})
 
 
-class ResponseHeadersMiddleware:
-    """Adds `x-request-id`, rate limits and what a browser must not do with a response to every response.
+class RequestMiddleware:
+    """Gives each request a record, and each response its id, its rate limits and what a browser must not do with it.
 
-    It turns an unhandled exception into a 500 that reveals no internals.
+    It turns an unhandled exception into a 500 that reveals no internals. It counts and times requests up to the end of
+    their responses, writes their lines of the access log, and ends what they hold.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap `app`."""
+    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: AccessLog | None) -> None:
+        """Wrap `app`.
+
+        Args:
+            app: The application.
+            metrics: Counts requests.
+            access_log: Where each request has a line; None for nowhere.
+        """
         self._app = app
+        self._metrics = metrics
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = uuid4().hex
-        added = [(b"x-request-id", request_id.encode()), _NO_SNIFFING, _NO_PAGE]
-        may_be_page = scope["path"] in _PAGES
-        has_started = False
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal has_started
-            if message["type"] == "http.response.start":
-                has_started = True
-                if may_be_page and any(name == _POLICY_HEADER for name, _ in message["headers"]):
-                    added.remove(_NO_PAGE)
-                message["headers"] = [*message["headers"], *added, *_rate_limit(scope, message)]
-            await send(message)
-
+        started = time.monotonic()
+        record = new_record(scope["headers"])
+        response = _Response(scope, send, record.id)
+        body = None if self._access_log is None else _Body(receive)
+        token = begin_record(record)
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self._respond(scope, body.receive if body else receive, response, record)
+        finally:
+            end_record(token)
+            if at_end := scope.get(AT_END):
+                at_end()
+            seconds = time.monotonic() - started
+            route = getattr(scope.get("route"), "path_format", None)
+            self._metrics.record_request(scope["method"], route, response.status, seconds)
+            if self._access_log is not None and body is not None:
+                outcome = Outcome(
+                    scope["method"],
+                    route,
+                    scope["path"],
+                    response.status,
+                    seconds,
+                    body.size,
+                    response.size,
+                    response.is_complete,
+                )
+                self._access_log.write(record, outcome)
+
+    async def _respond(self, scope: Scope, receive: Receive, response: "_Response", record: RequestRecord) -> None:
+        try:
+            await self._app(scope, receive, response.send)
         except Exception:
-            logger.exception("request %s (%s %s) failed", request_id, scope["method"], scope["path"])
-            if has_started:
+            logger.exception("request %s (%s %s) failed", record.id, scope["method"], scope["path"])
+            if response.has_started:
                 raise
-            detail = f"Internal server error; the server's log has the cause under request id {request_id}"
+            detail = f"Internal server error; the server's log has the cause under request id {record.id}"
             failure = JSONResponse(error_body(scope["path"], 500, detail), 500)
-            await failure(scope, receive, send_with_headers)
+            await failure(scope, receive, response.send)
+
+
+class _Response:
+    """Sends a response with more headers, and notes what it was."""
+
+    __slots__ = ("_request_id", "_scope", "_send", "has_started", "is_complete", "size", "status")
+
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+        self._scope = scope
+        self._send = send
+        self._request_id = request_id
+        self.status = CLIENT_GONE
+        self.has_started = self.is_complete = False
+        self.size = 0
+        """Bytes of the body."""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.body":
+            self.size += len(message.get("body", b""))
+            self.is_complete = not message.get("more_body", False)
+        elif message["type"] == "http.response.start":
+            self.has_started = True
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], *self._headers(message)]
+        await self._send(message)
+
+    def _headers(self, message: Message) -> list[tuple[bytes, bytes]]:
+        headers = [(b"x-request-id", self._request_id.encode()), _NO_SNIFFING, *_rate_limit(self._scope, message)]
+        has_policy = self._scope["path"] in _PAGES and any(name == _POLICY_HEADER for name, _ in message["headers"])
+        return headers if has_policy else [*headers, _NO_PAGE]
+
+
+class _Body:
+    """Receives a request, and counts the bytes of its body."""
+
+    __slots__ = ("_receive", "size")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.size = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.size += len(message.get("body", b""))
+        return message
 
 
 def _rate_limit(scope: Scope, message: Message) -> Sequence[tuple[bytes, bytes]]:
@@ -77,34 +146,3 @@ def _rate_limit(scope: Scope, message: Message) -> Sequence[tuple[bytes, bytes]]
     if limits and any(name.startswith(LIMIT_HEADERS.encode()) for name, _ in message["headers"]):
         return ()
     return limits
-
-
-class MetricsMiddleware:
-    """Counts requests, measures their duration up to the end of the response, and ends what they hold."""
-
-    def __init__(self, app: ASGIApp, counters: Metrics) -> None:
-        """Record the requests of `app` in `counters`."""
-        self._app = app
-        self._counters = counters
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = time.monotonic()
-        status = CLIENT_GONE
-
-        async def send_and_note_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_and_note_status)
-        finally:
-            if at_end := scope.get(AT_END):
-                at_end()
-            route = getattr(scope.get("route"), "path_format", None)
-            self._counters.record_request(scope["method"], route, status, time.monotonic() - started)

@@ -11,7 +11,8 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from reka.server.cancellation import Work
-from reka.server.generation.types import AnswerStream, GenerationError
+from reka.server.generation.types import AnswerStream, Finish, GenerationError, GenerationResult
+from reka.server.telemetry.request_record import current_record
 
 T = TypeVar("T")
 
@@ -52,12 +53,23 @@ async def prefetch_first(answer: AnswerStream) -> AnswerStream:
         raise
 
     async def with_first() -> AnswerStream:
-        async with aclosing(answer):
-            yield first
-            async for item in answer:
-                yield item
+        item = first
+        try:
+            async with aclosing(answer):
+                yield first
+                async for item in answer:
+                    yield item
+        finally:
+            if isinstance(item, Finish):
+                note_usage(item)
 
     return with_first()
+
+
+def note_usage(end: GenerationResult | Finish) -> None:
+    """Note in the record of the request how many tokens its answer took."""
+    if record := current_record():
+        record.input_tokens, record.output_tokens = end.input_tokens, end.output_tokens
 
 
 class SseResponse(StreamingResponse):

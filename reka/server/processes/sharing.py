@@ -14,12 +14,12 @@ from typing import Final, TypeVar
 from prometheus_client import multiprocess, values
 
 from reka.server.key_limits import KeyLimits
-from reka.server.metrics import Metrics
 from reka.server.processes.balance import CLOSED, Loads
 from reka.server.service import Shares
 from reka.server.settings import Settings
 from reka.server.storage.ownership import is_ours
 from reka.server.store.private_files import make_private_file, make_private_folder
+from reka.server.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 

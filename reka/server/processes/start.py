@@ -7,11 +7,16 @@ from contextlib import contextmanager
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from reka.server.errors import StartError
+from reka.server.telemetry.request_record import add_request_id
 
 
 def set_up_log() -> None:
-    """Write the log of a process that is nothing but a server to its standard error."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    """Write the log of a process that is nothing but a server to its standard error, with the ids of requests."""
+    handler = logging.StreamHandler()
+    handler.addFilter(add_request_id)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(request)s%(message)s", handlers=[handler]
+    )
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.extractive import ExtractiveBackend
 from reka.server.generation.factory import make_backend
 from reka.server.generation.types import Snippet
-from reka.server.metrics import Metrics
 from reka.server.settings import Settings
+from reka.server.telemetry.metrics import Metrics
 from tests.support.embedders import WordEmbedder
 from tests.support.generation_requests import Ask
 

@@ -12,8 +12,8 @@ from reka.server.generation.factory import make_backend
 from reka.server.generation.types import GenerationError, GenerationResult, Snippet
 from reka.server.generation.upstream.backend import UpstreamBackend
 from reka.server.generation.upstream.http import key_headers, upstream_url
-from reka.server.metrics import Metrics
 from reka.server.settings import Settings
+from reka.server.telemetry.metrics import Metrics
 from tests.support.embedders import WordEmbedder
 from tests.support.fake_reka import FakeReka
 from tests.support.generation_requests import Ask

@@ -23,7 +23,7 @@ from reka.server.generation.upstream.forms import UpstreamForms
 from reka.server.generation.upstream.http import UpstreamHttp
 from reka.server.generation.upstream.models import ModelList
 from reka.server.generation.upstream.payloads import chat_request
-from reka.server.metrics import Metrics
+from reka.server.telemetry.metrics import Metrics
 from reka.types import Form, FormChoice
 
 __all__ = ["UpstreamBackend"]

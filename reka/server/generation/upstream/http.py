@@ -39,7 +39,8 @@ from reka.server.generation.upstream.errors import (
     redact,
 )
 from reka.server.generation.upstream.lenient_json import read_json
-from reka.server.metrics import Metrics
+from reka.server.telemetry.metrics import Metrics
+from reka.server.telemetry.request_record import current_record
 
 __all__ = ["UpstreamHttp", "key_headers", "sse_events", "upstream_url"]
 
@@ -210,8 +211,10 @@ class UpstreamHttp:
     ) -> tuple[aiohttp.ClientResponse, bytes | None]:
         """Send a request once, and give its answer with the body; None for a body that is not read yet."""
         with self._translate_errors(), self._metrics.count_upstream_request() as attempt:
+            record = current_record()
+            headers = {**record.outgoing, **self._headers} if record else self._headers
             response = await self._get_session().request(
-                method, url, json=body, headers=self._headers, proxy=self._proxy, allow_redirects=False
+                method, url, json=body, headers=headers, proxy=self._proxy, allow_redirects=False
             )
             attempt.status = response.status
             if response.status == 200:

@@ -8,6 +8,7 @@ import requests
 from reka._protocol.addresses import checked_key, http_address
 from reka._protocol.retries import LONGEST_WAIT, RETRY_STATUSES, RetryPolicy, with_retries
 from reka.server.retrieval.embeddings import UPSTREAM, EmbeddingError, approximate_tokens, unit_vectors
+from reka.server.telemetry.request_record import current_record
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
@@ -76,11 +77,13 @@ class UpstreamEmbedder:
         return approximate_tokens(text)
 
     def _post(self, body: Any) -> Any:
+        record = current_record()
         try:
             # A redirect could lead the key elsewhere.
             response = self._session.post(
                 self._url,
                 json=body,
+                headers=record.outgoing if record else None,
                 auth=self._authorize,
                 allow_redirects=False,
                 timeout=(CONNECT_SECONDS, SILENT_SECONDS),
