@@ -73,10 +73,17 @@ class TooManyRequestsError(ServiceError):
 
     status = 429
 
-    def __init__(self, detail: str, retry_after: float) -> None:
-        """Create an error with a message for the client and the seconds after which to try again."""
+    def __init__(self, detail: str, retry_after: float, limit: str) -> None:
+        """Create an error.
+
+        Args:
+            detail: Message for the client.
+            retry_after: Seconds after which to try again.
+            limit: Name of the setting that limits requests.
+        """
         super().__init__(detail, "rate_limit_exceeded")
         self.retry_after = retry_after
+        self.limit = limit
 
 
 class StorageUnavailableError(ServiceError):

@@ -46,6 +46,7 @@ class RateLimit:
                 f"This API key's limit of {self.limit} requests a minute is reached: try again in "
                 f"{self.seconds_left:.0f} s",
                 max(1.0, round(self.seconds_left + 0.5)),
+                "requests_per_minute",
             )
 
 
@@ -139,6 +140,8 @@ class KeyLimits:
             return None
         if not self._counts.begin_chat(owner, limit):
             raise TooManyRequestsError(
-                f"This API key's limit of {limit} chats at once is reached: wait until one has ended", CHAT_RETRY_AFTER
+                f"This API key's limit of {limit} chats at once is reached: wait until one has ended",
+                CHAT_RETRY_AFTER,
+                "concurrent_chats",
             )
         return partial(self._counts.end_chat, owner)

@@ -83,8 +83,7 @@ def run_service(
         service.access_log = _access_log_of(settings)
         if cleans_up:
             _clean_up(service)
-        if runs_jobs:
-            service.worker.start()
+        service.begin(runs_jobs=runs_jobs)
         try:
             yield service
         finally:

@@ -1,6 +1,7 @@
 """The service layer: everything that a request can do, independent of HTTP."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -15,6 +16,7 @@ from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
 from reka.server.generation.types import ChatBackend, GenerationRequest, Snippet
 from reka.server.ingest.attempt import Tools
+from reka.server.ingest.stored_figures import StoredFigures
 from reka.server.ingest.sweep import Sweeper
 from reka.server.ingest.texts import DocumentTexts
 from reka.server.ingest.worker import Worker
@@ -38,7 +40,7 @@ from reka.server.storage.openai.parts import make_parts
 from reka.server.storage.retriever import Retriever
 from reka.server.store.store import Store
 from reka.server.telemetry.access_log import AccessLog
-from reka.server.telemetry.metrics import Metrics
+from reka.server.telemetry.metrics import Metrics, States
 from reka.server.telemetry.request_record import current_record
 
 logger = logging.getLogger(__name__)
@@ -144,11 +146,14 @@ class Service:
         embedder = embedder or _embedder_of(settings)
         self.is_draining = False
         """Whether the server is about to end, and requests should go to another one."""
-        self.limiter = ConcurrencyLimiter(
-            settings.upstream_concurrency, settings.upstream_queue, settings.upstream_queue_wait
-        )
         shares = shares or Shares(KeyLimits(settings), Metrics())
         self.metrics, self.key_limits = shares.metrics, shares.key_limits
+        self.limiter = ConcurrencyLimiter(
+            settings.upstream_concurrency,
+            settings.upstream_queue,
+            settings.upstream_queue_wait,
+            lambda: self.metrics.record_refusal("upstream_queue"),
+        )
         self.backend: ChatBackend = backend or make_backend(
             settings, quick_embedder(embedder), self.limiter, self.metrics
         )
@@ -174,15 +179,36 @@ class Service:
         self.worker = Worker(Tools(*parts, settings.chunk_chars), is_alone=is_alone)
         self.is_worker_running: Callable[[], bool] | None = (lambda: self.worker.is_running) if runs_jobs else None
         """Tells whether what runs the jobs is at work; None if that is no part of this server."""
-        self.metrics.watch_upstream(lambda: self.limiter.running, lambda: self.limiter.waiting)
-        self.metrics.watch_jobs(self.jobs.count_by_status)
+        self._stored_figures = StoredFigures(database)
+        self._watch()
         self.access_log: AccessLog | None = None
         """Where each request has a line; `run_service` opens it."""
+
+    def _watch(self) -> None:
+        """Have the metrics read what the parts know."""
+        watch, limiter = self.metrics.watch, self.limiter
+        watch("reka_upstream_busy", "Requests in flight to the upstream.", lambda: limiter.running)
+        watch("reka_upstream_waiting", "Requests waiting for a free slot.", lambda: limiter.waiting)
+        states = {
+            ("reka_worker_up", "Whether jobs are worked on."): self._is_worker_up,
+            ("reka_index_complete", "Whether no table of the index is lost."): self.is_index_complete,
+        }
+        self.metrics.add(States(states))
+        self.metrics.add(self._stored_figures)
+
+    def _is_worker_up(self) -> bool | None:
+        return None if self.is_worker_running is None else self.is_worker_running()
 
     @property
     def features(self) -> tuple[str, ...]:
         """Features of this server."""
         return FEATURES if self.backend.language_model is None else FEATURES + MODEL_FEATURES
+
+    def begin(self, *, runs_jobs: bool) -> None:
+        """Begin to count the jobs that end, and to work on them if that is done in this process."""
+        self._stored_figures.start()
+        if runs_jobs:
+            self.worker.start()
 
     def drain(self) -> None:
         """Begin to end: the server is not ready from now on."""
@@ -239,6 +265,7 @@ class Service:
             NotFoundError: The owner has no such dataset.
             RefusedError: The dataset is not prepared for retrieval.
         """
+        started = time.monotonic()
         snippets = [
             Snippet(
                 text=passage.hit.text,
@@ -254,6 +281,7 @@ class Service:
             )
             for passage in self._retriever.retrieve(owner, dataset, query, k, condition, mode)
         ]
+        self.metrics.record_retrieval(mode, time.monotonic() - started, len(snippets))
         if record := current_record():
             record.chunks = len(snippets)
             if self.settings.access_log_prompts:

@@ -1,7 +1,7 @@
 """A limit on concurrent requests to a model, with a bounded queue in front of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -22,12 +22,16 @@ class ConcurrencyLimiter:
         max_concurrent: Maximum number of running requests.
         max_waiting: Maximum number of requests in the queue.
         max_wait: Maximum time in the queue, in seconds.
+        on_refusal: Called for each request that gets no slot.
     """
 
-    def __init__(self, max_concurrent: int, max_waiting: int, max_wait: float) -> None:
+    def __init__(
+        self, max_concurrent: int, max_waiting: int, max_wait: float, on_refusal: Callable[[], object] = int
+    ) -> None:
         self._free = asyncio.Semaphore(max_concurrent)
         self._max_waiting = max_waiting
         self._max_wait = max_wait
+        self._on_refusal = on_refusal
         self.running = 0
         """Number of running requests."""
         self.waiting = 0
@@ -53,6 +57,7 @@ class ConcurrencyLimiter:
             await self._free.acquire()
             return
         if self.waiting >= self._max_waiting:
+            self._on_refusal()
             detail = f"the server is busy: {self.running} requests running, {self.waiting} waiting"
             raise GenerationError(503, detail, RETRY_AFTER)
         self.waiting += 1
@@ -61,6 +66,7 @@ class ConcurrencyLimiter:
             with anyio.fail_after(self._max_wait):
                 await self._free.acquire()
         except TimeoutError as error:
+            self._on_refusal()
             detail = f"the server is busy: no running request ended within {self._max_wait:g} s"
             raise GenerationError(503, detail, RETRY_AFTER) from error
         finally:

@@ -58,7 +58,7 @@ def create_app(service: Service) -> FastAPI:
         static_url=STATIC_PATH,
         generate_unique_id_function=lambda route: route.name,
     )
-    error_handlers.register_error_handlers(app)
+    error_handlers.register_error_handlers(app, service.metrics)
     openapi.describe_bodies(app)
     _add_middleware(app, service)
     add_docs_page(app)
@@ -164,7 +164,7 @@ class _Chats:
         to_sse: Callable[[AnswerStream, GenerationRequest], AsyncIterator[bytes]],
     ) -> SseResponse:
         answer = await cancel_on_disconnect(request, prefetch_first(self._backend.stream(generation)))
-        return SseResponse(to_sse(answer, generation), answer)
+        return SseResponse(to_sse(answer, generation), answer, self._service.metrics)
 
 
 def _add_chat_routes(app: FastAPI, chats: _Chats, owner: Any) -> None:

@@ -14,9 +14,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from reka.server.error_bodies import CLIENT_GONE, error_body, is_openai
-from reka.server.errors import ServiceError, StorageFullError, StorageUnavailableError
+from reka.server.errors import ServiceError, StorageFullError, StorageUnavailableError, TooManyRequestsError
 from reka.server.faults import describe_fault, is_disk_full, is_transient
 from reka.server.generation.types import GenerationError
+from reka.server.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +28,9 @@ _MAX_NAME_CHARS: Final = 100
 _MAX_MESSAGE_CHARS: Final = 1000
 
 
-def register_error_handlers(app: FastAPI) -> None:
-    """Register a handler for each kind of error that a route can raise."""
+def register_error_handlers(app: FastAPI, metrics: Metrics) -> None:
+    """Register a handler for each kind of error that a route can raise; `metrics` counts refusals and faults."""
+    app.state.metrics = metrics
     app.add_exception_handler(ServiceError, _service_error)
     for kind in (OSError, SQLAlchemyError, sqlite3.Error):
         app.add_exception_handler(kind, _fault)
@@ -41,6 +43,8 @@ def register_error_handlers(app: FastAPI) -> None:
 
 def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
+    if isinstance(error, TooManyRequestsError):
+        _metrics(request).record_refusal(error.limit)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
     if error.retry_after is not None:
         headers["Retry-After"] = f"{error.retry_after:g}"
@@ -50,13 +54,20 @@ def _service_error(request: Request, error: Exception) -> Response:
 def _fault(request: Request, error: Exception) -> Response:
     """Answer when the data cannot be read or written now; any other error is one of the server's own."""
     if is_disk_full(error):
+        _metrics(request).record_fault("disk_full")
         return _service_error(request, StorageFullError())
     if not is_transient(error) and not isinstance(error, FileNotFoundError):
         raise error
+    _metrics(request).record_fault("storage" if isinstance(error, OSError) else "database")
     logger.warning("%s %s: the data cannot be used", request.method, request.url.path, exc_info=error)
     return _service_error(
         request, StorageUnavailableError(f"The server cannot use its data now ({describe_fault(error)}): try again")
     )
+
+
+def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.app.state.metrics
+    return metrics
 
 
 def _generation_error(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from reka.server.cancellation import Work
 from reka.server.generation.types import AnswerStream, Finish, GenerationError, GenerationResult
+from reka.server.telemetry.metrics import Metrics
 from reka.server.telemetry.request_record import current_record
 
 T = TypeVar("T")
@@ -75,10 +76,11 @@ def note_usage(end: GenerationResult | Finish) -> None:
 class SseResponse(StreamingResponse):
     """A stream of server-sent events; its source is closed as soon as the client disconnects."""
 
-    def __init__(self, events: AsyncIterator[bytes], source: AnswerStream) -> None:
-        """Send `events`, which are produced from `source`."""
+    def __init__(self, events: AsyncIterator[bytes], source: AnswerStream, metrics: Metrics) -> None:
+        """Send `events`, which are produced from `source`; `metrics` counts them as an open stream."""
         super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
         self._source = source
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events until the client disconnects.
@@ -96,7 +98,7 @@ class SseResponse(StreamingResponse):
         closed, so that no client takes it for complete.
         """
         try:
-            with contextlib.suppress(GenerationError):
+            with contextlib.suppress(GenerationError), self._metrics.open_streams.track_inprogress():
                 await super().stream_response(send)
         finally:
             await _close(self.body_iterator)

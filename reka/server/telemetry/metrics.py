@@ -1,6 +1,5 @@
 """Prometheus metrics. Each server has a registry of its own, because one process may run several servers."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,21 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
+from reka._version import __version__
+
+__all__ = ["CONTENT_TYPE", "Metrics", "States"]
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 """Content type of `Metrics.text`."""
 
-logger = logging.getLogger(__name__)
-
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 """Upper bounds of the histogram buckets in seconds: the response of a large model takes minutes (ours)."""
+
+_SEARCH_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
+"""Those of retrievals."""
+
+_CHUNK_BUCKETS: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128)
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -49,20 +53,16 @@ class Metrics:
         self._samples: list[tuple[Gauge, Callable[[], float]]] = []
         self._collectors: list[Collector] = []
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "reka_requests",
-            "HTTP requests by method, route and response status.",
-            ["method", "route", "status"],
-            registry=self._registry,
+        self._requests = self._counter(
+            "reka_requests", "HTTP requests by method, route and response status.", ["method", "route", "status"]
         )
         self._request_seconds = self._histogram(
             "reka_request_seconds", "Seconds from the start of a request to the end of its response.", ["route"]
         )
-        self._upstream_requests = Counter(
+        self._upstream_requests = self._counter(
             "reka_upstream_requests",
             'Upstream requests by response status, retries included; "none" if there was no response.',
             ["status"],
-            registry=self._registry,
         )
         self._upstream_seconds = self._histogram(
             "reka_upstream_seconds", "Seconds from the start of a generation to the end of the upstream's response."
@@ -71,6 +71,24 @@ class Metrics:
             "reka_upstream_first_token_seconds",
             "Seconds from the start of a generation to the first token of a stream.",
         )
+        self._tokens = self._counter(
+            "reka_upstream_tokens", "Tokens of answered generations by direction, as reported or counted.", ["type"]
+        )
+        self._retrieval_seconds = self._histogram(
+            "reka_retrieval_seconds", "Seconds of a retrieval by its mode.", ["mode"], _SEARCH_BUCKETS
+        )
+        self._retrieved_chunks = self._histogram(
+            "reka_retrieved_chunks", "Chunks that a retrieval found.", buckets=_CHUNK_BUCKETS
+        )
+        self._refusals = self._counter(
+            "reka_refused_requests", "Requests refused by a limit, under the name of its setting.", ["limit"]
+        )
+        self._faults = self._counter(
+            "reka_storage_faults", "Requests that failed as the data could not be read or written.", ["kind"]
+        )
+        self.open_streams = self._gauge("reka_streams_open", "Streamed responses being sent.")
+        """Streamed responses that are being sent."""
+        ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format, of all processes of the server."""
@@ -129,40 +147,66 @@ class Metrics:
         yield first_token
         self._upstream_seconds.observe(time.monotonic() - started_at)
 
-    def watch_upstream(self, running: Callable[[], float], waiting: Callable[[], float]) -> None:
-        """Report the numbers of running and waiting requests to the upstream."""
-        self._samples += [
-            (self._gauge("reka_upstream_busy", "Requests in flight to the upstream."), running),
-            (self._gauge("reka_upstream_waiting", "Requests waiting for a free slot."), waiting),
-        ]
+    def record_tokens(self, input_tokens: int, output_tokens: int) -> None:
+        """Record the tokens of a generation that has ended."""
+        self._tokens.labels("input").inc(input_tokens)
+        self._tokens.labels("output").inc(output_tokens)
 
-    def watch_jobs(self, count_by_status: Callable[[], Mapping[str, int]]) -> None:
-        """Report the number of jobs in each status, read at each scrape."""
-        self._collectors.append(_JobCollector(count_by_status))
-        self._registry.register(self._collectors[-1])
+    def record_retrieval(self, mode: str, seconds: float, chunks: int) -> None:
+        """Record a retrieval: its mode, how long it took, and how many chunks it found."""
+        self._retrieval_seconds.labels(mode).observe(seconds)
+        self._retrieved_chunks.observe(chunks)
+
+    def record_refusal(self, limit: str) -> None:
+        """Record a request that a limit has refused; the limit is named by its setting."""
+        self._refusals.labels(limit).inc()
+
+    def record_fault(self, kind: str) -> None:
+        """Record a request that failed by a fault of a kind: `disk_full`, `database` or `storage`."""
+        self._faults.labels(kind).inc()
+
+    def watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Report a figure of this process that is read at each scrape; those of several processes are added up."""
+        self._samples.append((self._gauge(name, documentation), read))
+
+    def add(self, collector: Collector) -> None:
+        """Report what a collector collects at each scrape, and which is the same for all processes."""
+        self._collectors.append(collector)
+        self._registry.register(collector)
 
     def _gauge(self, name: str, documentation: str) -> Gauge:
         return Gauge(name, documentation, registry=self._registry, multiprocess_mode="livesum")
 
-    def _histogram(self, name: str, documentation: str, labels: list[str] | None = None) -> Histogram:
-        return Histogram(name, documentation, labels or [], buckets=_BUCKETS, registry=self._registry)
+    def _counter(self, name: str, documentation: str, labels: list[str]) -> Counter:
+        return Counter(name, documentation, labels, registry=self._registry)
+
+    def _histogram(
+        self,
+        name: str,
+        documentation: str,
+        labels: list[str] | None = None,
+        buckets: tuple[float, ...] = _BUCKETS,
+    ) -> Histogram:
+        return Histogram(name, documentation, labels or [], buckets=buckets, registry=self._registry)
 
 
-class _JobCollector(Collector):
-    def __init__(self, count_by_status: Callable[[], Mapping[str, int]]) -> None:
-        self._count_by_status = count_by_status
+class States(Collector):
+    """The server's version, and whether each of its parts is as it should be; of what is not known there is no figure.
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        jobs = GaugeMetricFamily("reka_jobs", "Prepare-retrieval jobs by status.", labels=["status"])
-        try:
-            counts = self._count_by_status()
-        except Exception:
-            logger.warning("cannot count jobs: the database does not respond", exc_info=True)
-            return  # the other metrics must stay available when the database is not
-        for status, count in counts.items():
-            jobs.add_metric([status], count)
-        yield jobs
+    Args:
+        states: What tells of each state, by the name and the documentation of its figure; None if it is not known.
+    """
 
-    def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Name the metric: without this, registration calls `collect`, when the database may not be ready."""
-        yield GaugeMetricFamily("reka_jobs", "", labels=["status"])
+    def __init__(self, states: Mapping[tuple[str, str], Callable[[], bool | None]]) -> None:
+        self._states = states
+
+    def describe(self) -> list[Metric]:
+        """Name nothing: without this, registration would ask for the states, before there are any."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Ask for the states."""
+        yield InfoMetricFamily("reka", "The server's version.", {"version": __version__})
+        for (name, documentation), read in self._states.items():
+            if (state := read()) is not None:
+                yield GaugeMetricFamily(name, documentation, float(state))

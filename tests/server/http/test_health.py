@@ -1,5 +1,6 @@
 """Whether a server is up, whether it is ready, and what it has counted."""
 
+import errno
 import re
 import socket
 import threading
@@ -13,6 +14,7 @@ from tests.support.backends import EchoBackend
 from tests.support.caller import Caller
 from tests.support.embedders import FailingEmbedder
 from tests.support.fake_reka import FakeReka
+from tests.support.peers import ROOT
 from tests.support.rule_model import RuleModel
 from tests.support.servers import Call, Start
 
@@ -133,6 +135,8 @@ def test_jobs_are_counted_by_status(start: Start, call: Call) -> None:
 
     jobs = {status: seen[f'reka_jobs{{status="{status}"}}'] for status in ("PENDING", "RUNNING", "COMPLETE", "ERROR")}
     assert jobs == {"PENDING": 0, "RUNNING": 0, "COMPLETE": 1, "ERROR": 1}
+    assert (seen["reka_database_up"], seen["reka_worker_up"], seen["reka_job_queue_seconds"]) == (1, 1, 0)
+    assert (seen["reka_datasets"], seen["reka_documents"], seen["reka_chunks"]) == (2, 2, 1)
 
 
 def test_questions_to_the_upstream_are_counted_and_timed(start: Start, call: Call) -> None:
@@ -146,6 +150,7 @@ def test_questions_to_the_upstream_are_counted_and_timed(start: Start, call: Cal
     assert seen['reka_upstream_requests_total{status="200"}'] == 2
     assert seen["reka_upstream_seconds_count"] == 2
     assert seen["reka_upstream_first_token_seconds_count"] == 1
+    assert seen['reka_upstream_tokens_total{type="input"}'] > 0 < seen['reka_upstream_tokens_total{type="output"}']
     assert (seen["reka_upstream_busy"], seen["reka_upstream_waiting"]) == (0, 0)
 
 
@@ -173,8 +178,60 @@ def test_questions_under_way_and_waiting_are_told(start: Start, call: Call) -> N
             assert [line for line in lines if line][-1] == b"data: [DONE]"
         after = figures(api)
 
-    assert during["reka_upstream_busy"] == 1
-    assert after["reka_upstream_busy"] == 0
+    assert (during["reka_upstream_busy"], during["reka_streams_open"]) == (1, 1)
+    assert (after["reka_upstream_busy"], after["reka_streams_open"]) == (0, 0)
+
+
+def test_retrievals_are_timed_by_mode_and_their_chunks_counted(start: Start, call: Call) -> None:
+    api = call(start())
+    api.add_prepared("notes", "The owl hunts at night.")
+    api.search("notes", "owl", mode="keyword")
+    api.chat("owl", retrieval_dataset="notes")
+    seen = figures(api)
+
+    modes = [seen[f'reka_retrieval_seconds_count{{mode="{mode}"}}'] for mode in ("keyword", "hybrid")]
+    assert modes == [1, 1]
+    assert (seen["reka_retrieved_chunks_count"], seen["reka_retrieved_chunks_sum"]) == (2, 2)
+
+
+def test_jobs_are_timed_and_retries_counted_from_the_start_of_the_server(
+    start: Start, call: Call, data_dir: Path, tmp_path: Path
+) -> None:
+    first = start()
+    call(first).add_prepared("before", "Some text.")
+    first.stop()
+    api = call(start(embedder=FailingEmbedder(OSError(errno.EBUSY, "busy"))))
+    before = figures(api)
+    api.add("a", "Some text.")
+    job = api.prepare("a").json()
+    while not any("tried again" in entry["detail"] for entry in api.status(job)["history"]):
+        threading.Event().wait(0.02)
+    api.await_end(job)
+    after = figures(api)
+
+    assert 'reka_job_seconds_count{status="COMPLETE"}' not in before
+    assert before["reka_job_retries_total"] == 0
+    assert after['reka_job_seconds_count{status="COMPLETE"}'] == 1
+    assert after['reka_job_seconds_sum{status="COMPLETE"}'] > 0
+    assert after["reka_job_retries_total"] == 1
+
+
+def test_refusals_are_counted_by_their_limit(start: Start, call: Call) -> None:
+    api = call(start(requests_per_minute=1))
+    statuses = [api.chat("hi").status_code for _ in range(3)]
+    seen = figures(api)
+
+    assert statuses.count(429) == seen['reka_refused_requests_total{limit="requests_per_minute"}'] > 0
+
+
+def test_requests_for_data_that_is_gone_are_counted(start: Start, call: Call, data_dir: Path) -> None:
+    api = call(start())
+    data_dir.rename(data_dir.with_name("elsewhere"))
+    answer = api.add("notes", "text")
+    data_dir.with_name("elsewhere").rename(data_dir)
+
+    assert answer.status_code == 503
+    assert figures(api)['reka_storage_faults_total{kind="storage"}'] == 1
 
 
 def test_two_servers_in_one_process_count_apart(start: Start, call: Call, tmp_path: Path) -> None:
@@ -190,16 +247,9 @@ def test_every_figure_says_what_it_is(start: Start, call: Call) -> None:
     told = call(start()).ask("GET", "/metrics").text
 
     names = re.findall(r"(?m)^# TYPE (\S+)", told)
-    assert {name for name in names if not name.endswith("_created")} == {
-        "reka_requests_total",
-        "reka_request_seconds",
-        "reka_upstream_requests_total",
-        "reka_upstream_seconds",
-        "reka_upstream_first_token_seconds",
-        "reka_upstream_busy",
-        "reka_upstream_waiting",
-        "reka_jobs",
-    }
+    rows = re.findall(r"(?m)^\| (`reka_[^|]+)", (ROOT / "docs/guides/operations.md").read_text())
+    documented = re.findall(r"\w+", " ".join(rows))
+    assert {name for name in names if not name.endswith("_created") and name.startswith("reka_")} == set(documented)
     assert all(re.search(rf"(?m)^# HELP {name} \S", told) for name in names)
 
 

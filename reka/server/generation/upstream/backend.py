@@ -121,7 +121,9 @@ class UpstreamBackend:
         async with self._limiter.slot():
             model = await self._model_name(request)
             with self._metrics.time_generation():
-                return await self._complete(request, model)
+                result = await self._complete(request, model)
+        self._metrics.record_tokens(result.input_tokens, result.output_tokens)
+        return result
 
     async def stream(self, request: GenerationRequest) -> AnswerStream:
         """Request a completion and forward it as it arrives. It is only retried before its first event.
@@ -141,6 +143,8 @@ class UpstreamBackend:
                     async for event in stream:
                         if has_tokens(event):
                             first_token()
+                        elif isinstance(event, Finish):
+                            self._metrics.record_tokens(event.input_tokens, event.output_tokens)
                         yield event
 
     async def check(self) -> None:
