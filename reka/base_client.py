@@ -7,7 +7,7 @@ from os import PathLike
 from typing import Final, TypeVar, cast
 
 from reka import config, endpoint
-from reka._calls import local_datasets
+from reka._calls import flows, local_datasets
 from reka._calls.capabilities import HostModels, Refusals, ServerCapabilities
 from reka._calls.documents.flows import with_filter
 from reka._calls.flow import Flow
@@ -15,9 +15,11 @@ from reka._calls.host_models import learning_models
 from reka._calls.local_datasets import AnswerFlow
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest
+from reka._lazy import IMPORTING
 from reka._protocol.addresses import is_sent_in_clear
 from reka._protocol.forms import FORMS
 from reka._protocol.retries import RetryPolicy
+from reka._telemetry.active import active_tracer
 from reka._transport.retry import Limits
 from reka._transport.settings import TransportSettings
 from reka._wire.dialect import APIS
@@ -98,7 +100,14 @@ class BaseClient:
     def _answer_flow(self, answer: AnswerFlow[T], request: ChatRequest) -> Callable[[ServerCapabilities], Flow[T]]:
         """Make the flow that answers a request, from its dataset if it names one."""
         flow = self._dataset_flow(answer, request)
-        return partial(learning_models, flow) if self._asks_for_models else flow
+        if self._asks_for_models:
+            flow = partial(learning_models, flow)
+        if (tracer := active_tracer()) is None:
+            return flow
+        with IMPORTING:
+            from reka._calls.traced import traced_answer
+
+        return partial(traced_answer, tracer, flow, request, answer is flows.stream)
 
     def _dataset_flow(self, answer: AnswerFlow[T], request: ChatRequest) -> Callable[[ServerCapabilities], Flow[T]]:
         flow: Callable[[ServerCapabilities], Flow[T]] = partial(answer, request, self._api)

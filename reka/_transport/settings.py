@@ -14,6 +14,7 @@ import certifi
 from reka._calls.call import Call
 from reka._protocol.addresses import Secret
 from reka._record import record
+from reka._telemetry.active import trace_headers
 from reka._version import __version__
 from reka.errors import InvalidArgumentError
 from reka.types import OnEvent, RequestEvent
@@ -51,6 +52,7 @@ class TransportSettings:
             "User-Agent": agent,
             "Accept": "application/json, text/event-stream",
             **body,
+            **trace_headers(),
             **self.headers,
             "X-Api-Key": key,
             # Reka's v1 documents this header now, and older pages the other.

@@ -27,6 +27,7 @@ from reka.server.retrieval.embeddings import Embedder
 from reka.server.service import Service
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
+from reka.server.telemetry.export import opentelemetry
 from reka.server.tls import tls_context
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ def serve(settings: Settings) -> None:
         listener = stack.enter_context(listen(settings))
         tune_gc()
         set_up_log()
+        stack.enter_context(opentelemetry(service.metrics))
         if not settings.no_worker:
             service.is_worker_running = stack.enter_context(worker_process(settings, locks))
         _announce(listener, tls, no_model_notice(service))

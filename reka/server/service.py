@@ -42,6 +42,7 @@ from reka.server.store.store import Store
 from reka.server.telemetry.access_log import AccessLog
 from reka.server.telemetry.metrics import Metrics, States
 from reka.server.telemetry.request_record import current_record
+from reka.server.telemetry.spans import retrieval_span
 
 logger = logging.getLogger(__name__)
 
@@ -266,6 +267,9 @@ class Service:
             RefusedError: The dataset is not prepared for retrieval.
         """
         started = time.monotonic()
+        with retrieval_span(dataset, query, k) as found:
+            passages = self._retriever.retrieve(owner, dataset, query, k, condition, mode)
+            found += [(passage.id, passage.hit.score) for passage in passages]
         snippets = [
             Snippet(
                 text=passage.hit.text,
@@ -279,7 +283,7 @@ class Service:
                 position=passage.hit.position,
                 context=passage.hit.context,
             )
-            for passage in self._retriever.retrieve(owner, dataset, query, k, condition, mode)
+            for passage in passages
         ]
         self.metrics.record_retrieval(mode, time.monotonic() - started, len(snippets))
         if record := current_record():

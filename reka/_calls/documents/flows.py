@@ -11,8 +11,10 @@ from reka._calls.endpoints import features as ask_features
 from reka._calls.flow import Flow
 from reka._inputs import validation
 from reka._inputs.documents import metadata_filter
+from reka._lazy import IMPORTING
 from reka._protocol.checks import integer
 from reka._protocol.constants import DOCUMENTS, MAX_RETRIEVED_CHUNKS, MAX_SEARCH_CHUNKS, RETRIEVAL_TOP_K
+from reka._telemetry.active import active_tracer
 from reka.errors import InvalidArgumentError, UnsupportedRequestError
 from reka.types import ChatCompletion, RetrievalMode, RetrievedChunk
 
@@ -61,7 +63,24 @@ def retrieve(
             raise InvalidArgumentError(f"{argument}: got {value!r}, want a text that is not empty")
     k = integer(k, "k", 1, MAX_SEARCH_CHUNKS)
     condition = None if condition is None else metadata_filter(condition, "filter")
-    search = endpoints.search(dataset, query, k, condition, validation.one_of(mode, "mode", _MODES))
+    flow = _search(query, dataset, k, condition, validation.one_of(mode, "mode", _MODES), capabilities)
+    if (tracer := active_tracer()) is not None:
+        with IMPORTING:
+            from reka._calls.traced import traced_retrieval
+
+        flow = traced_retrieval(tracer, flow, query, dataset, k, capabilities.url)
+    return (yield from flow)
+
+
+def _search(
+    query: str,
+    dataset: str,
+    k: int,
+    condition: Mapping[str, Any] | None,
+    mode: RetrievalMode,
+    capabilities: ServerCapabilities,
+) -> Flow[list[RetrievedChunk]]:
+    search = endpoints.search(dataset, query, k, condition, mode)
     features = yield from flows.fetch_features(capabilities)
     if DOCUMENTS not in features:
         if condition is not None:

@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from reka._protocol.files.litter import note_on_skipped
 from reka._version import __version__
+from reka.server.generation import traced
 from reka.server.generation.types import AnswerStream, GenerationRequest, GenerationResult
 from reka.server.http import error_handlers, openapi
 from reka.server.http.access import AccessMiddleware
@@ -37,6 +38,10 @@ from reka.server.telemetry.request_record import current_record
 
 _KEY_HEADER: Final = APIKeyHeader(name="X-Api-Key", scheme_name="key", auto_error=False)
 _RATE_LIMIT_HEADERS: Final = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
+_NO_TELEMETRY: Final = dict.fromkeys(("auto_configure", "tracing", "metrics", "logs"), False)
+"""FastAPI's own spans have paths, in which names of datasets are; ours are in `telemetry/spans.py`. Older releases have
+none, and ignore this."""
+
 _BEARER: Final = HTTPBearer(scheme_name="bearer", auto_error=False)
 
 
@@ -57,6 +62,7 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
         static_url=STATIC_PATH,
         generate_unique_id_function=lambda route: route.name,
+        telemetry=_NO_TELEMETRY,
     )
     error_handlers.register_error_handlers(app, service.metrics)
     openapi.describe_bodies(app)
@@ -153,7 +159,7 @@ class _Chats:
         return await cancel_on_disconnect(request, building)
 
     async def generate(self, request: Request, generation: GenerationRequest) -> GenerationResult:
-        result = await cancel_on_disconnect(request, self._backend.generate(generation))
+        result = await cancel_on_disconnect(request, traced.generate(self._backend, generation))
         note_usage(result)
         return result
 
@@ -163,7 +169,7 @@ class _Chats:
         generation: GenerationRequest,
         to_sse: Callable[[AnswerStream, GenerationRequest], AsyncIterator[bytes]],
     ) -> SseResponse:
-        answer = await cancel_on_disconnect(request, prefetch_first(self._backend.stream(generation)))
+        answer = await cancel_on_disconnect(request, prefetch_first(traced.stream(self._backend, generation)))
         return SseResponse(to_sse(answer, generation), answer, self._service.metrics)
 
 

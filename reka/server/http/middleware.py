@@ -9,12 +9,14 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reka._protocol.errors import LIMIT_HEADERS
+from reka._telemetry.active import active_tracer
 from reka.server.error_bodies import CLIENT_GONE, error_body
 from reka.server.http.docs_page import DOCS_PATH
 from reka.server.http.page import PAGE_PATH
 from reka.server.telemetry.access_log import AccessLog, Outcome
 from reka.server.telemetry.metrics import Metrics
 from reka.server.telemetry.request_record import RequestRecord, begin_record, end_record, new_record
+from reka.server.telemetry.spans import RequestSpan
 
 logger = logging.getLogger(__name__)
 
@@ -61,14 +63,18 @@ class RequestMiddleware:
         response = _Response(scope, send, record.id)
         body = None if self._access_log is None else _Body(receive)
         token = begin_record(record)
+        tracer = active_tracer()
+        span = None if tracer is None else RequestSpan(tracer, scope["method"], scope["scheme"], record)
         try:
             await self._respond(scope, body.receive if body else receive, response, record)
         finally:
-            end_record(token)
             if at_end := scope.get(AT_END):
                 at_end()
             seconds = time.monotonic() - started
             route = getattr(scope.get("route"), "path_format", None)
+            if span is not None:
+                span.end(route, response.status, seconds)
+            end_record(token)
             self._metrics.record_request(scope["method"], route, response.status, seconds)
             if self._access_log is not None and body is not None:
                 outcome = Outcome(

@@ -12,6 +12,7 @@ from reka.server.processes.start import set_up_log, start_errors
 from reka.server.processes.web import GRACE_SECONDS, prepare_process, tune_gc, web_server
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
+from reka.server.telemetry.export import opentelemetry
 from reka.server.tls import tls_context
 
 
@@ -42,6 +43,7 @@ def run_server_process(
     with ExitStack() as stack:
         with start_errors():
             service = stack.enter_context(run_service(settings, is_alone=False, runs_jobs=False, shares=shares))
+        stack.enter_context(opentelemetry(service.metrics))
         loads = open_loads(folder.processes, process)
         shared = stack.enter_context(SharedListener(listener, loads))
 

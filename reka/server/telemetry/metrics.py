@@ -106,6 +106,11 @@ class Metrics:
         for gauge, read in self._samples:
             gauge.set(read())
 
+    def families(self) -> list[Metric]:
+        """Collect the metrics of this process, and what is the same for all."""
+        self.sample()
+        return list(self._registry.collect())
+
     def record_request(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Record a request.
 

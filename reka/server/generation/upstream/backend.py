@@ -85,6 +85,11 @@ class UpstreamBackend:
         self._limiter = limiter or ConcurrencyLimiter(_UNLIMITED, 0, 0)
 
     @property
+    def url(self) -> str:
+        """Base URL of the upstream."""
+        return self._http.url
+
+    @property
     def language_model(self) -> str:
         """Name of the model, or of the first of several; before they are listed, the address of the upstream."""
         return self._model or next(iter(self._models.known), f"default model of {self._http.url}")

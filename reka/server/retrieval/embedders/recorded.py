@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from reka.server.retrieval.embedders.wordllama import WORDLLAMA
-from reka.server.retrieval.embeddings import NO_EMBEDDER, Embedder, EmbeddingError, NoEmbedder
+from reka.server.retrieval.embeddings import NO_EMBEDDER, UPSTREAM, Embedder, EmbeddingError, NoEmbedder
 from reka.server.retrieval.terms import plain
+from reka.server.telemetry.spans import embedding_span
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
@@ -37,7 +38,11 @@ class TableEmbedder:
     def embedded(self, query: str) -> "Vectors | None":
         """Embed a query; None if that is not possible, which is logged."""
         try:
-            return None if self.embedder is None else self.embedder.embed([plain(query)])[0]
+            if self.embedder is None:
+                return None
+            with embedding_span(self.name.removeprefix(f"{UPSTREAM}:"), getattr(self.embedder, "url", None)):
+                vector: Vectors = self.embedder.embed([plain(query)])[0]
+            return vector
         except EmbeddingError as error:
             logger.warning("searching by keywords alone: %s", error)
             return None

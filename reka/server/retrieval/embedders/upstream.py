@@ -36,7 +36,8 @@ class UpstreamEmbedder:
         url = address.strip().rstrip("/").removesuffix("/embeddings")
         wanted = "want the base URL of an OpenAI-compatible server, such as http://127.0.0.1:11434/v1"
         parts = http_address(url, "embedder_url", wanted)
-        self._url = f"{url if parts.path.strip('/') else f'{parts.scheme}://{parts.netloc}/v1'}/embeddings"
+        self.url = f"{url if parts.path.strip('/') else f'{parts.scheme}://{parts.netloc}/v1'}/embeddings"
+        """Address of the endpoint."""
         self._key = checked_key(key, "embedder_key") if key else None
         self._model = model
         self._session = requests.Session()
@@ -65,11 +66,9 @@ class UpstreamEmbedder:
             items = sorted(answer["data"], key=lambda item: item["index"])
             vectors = np.array([item["embedding"] for item in items], dtype=np.float32)
         except (KeyError, TypeError, ValueError):
-            raise EmbeddingError(f"{self._url}: got no embeddings, want `data` with an `embedding` each") from None
+            raise EmbeddingError(f"{self.url}: got no embeddings, want `data` with an `embedding` each") from None
         if vectors.ndim != 2 or len(vectors) != len(texts):  # rows and columns
-            raise EmbeddingError(
-                f"{self._url}: got embeddings of shape {vectors.shape}, want one of {len(texts)} texts"
-            )
+            raise EmbeddingError(f"{self.url}: got embeddings of shape {vectors.shape}, want one of {len(texts)} texts")
         return unit_vectors(vectors)
 
     def count_tokens(self, text: str) -> int:
@@ -81,7 +80,7 @@ class UpstreamEmbedder:
         try:
             # A redirect could lead the key elsewhere.
             response = self._session.post(
-                self._url,
+                self.url,
                 json=body,
                 headers=record.outgoing if record else None,
                 auth=self._authorize,
@@ -89,10 +88,10 @@ class UpstreamEmbedder:
                 timeout=(CONNECT_SECONDS, SILENT_SECONDS),
             )
             if response.status_code != requests.codes.ok:
-                raise _StatusError(f"{self._url}: status {response.status_code}", response.status_code)
+                raise _StatusError(f"{self.url}: status {response.status_code}", response.status_code)
             return response.json()
         except requests.RequestException as error:
-            raise _StatusError(f"{self._url}: {type(error).__name__}", 0) from None
+            raise _StatusError(f"{self.url}: {type(error).__name__}", 0) from None
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         # As `auth`, so that no netrc puts another key in its place.

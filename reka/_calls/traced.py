@@ -1,0 +1,155 @@
+"""Flows whose operation is a span of OpenTelemetry: loaded where the program has set it up."""
+
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, closing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from opentelemetry import context
+from opentelemetry.trace.propagation import set_span_in_context
+
+from reka._calls.capabilities import ServerCapabilities
+from reka._calls.flow import Flow
+from reka._inputs.chat_request import ChatRequest
+from reka._telemetry.messages import captures_content, input_messages, output_messages, retrieved_documents
+from reka._telemetry.operations import MODEL, Operation, address_attributes, request_attributes
+from reka.types import ChatCompletion, Finish, RetrievedChunk, TextDelta, ToolCallDelta, Usage
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
+T = TypeVar("T")
+
+__all__ = ["traced_answer", "traced_retrieval"]
+
+
+def traced_answer(
+    tracer: "Tracer",
+    flow: Callable[[ServerCapabilities], Flow[T]],
+    request: ChatRequest,
+    stream: bool,
+    capabilities: ServerCapabilities,
+) -> Flow[Any]:
+    """Run a flow that answers a request, as a span that ends with the answer, or with the stream of it."""
+    attributes = {
+        MODEL: request.model,
+        **address_attributes(capabilities.url),
+        **request_attributes(request.options, request.stop, request.v1_fields.get("response_format"), stream=stream),
+    }
+    if request.dataset is not None:
+        attributes["gen_ai.data_source.id"] = request.dataset
+    operation = Operation(tracer, "chat", request.model, attributes)
+    answer = _Answer(operation)
+    if answer.is_captured:
+        operation.set("gen_ai.input.messages", input_messages(request.messages))
+    result: Any = yield from _present(operation, flow(capabilities))
+    if isinstance(result, ChatCompletion):
+        answer.take_whole(result)
+        return result
+    return _async_stream(answer, result) if isinstance(result, AsyncGenerator) else _stream(answer, result)
+
+
+def traced_retrieval(
+    tracer: "Tracer", flow: Flow[list[RetrievedChunk]], query: str, dataset: str, k: int, url: str
+) -> Flow[list[RetrievedChunk]]:
+    """Run a flow that searches a dataset, as a span."""
+    attributes = {"gen_ai.data_source.id": dataset, "gen_ai.request.top_k": k, **address_attributes(url)}
+    operation = Operation(tracer, "retrieval", dataset, attributes)
+    chunks = yield from _present(operation, flow)
+    if operation.is_recording and captures_content():
+        operation.set("gen_ai.retrieval.query.text", query)
+        documents = [(str(chunk.get("id", "")), float(chunk.get("score", 0.0))) for chunk in chunks]
+        operation.set("gen_ai.retrieval.documents", retrieved_documents(documents))
+    operation.end()
+    return chunks
+
+
+def _present(operation: Operation, flow: Flow[T]) -> Flow[T]:
+    """Run a flow with the span of an operation as the present one; the operation ends if the flow fails."""
+    # A flow runs in the context of the one thread or task that drives it.
+    token = context.attach(set_span_in_context(operation.span))
+    try:
+        return (yield from flow)
+    except BaseException as error:
+        operation.failed(error)
+        operation.end()
+        raise
+    finally:
+        context.detach(token)
+
+
+class _Answer:
+    """What is noted of an answer for the operation that brings it."""
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self.is_captured = operation.is_recording and captures_content()
+        self._texts: list[str] = []
+        self._calls: list[tuple[str, str, str]] = []
+        self._usage: Usage | None = None
+        self._end: Finish | None = None
+
+    def take(self, event: Any) -> None:
+        """Note an event of a stream."""
+        self._operation.first_chunk()
+        if isinstance(event, Usage):
+            self._usage = event
+        elif isinstance(event, Finish):
+            self._end = event
+        elif self.is_captured and isinstance(event, TextDelta):
+            self._texts.append(event.text)
+        elif self.is_captured and isinstance(event, ToolCallDelta):
+            self._calls.append((event.id, event.name, event.arguments))
+
+    def take_whole(self, completion: ChatCompletion) -> None:
+        """Note a whole answer, and end the operation."""
+        self._texts = [completion.text]
+        self._calls = [(call.id, call.name, call.arguments) for call in completion.tool_calls]
+        self._usage = completion.usage
+        self._end = Finish(completion.finish_reason, completion.model, completion.id)
+        self.end()
+
+    def failed(self, error: BaseException) -> None:
+        """Note what a stream ended in; to leave one early is no failure."""
+        if not isinstance(error, GeneratorExit):
+            self._operation.failed(error)
+
+    def end(self) -> None:
+        """End the operation."""
+        usage, end, operation = self._usage, self._end or Finish(None), self._operation
+        operation.answered(
+            None if usage is None else usage.input_tokens,
+            None if usage is None else usage.output_tokens,
+            end.reason,
+            model=end.model,
+            response_id=end.id,
+        )
+        if self.is_captured:
+            text = output_messages("".join(self._texts), self._calls, end.reason)
+            operation.set("gen_ai.output.messages", text)
+        operation.end()
+
+
+def _stream(answer: _Answer, events: Generator[Any, None, None]) -> Generator[Any, None, None]:
+    try:
+        with closing(events):
+            for event in events:
+                answer.take(event)
+                yield event
+    except BaseException as error:
+        answer.failed(error)
+        raise
+    finally:
+        answer.end()
+
+
+async def _async_stream(answer: _Answer, events: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+    try:
+        async with aclosing(events):
+            async for event in events:
+                answer.take(event)
+                yield event
+    except BaseException as error:
+        answer.failed(error)
+        raise
+    finally:
+        answer.end()
