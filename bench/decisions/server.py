@@ -25,6 +25,7 @@ REQUESTS, IN_FLIGHT = 256, 64
 STREAMS: Final = 10
 """Streams of a round, one after the other: a busy server comes to read the end of one only once it is there."""
 
+STREAMS_AT_ONCE: Final = f"a stream of {CHUNKS} chunks, {IN_FLIGHT} in flight"
 CHAT: Final = f"a request to /chat, {IN_FLIGHT} in flight"
 STREAM: Final = f"a stream of {CHUNKS} chunks from a model behind TLS, one at a time"
 
@@ -61,6 +62,7 @@ def variant(name: str, model: str) -> AbstractContextManager[Server]:
 async def decisions() -> AsyncGenerator[Decision, None]:
     """Yield the decisions about the server."""
     chat = partial(requests_to, "/chat", turns(), REQUESTS, IN_FLIGHT)
+    streams = partial(requests_to, COMPLETIONS, messages(), REQUESTS, IN_FLIGHT)
     stream = partial(requests_to, COMPLETIONS, messages(), STREAMS, 1)
     with constant_server(CHUNKS) as model, constant_server(CHUNKS, tls=True, late_end=True) as far_model:
         for name, without, operation, round_of, upstream in (
@@ -68,6 +70,13 @@ async def decisions() -> AsyncGenerator[Decision, None]:
             ("garbage is collected rarely", variant_server.collector_untouched, CHAT, chat, model),
             ("small bodies are validated on the event loop", variant_server.bodies_in_threads, CHAT, chat, model),
             ("the upstream's proxy is resolved once", variant_server.proxies_per_request, CHAT, chat, model),
+            (
+                "what is written in one turn is sent at once",
+                variant_server.writes_apart,
+                STREAMS_AT_ONCE,
+                streams,
+                model,
+            ),
             ("requests are parsed by httptools", variant_server.pure_python_http, CHAT, chat, model),
             ("the upstream's streams are read to their end", variant_server.streams_cut, STREAM, stream, far_model),
         ):

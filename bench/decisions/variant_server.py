@@ -12,7 +12,7 @@ from bench.decisions.measure import replaced
 from reka.server import __main__ as program
 from reka.server import run
 from reka.server.generation.upstream import http as upstream_http
-from reka.server.http import request_bodies
+from reka.server.http import connection, request_bodies
 from reka.server.storage.database import Database
 
 Substitutes = tuple[Any, Mapping[str, object]]
@@ -58,6 +58,11 @@ def streams_cut() -> Substitutes:
     return upstream_http, {"_drain": leave}
 
 
+def writes_apart() -> Substitutes:
+    """Send each part of a response as it is written."""
+    return connection, {"_Corked": lambda transport, _: transport}
+
+
 def pure_python_http() -> Substitutes:
     """Parse requests with h11."""
     return uvicorn, {"Config": partial(uvicorn.Config, http="h11")}
@@ -71,6 +76,7 @@ VARIANTS: Final[Mapping[str, Callable[[], Substitutes]]] = {
         bodies_in_threads,
         proxies_per_request,
         streams_cut,
+        writes_apart,
         pure_python_http,
     )
 }

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import FrameType
-from typing import Any, ClassVar, Final, TypeGuard
+from typing import Any, ClassVar, Final, TypeGuard, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from reka.server.settings import Settings
+from reka.server.settings import KIB, Settings
 
 _MAX_PIPELINE: Final = 16
 """Requests that may wait on one connection while another one is answered (ours)."""
@@ -27,6 +27,9 @@ _TICKS: Final = 10
 
 _COMING_SECONDS: Final = 1.0
 """Seconds in which what has been accepted becomes one of the server's connections: TLS takes round trips (ours)."""
+
+_CORK_BYTES: Final = 64 * KIB
+"""Bytes of a response that are sent without waiting for the rest of the same turn of the event loop (ours)."""
 
 _LINE_BYTES: Final = 4
 """Bytes of a header's line besides its name and value."""
@@ -57,6 +60,47 @@ class _Refusal:
         return STATUS_LINE[self.status] + head.encode() + body
 
 
+class _Corked:
+    """A transport that sends what is written in one turn of the event loop at once.
+
+    uvicorn writes the head, each part and the end of a response apart, and each would be a call of the system.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Send data in the next turn; at once, if it is much: the transport must notice that nobody reads it."""
+        if not self._parts:
+            self._loop.call_soon(self.flush)
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > _CORK_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if self._parts:
+            data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            self._parts, self._size = [], 0
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Send what waits, and close the connection."""
+        self.flush()
+        self._transport.close()
+
+    def get_write_buffer_size(self) -> int:
+        """Return the number of bytes that are not sent yet."""
+        return self._size + self._transport.get_write_buffer_size()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class LimitedConnection(HttpToolsProtocol):
     """One connection of a client."""
 
@@ -71,7 +115,7 @@ class LimitedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request's head."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _Corked(transport, self.loop)))
         self._refusal: _Refusal | None = None
         self._blocked_bytes, self._blocked_since = 0, math.inf
         self._begin_head()
