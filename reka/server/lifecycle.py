@@ -10,7 +10,7 @@ from reka.server.service import Service, Shares
 from reka.server.settings import Settings
 from reka.server.storage.database.binding import check_columns
 from reka.server.storage.opening import open_storage
-from reka.server.telemetry.access_log import AccessLog
+from reka.server.telemetry.access_log import open_access_log
 
 
 def prepare_storage(settings: Settings) -> None:
@@ -80,7 +80,7 @@ def run_service(
         service = Service(
             settings, database, store, backend, embedder, is_alone=is_alone, runs_jobs=runs_jobs, shares=shares
         )
-        service.access_log = _access_log_of(settings)
+        service.access_log = open_access_log(settings)
         if cleans_up:
             _clean_up(service)
         service.begin(runs_jobs=runs_jobs)
@@ -98,14 +98,3 @@ def _clean_up(service: Service) -> None:
     service.folder.clear_staging()
     service.sweeper.sweep_first(is_alone=not (settings.no_worker or is_shared(settings)))
     service.datasets.add_documents_of_uploads(text_members)
-
-
-def _access_log_of(settings: Settings) -> AccessLog | None:
-    if settings.access_log is None:
-        return None
-    return AccessLog(
-        settings.access_log,
-        settings.access_log_format,
-        with_paths=settings.access_log_paths,
-        with_prompts=settings.access_log_prompts,
-    )

@@ -1,7 +1,6 @@
 """The service layer: everything that a request can do, independent of HTTP."""
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -37,12 +36,11 @@ from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.leases import Leases
 from reka.server.storage.openai.parts import make_parts
-from reka.server.storage.retriever import Retriever
 from reka.server.store.store import Store
 from reka.server.telemetry.access_log import AccessLog
 from reka.server.telemetry.metrics import Metrics, States
 from reka.server.telemetry.request_record import current_record
-from reka.server.telemetry.spans import retrieval_span
+from reka.server.watched_retriever import WatchedRetriever
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +166,9 @@ class Service:
         self.datasets = Datasets(database, self._files, self._index, self.jobs, self.leases, settings)
         self.documents = Documents(database, self.jobs, settings, self._index.describe_embedder)
         self._store = DocumentStore(database, self.leases)
-        self._retriever = Retriever(self.datasets, self._store, self.jobs, self._index)
+        self._retriever = WatchedRetriever(self.datasets, self._store, self.jobs, self._index).watch(
+            self.metrics, with_prompts=settings.access_log_prompts
+        )
         self.texts = DocumentTexts(self.datasets, self._store, self._files)
         self.files, self.vector_stores, self.store_files = make_parts(
             database, self.datasets, self.documents, self.jobs, self._retriever, self.texts.of_one, settings
@@ -266,11 +266,7 @@ class Service:
             NotFoundError: The owner has no such dataset.
             RefusedError: The dataset is not prepared for retrieval.
         """
-        started = time.monotonic()
-        with retrieval_span(dataset, query, k) as found:
-            passages = self._retriever.retrieve(owner, dataset, query, k, condition, mode)
-            found += [(passage.id, passage.hit.score) for passage in passages]
-        snippets = [
+        return [
             Snippet(
                 text=passage.hit.text,
                 source=passage.hit.source,
@@ -283,14 +279,8 @@ class Service:
                 position=passage.hit.position,
                 context=passage.hit.context,
             )
-            for passage in passages
+            for passage in self._retriever.retrieve(owner, dataset, query, k, condition, mode)
         ]
-        self.metrics.record_retrieval(mode, time.monotonic() - started, len(snippets))
-        if record := current_record():
-            record.chunks = len(snippets)
-            if self.settings.access_log_prompts:
-                record.prompt = record.prompt or query
-        return snippets
 
     def embed(self, texts: Sequence[str], model: str | None, dimensions: int | None) -> tuple[str, list[bytes], int]:
         """Embed texts; see `TextEmbeddings.embed`.

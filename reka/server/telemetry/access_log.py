@@ -17,9 +17,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from reka.server.settings import Settings
 from reka.server.telemetry.request_record import RequestRecord
 
-__all__ = ["AccessLog", "Outcome", "json_line", "log_fields", "text_line"]
+__all__ = ["AccessLog", "Outcome", "json_line", "log_fields", "open_access_log", "text_line"]
 
 LogForm: TypeAlias = Literal["auto", "json", "text"]
 
@@ -183,6 +184,22 @@ class AccessLog:
         if now >= self._complain_at:
             self._complain_at = now + _COMPLAINT_SECONDS
             logger.warning("the access log cannot be written, %d lines are lost (%s)", self._lost, error.strerror)
+
+
+def open_access_log(settings: Settings) -> AccessLog | None:
+    """Open the access log that the settings ask for; None if they ask for none.
+
+    Raises:
+        ValueError: The file cannot be written.
+    """
+    if settings.access_log is None:
+        return None
+    return AccessLog(
+        settings.access_log,
+        settings.access_log_format,
+        with_paths=settings.access_log_paths,
+        with_prompts=settings.access_log_prompts,
+    )
 
 
 @lru_cache(1024)
