@@ -112,6 +112,9 @@ class Shares:
 class Service:
     """The parts of a server. `lifecycle.run_service` creates, starts and stops them."""
 
+    access_log: AccessLog | None = None
+    """Where each request has a line; `run_service` opens it."""
+
     def __init__(
         self,
         settings: Settings,
@@ -147,12 +150,7 @@ class Service:
         """Whether the server is about to end, and requests should go to another one."""
         shares = shares or Shares(KeyLimits(settings), Metrics())
         self.metrics, self.key_limits = shares.metrics, shares.key_limits
-        self.limiter = ConcurrencyLimiter(
-            settings.upstream_concurrency,
-            settings.upstream_queue,
-            settings.upstream_queue_wait,
-            lambda: self.metrics.record_refusal("upstream_queue"),
-        )
+        self.limiter = _limiter_of(settings, self.metrics)
         self.backend: ChatBackend = backend or make_backend(
             settings, quick_embedder(embedder), self.limiter, self.metrics
         )
@@ -182,8 +180,6 @@ class Service:
         """Tells whether what runs the jobs is at work; None if that is no part of this server."""
         self._stored_figures = StoredFigures(database)
         self._watch()
-        self.access_log: AccessLog | None = None
-        """Where each request has a line; `run_service` opens it."""
 
     def _watch(self) -> None:
         """Have the metrics read what the parts know."""
@@ -317,6 +313,15 @@ class Service:
         """Delete the files and the vector stores of all owners whose time has come."""
         self.files.delete_expired()
         self.vector_stores.delete_expired()
+
+
+def _limiter_of(settings: Settings, metrics: Metrics) -> ConcurrencyLimiter:
+    return ConcurrencyLimiter(
+        settings.upstream_concurrency,
+        settings.upstream_queue,
+        settings.upstream_queue_wait,
+        lambda: metrics.record_refusal("upstream_queue"),
+    )
 
 
 def _embedder_of(settings: Settings) -> Embedder:

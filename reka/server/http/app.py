@@ -1,6 +1,6 @@
 """The web application: each route reads a request, calls one method of the service and writes the response."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any, Final
@@ -38,9 +38,13 @@ from reka.server.telemetry.request_record import current_record
 
 _KEY_HEADER: Final = APIKeyHeader(name="X-Api-Key", scheme_name="key", auto_error=False)
 _RATE_LIMIT_HEADERS: Final = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
-_NO_TELEMETRY: Final = dict.fromkeys(("auto_configure", "tracing", "metrics", "logs"), False)
-"""FastAPI's own spans have paths, in which names of datasets are; ours are in `telemetry/spans.py`. Older releases have
-none, and ignore this."""
+_LEFT_OUT: Final[Mapping[str, Any]] = {
+    "docs_url": None,
+    "redoc_url": None,
+    "telemetry": dict.fromkeys(("auto_configure", "tracing", "metrics", "logs"), False),
+}
+"""What FastAPI brings and this server has of its own. FastAPI's spans have paths, in which names of datasets are; ours
+are in `telemetry/spans.py`. Older releases have none, and ignore this."""
 
 _BEARER: Final = HTTPBearer(scheme_name="bearer", auto_error=False)
 
@@ -58,11 +62,9 @@ def create_app(service: Service) -> FastAPI:
         title="reka",
         version=__version__,
         lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
         static_url=STATIC_PATH,
         generate_unique_id_function=lambda route: route.name,
-        telemetry=_NO_TELEMETRY,
+        **_LEFT_OUT,
     )
     error_handlers.register_error_handlers(app, service.metrics)
     openapi.describe_bodies(app)
