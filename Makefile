@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ADAPTERS := langchain_reka llamaindex_reka
-CODE   := reka integrations tests bench examples
+CODE   := reka _reka_pytest.py integrations tests bench examples
 
 # uv is used if it is there: it installs in seconds. Files are copied, not hard-linked from its cache, because nltk
 # (LlamaIndex's sentence splitter) refuses to read data that has more than one link.
@@ -77,7 +77,7 @@ check-pyright: $(STAMP)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 check-mypy: $(STAMP)
-	$(BIN)/mypy reka tests bench examples $(foreach adapter,$(ADAPTERS),integrations/$(adapter)/$(adapter))
+	$(BIN)/mypy reka _reka_pytest.py tests bench examples $(foreach adapter,$(ADAPTERS),integrations/$(adapter)/$(adapter))
 	$(foreach adapter,$(ADAPTERS),$(BIN)/mypy integrations/$(adapter)/tests &&) true
 
 format: $(STAMP)  ## Format the code and mend what the linter can

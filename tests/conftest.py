@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 import reka
+from reka.testing import FakeReka
 from tests.support.clients import KEY, BlockingClient, Connect
-from tests.support.fake_reka import FakeReka
 from tests.support.fixtures import fake, isolated_environment
 
 __all__ = ["client", "connect", "fake", "isolated_environment", "sync_client"]

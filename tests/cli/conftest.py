@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from reka.cli.app import run
+from reka.testing import FakeReka
 from tests.support.clients import KEY
 from tests.support.command_line import Command, Outcome, Terminal
-from tests.support.fake_reka import FakeReka
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from reka.testing import FakeReka
+from reka.testing.bodies import completion, texts
 from tests.support.clients import KEY
 from tests.support.command_line import Command, Terminal
-from tests.support.completions import completion
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import texts
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000000000500"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from reka.cli.conversation.live import split_blocks
+from reka.testing import FakeReka, say_nothing
+from reka.testing.bodies import chunk, events, texts
 from tests.support.command_line import Terminal
-from tests.support.fake_reka import FakeReka, say_nothing
-from tests.support.streams import chunk, events, texts
 
 Open = Callable[..., Terminal]
 
@@ -85,7 +85,7 @@ def test_ctrl_c_stops_the_wait_for_an_answer(server: FakeReka, terminal: Open) -
         arrived.set()
         say_nothing(handler)
 
-    server.will_misbehave(hold)
+    server.will_give(hold)
 
     chat = begin(terminal)
     chat.type("first\r")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from reka.testing import FakeReka
 from tests.support.command_line import Command, Terminal
-from tests.support.fake_reka import FakeReka
 
 STORED = {"name": "notes", "ok": True, "info": "stored 1 text"}
 COMPLETE = {"job_status": "COMPLETE", "detail": "3 chunks", "history": []}

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from reka.testing import FakeReka
 from tests.support.clients import KEY
 from tests.support.command_line import Command
-from tests.support.fake_reka import FakeReka
 
 
 def test_doctor_shows_versions_key_host_and_data_folder_but_never_the_key(command: Command, server: FakeReka) -> None:

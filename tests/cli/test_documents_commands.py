@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from reka.testing import FakeReka
 from tests.support.command_line import Command
-from tests.support.fake_reka import FakeReka
 
 ABOUT: dict[str, object] = {"features": ["documents"]}
 INFO = {"name": "notes", "state": "prepared", "documents": 2, "chunks": 3, "size_bytes": 20, "embedder": None, "x": 1}
@@ -240,7 +240,7 @@ def test_export_as_json_has_the_path(server: FakeReka, command: Command) -> None
 
 @pytest.mark.parametrize("name", ["show", "documents", "rm", "search", "export", "put"])
 def test_a_server_without_documents_is_a_clear_error(server: FakeReka, command: Command, name: str) -> None:
-    server.next_answer()
+    server.next_script()
     server.will_answer(200, {"features": []})
     arguments = {"rm": ["a"], "put": ["-"], "search": ["Who?", "--mode", "vector"]}
 

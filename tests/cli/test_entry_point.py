@@ -8,9 +8,9 @@ import threading
 from typing import Any
 
 from reka import __version__
+from reka.testing import FakeReka, say_nothing
 from tests.support.clients import KEY
 from tests.support.command_line import enable_sigint
-from tests.support.fake_reka import FakeReka, say_nothing
 
 REKA = [sys.executable, "-m", "reka.cli"]
 
@@ -89,7 +89,7 @@ def test_ctrl_c_ends_a_question_with_one_line(fake: FakeReka) -> None:
         arrived.set()
         say_nothing(handler)
 
-    fake.will_misbehave(hold)
+    fake.will_give(hold)
 
     with subprocess.Popen(
         [*REKA, "chat", "hi", "--base-url", fake.url],

@@ -4,9 +4,9 @@ import pytest
 
 import reka
 from reka.cli.errors import EXIT_CODES, ExitCode, exit_code, message
+from reka.testing import FakeReka, reset
 from tests.support.clients import KEY
 from tests.support.command_line import Command
-from tests.support.fake_reka import FakeReka, reset
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_server_that_is_not_there_is_no_connection(command: Command, monkeypat
 
 
 def test_a_broken_connection_is_no_connection(server: FakeReka, command: Command, tmp_path: object) -> None:
-    server.will_misbehave(reset)
+    server.will_give(reset)
 
     assert command("retrieval", "prepare", "notes").code == 4
 

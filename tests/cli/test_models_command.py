@@ -2,8 +2,8 @@
 
 import json
 
+from reka.testing import FakeReka
 from tests.support.command_line import Command
-from tests.support.fake_reka import FakeReka
 
 LISTED = {
     "data": [

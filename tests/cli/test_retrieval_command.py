@@ -7,8 +7,8 @@ import pytest
 
 from reka import JobStatus, PrepareRetrievalStatusResponse
 from reka.cli.progress import progress_of
+from reka.testing import FakeReka, say_nothing
 from tests.support.command_line import Command, Terminal
-from tests.support.fake_reka import FakeReka, say_nothing
 
 RUNNING = {"job_status": "RUNNING", "detail": "embedding", "history": [{"progress": 0.5}]}
 COMPLETE = {"job_status": "COMPLETE", "detail": "3 chunks", "history": [{"progress": 1.0}]}
@@ -102,7 +102,7 @@ def test_a_wait_that_is_over_before_the_job_counts_as_no_answer_in_time(server: 
 def test_ctrl_c_says_how_to_find_the_job_again(server: FakeReka, terminal: Callable[..., Terminal]) -> None:
     server.will_answer(200, "job-1")
     server.will_answer(200, RUNNING)
-    server.will_misbehave(say_nothing)
+    server.will_give(say_nothing)
 
     shown = terminal("retrieval", "prepare", "notes")
     shown.expect("RUNNING")

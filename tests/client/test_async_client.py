@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import reka
+from reka.testing import Answer, FakeReka
+from reka.testing.bodies import chunk, events, texts
 from tests.support.clients import KEY
-from tests.support.fake_reka import Answer, FakeReka
-from tests.support.streams import chunk, events, texts
 
 HI = [{"role": "user", "content": "Hi"}]
 TURN = {"type": "model", "text": "Hello"}
@@ -130,7 +130,7 @@ async def test_a_thousand_calls_are_in_flight_at_once_and_each_gets_its_own_answ
         handler.chunk(b"")
 
     for _ in range(1000):
-        fake.will_misbehave(answer)
+        fake.will_give(answer)
 
     async with reka.AsyncReka(KEY, fake.url, timeout=60, max_retries=0) as client:
         answers = await asyncio.gather(*(client.chat(f"question {number}") for number in range(1000)))
@@ -153,7 +153,7 @@ async def test_cancelling_a_task_frees_its_connection(fake: FakeReka, method: st
         if handler.connection.recv(1) == b"":
             gone.set()
 
-    fake.will_misbehave(hang)
+    fake.will_give(hang)
     client = reka.AsyncReka(KEY, fake.url)
     task = asyncio.ensure_future(_ask(client, method))
     await asyncio.to_thread(reached.wait, 5)
@@ -194,7 +194,7 @@ async def test_an_upload_that_is_cancelled_frees_its_connection_and_its_file(fak
             pass
         gone.set()
 
-    fake.will_misbehave(hang)
+    fake.will_give(hang)
     client = reka.AsyncReka(KEY, fake.url)
     task = asyncio.ensure_future(client.add_dataset(tmp_path / "large.txt", "large"))
     await asyncio.to_thread(reached.wait, 5)

@@ -8,15 +8,14 @@ import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import reka
+from reka.testing import FakeReka, answer
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka, answer
 from tests.support.faults import FAULTS, REFUSED, Fault, Operation, operations
 
 KINDS = ["sync", "async"]
@@ -78,7 +77,7 @@ def _check(fault: Fault, name: str, kind: str, folder: Path, caplog: pytest.LogC
     operation = next(operation for operation in operations(file) if operation.name == name)
     before = (_open_sockets(), threading.active_count())
 
-    with closing(FakeReka()) as server, closing(FakeReka()) as elsewhere:
+    with FakeReka() as server, FakeReka() as elsewhere:
         *answers, server.otherwise = fault.script(operation, elsewhere.url)
         for scripted in answers:
             server.will_give(scripted)
@@ -178,7 +177,7 @@ def test_an_upload_refused_before_it_was_read_ends_in_the_servers_own_words(kind
     operation = next(operation for operation in operations(large) if operation.name == "add_dataset")
     refusing = Fault("413 at once", lambda _operation, _other: [answer(413, {"detail": "too large"})], None)
 
-    with closing(FakeReka()) as server:
+    with FakeReka() as server:
         server.takes_bodies = False
         server.otherwise = answer(413, {"detail": "too large"}, {"Connection": "close"})
         ended = (_end_sync if kind == "sync" else _end_async)(refusing, operation, server.url)
@@ -195,9 +194,9 @@ def test_an_upload_that_the_server_stops_reading_is_a_timeout(kind: str, large: 
     stalling = Fault("stops reading", lambda _operation, _other: [], None, timeout=timeout)
     done = threading.Event()
 
-    with closing(FakeReka()) as server:
+    with FakeReka() as server:
         server.takes_bodies = False
-        server.otherwise.misbehave = lambda _: done.wait(10)
+        server.otherwise = lambda _: done.wait(10)
         ended = (_end_sync if kind == "sync" else _end_async)(stalling, operation, server.url)
         done.set()
         assert server.all_connections_closed()

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import reka
+from reka.testing import FakeReka
 from tests.support.clients import KEY, Connect
-from tests.support.fake_reka import FakeReka
 
 
 def test_module_functions_read_key_and_address_when_they_are_called(fake: FakeReka) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 import reka
 import reka.media
+from reka.testing import FakeReka
+from reka.testing.bodies import completion
 from tests.support.clients import KEY, Connect
-from tests.support.completions import completion
-from tests.support.fake_reka import FakeReka
 from tests.support.media_samples import JPEG, MP4, PDF, PNG, WAV
 
 KINDS = [

@@ -12,10 +12,10 @@ import reka
 from reka._protocol.answers.budgets import MAX_ANSWER_BYTES, MAX_EVENT_BYTES, MAX_TOOL_CALLS
 from reka.server.generation.types import GenerationError
 from reka.server.generation.upstream.backend import UpstreamBackend
+from reka.testing import FakeReka
+from reka.testing.bodies import DONE, events
 from tests.support.clients import KEY, Connect
-from tests.support.fake_reka import FakeReka
 from tests.support.generation_requests import ask
-from tests.support.streams import DONE, events
 
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -101,7 +101,7 @@ STREAMS = {
 @pytest.mark.parametrize("attack", ANSWERS)
 def test_an_answer_that_takes_more_than_it_sends_is_refused(connect: Connect, fake: FakeReka, attack: str) -> None:
     answer, reason = ANSWERS[attack]
-    fake.will_misbehave(lambda handler: handler.raw(answer))
+    fake.will_give(lambda handler: handler.raw(answer))
 
     with (
         connect(KEY, fake.url, timeout=TIMEOUT, max_retries=0) as client,
@@ -113,7 +113,7 @@ def test_an_answer_that_takes_more_than_it_sends_is_refused(connect: Connect, fa
 @pytest.mark.parametrize("attack", ENDLESS)
 def test_an_answer_without_end_is_given_up(connect: Connect, fake: FakeReka, attack: str) -> None:
     beginning, piece, reason = ENDLESS[attack]
-    fake.will_misbehave(endless(beginning, piece))
+    fake.will_give(endless(beginning, piece))
 
     with connect(KEY, fake.url, timeout=TIMEOUT, max_retries=0) as client, pytest.raises(reka.RekaError, match=reason):
         client.chat("Hi")
@@ -122,7 +122,7 @@ def test_an_answer_without_end_is_given_up(connect: Connect, fake: FakeReka, att
 @pytest.mark.parametrize("attack", STREAMS)
 def test_a_stream_without_end_is_given_up_with_its_text_so_far(connect: Connect, fake: FakeReka, attack: str) -> None:
     beginning, piece, reason = STREAMS[attack]
-    fake.will_misbehave(endless(STREAM + b"\r\n" + beginning, piece))
+    fake.will_give(endless(STREAM + b"\r\n" + beginning, piece))
 
     with (
         connect(KEY, fake.url, timeout=TIMEOUT, max_retries=0) as client,
@@ -135,7 +135,7 @@ def test_a_stream_without_end_is_given_up_with_its_text_so_far(connect: Connect,
 
 def test_an_error_page_without_end_is_the_error_of_its_status(connect: Connect, fake: FakeReka) -> None:
     head = b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\n\r\n<h1>Out of order</h1>"
-    fake.will_misbehave(endless(head, b"<script" * 9000))
+    fake.will_give(endless(head, b"<script" * 9000))
 
     with (
         connect(KEY, fake.url, timeout=TIMEOUT, max_retries=0) as client,
@@ -147,7 +147,7 @@ def test_an_error_page_without_end_is_the_error_of_its_status(connect: Connect, 
 
 
 def test_interim_responses_without_end_are_given_up(fake: FakeReka) -> None:
-    fake.will_misbehave(endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 500))
+    fake.will_give(endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 500))
 
     with (
         reka.Reka(KEY, fake.url, timeout=TIMEOUT, max_retries=0) as client,
@@ -160,7 +160,7 @@ def test_compressed_bytes_that_unpack_to_nothing_are_given_up(fake: FakeReka) ->
     head = JSON + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % (1 << 30)
     nothing = zlib.compressobj(0, zlib.DEFLATED, 31)
     start = nothing.compress(b"") + nothing.flush(zlib.Z_SYNC_FLUSH)
-    fake.will_misbehave(endless(head + start, b"\0\0\0\xff\xff" * 10_000))  # empty blocks, stored
+    fake.will_give(endless(head + start, b"\0\0\0\xff\xff" * 10_000))  # empty blocks, stored
 
     with (
         reka.Reka(KEY, fake.url, timeout=TIMEOUT, max_retries=0) as client,
@@ -173,10 +173,10 @@ def test_compressed_bytes_that_unpack_to_nothing_are_given_up(fake: FakeReka) ->
 @pytest.mark.parametrize("attack", [*ANSWERS, *sorted(STREAMS.keys() - {"tool calls"})])
 async def test_the_reader_of_the_upstream_has_the_same_budgets(fake: FakeReka, attack: str) -> None:
     if attack in ANSWERS:
-        fake.will_misbehave(lambda handler: handler.raw(ANSWERS[attack][0]))
+        fake.will_give(lambda handler: handler.raw(ANSWERS[attack][0]))
     else:
         beginning, piece, _ = STREAMS[attack]
-        fake.will_misbehave(endless(STREAM + b"\r\n" + beginning, piece))
+        fake.will_give(endless(STREAM + b"\r\n" + beginning, piece))
     backend = UpstreamBackend(fake.url, model="m", count_tokens=len)
 
     with pytest.raises(GenerationError) as caught:

@@ -15,10 +15,10 @@ import reka
 from reka._protocol.addresses import Proxies, Secret, is_loopback, normalised_url
 from reka.server.generation.types import GenerationError
 from reka.server.generation.upstream.backend import UpstreamBackend
+from reka.testing import FakeReka, answer, reset, say_nothing, stop_inside_the_body
+from reka.testing.bodies import chunk, events
 from tests.support.clients import Connect
-from tests.support.fake_reka import FakeReka, reset, say_nothing, stop_inside_the_body
 from tests.support.generation_requests import ask
-from tests.support.streams import chunk, events
 
 SECRETS = [f"{name}-secret-" + "0123456789" * 10 for name in ("key", "header", "proxy")]
 KEY, HEADER, PASSWORD = SECRETS
@@ -49,10 +49,10 @@ def fails_later(handler: Any) -> None:
 
 FAULTS: dict[str, Callable[[FakeReka], object]] = {
     "nothing listens": lambda fake: fake.close(),
-    "reset": lambda fake: fake.will_misbehave(reset),
-    "silence": lambda fake: fake.will_misbehave(say_nothing),
-    "half an answer": lambda fake: fake.will_misbehave(stop_inside_the_body),
-    "no HTTP": lambda fake: fake.will_misbehave(lambda handler: handler.raw(b"SSH-2.0-OpenSSH\r\n")),
+    "reset": lambda fake: fake.will_give(reset),
+    "silence": lambda fake: fake.will_give(say_nothing),
+    "half an answer": lambda fake: fake.will_give(stop_inside_the_body),
+    "no HTTP": lambda fake: fake.will_give(lambda handler: handler.raw(b"SSH-2.0-OpenSSH\r\n")),
     "refused": lambda fake: fake.will_answer(401, {"detail": "no"}),
     "no JSON": lambda fake: fake.will_answer(200, b"<html>"),
     "redirect": lambda fake: fake.will_answer(307, b"", {"Location": "http://127.0.0.2/"}),
@@ -76,7 +76,7 @@ def test_no_error_shows_the_key(connect: Connect, fake: FakeReka, fault: str, ca
 
 
 def test_a_stream_that_breaks_off_does_not_show_the_key(connect: Connect, fake: FakeReka) -> None:
-    fake.will_misbehave(fails_later)
+    fake.will_give(fails_later)
 
     with connect(KEY, fake.url, headers={"X-Own": HEADER}) as client, pytest.raises(reka.RekaError) as caught:
         list(client.stream("Hi"))
@@ -135,7 +135,7 @@ def test_a_key_that_cannot_be_one_is_not_shown(connect: Connect) -> None:
 @pytest.mark.parametrize("address", ["http://reka.example", "https://reka.example"])
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "http://[::1", "ftp://127.0.0.1", "FAKE"])
 def test_the_password_of_a_proxy_is_not_shown(connect: Connect, fake: FakeReka, address: str, proxy: str) -> None:
-    fake.otherwise.status = 407
+    fake.otherwise = answer(407, {"detail": "what happened"})
     proxies = {"all": proxy.replace("FAKE", fake.url).replace("//", f"//user:{PASSWORD}@")}
 
     with connect(KEY, address, proxies=proxies, max_retries=0) as client:
@@ -273,7 +273,7 @@ def test_an_address_that_all_read_alike_is_taken(address: str, normal: str) -> N
 def test_a_key_that_goes_in_clear_text_to_another_machine_is_warned_of_once(
     connect: Connect, fake: FakeReka, caplog: pytest.LogCaptureFixture, address: str, warnings: int
 ) -> None:
-    fake.otherwise.status = 407
+    fake.otherwise = answer(407, {"detail": "what happened"})
     caplog.set_level(logging.WARNING, "reka")
 
     with connect(KEY, address, proxies={"all": fake.url}, max_retries=0) as client:

@@ -13,9 +13,9 @@ from reka.server.embedded import stop_local_servers
 from reka.server.errors import StartError
 from reka.server.settings import Settings
 from reka.server.tls import tls_context
-from tests.support.fake_reka import LOOPBACK_CERTIFICATE
 from tests.support.processes import run_reka_serve
 from tests.support.servers import Start
+from tests.support.tls import LOOPBACK_CERTIFICATE
 
 OTHER_KEY = """\
 -----BEGIN PRIVATE KEY-----

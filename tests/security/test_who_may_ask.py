@@ -18,8 +18,8 @@ from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.database import Database, sqlite_url
+from reka.testing import FakeReka
 from tests.support.caller import Caller
-from tests.support.fake_reka import FakeReka
 from tests.support.processes import run_reka_serve
 from tests.support.servers import Call, Start, open_caller, run_server
 

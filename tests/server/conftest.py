@@ -9,9 +9,9 @@ import pytest
 
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
+from reka.testing import FakeReka
 from tests.support.caller import Caller
 from tests.support.embedders import WordEmbedder
-from tests.support.fake_reka import FakeReka
 from tests.support.generation_requests import Ask, ask
 from tests.support.postgres import Postgres
 from tests.support.rule_model import RuleModel
@@ -171,9 +171,8 @@ def quoting(quoting_url: str) -> Iterator[Caller]:
 @pytest.fixture(scope="session")
 def scripted_upstream() -> Iterator[FakeReka]:
     """A model whose answers a test scripts."""
-    fake = FakeReka()
-    yield fake
-    fake.close()
+    with FakeReka() as fake:
+        yield fake
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ import ast
 import asyncio
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from typing import Any, Final
 _BLOCK: Final = re.compile(
     r"(?:^<!-- no-run: (?P<reason>.*?) -->\n+)?^(?P<indent> *)```python.*?\n(?P<code>.*?)^(?P=indent)```$", re.M | re.S
 )
+_BEGINS_A_TEST: Final = re.compile(r"^(async )?def test_", re.M)
 _BEGINS_A_PROGRAM: Final = ("import ", "from ")
 
 
@@ -53,6 +56,30 @@ def programs(page: str) -> Iterator[list[Block]]:
         program.append(block)
     if program:
         yield program
+
+
+def is_of_tests(program: list[Block]) -> bool:
+    """Whether a program is one of tests, which pytest runs."""
+    return any(_BEGINS_A_TEST.search(block.code) for block in program)
+
+
+def run_tests(program: list[Block], page: Path, folder: Path) -> None:
+    """Have pytest run a program's tests, in a process of its own: no setting of ours is in force there.
+
+    Args:
+        program: The program.
+        page: Where it stands.
+        folder: Where its file is written.
+    """
+    file = folder / f"test_{page.stem.replace('-', '_')}_{program[0].line}.py"
+    file.write_text("\n\n\n".join(block.code for block in program))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", str(file)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{page}:{program[0].line}\n{done.stdout}{done.stderr}"
 
 
 def run_program(program: list[Block], path: Path, replacements: Mapping[str, str]) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import reka
-from tests.support.fake_reka import Answer, Misbehave, answer, reset, say_nothing
-from tests.support.streams import DONE, chunk, events
+from reka.testing import Answer, Script, answer, reset, say_nothing
+from reka.testing.bodies import DONE, chunk, events
 
 TEXT: Final = "Grüße, 世界 😀"
 HI: Final = [{"role": "user", "content": "Hi"}]
@@ -100,7 +100,7 @@ def operations(file: Path) -> list[Operation]:
     ]
 
 
-Script: TypeAlias = Callable[[Operation, str], list[Answer]]
+Scripts: TypeAlias = Callable[[Operation, str], list[Script]]
 """Makes the answers for an operation, given the address of another server; the last one repeats."""
 
 
@@ -109,7 +109,7 @@ class Fault:
     """Something a server does wrong."""
 
     name: str
-    script: Script
+    script: Scripts
     ends: Ending
     """How a call ends."""
 
@@ -140,25 +140,25 @@ def _prepare(ends: Ending) -> dict[str, Ending]:
     return {"prepare_retrieval": ends}
 
 
-def _misbehave(misbehave: Callable[[Operation], Misbehave]) -> Script:
-    return lambda operation, _: [Answer(misbehave=misbehave(operation))]
+def _misbehave(misbehave: Callable[[Operation], Script]) -> Scripts:
+    return lambda operation, _: [misbehave(operation)]
 
 
-def _once(script: Script) -> Script:
+def _once(script: Scripts) -> Scripts:
     return lambda operation, other: [*script(operation, other), operation.right()]
 
 
-def _answers(status: int, body: object = b"", headers: Mapping[str, str] | None = None) -> Script:
+def _answers(status: int, body: object = b"", headers: Mapping[str, str] | None = None) -> Scripts:
     return lambda _operation, _other: [answer(status, body, headers)]
 
 
-def _body(make: Callable[[Operation], bytes], **headers: str) -> Script:
+def _body(make: Callable[[Operation], bytes], **headers: str) -> Scripts:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda operation, _: [Answer(200, make(operation), {"Content-Type": operation.content_type, **named})]
 
 
-def _chunks(make: Callable[[Operation], list[bytes]], then: Callable[[Any], object]) -> Script:
-    def script(operation: Operation) -> Misbehave:
+def _chunks(make: Callable[[Operation], list[bytes]], then: Callable[[Any], object]) -> Scripts:
+    def script(operation: Operation) -> Script:
         def send(handler: Any) -> None:
             handler.begin(operation.content_type)
             for piece in make(operation):
@@ -178,8 +178,8 @@ def _stop(_handler: Any) -> None:
     """Close the connection with no last chunk."""
 
 
-def _drip(seconds: float, make: Callable[[Operation], bytes]) -> Script:
-    def script(operation: Operation) -> Misbehave:
+def _drip(seconds: float, make: Callable[[Operation], bytes]) -> Scripts:
+    def script(operation: Operation) -> Script:
         return lambda handler: handler.drip(make(operation), seconds)
 
     return _misbehave(script)
@@ -193,7 +193,7 @@ def _error(message: str, kind: str, code: str | None = None) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "code": code, "param": None}}
 
 
-def _redirect(status: int, to: Callable[[str], str]) -> Script:
+def _redirect(status: int, to: Callable[[str], str]) -> Scripts:
     return lambda _, other: [answer(status, b"", {"Location": to(other)})]
 
 

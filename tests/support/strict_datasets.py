@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
-from tests.support import fake_reka
-from tests.support.fake_reka import Answer, RecordedRequest
+from reka.testing import Answer, RecordedRequest, answer
 from tests.support.strict_host import Reply, json_body, run
 from tests.support.strict_reka import StrictReka, V0Body
 from tests.support.strict_wire import RefusalError, check_form
@@ -55,7 +54,7 @@ class StrictDatasets(StrictReka):
         if name not in self.prepared:
             raise RefusalError(400, f"Dataset {name} is not prepared for retrieval")
         chunks = self._chunks(name, form.conversation_history[-1].text)[:top_k]
-        return fake_reka.answer(200, {"type": "model", "text": "Found.\n\n", "retrieved_chunks": chunks})
+        return answer(200, {"type": "model", "text": "Found.\n\n", "retrieved_chunks": chunks})
 
     def _reply(self, request: RecordedRequest) -> Reply:
         path = request.path.partition("?")[0]
@@ -63,15 +62,15 @@ class StrictDatasets(StrictReka):
             return super()._reply(request)
         self._check_key(request)
         if path == "/" and self.features is not None:
-            return fake_reka.answer(200, {"features": list(self.features)})
+            return answer(200, {"features": list(self.features)})
         if path == "/datasets":
-            return fake_reka.answer(200, list(self.datasets) if request.method == "GET" else self._add(request))
+            return answer(200, list(self.datasets) if request.method == "GET" else self._add(request))
         if request.method == "POST" and (found := _PREPARE.fullmatch(path)):
-            return fake_reka.answer(200, self._prepare(unquote(found[1])))
+            return answer(200, self._prepare(unquote(found[1])))
         if request.method == "DELETE" and (found := _DATASET.fullmatch(path)):
-            return fake_reka.answer(200, self._delete(unquote(found[1])))
+            return answer(200, self._delete(unquote(found[1])))
         if request.method == "GET" and _STATUS.fullmatch(path):
-            return fake_reka.answer(200, {"job_status": "COMPLETE", "detail": "", "history": []})
+            return answer(200, {"job_status": "COMPLETE", "detail": "", "history": []})
         raise RefusalError(404, "Not Found")
 
     def _add(self, request: RecordedRequest) -> dict[str, Any]:

@@ -11,14 +11,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, ClassVar, Final, TypeAlias
 
-from typing_extensions import Self
-
-from tests.support import fake_reka
-from tests.support.fake_reka import Answer, FakeReka, RecordedRequest
-from tests.support.streams import DONE, events
+from reka.testing import Answer, Connection, FakeReka, RecordedRequest, answer
+from reka.testing.bodies import DONE, events
 from tests.support.strict_answers import ModelAnswer, make_answer, response
 from tests.support.strict_models import Model
 from tests.support.strict_wire import RefusalError, check_model
@@ -73,14 +69,13 @@ class StrictHost(FakeReka, ABC):
         handlers = self.handlers()
         self._routes = {endpoint: handlers[endpoint] for endpoint in served}
         self._numbers = itertools.count(1)
-        self._scripts = threading.Lock()
-        self.otherwise = Answer(misbehave=self._respond)
+        self.otherwise = self._respond
         for status, body in failures:
             self.will_answer(status, body)
 
     def handlers(self) -> dict[str, Callable[[RecordedRequest], Reply]]:
         """What answers each endpoint that the form has."""
-        return {CHAT: self.chat, MODELS: lambda _: fake_reka.answer(200, self.model_list())}
+        return {CHAT: self.chat, MODELS: lambda _: answer(200, self.model_list())}
 
     @abstractmethod
     def model_list(self) -> object:
@@ -100,19 +95,7 @@ class StrictHost(FakeReka, ABC):
 
     def refusal(self, path: str, error: RefusalError) -> Answer:
         """The answer to a refused request."""
-        return fake_reka.answer(error.status, error.body)
-
-    def next_answer(self) -> Answer:
-        with self._scripts:
-            return super().next_answer()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        return answer(error.status, error.body)
 
     def chat(self, request: RecordedRequest) -> Reply:
         """Answer a chat."""
@@ -121,7 +104,7 @@ class StrictHost(FakeReka, ABC):
             body = {name: value for name, value in body.items() if name not in self.extra_fields}
         self.check(body)
         result = self.generate(body)
-        return self.chunks(body, result) if body.get("stream") else fake_reka.answer(200, response(result))
+        return self.chunks(body, result) if body.get("stream") else answer(200, response(result))
 
     def generate(self, body: Mapping[str, Any]) -> ModelAnswer:
         """Have the model that a body names answer it.
@@ -135,8 +118,8 @@ class StrictHost(FakeReka, ABC):
         check_model(self.models[name], body)
         return make_answer(body, self.models[name], next(self._numbers))
 
-    def _respond(self, handler: "fake_reka._Handler") -> None:
-        request = handler.recorded
+    def _respond(self, connection: Connection) -> None:
+        request = connection.recorded
         headers = self._headers()
         try:
             reply = self._reply(request)
@@ -145,14 +128,14 @@ class StrictHost(FakeReka, ABC):
         except Exception as error:  # noqa: BLE001  # a host answers what it fails on too
             reply = self.refusal(request.path, RefusalError(500, f"{type(error).__name__}: {error}"))
         if isinstance(reply, Answer):
-            handler.send(replace(reply, headers={**headers, **reply.headers}))
+            replace(reply, headers={**headers, **reply.headers})(connection)
         else:
-            handler.begin("text/event-stream", headers)
+            connection.begin("text/event-stream", headers)
             for chunk in reply:
-                handler.chunk(events(chunk))
-            handler.chunk(DONE)
-            handler.chunk(b"")
-        handler.close_connection = request.headers.get("connection", "").lower() == "close"
+                connection.chunk(events(chunk))
+            connection.chunk(DONE)
+            connection.chunk(b"")
+            connection.keep_open()
 
     def _reply(self, request: RecordedRequest) -> Reply:
         self._check_key(request)
@@ -160,7 +143,7 @@ class StrictHost(FakeReka, ABC):
         if route := self._routes.get(f"{request.method} {path}"):
             return route(request)
         if methods := [endpoint.split()[0] for endpoint in self._routes if endpoint.endswith(f" {path}")]:
-            return fake_reka.answer(405, {"detail": "Method Not Allowed"}, {"Allow": ", ".join(methods)})
+            return answer(405, {"detail": "Method Not Allowed"}, {"Allow": ", ".join(methods)})
         raise RefusalError(404, f"there is nothing at {path}")
 
     def _check_key(self, request: RecordedRequest) -> None:

@@ -8,8 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import Field
 
-from tests.support import fake_reka
-from tests.support.fake_reka import RecordedRequest
+from reka.testing import RecordedRequest, answer
 from tests.support.strict_answers import ModelAnswer, response_chunks
 from tests.support.strict_host import Reply, StrictHost, run
 from tests.support.strict_models import OPENAI_MODELS, Model
@@ -138,7 +137,7 @@ class StrictOpenAI(StrictHost):
     default_key_headers: ClassVar[Collection[str]] = ("authorization", "x-api-key")
 
     def handlers(self) -> dict[str, Callable[[RecordedRequest], Reply]]:
-        return {**super().handlers(), BARE_MODELS: lambda _: fake_reka.answer(200, self.model_list())}
+        return {**super().handlers(), BARE_MODELS: lambda _: answer(200, self.model_list())}
 
     def model_list(self) -> object:
         return {"object": "list", "data": [model.details for model in self.models.values()]}

@@ -10,8 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import Field, PositiveInt
 
-from tests.support import fake_reka
-from tests.support.fake_reka import Answer, RecordedRequest
+from reka.testing import Answer, RecordedRequest, answer
 from tests.support.strict_answers import ModelAnswer, empty_chunks, response_chunks
 from tests.support.strict_host import CHAT, MODELS, Reply, StrictHost, json_body, run
 from tests.support.strict_models import REKA_MODELS, Model
@@ -120,7 +119,7 @@ class StrictReka(StrictHost):
         return {
             **super().handlers(),
             V0_CHAT: self.v0_chat,
-            V0_MODELS: lambda _: fake_reka.answer(200, list(self.models)),
+            V0_MODELS: lambda _: answer(200, list(self.models)),
         }
 
     def model_list(self) -> object:
@@ -154,13 +153,13 @@ class StrictReka(StrictHost):
         limit = {} if form.request_output_len is None else {"max_tokens": form.request_output_len}
         stop = {"stop": form.stop_words} if form.stop_words else {}
         body = {"model": form.model_name, "messages": [_as_message(turn) for turn in turns], **limit, **stop}
-        return fake_reka.answer(200, {"type": "model", "text": self.generate(body).completion.text})
+        return answer(200, {"type": "model", "text": self.generate(body).completion.text})
 
     def refusal(self, path: str, error: RefusalError) -> Answer:
         if path.startswith("/v1/"):
             return super().refusal(path, error)
         status = 422 if error.faults else error.status
-        return fake_reka.answer(status, {"detail": error.faults or str(error)})
+        return answer(status, {"detail": error.faults or str(error)})
 
 
 def _fail_on_call_id(body: Mapping[str, Any]) -> None:

@@ -16,15 +16,19 @@ import pytest
 import reka
 from reka import errors
 from reka.cli.errors import exit_code
-from tests.support.documentation import Block, programs, python_blocks, run_program
+from tests.support.documentation import Block, is_of_tests, programs, python_blocks, run_program, run_tests
 from tests.support.peers import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PROGRAMS = [
-    pytest.param(page, program, id=f"{page.relative_to(ROOT)}:{program[0].line}")
-    for page in PAGES
-    for program in programs(page.read_text())
-]
+PROGRAMS, TESTS = (
+    [
+        pytest.param(page, program, id=f"{page.relative_to(ROOT)}:{program[0].line}")
+        for page in PAGES
+        for program in programs(page.read_text())
+        if is_of_tests(program) is of_tests
+    ]
+    for of_tests in (False, True)
+)
 
 # LlamaIndex uses what pydantic has deprecated; a program of a few lines leaves its clients to the end of the process.
 pytestmark = [
@@ -61,6 +65,11 @@ def repository(
 @pytest.mark.parametrize(("page", "program"), PROGRAMS)
 def test_a_program_of_the_documentation_runs(repository: dict[str, str], page: Path, program: list[Block]) -> None:
     run_program(program, page, repository)
+
+
+@pytest.mark.parametrize(("page", "program"), TESTS)
+def test_tests_that_the_documentation_shows_pass(page: Path, program: list[Block], tmp_path: Path) -> None:
+    run_tests(program, page, tmp_path)
 
 
 def test_the_job_is_done_in_three_ways_at_the_beginning_of_readme(

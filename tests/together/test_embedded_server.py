@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import reka
+from reka.testing import FakeReka
 from tests.support.clients import Connect
-from tests.support.fake_reka import FakeReka
 
 
 def test_no_proxy_stands_between_a_client_and_its_embedded_server(

@@ -12,8 +12,8 @@ import pytest
 
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
+from reka.testing import FakeReka, answer
 from tests.support.embedders import WordEmbedder
-from tests.support.fake_reka import FakeReka, answer
 from tests.support.peers import peer_environment
 from tests.support.processes import output_of
 from tests.support.servers import NOTES

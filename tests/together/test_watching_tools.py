@@ -18,11 +18,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import reka
+from reka.testing import FakeReka
+from reka.testing.bodies import texts
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 from tests.support.peers import ROOT, peer_environment
 from tests.support.processes import output_of
-from tests.support.streams import texts
 
 TURN = {"type": "model", "text": "Hello"}
 JSON = {"Content-Type": "application/json"}

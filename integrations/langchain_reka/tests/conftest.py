@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from langchain_reka import ChatReka
+from reka.testing import FakeReka, answer
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka, answer
 from tests.support.fixtures import fake_without_models as fake
 from tests.support.fixtures import isolated_environment
 from tests.support.rule_model import RuleModel

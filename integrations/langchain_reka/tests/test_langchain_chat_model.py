@@ -11,8 +11,8 @@ from langchain_core.prompts import ChatPromptTemplate
 
 import reka
 from langchain_reka import ChatReka
+from reka.testing import FakeReka, answer, by_request
 from tests.support.clients import KEY
-from tests.support.fake_reka import Answer, FakeReka, answer
 
 from .langchain_support import IMAGE, TOOL, MakeModel, ask
 
@@ -99,12 +99,8 @@ def test_a_tool_whose_schema_is_no_object_is_refused(fake: FakeReka, make_model:
 def test_a_dataset_that_is_not_there_is_an_error_with_the_commands_that_prepare_it(
     fake: FakeReka, make_model: MakeModel, call: str
 ) -> None:
-    def has_another_one(handler: Any) -> None:
-        missing = answer(404, {"detail": "There is no dataset 'manual'."})
-        handler.send(answer(200, ["another"]) if handler.path == "/datasets" else missing)
-        handler.close_connection = False
-
-    fake.otherwise = Answer(misbehave=has_another_one)
+    missing = answer(404, {"detail": "There is no dataset 'manual'."})
+    fake.otherwise = by_request(lambda request: answer(200, ["another"]) if request.path == "/datasets" else missing)
 
     with pytest.raises(
         reka.RetrievalError, match=r"no dataset 'manual'.*`reka retrieval prepare manual --wait`"
@@ -139,7 +135,7 @@ def test_max_retries_is_how_often_a_failed_call_is_sent_again(
 
 
 def test_a_call_may_have_a_timeout_of_its_own(fake: FakeReka, make_model: MakeModel) -> None:
-    fake.will_misbehave(lambda handler: handler.connection.recv(1) and None)
+    fake.will_give(lambda handler: handler.connection.recv(1) and None)
 
     with pytest.raises(reka.APITimeoutError):
         make_model(max_retries=0).invoke("Hi", timeout=0.05)

@@ -7,7 +7,7 @@ import pytest
 from langchain_core.runnables import ConfigurableField
 
 from langchain_reka import RekaRetriever
-from tests.support.fake_reka import FakeReka, answer
+from reka.testing import FakeReka, answer
 
 from .langchain_support import MakeModel
 

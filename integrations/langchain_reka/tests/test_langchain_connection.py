@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 import reka
 from langchain_reka import ChatReka, RekaRetriever
+from reka.testing import FakeReka, answer
 from tests.support.clients import KEY
-from tests.support.fake_reka import LOOPBACK_CERTIFICATE, FakeReka, answer
+from tests.support.tls import LOOPBACK_CERTIFICATE
 
 from .langchain_support import MakeModel, ask
 

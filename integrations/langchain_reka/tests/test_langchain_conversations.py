@@ -9,7 +9,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from tests.support.fake_reka import FakeReka
+from reka.testing import FakeReka
 
 from .langchain_support import MakeModel
 

@@ -13,8 +13,8 @@ from pydantic import SecretStr, ValidationError
 
 import reka
 from langchain_reka import RekaEmbeddings
+from reka.testing import FakeReka
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 
 
 class TestEmbeddings(EmbeddingsIntegrationTests):

@@ -23,7 +23,7 @@ from langchain_core.messages import HumanMessage
 import reka
 from langchain_reka import ChatReka
 from langchain_reka.errors import translate_errors
-from tests.support.fake_reka import FakeReka, answer
+from reka.testing import FakeReka, answer
 
 from .langchain_support import MakeModel
 
@@ -119,7 +119,7 @@ def test_an_account_without_balance_is_not_asked_again(fake: FakeReka, make_mode
 
 
 def test_nobody_there_and_no_answer_in_time_are_langchains_errors_too(fake: FakeReka, make_model: MakeModel) -> None:
-    fake.will_misbehave(lambda handler: handler.connection.recv(1) and None)
+    fake.will_give(lambda handler: handler.connection.recv(1) and None)
 
     with pytest.raises(ModelTimeoutError) as late:
         make_model(max_retries=0).invoke("Hi", timeout=0.05)

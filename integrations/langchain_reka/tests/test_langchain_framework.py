@@ -19,7 +19,7 @@ from langchain_core.tracers.context import collect_runs
 import reka
 from langchain_reka import ChatReka
 from reka.adapters import background_loop
-from tests.support.fake_reka import FakeReka
+from reka.testing import FakeReka
 from tests.support.rule_model import RuleModel
 
 from .langchain_support import MakeModel

@@ -6,8 +6,8 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 import reka
-from tests.support.completions import completion
-from tests.support.fake_reka import FakeReka, answer
+from reka.testing import FakeReka, answer
+from reka.testing.bodies import completion
 
 from .langchain_support import TOOL, MakeModel, ask
 

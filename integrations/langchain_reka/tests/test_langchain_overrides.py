@@ -14,8 +14,8 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 import reka
 from langchain_reka import ChatReka
+from reka.testing import FakeReka, say_nothing
 from tests.support.clients import KEY
-from tests.support.fake_reka import Answer, FakeReka, say_nothing
 from tests.support.rule_model import RuleModel
 
 from .langchain_support import MakeModel
@@ -151,7 +151,7 @@ class Runs(AsyncCallbackHandler):
 def test_a_failing_batch_ends_every_run_that_it_began(
     fake: FakeReka, make_model: MakeModel, call: str, *, streaming: bool
 ) -> None:
-    fake.otherwise = Answer(misbehave=say_nothing)
+    fake.otherwise = say_nothing
     runs = Runs()
     model = make_model(callbacks=[runs], streaming=streaming)
     inputs: list[Any] = [*["Hi"] * 4, [HumanMessage([{"type": "hologram"}])], *["Hi"] * 100]
@@ -165,7 +165,7 @@ def test_a_failing_batch_ends_every_run_that_it_began(
 
 
 async def test_a_batch_that_is_cancelled_ends_every_run_that_it_began(fake: FakeReka, make_model: MakeModel) -> None:
-    fake.otherwise = Answer(misbehave=say_nothing)
+    fake.otherwise = say_nothing
     runs = Runs()
 
     with pytest.raises(asyncio.TimeoutError):

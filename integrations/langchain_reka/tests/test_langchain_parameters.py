@@ -8,8 +8,8 @@ from pydantic import Field, SecretStr, ValidationError
 
 import reka
 from langchain_reka import ChatReka
+from reka.testing import FakeReka
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 
 from .langchain_support import TOOL, MakeModel
 

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 import reka
 from langchain_reka import RekaRetriever
+from reka.testing import FakeReka
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 
 CHUNKS: list[dict[str, Any]] = [
     {"text": "Hold the button.", "source": "reset.txt", "score": 1.0, "similarity": 0.8, "page": 3},

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMe
 from langchain_reka import ChatReka
 from reka.server.protocols.v0_chat import ChatRequest
 from reka.server.protocols.v1_completions import CompletionRequest
-from tests.support.fake_reka import FakeReka, answer
+from reka.testing import FakeReka, answer
 
 from .langchain_support import MakeModel
 

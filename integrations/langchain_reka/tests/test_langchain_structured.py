@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, RootModel
 from typing_extensions import TypedDict
 
 import reka
-from tests.support.fake_reka import FakeReka, answer
+from reka.testing import FakeReka, answer
 from tests.support.rule_model import RuleModel
 
 from .langchain_support import MakeModel

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 import reka
-from tests.support.fake_reka import FakeReka
+from reka.testing import FakeReka
+from reka.testing.bodies import DONE, call_pieces, chunk, events
 from tests.support.rule_model import RuleModel
-from tests.support.streams import DONE, call_pieces, chunk, events
 
 from .langchain_support import MakeModel, ask
 

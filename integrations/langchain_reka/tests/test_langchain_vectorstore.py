@@ -13,8 +13,8 @@ from pydantic import ValidationError
 import reka
 from langchain_reka import RekaVectorStore
 from langchain_reka.errors import InvalidArgumentError
+from reka.testing import FakeReka
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 
 RESET = Document(
     "To reset the lamp, hold the button.", id="doc-1", metadata={"source": "m.pdf", "page": 3, "lang": "en"}

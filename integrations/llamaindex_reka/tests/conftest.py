@@ -10,8 +10,8 @@ from llama_index.core import Settings as LlamaIndexSettings
 from llamaindex_reka import RekaIndex, RekaLLM
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
+from reka.testing import FakeReka
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 from tests.support.fixtures import fake_without_models as fake
 from tests.support.fixtures import isolated_environment
 from tests.support.rule_model import RuleModel

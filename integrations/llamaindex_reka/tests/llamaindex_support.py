@@ -10,8 +10,7 @@ from llama_index.core.base.llms.types import TextBlock
 from llama_index.core.llms import ChatMessage, MessageRole
 
 from llamaindex_reka import RekaIndex, RekaLLM
-from tests.support import completions, streams
-from tests.support.fake_reka import FakeReka
+from reka.testing import FakeReka, bodies
 
 MakeLLM: TypeAlias = Callable[..., RekaLLM]
 """Makes models of the scripted server; see the fixture `llm`."""
@@ -42,12 +41,12 @@ PDF: Final = b"%PDF-1.7 \xff\xfe"
 def completion(text: str = "Hello!", finish_reason: str = "stop", **message: Any) -> dict[str, Any]:
     """A whole answer of the completions endpoint."""
     usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
-    return {**completions.completion(finish_reason, content=text, **message), "usage": usage}
+    return {**bodies.completion(finish_reason, content=text, **message), "usage": usage}
 
 
 def events(*documents: Any) -> bytes:
     """The body of a whole streamed answer."""
-    return streams.events(*documents) + streams.DONE
+    return bodies.events(*documents) + bodies.DONE
 
 
 def sent(fake: FakeReka, index: int = -1) -> Any:
@@ -77,8 +76,8 @@ def text_of(item: Any) -> str:
 def will_say_hello(fake: FakeReka, way: str) -> None:
     """Script the answer "Hello!" for one of the eight methods."""
     if "stream" in way:
-        parts = (streams.chunk(content="Hel"), streams.chunk(content="lo!"))
-        fake.will_stream(events(*parts, streams.chunk("stop") | {"usage": completion()["usage"]}))
+        parts = (bodies.chunk(content="Hel"), bodies.chunk(content="lo!"))
+        fake.will_stream(events(*parts, bodies.chunk("stop") | {"usage": completion()["usage"]}))
     else:
         fake.will_answer(200, completion())
 

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 import reka
 from llamaindex_reka import RekaIndex, RekaLLM, RekaRetriever
+from reka.testing import FakeReka, answer
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka, answer
 from tests.support.strict_openai import StrictOpenAI
 from tests.support.strict_reka import StrictReka
 

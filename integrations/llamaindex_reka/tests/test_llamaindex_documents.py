@@ -12,8 +12,8 @@ from llama_index.core.vector_stores import FilterOperator, MetadataFilter, Metad
 
 import reka
 from llamaindex_reka import RekaIndex, RekaLLM, RekaRetriever
+from reka.testing import FakeReka
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 
 Open = Callable[..., RekaIndex]
 ACME = MetadataFilters(filters=[MetadataFilter(key="tenant", value="acme")])

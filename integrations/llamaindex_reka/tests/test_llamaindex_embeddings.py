@@ -9,8 +9,8 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 
 import reka
 from llamaindex_reka import RekaEmbeddings
+from reka.testing import FakeReka
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 
 TEXTS = ["The owl hunts mice at night.", "The ship sails to Bergen.", "Twelve eggs were laid by the hen."]
 

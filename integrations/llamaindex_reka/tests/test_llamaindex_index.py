@@ -13,8 +13,8 @@ from llama_index.core.schema import ImageDocument, MetadataMode
 import reka
 from llamaindex_reka import RekaIndex, RekaLLM, RekaQueryEngine, RekaRetriever
 from llamaindex_reka.dataset import documents_by_id
+from reka.testing import FakeReka
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 
 from .llamaindex_support import LAMP, RESET, MakeIndex
 

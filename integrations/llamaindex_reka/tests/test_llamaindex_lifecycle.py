@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 import reka
 from llamaindex_reka import RekaLLM
+from reka.testing import FakeReka
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 
 from .llamaindex_support import HI, MakeLLM, completion
 

@@ -17,9 +17,9 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 import reka
 from llamaindex_reka import RekaLLM
+from reka.testing import FakeReka
+from reka.testing.bodies import chunk
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import chunk
 
 from .llamaindex_support import HI, WAYS, MakeLLM, ask, completion, events, sent, text_of, will_say_hello
 
@@ -247,7 +247,7 @@ def test_max_retries_is_how_often_a_failed_call_is_sent_again(
 
 
 def test_a_call_may_have_a_timeout_of_its_own(fake: FakeReka, llm: MakeLLM) -> None:
-    fake.will_misbehave(lambda handler: handler.connection.recv(1))
+    fake.will_give(lambda handler: handler.connection.recv(1))
 
     with pytest.raises(reka.APITimeoutError):
         llm(max_retries=0, timeout=reka.Timeout(read=60)).chat(HI, timeout=0.05)

@@ -6,8 +6,8 @@ import pytest
 from llama_index.core.llms import ChatMessage, ImageBlock
 
 import reka
+from reka.testing import FakeReka, answer
 from tests.support.completions import TOOL
-from tests.support.fake_reka import FakeReka, answer
 
 from .llamaindex_support import HI, WAYS, MakeLLM, ask, completion, will_say_hello
 

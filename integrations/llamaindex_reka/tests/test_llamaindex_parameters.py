@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 import reka
 from llamaindex_reka import RekaLLM
+from reka.testing import FakeReka
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 
 from .llamaindex_support import HI, WAYS, MakeLLM, ask, completion, sent, text_of
 

@@ -10,8 +10,8 @@ from llama_index.core.schema import MetadataMode, QueryBundle
 
 import reka
 from llamaindex_reka import RekaRetriever
+from reka.testing import FakeReka
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 
 from .llamaindex_support import sent
 

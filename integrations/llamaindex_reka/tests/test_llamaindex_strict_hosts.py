@@ -30,8 +30,8 @@ from pydantic import BaseModel
 
 import reka
 from llamaindex_reka import RekaLLM
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import call_pieces, chunk
+from reka.testing import FakeReka
+from reka.testing.bodies import call_pieces, chunk
 from tests.support.strict_host import StrictHost
 from tests.support.strict_openai import StrictOpenAI
 from tests.support.strict_reka import StrictReka

@@ -13,9 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 import reka
 from llamaindex_reka import RekaLLM
-from tests.support.completions import tool_call
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import call_pieces, chunk
+from reka.testing import FakeReka
+from reka.testing.bodies import call_pieces, chunk, tool_call
 from tests.support.strict_openai import StrictOpenAI
 from tests.support.strict_reka import StrictReka
 

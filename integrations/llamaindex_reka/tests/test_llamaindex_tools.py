@@ -24,9 +24,9 @@ from pydantic import BaseModel, Field
 
 import reka
 from llamaindex_reka import RekaLLM
+from reka.testing import FakeReka
+from reka.testing.bodies import tool_call
 from tests.support.clients import KEY
-from tests.support.completions import tool_call
-from tests.support.fake_reka import FakeReka
 from tests.support.rule_model import RuleModel
 
 from .llamaindex_support import MakeLLM, completion, sent

@@ -12,9 +12,10 @@ import pytest
 import reka
 from reka.adapters import ClientSettings, Refusals, SharedClients, host_models
 from reka.endpoint import Server
+from reka.testing import FakeReka, answer, say_nothing
+from reka.testing.bodies import completion
 from tests.support.clients import KEY
-from tests.support.completions import HI, TOOL, completion
-from tests.support.fake_reka import FakeReka, answer, say_nothing
+from tests.support.completions import HI, TOOL
 
 LISTED: Final = {
     "data": [
@@ -69,7 +70,7 @@ def test_first_calls_at_the_same_time_ask_once(clients: SharedClients, fake: Fak
 
 def test_a_first_call_that_is_cancelled_leaves_the_question_to_the_next(fake: FakeReka) -> None:
     host_models.forget()
-    fake.will_misbehave(say_nothing)
+    fake.will_give(say_nothing)
     fake.will_answer(200, LISTED)
     fake.otherwise = answer(200, completion(content="Hello"))
 
@@ -109,7 +110,7 @@ def test_a_server_without_the_one_list_is_asked_for_the_other(
 
 
 def test_a_list_that_does_not_come_is_given_up_before_the_call(clients: SharedClients, fake: FakeReka) -> None:
-    fake.will_misbehave(say_nothing)
+    fake.will_give(say_nothing)
     fake.otherwise = answer(200, completion(content="Hello"))
 
     assert clients.sync(settings_for(fake, timeout=1.0)).complete(HI).text == "Hello"

@@ -14,8 +14,8 @@ import requests
 
 import reka
 from reka.adapters import ClientSettings, SharedClients, background_loop
+from reka.testing import FakeReka, answer
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka, answer
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from reka._calls.local_datasets import AnswerFlow, answer_over_passages
 from reka._inputs.chat_request import ChatRequest, chat_request, messages_request
 from reka._protocol.prompt import Passage, question_with_passages
 from reka._wire.reply import Reply
+from reka.testing.bodies import completion, texts
 from reka.types import ChatOptions, Finish, Message, RetrievedChunk
-from tests.support.completions import TOOL, completion
+from tests.support.completions import TOOL
 from tests.support.hostile_texts import HOSTILE
-from tests.support.streams import texts
 
 ADDRESS = "local:/a/folder"
 CHUNKS: list[RetrievedChunk] = [{"text": "a fact", "source": "a.txt", "score": 1.0}, {"text": "another"}]

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 import reka
-from tests.support.completions import completion, tool_call
-from tests.support.fake_reka import FakeReka
+from reka.testing import FakeReka
+from reka.testing.bodies import completion, tool_call
 
 TURN = {"type": "model", "text": "Your name is John.\n\n"}
 

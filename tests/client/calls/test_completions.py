@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 import reka
+from reka.testing import FakeReka
+from reka.testing.bodies import DONE, completion
 from tests.support.clients import KEY, Connect
-from tests.support.completions import HI, TOOL, completion
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import DONE
+from tests.support.completions import HI, TOOL
 
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
 RESEARCH = {"web_search": {"enabled": True, "max_uses": 2}, "parallel_thinking": {"mode": "high"}}

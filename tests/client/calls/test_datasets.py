@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import reka
-from tests.support.fake_reka import FakeReka, reset
+from reka.testing import FakeReka, reset
 
 STORED = {"name": "alice", "ok": True, "info": "stored"}
 
@@ -61,7 +61,7 @@ def test_progress_rises_to_the_size_of_the_file(client: reka.Reka, fake: FakeRek
 def test_an_upload_whose_connection_breaks_is_sent_again_from_its_start(
     client: reka.Reka, fake: FakeReka, tmp_path: Path
 ) -> None:
-    fake.will_misbehave(reset)
+    fake.will_give(reset)
     fake.will_answer(200, STORED)
     path = _text_file(tmp_path)
 

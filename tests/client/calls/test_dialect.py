@@ -6,11 +6,11 @@ import pytest
 
 import reka
 from reka._wire.dialect import Dialect, dialect
+from reka.testing import FakeReka, says
+from reka.testing.bodies import completion, texts
 from reka.types import Api
 from tests.support.clients import KEY, Connect
-from tests.support.completions import HI, TOOL, completion
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import texts
+from tests.support.completions import HI, TOOL
 
 V0, V1, ROOT = "POST /chat", "POST /v1/chat/completions", "GET /"
 TURN = {"type": "model", "text": "Hello"}
@@ -100,9 +100,7 @@ def test_chat_goes_to_the_documented_endpoint_and_messages_to_the_completions(
 
 @pytest.mark.parametrize(("api", "paths"), [("v0", [V0, V0, V0, V0]), ("v1", [V1, V1, V1, V1])], ids=["v0", "v1"])
 def test_the_caller_may_set_the_generation(connect: Connect, fake: FakeReka, api: str, paths: list[str]) -> None:
-    fake.otherwise.status = 200
-    fake.otherwise.body = b'{"type": "model", "text": "Hello", "choices": [{"message": {"content": "Hello"}}]}'
-    fake.otherwise.headers = {"Content-Type": "application/json"}
+    fake.otherwise = says("Hello")
 
     with connect(KEY, fake.url, api=api) as client:
         assert client.chat("Hi")["text"] == "Hello"

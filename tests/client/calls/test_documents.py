@@ -9,8 +9,8 @@ import pytest
 
 import reka
 from reka import config
+from reka.testing import FakeReka, reset
 from tests.support.clients import Connect
-from tests.support.fake_reka import FakeReka, reset
 
 ABOUT: dict[str, object] = {"name": "reka", "features": ["retrieval_top_k", "documents"]}
 ABOUT_OTHERS: dict[str, object] = {"name": "reka", "features": ["retrieval_top_k"]}
@@ -125,7 +125,7 @@ def test_no_documents_are_no_request(client: reka.Reka, fake: FakeReka) -> None:
 
 
 def test_documents_whose_connection_breaks_are_sent_again(client: reka.Reka, fake: FakeReka) -> None:
-    fake.will_misbehave(reset)
+    fake.will_give(reset)
     fake.will_answer(200, PUT | {"job_id": None})
 
     client.put_documents("alice", [ALICE])
@@ -305,7 +305,7 @@ def test_an_export_is_written_as_it_comes_and_replaces_the_file(client: reka.Rek
     [
         (lambda fake: fake.will_answer(404, {"detail": "no dataset"}), reka.DatasetError),
         (lambda fake: fake.will_answer(200, {"detail": "later"}), reka.UnexpectedResponseError),
-        (lambda fake: fake.will_misbehave(_half_a_zip), reka.StreamInterruptedError),
+        (lambda fake: fake.will_give(_half_a_zip), reka.StreamInterruptedError),
     ],
 )
 def test_an_export_that_fails_leaves_the_file_as_it_was(
@@ -389,7 +389,7 @@ class TestServersWithoutDocuments:
 
     @pytest.fixture
     def fake(self, fake: FakeReka) -> FakeReka:
-        fake.next_answer()
+        fake.next_script()
         fake.will_answer(200, ABOUT_OTHERS)
         return fake
 
@@ -429,7 +429,7 @@ class TestServersWithoutDocuments:
 def test_a_server_that_cannot_say_what_it_can_do_is_not_taken_for_one_without_documents(
     connect: Connect, fake: FakeReka
 ) -> None:
-    fake.next_answer()
+    fake.next_script()
     fake.will_answer(503)
     fake.will_answer(401, {"detail": "no such key"})
     with connect("a-key", fake.url, max_retries=0) as client, pytest.raises(reka.AuthError):

@@ -10,7 +10,7 @@ import pytest
 
 import reka
 from reka._inputs.texts import embedding_batches
-from tests.support.fake_reka import FakeReka
+from reka.testing import FakeReka
 
 
 def answer(*vectors: Sequence[float], as_base64: bool = True, order: Sequence[int] | None = None) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 import reka
+from reka.testing import FakeReka, answer
+from reka.testing.bodies import DONE, chunk, completion, events
 from tests.support.clients import KEY, Connect
-from tests.support.completions import HI, TOOL, completion
-from tests.support.fake_reka import FakeReka
+from tests.support.completions import HI, TOOL
 from tests.support.protocols import ADD
-from tests.support.streams import DONE, chunk, events
 from tests.support.strict_openai import StrictOpenAI
 from tests.support.strict_reka import StrictReka
 
@@ -94,7 +94,7 @@ def test_no_other_error_is_taken_for_a_refused_form(
     connect: Connect, fake: FakeReka, status: int, code: str | None
 ) -> None:
     fake.will_answer(status, {"error": {"message": f"no: {code}", "type": "x", "code": code}})
-    fake.otherwise.status = 500
+    fake.otherwise = answer(500, {"detail": "what happened"})
 
     with connect(KEY, fake.url, api="v1", max_retries=0) as client, pytest.raises(reka.RekaError) as caught:
         client.complete(SYSTEM, model="named")
@@ -270,7 +270,7 @@ def test_a_call_with_all_its_fallbacks_makes_at_most_four_requests(connect: Conn
     fake.will_answer(404, missing)
     fake.will_answer(200, {"data": [{"id": "reka-flash-3"}]})
     fake.will_answer(400, REFUSAL)
-    fake.otherwise.status = 400
+    fake.otherwise = answer(400, {"detail": "what happened"})
     seen: list[reka.RequestEvent] = []
 
     with (
@@ -286,7 +286,7 @@ def test_a_call_with_all_its_fallbacks_makes_at_most_four_requests(connect: Conn
 def test_each_fallback_is_taken_once_in_a_call(connect: Connect, fake: FakeReka) -> None:
     fake.will_answer(404, {"detail": "Not Found"})
     fake.will_answer(400, REFUSAL)
-    fake.otherwise.status = 404
+    fake.otherwise = answer(404, {"detail": "what happened"})
 
     with connect(KEY, fake.url, max_retries=0) as client, pytest.raises(reka.InvalidRequestError, match="got system"):
         client.chat("Hi", media_url="https://x.example/a.png")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import reka
+from reka.testing import FakeReka, answer
 from tests.support.clients import KEY, Connect
 from tests.support.completions import HI, TOOL
-from tests.support.fake_reka import FakeReka, answer
 
 LIST, CHAT, ROOT = "GET /datasets", "POST /chat", "GET /"
 MISSING = {"detail": "Not Found"}

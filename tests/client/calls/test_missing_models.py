@@ -8,10 +8,10 @@ import pytest
 
 import reka
 from reka._protocol.errors import is_missing_model
+from reka.testing import FakeReka, answer
+from reka.testing.bodies import DONE, chunk, completion, events
 from tests.support.clients import KEY, Connect
-from tests.support.completions import HI, TOOL, completion
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import DONE, chunk, events
+from tests.support.completions import HI, TOOL
 from tests.support.strict_host import StrictHost
 from tests.support.strict_models import Model
 from tests.support.strict_openai import StrictOpenAI
@@ -119,7 +119,7 @@ def test_chat_says_the_same_of_a_model_at_the_endpoint_that_exists(client: reka.
 
 def test_if_the_models_cannot_be_listed_the_first_error_stays(connect: Connect, fake: FakeReka) -> None:
     fake.will_answer(404, MISSING)
-    fake.otherwise.status = 500
+    fake.otherwise = answer(500, {"detail": "what happened"})
 
     with (
         connect(KEY, fake.url, max_retries=0) as client,

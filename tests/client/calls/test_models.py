@@ -6,10 +6,10 @@ import pytest
 
 import reka
 from reka._protocol.models import read_model
+from reka.testing import FakeReka, answer
+from reka.testing.bodies import DONE, chunk, completion, events
 from tests.support.clients import KEY, Connect
-from tests.support.completions import HI, TOOL, completion
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import DONE, chunk, events
+from tests.support.completions import HI, TOOL
 
 FULL: Final[dict[str, Any]] = {
     "id": "m",
@@ -99,8 +99,7 @@ def test_models_are_described_at_the_address_that_the_server_has(client: reka.Re
 
 
 def test_one_model_is_described_by_its_name(client: reka.Reka, fake: FakeReka) -> None:
-    fake.otherwise.status = 200
-    fake.otherwise.body = b'["reka-flash-3", {"id": "reka-edge-2603", "context_length": 5}]'
+    fake.otherwise = answer(200, ["reka-flash-3", {"id": "reka-edge-2603", "context_length": 5}])
 
     assert client.describe_model("reka-edge-2603").context_length == 5
     with pytest.raises(reka.NotFoundError, match=r"no model 'reka-edge'; the server has reka-edge-2603, reka-flash-3"):
@@ -110,7 +109,7 @@ def test_one_model_is_described_by_its_name(client: reka.Reka, fake: FakeReka) -
 
 
 def test_without_a_list_the_table_describes_a_model_that_it_has(connect: Connect, fake: FakeReka) -> None:
-    fake.otherwise.status = 501
+    fake.otherwise = answer(501, {"detail": "what happened"})
 
     with connect(KEY, fake.url, max_retries=0) as client:
         assert client.describe_model("reka-flash-20240904").context_length == 65_536

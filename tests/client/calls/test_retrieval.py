@@ -11,7 +11,7 @@ import pytest
 
 import reka
 from reka._protocol.datasets import name_with_digest
-from tests.support.fake_reka import FakeReka
+from reka.testing import FakeReka
 
 RUNNING = {"job_status": "RUNNING", "detail": "", "history": [{"job_status": "PENDING"}]}
 COMPLETE = {"job_status": "COMPLETE", "detail": "done", "history": []}

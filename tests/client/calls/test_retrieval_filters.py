@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 import reka
+from reka.testing import FakeReka
+from reka.testing.bodies import completion
 from tests.support.clients import KEY, Connect
-from tests.support.completions import HI, completion
-from tests.support.fake_reka import FakeReka
+from tests.support.completions import HI
 
 ABOUT: dict[str, object] = {"features": ["documents", "v1_retrieval"]}
 FILTER = {"lang": "de", "$or": [{"year": {"$gte": 2020}}, {"draft": False}]}

@@ -13,7 +13,7 @@ import pytest
 
 import reka
 import reka.api
-from tests.support.fake_reka import FakeReka
+from reka.testing import FakeReka, says
 from tests.support.media_samples import PNG
 
 NAMES = {
@@ -95,8 +95,7 @@ def test_the_functions_are_plain_and_picklable(name: str) -> None:
 
 
 def test_a_process_pool_takes_the_functions(server: FakeReka) -> None:
-    server.otherwise.status, server.otherwise.body = 200, b'{"type": "model", "text": "hi"}'
-    server.otherwise.headers = {"Content-Type": "application/json"}
+    server.otherwise = says("hi")
 
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         answers = list(pool.map(reka.chat, ["a", "b"]))

@@ -15,8 +15,8 @@ from reka import ChatMessage, RekaEnvironment, Tool, ToolOutput, TypedMediaConte
 from reka.client import Reka
 from reka.core import ApiError
 from reka.errors import UnprocessableEntityError
+from reka.testing import FakeReka, answer
 from tests.support.clients import KEY
-from tests.support.fake_reka import FakeReka
 
 HI = ChatMessage(role="user", content="Hi")
 TOOL = Tool(name="multiply", description="Multiply", parameters={"type": "object", "properties": {}})
@@ -181,7 +181,7 @@ def test_errors_are_those_of_reka_api_3_and_ours(
     sdk: Reka, fake: FakeReka, status: int, kind: type[ApiError], ours: type[reka.RekaError]
 ) -> None:
     body = {"detail": [{"loc": ["body", "model"], "msg": "what happened", "type": "x"}]}
-    fake.otherwise.status, fake.otherwise.body = status, json.dumps(body).encode()
+    fake.otherwise = answer(status, body)
 
     for call in (
         lambda: sdk.chat.create(messages=[HI], model="m"),

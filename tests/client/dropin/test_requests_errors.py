@@ -9,8 +9,8 @@ import pytest
 import requests
 
 import reka
+from reka.testing import FakeReka, answer, say_nothing
 from tests.support.clients import KEY, Connect
-from tests.support.fake_reka import FakeReka, say_nothing
 
 STATUSES = (400, 401, 403, 404, 413, 422, 429, 500, 503)
 CALLS: dict[str, tuple[Any, ...]] = {
@@ -39,8 +39,7 @@ def _error(client: reka.Reka, call: str) -> Any:
 def test_an_error_of_a_status_is_an_http_error_of_requests(
     once: reka.Reka, fake: FakeReka, call: str, status: int
 ) -> None:
-    fake.otherwise.status, fake.otherwise.body = status, b'{"detail": "what happened"}'
-    fake.otherwise.headers = {"X-Which": "this one"}
+    fake.otherwise = answer(status, {"detail": "what happened"}, {"X-Which": "this one"})
 
     error = _error(once, call)
 
@@ -66,7 +65,7 @@ def test_an_error_of_a_status_is_an_http_error_of_requests(
 def test_any_error_status_of_a_dataset_s_operation_is_the_error_of_that_operation(
     once: reka.Reka, fake: FakeReka, call: str, kind: type[reka.RekaError], status: int
 ) -> None:
-    fake.otherwise.status = status
+    fake.otherwise = answer(status, {"detail": "what happened"})
 
     error = _error(once, call)
 
@@ -120,7 +119,7 @@ def test_a_connection_that_fails_is_an_error_of_requests(connect: Connect, fake:
     with connect(KEY, "http://127.0.0.1:9", max_retries=0) as client, pytest.raises(requests.ConnectionError):
         client.chat("Hi")
 
-    fake.otherwise.misbehave = say_nothing
+    fake.otherwise = say_nothing
     with connect(KEY, fake.url, timeout=0.2, max_retries=0) as client, pytest.raises(requests.Timeout) as caught:
         client.chat("Hi")
     assert isinstance(caught.value, reka.APITimeoutError)
@@ -147,7 +146,7 @@ def test_a_missing_key_is_no_http_error() -> None:
 def test_errors_of_a_status_survive_copying_with_their_response(
     once: reka.Reka, fake: FakeReka, call: str, status: int, again: Any
 ) -> None:
-    fake.otherwise.status, fake.otherwise.body = status, b'{"detail": "what happened"}'
+    fake.otherwise = answer(status, {"detail": "what happened"})
     error = _error(once, call)
 
     copied = again(error)

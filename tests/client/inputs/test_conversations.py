@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import reka
-from tests.support.fake_reka import FakeReka
+from reka.testing import FakeReka
 
 HUMAN = {"type": "human", "text": "Hi"}
 MODEL = {"type": "model", "text": "Hello"}

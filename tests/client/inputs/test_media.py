@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import reka
+from reka.testing import FakeReka
 from tests.support.clients import Connect
-from tests.support.fake_reka import FakeReka
 from tests.support.media_samples import JPEG, MP4, PDF, PNG, WAV
 
 TURN = {"type": "model", "text": "A cat."}

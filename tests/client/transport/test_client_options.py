@@ -12,10 +12,11 @@ import pytest
 import requests
 
 import reka
+from reka.testing import FakeReka, reset, say_nothing
+from reka.testing.bodies import chunk, events, texts
 from tests.support.clients import KEY, Connect
 from tests.support.completions import HI
-from tests.support.fake_reka import LOOPBACK_CERTIFICATE, FakeReka, reset, say_nothing
-from tests.support.streams import chunk, events, texts
+from tests.support.tls import LOOPBACK_CERTIFICATE
 
 TURN = {"type": "model", "text": "Hello"}
 NOW = {"retry-after-ms": "1"}
@@ -106,7 +107,7 @@ def test_each_request_is_one_event(connect: Connect, fake: FakeReka) -> None:
     seen: list[reka.RequestEvent] = []
     fake.will_answer(503, {"detail": "busy"}, NOW)
     fake.will_answer(200, TURN, {"x-request-id": "r-1"})
-    fake.will_misbehave(reset)
+    fake.will_give(reset)
     fake.will_stream(texts("Hello"))
     fake.will_answer(404, {"detail": "no"}, {"x-request-id": "r-2"})
     fake.will_answer(200, [])
@@ -137,7 +138,7 @@ def test_an_error_of_the_callers_own_callback_comes_through_and_leaves_no_connec
         raise KeyError(event.path)
 
     if method == "refused":
-        fake.will_misbehave(reset)
+        fake.will_give(reset)
     else:
         fake.will_stream(events(chunk(content="Hel")), ends=False)
     client = connect(KEY, fake.url, on_event=fail)
@@ -178,7 +179,7 @@ def test_a_client_with_other_limits_shares_connections_and_all_else(connect: Con
             client.with_options(max_retries=0).get_models()
         client.get_models()
         slow = client.with_options(timeout=0.05, max_retries=0)
-        fake.will_misbehave(say_nothing)
+        fake.will_give(say_nothing)
         with pytest.raises(reka.APITimeoutError, match=r"0\.05 s"):
             slow.get_models()
 
@@ -390,7 +391,7 @@ SLOW: list[Callable[[reka.Reka], object]] = [
 def test_a_timeout_of_one_call_is_that_calls_alone(
     connect: Connect, fake: FakeReka, call: Callable[[reka.Reka], object]
 ) -> None:
-    fake.will_misbehave(say_nothing)
+    fake.will_give(say_nothing)
 
     with connect(KEY, fake.url, max_retries=0) as client:
         with pytest.raises(reka.APITimeoutError, match=r"no answer within 0\.05 s"):

@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 
 import reka
+from reka.testing import Connection, FakeReka, answer
 from tests.support.clients import KEY, Connect
-from tests.support.fake_reka import LOOPBACK_CERTIFICATE, Answer, FakeReka, answer
 from tests.support.processes import output_of
+from tests.support.tls import LOOPBACK_CERTIFICATE
 
 AT_ONCE = 80
 
@@ -61,12 +62,11 @@ def ask_at_once(client: reka.Reka, fake: FakeReka) -> None:
     """Call from many threads, none of which is answered before all have called."""
     together = Barrier(AT_ONCE)
 
-    def answer_together(handler: Any) -> None:
+    def answer_together(connection: Connection) -> None:
         together.wait(20)
-        handler.close_connection = False
-        handler.send(answer(200, []))
+        answer(200, [])(connection)
 
-    fake.otherwise = Answer(misbehave=answer_together)
+    fake.otherwise = answer_together
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda _: client.get_models(), range(AT_ONCE)))
 

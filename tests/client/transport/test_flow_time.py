@@ -1,7 +1,6 @@
 """All requests of a call share its `total`; waits for a job and uploads take their own time."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,9 +20,9 @@ from reka._transport.settings import TransportSettings
 from reka._transport.steps import AsyncPerformer, Performer
 from reka._transport.sync import SyncTransport
 from reka.endpoint import Server
+from reka.testing import Connection, FakeReka, answer, say_nothing
 from tests.support.clients import KEY, Connect
 from tests.support.completions import HI
-from tests.support.fake_reka import FakeReka, answer, say_nothing
 
 AGE = 100.0
 """Seconds that the earlier calls of a flow took."""
@@ -70,7 +69,7 @@ def send(request: pytest.FixtureRequest, fake: FakeReka) -> Iterator[Perform]:
 
 @pytest.mark.parametrize("call", [CALL, STREAM], ids=["whole", "stream"])
 def test_a_later_call_has_the_time_that_the_earlier_ones_left(send: Perform, fake: FakeReka, call: Call[Any]) -> None:
-    fake.will_misbehave(say_nothing)
+    fake.will_give(say_nothing)
     began = time.monotonic()
 
     with pytest.raises(reka.APITimeoutError):
@@ -144,13 +143,13 @@ def test_an_upload_has_its_own_time_and_so_has_what_follows_it(fake: FakeReka) -
 
 
 def test_a_call_with_its_fallbacks_takes_no_longer_than_its_total(connect: Connect, fake: FakeReka) -> None:
-    def refuse_late(handler: Any) -> None:
-        threading.Event().wait(0.8)
-        handler.send(refusal)
+    def refuse_late(connection: Connection) -> None:
+        connection.pause(0.8)
+        refusal(connection)
 
     refusal = answer(400, {"error": {"message": "no role system"}})
-    fake.will_misbehave(refuse_late)
-    fake.will_misbehave(say_nothing)
+    fake.will_give(refuse_late)
+    fake.will_give(say_nothing)
     began = time.monotonic()
 
     with connect(KEY, fake.url, timeout=1.6) as client, pytest.raises(reka.InvalidRequestError, match="no role"):

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 import reka
+from reka.testing import FakeReka, answer
 from tests.support.clients import KEY, Connect
-from tests.support.fake_reka import FakeReka, answer
 
 PASSWORD = "pass-word"  # of nobody
 TUNNELLED = "https://reka.test"
@@ -32,7 +32,7 @@ def test_a_refusal_for_lack_of_a_password_is_that_of_the_proxy_and_not_tried_aga
     connect: Connect, fake: FakeReka, address: str
 ) -> None:
     if address == TUNNELLED:
-        fake.otherwise.misbehave = refuse_tunnel
+        fake.otherwise = refuse_tunnel
     else:
         fake.otherwise = answer(407, b"<html>who are you?</html>", {"Proxy-Authenticate": "Basic"})
 

@@ -7,8 +7,8 @@ from reka._calls import endpoints
 from reka._calls.call import Call
 from reka._protocol.retries import RETRY_STATUSES, RetryPolicy, backoff
 from reka._transport.retry import NotConnectedError, may_retry
+from reka.testing import FakeReka, Script, reset, say_nothing, stop_inside_the_body
 from tests.support.clients import KEY, Connect
-from tests.support.fake_reka import FakeReka, Misbehave, reset, say_nothing, stop_inside_the_body
 
 TURN = {"type": "model", "text": "Hello"}
 NOW = {"retry-after-ms": "1"}
@@ -58,8 +58,8 @@ def test_an_empty_account_is_not_asked_for_again(client: reka.Reka, fake: FakeRe
 
 
 @pytest.mark.parametrize("misbehave", [reset, stop_inside_the_body], ids=["reset", "half-an-answer"])
-def test_a_broken_connection_is_tried_again(connect: Connect, fake: FakeReka, misbehave: Misbehave) -> None:
-    fake.will_misbehave(misbehave)
+def test_a_broken_connection_is_tried_again(connect: Connect, fake: FakeReka, misbehave: Script) -> None:
+    fake.will_give(misbehave)
     fake.will_answer(200, TURN)
 
     with connect("key", fake.url, max_retries=1) as client:
@@ -80,7 +80,7 @@ def test_preparing_is_sent_once_whatever_comes_back(client: reka.Reka, fake: Fak
     with pytest.raises(reka.ServerError):
         client.prepare_retrieval("alice")
 
-    fake.will_misbehave(reset)
+    fake.will_give(reset)
     with pytest.raises(reka.APIConnectionError):
         client.prepare_retrieval("alice")
 
@@ -88,7 +88,7 @@ def test_preparing_is_sent_once_whatever_comes_back(client: reka.Reka, fake: Fak
 
 
 def test_retries_end_with_the_time_for_the_whole_call(connect: Connect, fake: FakeReka) -> None:
-    fake.will_misbehave(say_nothing)
+    fake.will_give(say_nothing)
     fake.will_answer(200, TURN)
     timeout = reka.Timeout(connect=1, read=0.3, total=0.3)
 

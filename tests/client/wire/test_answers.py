@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 import reka
+from reka.testing import FakeReka
+from reka.testing.bodies import DONE, chunk, completion, events
 from tests.support.clients import KEY, Connect
-from tests.support.completions import HI, completion
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import DONE, chunk, events
+from tests.support.completions import HI
 
 FIRST, SECOND = {"token": "Hel", "logprob": -0.1}, {"token": "lo", "logprob": -0.2}
 

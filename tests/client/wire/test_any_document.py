@@ -11,7 +11,7 @@ from reka._wire.completion_stream import CompletionDecoder
 from reka._wire.completions import KNOWN, KNOWN_IN_CHOICE, KNOWN_IN_MESSAGE, as_events, read_completion
 from reka._wire.documented import as_turn, read_chat
 from reka._wire.reply import Reply
-from tests.support.streams import events
+from reka.testing.bodies import events
 
 _NAMES = st.sampled_from(
     sorted(

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 import reka
 from reka._protocol.responses import answer_choice
 from reka._wire.choices import new_part
-from tests.support.completions import HI, completion
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import DONE, chunk, events
+from reka.testing import FakeReka
+from reka.testing.bodies import DONE, chunk, completion, events
+from tests.support.completions import HI
 
 
 def choice(index: int | None, text: str, finish_reason: str | None = "stop") -> dict[str, Any]:

@@ -7,8 +7,8 @@ import pytest
 
 import reka
 from reka._protocol.errors import detail, retry_after
+from reka.testing import FakeReka, say_nothing, stop_inside_the_body
 from tests.support.clients import KEY, Connect
-from tests.support.fake_reka import FakeReka, say_nothing, stop_inside_the_body
 
 CLASSES = [
     (400, reka.InvalidRequestError),
@@ -156,14 +156,14 @@ def test_a_host_that_does_not_exist_is_a_connection_error_that_says_so(connect: 
 
 
 def test_an_answer_that_breaks_off_is_a_connection_error(once: reka.Reka, fake: FakeReka) -> None:
-    fake.will_misbehave(stop_inside_the_body)
+    fake.will_give(stop_inside_the_body)
 
     with once, pytest.raises(reka.APIConnectionError, match="the connection broke"):
         once.chat("Hi")
 
 
 def test_a_server_that_says_nothing_is_a_timeout(connect: Connect, fake: FakeReka) -> None:
-    fake.will_misbehave(say_nothing)
+    fake.will_give(say_nothing)
     timeout = reka.Timeout(connect=1, read=0.05, total=1)
 
     with (

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import reka
+from reka.testing import FakeReka, reset, say_nothing
+from reka.testing.bodies import chunk, events, texts
 from tests.support.clients import KEY, Connect
 from tests.support.completions import HI
-from tests.support.fake_reka import FakeReka, reset, say_nothing
-from tests.support.streams import chunk, events, texts
 
 NOW = {"retry-after-ms": "1"}
 
@@ -59,7 +59,7 @@ def test_a_stream_that_breaks_says_so_and_keeps_the_text(client: reka.Reka, fake
         go_on.wait(5)
         reset(handler)
 
-    fake.will_misbehave(break_off)
+    fake.will_give(break_off)
     stream = client.stream("Hi")
 
     assert [next(stream).text, next(stream).text] == ["Hel", "lo"]
@@ -120,7 +120,7 @@ def test_an_event_that_is_no_json_object_is_unexpected(client: reka.Reka, fake: 
 
 def test_a_busy_server_is_asked_again_before_the_first_item(client: reka.Reka, fake: FakeReka) -> None:
     fake.will_answer(503, {"detail": "busy"}, NOW)
-    fake.will_misbehave(reset)
+    fake.will_give(reset)
     fake.will_stream(texts("Hello"))
 
     assert "".join(event.text for event in client.stream("Hi")) == "Hello"
@@ -155,7 +155,7 @@ def test_a_stream_that_flows_is_not_cut_when_the_time_for_the_call_is_over(conne
 
 
 def test_the_time_for_the_call_is_that_until_a_stream_begins(connect: Connect, fake: FakeReka) -> None:
-    fake.will_misbehave(lambda handler: drip_comments(handler, 0.05))
+    fake.will_give(lambda handler: drip_comments(handler, 0.05))
     timeout = reka.Timeout(connect=1, read=5, total=0.2)
 
     with connect(KEY, fake.url, timeout=timeout) as client, pytest.raises(reka.APITimeoutError):
@@ -172,7 +172,7 @@ def drip_comments(handler: Any, seconds: float) -> None:
 
 @pytest.mark.parametrize("method", ["complete", "stream", "stream_messages"])
 def test_a_call_may_have_a_timeout_of_its_own(client: reka.Reka, fake: FakeReka, method: str) -> None:
-    fake.otherwise.misbehave = say_nothing
+    fake.otherwise = say_nothing
     calls: dict[str, Any] = {
         "complete": lambda: client.complete(HI, timeout=0.05),
         "stream": lambda: list(client.stream("Hi", timeout=0.05)),

@@ -7,10 +7,10 @@ import pytest
 
 import reka
 from reka._protocol.errors import detail, error_report
+from reka.testing import FakeReka
+from reka.testing.bodies import chunk, completion, events
 from tests.support.clients import KEY, Connect
-from tests.support.completions import HI, completion
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import chunk, events
+from tests.support.completions import HI
 
 REPORTS = [
     pytest.param({"error": {"message": "no"}}, id="top"),

@@ -7,10 +7,10 @@ import pytest
 
 import reka
 from reka._protocol.responses import read_usage
+from reka.testing import FakeReka
+from reka.testing.bodies import DONE, chunk, completion, events
 from tests.support.clients import KEY, Connect
-from tests.support.completions import HI, completion
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import DONE, chunk, events
+from tests.support.completions import HI
 
 FULL = {
     "prompt_tokens": 10,

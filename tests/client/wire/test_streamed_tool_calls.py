@@ -6,9 +6,9 @@ import pytest
 
 import reka
 from reka._wire.tool_calls import ToolCallStream
+from reka.testing import FakeReka
+from reka.testing.bodies import chunk, events
 from tests.support.completions import HI
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import chunk, events
 
 CITY, TIME = '{"city": "Ulm"}', '{"zone": "CET"}'
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import reka
+from reka.testing import FakeReka
+from reka.testing.bodies import DONE, chunk, completion, events, texts
 from tests.support.clients import KEY, Connect
-from tests.support.completions import HI, TOOL, completion
-from tests.support.fake_reka import FakeReka
-from tests.support.streams import DONE, chunk, events, texts
+from tests.support.completions import HI, TOOL
 
 TURN = {"type": "model", "text": "Hello"}
 

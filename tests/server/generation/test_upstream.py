@@ -14,8 +14,8 @@ from reka.server.generation.upstream.backend import UpstreamBackend
 from reka.server.generation.upstream.http import key_headers, upstream_url
 from reka.server.settings import Settings
 from reka.server.telemetry.metrics import Metrics
+from reka.testing import FakeReka
 from tests.support.embedders import WordEmbedder
-from tests.support.fake_reka import FakeReka
 from tests.support.generation_requests import Ask
 
 KEY = "upstream-key-91c2"
@@ -304,7 +304,7 @@ async def test_an_upstream_that_is_not_there_is_a_bad_gateway(embedder: WordEmbe
 async def test_a_connection_that_breaks_is_a_bad_gateway(
     fake: FakeReka, backend: UpstreamBackend, question: Ask
 ) -> None:
-    fake.will_misbehave(lambda handler: handler.connection.shutdown(socket.SHUT_RDWR))
+    fake.will_give(lambda handler: handler.connection.shutdown(socket.SHUT_RDWR))
 
     with pytest.raises(GenerationError, match="no answer from the upstream") as raised:
         await backend.generate(question("Hi"))

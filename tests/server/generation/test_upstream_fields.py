@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
+from reka.testing import FakeReka
+from reka.testing.bodies import DONE, chunk, completion, events
 from tests.support.caller import Caller
-from tests.support.completions import completion
-from tests.support.fake_reka import FakeReka
 from tests.support.protocols import completion_chunks, deltas, post_completion, post_v1_chat, v1_chat_events
-from tests.support.streams import DONE, chunk, events
 
 DETAILS = {
     "prompt_tokens_details": {"cached_tokens": 2},

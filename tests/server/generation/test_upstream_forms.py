@@ -8,12 +8,11 @@ import pytest
 
 from reka.server.generation.types import Delta, Finish, GenerationError, GenerationRequest
 from reka.server.generation.upstream.backend import UpstreamBackend
-from tests.support.completions import completion, tool_call
+from reka.testing import FakeReka, answer
+from reka.testing.bodies import DONE, chunk, completion, events, tool_call
 from tests.support.embedders import WordEmbedder
-from tests.support.fake_reka import FakeReka
 from tests.support.generation_requests import Ask
 from tests.support.protocols import ADD, openai_tool
-from tests.support.streams import DONE, chunk, events
 
 REFUSAL = {"error": {"message": "no such form", "type": "validation_error"}}
 SYSTEM = {"role": "system", "content": "Be kind."}
@@ -290,7 +289,7 @@ async def test_a_request_with_all_its_fallbacks_is_sent_at_most_four_times(
     fake.requests.clear()
     fake.will_answer(400, {"error": {"message": "in the form of 2025"}})
     fake.will_stream(EMPTY)
-    fake.otherwise.status = 400
+    fake.otherwise = answer(400, {"detail": "what happened"})
 
     with pytest.raises(GenerationError):
         await events_of(backend, question("Hi", tools=[ADD]))

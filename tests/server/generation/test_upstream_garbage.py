@@ -8,10 +8,10 @@ import pytest
 
 from reka.server.generation.types import GenerationError
 from reka.server.generation.upstream.backend import UpstreamBackend
+from reka.testing import FakeReka
+from reka.testing.bodies import DONE
 from tests.support.embedders import WordEmbedder
-from tests.support.fake_reka import FakeReka
 from tests.support.generation_requests import Ask
-from tests.support.streams import DONE
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from reka.testing import FakeReka
 from tests.support.caller import Caller
-from tests.support.fake_reka import FakeReka
 from tests.support.protocols import (
     ADD,
     WEATHER,

@@ -8,9 +8,9 @@ import pytest
 
 from reka.server.generation.types import GenerationError
 from reka.server.generation.upstream.models import ModelList, read_models
+from reka.testing import FakeReka, answer
+from reka.testing.bodies import completion
 from tests.support.caller import Caller
-from tests.support.completions import completion
-from tests.support.fake_reka import FakeReka, answer
 from tests.support.protocols import post_completion, post_v1_chat
 from tests.support.servers import Call, Start
 

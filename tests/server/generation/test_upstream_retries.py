@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from reka.testing import FakeReka
 from tests.support.caller import Caller
-from tests.support.fake_reka import FakeReka
 from tests.support.protocols import event_data, post_completion
 from tests.support.servers import open_caller, run_server
 from tests.support.upstream_scripts import COMPLETION, DONE, END, EVERY_WAY, HELLO, WAYS, dies
@@ -62,7 +62,7 @@ def test_a_question_is_not_asked_again_where_that_cannot_help(
 
 def test_a_stream_that_has_begun_is_not_asked_for_again(retrying: Caller, upstream: FakeReka) -> None:
     before = len(upstream.requests)
-    upstream.will_misbehave(dies(HELLO))
+    upstream.will_give(dies(HELLO))
 
     assert "error" in json.loads(event_data(post_completion(retrying, "hi", stream=True))[-1])
     assert len(upstream.requests) == before + 1

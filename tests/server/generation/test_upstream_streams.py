@@ -9,9 +9,9 @@ import pytest
 from reka.server.generation.types import Delta
 from reka.server.generation.upstream.stream import StreamReader
 from reka.server.generation.upstream.tool_calls import ToolCallReader
+from reka.testing import FakeReka
+from reka.testing.bodies import DONE, chunk, completion, events
 from tests.support.caller import Caller
-from tests.support.completions import completion
-from tests.support.fake_reka import FakeReka
 from tests.support.protocols import (
     completion_chunks,
     completion_text,
@@ -22,7 +22,6 @@ from tests.support.protocols import (
     post_v1_chat,
     v1_chat_events,
 )
-from tests.support.streams import DONE, chunk, events
 
 ADDED = {"name": "add", "arguments": '{"a": 1}'}
 

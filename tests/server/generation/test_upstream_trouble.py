@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
+from reka.testing import FakeReka, reset, say_nothing, stop_inside_the_body
 from tests.support.caller import Caller
-from tests.support.fake_reka import FakeReka, reset, say_nothing, stop_inside_the_body
 from tests.support.protocols import deltas, event_data, post_completion, post_v1_chat, v1_chat_events
 from tests.support.servers import open_caller, run_server
 from tests.support.upstream_scripts import COMPLETION, DONE, END, EVERY_WAY, HELLO, STREAMED, WAYS, chunk, dies
@@ -126,7 +126,7 @@ def test_a_stream_of_garbage_is_a_bad_gateway(api: Caller, upstream: FakeReka, w
 def test_a_connection_without_an_answer_is_told(
     api: Caller, upstream: FakeReka, way: str, misbehave: Any, status: int, said: str
 ) -> None:
-    upstream.will_misbehave(misbehave)
+    upstream.will_give(misbehave)
 
     answer = WAYS[way](api)
 
@@ -196,23 +196,21 @@ BREAKS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "dies inside an event": (dies(HELLO, b'data: {"choi'), "no answer from the upstream"),
     "falls silent": (_falls_silent, "did not answer in time"),
     "reports an error": (
-        lambda h: h.stream((HELLO, b'data: {"error": {"message": "burnt"}}\n\n'), None, ends=True),
+        lambda h: h.stream(HELLO, b'data: {"error": {"message": "burnt"}}\n\n'),
         "burnt",
     ),
     "reports an error in its choice": (
         lambda h: h.stream(
-            (HELLO, b'data: {"choices": [{"delta": {"content": ""}, "error": {"message": "burnt"}}]}\n\n'),
-            None,
-            ends=True,
+            HELLO, b'data: {"choices": [{"delta": {"content": ""}, "error": {"message": "burnt"}}]}\n\n'
         ),
         "burnt",
     ),
     "finishes with an error": (
-        lambda h: h.stream((HELLO, chunk({}, "error"), DONE), None, ends=True),
+        lambda h: h.stream(HELLO, chunk({}, "error"), DONE),
         "ended the answer with an error",
     ),
-    "ends too early": (lambda h: h.stream((HELLO,), None, ends=True), "before it was complete"),
-    "becomes garbage": (lambda h: h.stream((HELLO, b"data: {]\n\n"), None, ends=True), "cannot be read"),
+    "ends too early": (lambda h: h.stream(HELLO), "before it was complete"),
+    "becomes garbage": (lambda h: h.stream(HELLO, b"data: {]\n\n"), "cannot be read"),
 }
 
 
@@ -220,7 +218,7 @@ BREAKS: dict[str, tuple[Callable[[Any], Any], str]] = {
 def test_a_stream_that_breaks_off_ends_with_an_error_and_is_not_said_to_be_whole(
     api: Caller, upstream: FakeReka, misbehave: Any, said: str
 ) -> None:
-    upstream.will_misbehave(misbehave)
+    upstream.will_give(misbehave)
 
     first, *_, last = event_data(post_completion(api, "hi", stream=True))
 
@@ -234,7 +232,7 @@ def test_a_stream_that_breaks_off_ends_with_an_error_and_is_not_said_to_be_whole
 def test_in_the_generation_that_has_no_such_event_the_connection_is_cut(
     api: Caller, upstream: FakeReka, misbehave: Any, said: str
 ) -> None:
-    upstream.will_misbehave(misbehave)
+    upstream.will_give(misbehave)
 
     body = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
     with api.ask("POST", "/v1/chat", json=body, stream=True) as answer:

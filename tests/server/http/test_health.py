@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from reka.server.generation.types import GenerationError
+from reka.testing import FakeReka
 from tests.support.backends import EchoBackend
 from tests.support.caller import Caller
 from tests.support.embedders import FailingEmbedder
-from tests.support.fake_reka import FakeReka
 from tests.support.peers import ROOT
 from tests.support.rule_model import RuleModel
 from tests.support.servers import Call, Start

@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from reka.server.run import BackgroundServer
+from reka.testing import FakeReka
 from tests.support.caller import Caller
-from tests.support.fake_reka import FakeReka
 from tests.support.protocols import completion_chunks, deltas, messages, post_completion, post_v1_chat, v1_chat_events
 from tests.support.rule_model import RuleModel
 from tests.support.servers import open_caller, run_server
@@ -67,7 +67,7 @@ class HeldQuestion:
     def __init__(self, fake: FakeReka) -> None:
         self.has_come = threading.Event()
         self.is_gone = threading.Event()
-        fake.will_misbehave(self._hold)
+        fake.will_give(self._hold)
 
     def _hold(self, handler: Any) -> None:
         self.has_come.set()
@@ -144,7 +144,7 @@ def test_a_fast_stream_is_not_read_to_its_end_for_nobody(fake: FakeReka, tmp_pat
         except OSError:
             gone.set()
 
-    fake.will_misbehave(flood)
+    fake.will_give(flood)
     with run_server(tmp_path, upstream=fake.url, upstream_model="m") as server:
         with asking(server.url, "C streamed") as client:
             assert client.recv(1000)

@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
+from reka.testing import FakeReka
+from reka.testing.bodies import DONE, chunk, completion, events
 from tests.support.caller import Caller
-from tests.support.completions import completion
-from tests.support.fake_reka import FakeReka
 from tests.support.protocols import ADD, completion_chunks, completion_text, deltas, messages, post_completion
 from tests.support.rule_model import RuleModel
-from tests.support.streams import DONE, chunk, events
 
 CALL = {"name": "add", "arguments": '{"a": 2, "b": 3}'}
 CALLED = {"role": "assistant", "content": None, "function_call": CALL}

@@ -15,8 +15,8 @@ from reka.server.retrieval.embeddings import Embedder, EmbeddingError, NoEmbedde
 from reka.server.retrieval.index import Index
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
+from reka.testing import FakeReka, answer
 from tests.support.embedders import WordEmbedder
-from tests.support.fake_reka import FakeReka, answer
 from tests.support.servers import open_caller
 
 KEY = "the-key-of-the-embedder"
@@ -34,9 +34,8 @@ def described(index: Index) -> str:
 
 @pytest.fixture
 def fake() -> Iterator[FakeReka]:
-    fake = FakeReka()
-    yield fake
-    fake.close()
+    with FakeReka() as fake:
+        yield fake
 
 
 def test_by_default_the_first_embedder_that_is_installed_is_taken() -> None:

@@ -1,0 +1,51 @@
+"""The user's own settings, hidden from a test."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+import reka
+
+if TYPE_CHECKING:
+    import pytest
+
+_VARIABLES: Final = (
+    "REKA_API_KEY",
+    "REKA_BASE_URL",
+    "REKA_DATASETS",
+    "REKA_FORM",
+    "REKA_MODEL",
+    "REKA_SERVER",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+)
+
+
+@contextmanager
+def hide_settings(monkeypatch: "pytest.MonkeyPatch", folder: Path) -> Iterator[None]:
+    """Hide the user's keys, addresses, proxies and certificates from a test, and its manifests from the user.
+
+    Args:
+        monkeypatch: pytest's fixture, which sets everything back at the end of the test.
+        folder: An existing folder, in which the adapters keep the test's manifests.
+    """
+    monkeypatch.setenv("REKA_MANIFESTS", str(folder / f"manifests-{uuid4().hex}"))
+    for name in _VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    if host_models := sys.modules.get("reka.adapters.host_models"):
+        host_models.forget()  # another test's server may have had the same port
+    monkeypatch.setattr(reka, "BASE_URL", None)
+    for name in ("API_KEY", "_SERVER"):  # until they are set, these read the environment
+        monkeypatch.delitem(vars(reka), name, raising=False)
+    yield
+    if documents := sys.modules.get("reka.adapters.documents"):
+        documents.timers.cancel()  # of a server that has ended
