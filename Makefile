@@ -6,9 +6,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ADAPTERS := langchain_reka llamaindex_reka
-CODE   := reka _reka_pytest.py integrations tests bench examples
+CODE   := reka _reka_pytest.py integrations tests bench examples release
 
-# uv is used if it is there: it installs in seconds. Files are copied, not hard-linked from its cache, because nltk
+# uv installs in seconds; pip takes minutes to resolve, so where there is no uv it installs that first. Files are copied, not hard-linked from its cache, because nltk
 # (LlamaIndex's sentence splitter) refuses to read data that has more than one link.
 export UV_LINK_MODE := copy
 
@@ -23,19 +23,18 @@ export PYTHONDONTWRITEBYTECODE :=
 COVERAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core core-tests test-lowest lowest-tests prove check check-code check-mypy check-pyright format hooks bench docs constraints clean
+.PHONY: help demo test test-core core-tests test-lowest lowest-tests prove check check-code check-mypy check-pyright format hooks bench docs dist constraints clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 $(STAMP): $(CONSTRAINTS) $(REQUIREMENTS) pyproject.toml reka/_version.py $(wildcard integrations/*/pyproject.toml)
-	@if command -v uv >/dev/null 2>&1; then \
-	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
-	  uv pip install --quiet --python $(BIN)/python -r $(REQUIREMENTS) -c $(CONSTRAINTS); \
+	@if uv=$$(command -v uv); then \
+	  $$uv venv --quiet --allow-existing --python $(PYTHON) $(VENV); \
 	else \
-	  $(PYTHON) -m venv $(VENV) && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) -c $(CONSTRAINTS); \
-	fi
+	  uv=$(BIN)/uv; \
+	  $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
+	fi && $$uv pip install --quiet --python $(BIN)/python -r $(REQUIREMENTS) -c $(CONSTRAINTS)
 	@touch $@
 
 demo: $(STAMP)  ## Upload a text collection, prepare it, chat over it: the main job, on the embedded server
@@ -77,7 +76,7 @@ check-pyright: $(STAMP)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 check-mypy: $(STAMP)
-	$(BIN)/mypy reka _reka_pytest.py tests bench examples $(foreach adapter,$(ADAPTERS),integrations/$(adapter)/$(adapter))
+	$(BIN)/mypy reka _reka_pytest.py tests bench examples release $(foreach adapter,$(ADAPTERS),integrations/$(adapter)/$(adapter))
 	$(foreach adapter,$(ADAPTERS),$(BIN)/mypy integrations/$(adapter)/tests &&) true
 
 format: $(STAMP)  ## Format the code and mend what the linter can
@@ -92,6 +91,9 @@ bench: $(STAMP)  ## Measure retrieval quality, memory and speed
 
 docs: $(STAMP)  ## Build the documentation site into build/site
 	$(BIN)/python -m mkdocs build --strict
+
+dist: $(STAMP)  ## Build the distributions, check them, try them on every Python here (FINAL=yes refuses what must not be uploaded)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m release $(if $(FINAL),--final)
 
 constraints:  ## Resolve the pinned versions anew (needs uv)
 	$(COMPILE) --upgrade requirements-dev.txt --output-file constraints.txt
