@@ -23,7 +23,7 @@ export PYTHONDONTWRITEBYTECODE :=
 COVERAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core core-tests test-lowest lowest-tests prove check check-code check-mypy check-pyright format hooks bench docs dist constraints clean
+.PHONY: help demo test test-core core-tests test-lowest lowest-tests prove check check-code check-mypy check-public check-pyright format hooks bench docs dist constraints clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -74,6 +74,10 @@ check-code: $(STAMP)
 
 check-pyright: $(STAMP)
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+check-public: $(STAMP)  ## Check that all that is public is typed: what users' type checkers see
+	$(foreach module,reka $(ADAPTERS),PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" \
+	  $(BIN)/pyright --verifytypes $(module) --ignoreexternal &&) true
 
 check-mypy: $(STAMP)
 	$(BIN)/mypy reka _reka_pytest.py tests bench examples release $(foreach adapter,$(ADAPTERS),integrations/$(adapter)/$(adapter))

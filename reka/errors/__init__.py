@@ -27,7 +27,7 @@ Programs that handle the errors of requests handle these too: every error of a s
 No message and no attribute holds the key.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reka.errors.api_error import ApiError as ApiError
@@ -100,7 +100,7 @@ class RekaError(Exception):
         super().__init__(message)
         # Positional and in `args`, so that pickling (process pools, task queues) works as it is; set here, since an
         # `OSError` takes more than one argument for its errno.
-        self.args = (message, status_code, request_id, retry_after, code)
+        self.args: tuple[Any, ...] = (message, status_code, request_id, retry_after, code)
         self._reason = reason
         self._underlying = underlying
         self.message = message
@@ -170,7 +170,7 @@ class StreamInterruptedError(RekaError):
         partial_text: str = "",
     ) -> None:
         super().__init__(message, status_code, request_id, retry_after)
-        self.args = (message, status_code, request_id, retry_after, partial_text)
+        self.args: tuple[Any, ...] = (message, status_code, request_id, retry_after, partial_text)
         self.partial_text = partial_text
 
 
@@ -184,7 +184,7 @@ class WaitTimeoutError(RetrievalError, TimeoutError):
 
     def __init__(self, message: str, last_status: "PrepareRetrievalStatusResponse | None" = None) -> None:
         super().__init__(message)
-        self.args = (message, last_status)
+        self.args: tuple[Any, ...] = (message, last_status)
         self.last_status = last_status
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from http.client import responses
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -95,7 +95,7 @@ class APIStatusError(RekaError, StatusError):
         body: str = "",
     ) -> None:
         super().__init__(message, status_code, request_id, retry_after, code)
-        self.args = (message, status_code, request_id, retry_after, code, body)
+        self.args: tuple[Any, ...] = (message, status_code, request_id, retry_after, code, body)
         self.body = body
 
 
@@ -139,7 +139,17 @@ class RateLimitError(APIStatusError):
         reset: float | None = None,
     ) -> None:
         super().__init__(message, status_code, request_id, retry_after, code, body)
-        self.args = (message, status_code, request_id, retry_after, code, body, limit, remaining, reset)
+        self.args: tuple[Any, ...] = (
+            message,
+            status_code,
+            request_id,
+            retry_after,
+            code,
+            body,
+            limit,
+            remaining,
+            reset,
+        )
         self.limit = limit
         self.remaining = remaining
         self.reset = reset

@@ -82,22 +82,22 @@ class TooManyRequestsError(ServiceError):
             limit: Name of the setting that limits requests.
         """
         super().__init__(detail, "rate_limit_exceeded")
-        self.retry_after = retry_after
-        self.limit = limit
+        self.retry_after: float | None = retry_after
+        self.limit: str = limit
 
 
 class StorageUnavailableError(ServiceError):
     """The server cannot read or write its data now."""
 
     status = 503
-    retry_after = 5.0
+    retry_after: float | None = 5.0
 
 
 class EmbedderUnavailableError(ServiceError):
     """The embedder is on another machine, and does not answer."""
 
     status = 503
-    retry_after = 5.0
+    retry_after: float | None = 5.0
 
 
 class StorageFullError(ServiceError):

@@ -30,7 +30,7 @@ from reka.server.storage.data_dir import DataFolder
 from reka.server.telemetry.export import opentelemetry
 from reka.server.tls import tls_context
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 BACKGROUND_GRACE_SECONDS: Final = 1
 """Seconds that a `BackgroundServer` gives running requests to finish, when its program is ending as well (ours)."""
@@ -113,7 +113,7 @@ class BackgroundServer:
             stack.enter_context(_locked(settings))
             service = stack.enter_context(_background_service(settings, backend, embedder))
             listener = stack.enter_context(listen(settings))
-            self.url = url_of(listener, tls)
+            self.url: str = url_of(listener, tls)
             """Base URL of the server, without a trailing slash."""
             self._server = web_server(service, BACKGROUND_GRACE_SECONDS, tls)
             self._thread = threading.Thread(target=self._run, args=(listener,), name="reka-server", daemon=True)

@@ -35,14 +35,17 @@ from reka.server.storage.document_store import DocumentStore
 from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.leases import Leases
+from reka.server.storage.openai.files import Files
 from reka.server.storage.openai.parts import make_parts
+from reka.server.storage.openai.store_files import StoreFiles
+from reka.server.storage.openai.stores import VectorStores
 from reka.server.store.store import Store
 from reka.server.telemetry.access_log import AccessLog
 from reka.server.telemetry.metrics import Metrics, States
 from reka.server.telemetry.request_record import current_record
 from reka.server.watched_retriever import WatchedRetriever
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 FEATURES: Final = (
     "chat",
@@ -114,6 +117,23 @@ class Service:
 
     access_log: AccessLog | None = None
     """Where each request has a line; `run_service` opens it."""
+    folder: DataFolder
+    is_draining: bool
+    limiter: ConcurrencyLimiter
+    metrics: Metrics
+    key_limits: KeyLimits
+    models: ModelCatalog
+    keys: KeyRing
+    leases: Leases
+    jobs: Jobs
+    datasets: Datasets
+    documents: Documents
+    texts: DocumentTexts
+    files: Files
+    vector_stores: VectorStores
+    store_files: StoreFiles
+    sweeper: Sweeper
+    worker: Worker
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ import os
 import re
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,7 +35,9 @@ class Settings(BaseSettings):
     All defaults are ours: the documented API specifies none of them.
     """
 
-    model_config = SettingsConfigDict(env_prefix="REKA_SERVER_", frozen=True, extra="forbid")
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="REKA_SERVER_", frozen=True, extra="forbid"
+    )
 
     host: str = "127.0.0.1"
     """Address to listen on. Any address but loopback requires registered API keys."""

@@ -22,6 +22,8 @@ class Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else each answer's body waits 40 ms for the acknowledgement of its head
     server: Any  # a Listener
+    close_connection: bool
+    """Whether the connection is closed after the answer."""
     recorded: RecordedRequest
     """The request."""
 
@@ -32,7 +34,8 @@ class Connection(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def begin(self, content_type: str, headers: Mapping[str, str] | None = None) -> None:
         """Send the head of a successful answer, whose body comes in chunks."""
@@ -98,7 +101,11 @@ class Connection(BaseHTTPRequestHandler):
         self.recorded = RecordedRequest(self.command, self.path, headers, self._body() if host.takes_bodies else b"")
         host.respond(self)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = _handle_any  # noqa: N815  # looked up by name
+    def __getattr__(self, name: str) -> Any:
+        """Answer requests of every method alike: the base looks `do_GET` and so on up."""
+        if name.startswith("do_"):
+            return self._handle_any
+        raise AttributeError(name)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
@@ -142,11 +149,16 @@ class Listener(ThreadingHTTPServer):
         self.threads: list[threading.Thread] = []
         """A thread for each connection that was opened."""
         self._starting = threading.Lock()
-        super().__init__(("127.0.0.1", 0), Connection)
+        self._tls: ssl.SSLContext | None = None
         if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self.socket = context.wrap_socket(self.socket, server_side=True)
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate)
+        super().__init__(("127.0.0.1", 0), Connection)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection."""
+        connection, address = super().get_request()
+        return connection if self._tls is None else self._tls.wrap_socket(connection, server_side=True), address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own."""

@@ -6,7 +6,7 @@ They are pydantic models that keep further fields, with `dict` and `json` as `re
 
 import json as json_module
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from typing_extensions import TypedDict
@@ -49,7 +49,7 @@ _DUMP_OPTIONS = frozenset({"include", "exclude", "by_alias", "exclude_unset", "e
 class Sdk3Model(BaseModel):
     """A value that cannot be changed, and keeps fields that it does not know."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
 
     def dict(self, **options: Any) -> dict[str, Any]:
         """Return the fields that are set, nested models as dicts."""

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -47,7 +47,9 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     """
 
     # Validation errors do not show input: the value of a misspelt argument may be the API key.
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, protected_namespaces=(), hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", populate_by_name=True, protected_namespaces=(), hide_input_in_errors=True
+    )
 
     model: str = Field(default=DEFAULT_MODEL, validation_alias=AliasChoices("model", "model_name"))
     """Name of the model. The prefix `reka:` of LangChain's model strings is removed."""
@@ -325,7 +327,7 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
 
     def _update_profile(self) -> None:
         """Put what is known of the model now into `profile`, unless the user has set that."""
-        self.profile = self._find_profile(self.model)
+        self.profile: ModelProfile | None = self._find_profile(self.model)
 
     def _learn_profile(self) -> None:
         """Update `profile` after the first call, which has asked the server."""

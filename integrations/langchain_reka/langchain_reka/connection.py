@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.load.serializable import Serializable
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -15,7 +15,7 @@ from reka.adapters import ClientSettings, DocumentDatasets, MaxRetries, Refusals
 class ClientMixin(Serializable):
     """Connection fields of a LangChain object; one sync and one async client serve all its calls."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True)
 
     api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices("api_key", "reka_api_key"))
     """The API key; None reads `reka.API_KEY`, then the environment's REKA_API_KEY, at each call."""

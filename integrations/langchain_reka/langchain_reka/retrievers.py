@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -47,7 +47,7 @@ class RekaRetriever(ClientMixin, BaseRetriever):
     """
 
     # Validation errors do not show input: the value of a misspelt argument may be the API key.
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", populate_by_name=True, hide_input_in_errors=True)
 
     dataset: str = Field(min_length=1)
     """Stored name of the dataset."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 from unicodedata import category
 from uuid import uuid4
 
@@ -61,7 +61,7 @@ class RekaVectorStore(ClientMixin, StoreWithoutEmbeddings):
     """
 
     # Validation errors do not show input: the value of a misspelt argument may be the API key.
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", populate_by_name=True, hide_input_in_errors=True)
 
     dataset: str = Field(min_length=1)
     """Name of the dataset: letters and digits of any script, and `-_.+@`. The server would store another name under one

@@ -5,13 +5,14 @@ import inspect
 from collections.abc import Sequence
 from functools import lru_cache
 from os import PathLike, fspath
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from llama_index.core import Settings, StorageContext, load_index_from_storage
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.chat_engine.types import BaseChatEngine, ChatMode
 from llama_index.core.indices.registry import INDEX_STRUCT_TYPE_TO_INDEX_CLASS
+from llama_index.core.llms import LLM
 from llama_index.core.llms.utils import LLMType, resolve_llm
 from llama_index.core.schema import BaseNode, Document, IndexNode, TransformComponent
 from llama_index.core.vector_stores.types import BasePydanticVectorStore, MetadataFilters, VectorStoreQueryMode
@@ -30,6 +31,9 @@ from llamaindex_reka.parameters import refuse_unknown
 from llamaindex_reka.query_engine import RekaQueryEngine
 from llamaindex_reka.retriever import RekaRetriever
 from reka.adapters import RETRIEVED_CHUNKS, SharedClients, Snapshot, stored_name
+
+_AnyLLM: TypeAlias = LLM | str | Any | None
+"""`LLMType`, but for the class of LangChain's models there, which has no type arguments."""
 
 _NO_LABEL: Final = "documents"
 """Label of a dataset to which the caller gives none."""
@@ -66,7 +70,7 @@ class RekaIndex(ChangeableIndex):
         >>> index = RekaIndex("manual", base_url="local")
     """
 
-    index_struct_cls = DatasetStruct
+    index_struct_cls: type[DatasetStruct] = DatasetStruct
 
     def __init__(
         self,
@@ -242,7 +246,7 @@ class RekaIndex(ChangeableIndex):
             **self._connection,
         )
 
-    def as_query_engine(self, llm: LLMType | None = None, **kwargs: Any) -> BaseQueryEngine:
+    def as_query_engine(self, llm: _AnyLLM = None, **kwargs: Any) -> BaseQueryEngine:
         """Create a query engine that retrieves nodes, and has a model answer from them.
 
         Args:
@@ -276,9 +280,7 @@ class RekaIndex(ChangeableIndex):
             callback_manager=self._callback_manager,
         )
 
-    def as_chat_engine(
-        self, chat_mode: ChatMode = ChatMode.BEST, llm: LLMType | None = None, **kwargs: Any
-    ) -> BaseChatEngine:
+    def as_chat_engine(self, chat_mode: ChatMode = ChatMode.BEST, llm: _AnyLLM = None, **kwargs: Any) -> BaseChatEngine:
         """Create a chat engine.
 
         Args:
@@ -289,7 +291,7 @@ class RekaIndex(ChangeableIndex):
         """
         return super().as_chat_engine(chat_mode=chat_mode, llm=self._resolve_llm(llm), **kwargs)
 
-    def _resolve_llm(self, llm: LLMType | None) -> LLMType:
+    def _resolve_llm(self, llm: _AnyLLM) -> LLMType:
         if llm is not None:
             return resolve_llm(llm, callback_manager=self._callback_manager)
         # Reading `Settings.llm` while it is unset would load OpenAI's LLM, and fail if that is not installed.

@@ -76,10 +76,10 @@ class RekaRetriever(BaseRetriever):
     ) -> None:
         super().__init__(callback_manager=callback_manager)
         # The index adds to it; the base class would replace an empty one by its own.
-        self.object_map = {} if object_map is None else object_map
+        self.object_map: dict[str, Any] = {} if object_map is None else object_map
         self._dataset = as_dataset(dataset)
-        self.similarity_top_k = checks.integer(similarity_top_k, "similarity_top_k", 1, MAX_SEARCH_CHUNKS)
-        self.min_score = None if min_score is None else checks.number(min_score, "min_score")
+        self.similarity_top_k: int = checks.integer(similarity_top_k, "similarity_top_k", 1, MAX_SEARCH_CHUNKS)
+        self.min_score: float | None = None if min_score is None else checks.number(min_score, "min_score")
         self._selection = Selection(filters, doc_ids, node_ids, mode_of(vector_store_query_mode))
         self._settings = client_settings(connection, "RekaRetriever")
         self._clients = SharedClients()

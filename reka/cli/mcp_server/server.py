@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -55,7 +55,7 @@ _INSTRUCTIONS: Final = (
 class SearchArguments(BaseModel):
     """Arguments of the tool `search`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     query: Annotated[str, Field(min_length=1, description="What to look for: a question, or words.")]
     dataset: Annotated[str | None, Field(description="Name of the dataset; may be left out if there is just one.")] = (

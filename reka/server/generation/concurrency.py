@@ -32,9 +32,9 @@ class ConcurrencyLimiter:
         self._max_waiting = max_waiting
         self._max_wait = max_wait
         self._on_refusal = on_refusal
-        self.running = 0
+        self.running: int = 0
         """Number of running requests."""
-        self.waiting = 0
+        self.waiting: int = 0
         """Number of requests in the queue."""
 
     @asynccontextmanager

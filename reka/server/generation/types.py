@@ -268,7 +268,7 @@ class GenerationError(Exception):
         self.detail = detail
         self.retry_after = retry_after
         self.code = code
-        self.limits = limits or {}
+        self.limits: Mapping[str, str] = limits or {}
 
     def __str__(self) -> str:
         """Return the detail."""

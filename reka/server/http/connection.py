@@ -270,6 +270,8 @@ def limited_connection(limits: Settings) -> type[LimitedConnection]:
 class LimitedServer(uvicorn.Server):
     """uvicorn's server, which looks at its connections once a second, and drains before it ends."""
 
+    should_exit: bool
+
     def __init__(
         self,
         config: uvicorn.Config,

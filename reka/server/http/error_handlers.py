@@ -19,7 +19,7 @@ from reka.server.faults import describe_fault, is_disk_full, is_transient
 from reka.server.generation.types import GenerationError
 from reka.server.telemetry.metrics import Metrics
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 _MAX_VALIDATION_ERRORS: Final = 20
 """Validation errors listed in a response: a body can have millions (ours)."""

@@ -20,7 +20,7 @@ from reka.server.telemetry import metrics
 
 __all__ = ["add_health_routes", "no_model_notice"]
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 _NO_MODEL: Final = (
     "No language model is attached: answers are quotations from the retrieved chunks or from the conversation itself. "

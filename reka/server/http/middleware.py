@@ -18,7 +18,7 @@ from reka.server.telemetry.metrics import Metrics
 from reka.server.telemetry.request_record import RequestRecord, begin_record, end_record, new_record
 from reka.server.telemetry.spans import RequestSpan
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 RATE_LIMIT: Final = "reka.rate_limit"
 """Key of a request's scope: headers of its response that say how many requests are left."""

@@ -24,7 +24,7 @@ from reka.server.storage.document_store import GONE, ROWS, DocumentStore
 from reka.server.storage.jobs import Jobs, Task
 from reka.server.storage.leases import LeaseLostError, Leases
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 REPORT_STEP: Final = 0.02
 """Progress between two entries of a job's history: at most fifty entries, however large the dataset (ours)."""

@@ -19,7 +19,7 @@ from reka.server.storage.ownership import is_ours
 from reka.server.store.objects import StoreUnavailableError
 from reka.server.store.store import Store
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 SWEEPS: Final = 2
 """Sweeps of a shared store in `orphan_seconds` (ours)."""

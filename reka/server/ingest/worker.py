@@ -12,7 +12,7 @@ from reka.server.program_end import is_program_ending
 from reka.server.storage.datasets import Rewrite
 from reka.server.storage.leases import LeaseLostError
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 STOP_SECONDS: Final = 2.0
 """Seconds that `stop` waits for the current batches. A job that takes longer is started anew elsewhere (ours)."""

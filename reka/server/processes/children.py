@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from reka.server.ingest.pauses import pause_after
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 STEADY_SECONDS: Final = 60.0
 """Seconds after which the end of a child does not count as a failure in a row any more (ours)."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Final
 
 from reka.server.errors import StartError
 from reka.server.processes.children import KILL_SECONDS, Child, end_together
@@ -17,7 +17,7 @@ from reka.server.processes.web import GRACE_SECONDS
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 

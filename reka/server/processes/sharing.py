@@ -23,7 +23,7 @@ from reka.server.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 _COUNTS: Final = "counts.sqlite"
 _LOADS: Final = "loads"

@@ -1,6 +1,6 @@
 """Request fields that `/v1/chat` and `/v1/chat/completions` share."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -30,7 +30,9 @@ from reka.types import ReasoningEffort
 class MessagesRequest(BaseModel):
     """Base of the v1 request bodies. For optional fields, null is the same as omitting the field."""
 
-    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="ignore", strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
     messages: Annotated[list[Any], Field(max_length=MAX_MESSAGES)]
     """The conversation."""

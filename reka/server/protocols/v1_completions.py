@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -28,7 +28,7 @@ from reka.server.protocols.v0_chat import retrieval_fields
 class StreamOptions(BaseModel):
     """Options of a streamed response."""
 
-    model_config = ConfigDict(strict=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(strict=True)
 
     include_usage: bool | None = None
     """Whether usage comes in a last chunk of its own; null puts it into the chunk with the finish reason."""
@@ -41,7 +41,7 @@ class CompletionRequest(MessagesRequest):
     tools.
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     stream_options: StreamOptions | None = None
     response_format: dict[str, Any] | None = None

@@ -92,9 +92,9 @@ class Matches:
         """
         self.candidates = candidates
         self.query = query
-        self.features = Features(candidates.terms, query)
-        self.rarity = _rarity(self.features.counts, chunks)
-        self.fits = _shares(self.features.counts, query, _weights_of_words(query, self.rarity, chunks))
+        self.features: Features = Features(candidates.terms, query)
+        self.rarity: Array = _rarity(self.features.counts, chunks)
+        self.fits: Array = _shares(self.features.counts, query, _weights_of_words(query, self.rarity, chunks))
 
     @property
     def weight_of_words(self) -> float:

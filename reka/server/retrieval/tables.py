@@ -10,7 +10,7 @@ from reka.server.faults import is_transient
 from reka.server.retrieval.embedders.recorded import recorded_name
 from reka.server.store.tables import Location, TableHome
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 OPEN_TABLES: Final = 256
 """Tables that are kept open, those opened last (ours)."""

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
@@ -14,7 +15,7 @@ from reka.server.storage.database import Database
 from reka.server.storage.document_store import ROWS
 from reka.server.store.store import Store
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 
 class DatasetFiles:
@@ -30,7 +31,7 @@ class DatasetFiles:
         """
         self._store = store
         self._files = store.files
-        self.arrivals = Arrivals(database, orphan_seconds, is_shared=store.files.is_shared)
+        self.arrivals: Arrivals = Arrivals(database, orphan_seconds, is_shared=store.files.is_shared)
 
     @contextmanager
     def adding(self, dataset_id: str, staged: Path) -> Iterator[None]:

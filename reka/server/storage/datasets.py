@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from uuid import uuid4
 
 from sqlalchemy import delete, select
@@ -34,7 +34,7 @@ from reka.server.storage.leases import Leases, is_free
 from reka.server.storage.names import secure_name, secure_source
 from reka.server.storage.quotas import require_room
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from reka.server.storage.database import Database, LeaseRow
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 LEASE_SECONDS: Final = 15.0
 """Seconds without a beat after which a process is taken for dead (ours)."""

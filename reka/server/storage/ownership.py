@@ -18,7 +18,7 @@ from reka.server.errors import StartError
 from reka.server.storage.migrations import DATABASE, version_after
 from reka.server.store.private_files import ownership_problem, write_private
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 MARKER: Final = "reka-data.json"
 """File that marks a folder as a server's, with the version of its data."""

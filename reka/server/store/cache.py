@@ -38,6 +38,7 @@ class Cache:
             clock: Returns seconds, and is not set back.
         """
         self.limit = limit
+        self.folder: Path
         self.folder, self._claim = _claim(folder)
         self.on_drop: Callable[[str], object] = lambda _: None
         """Called with the key of each copy that is dropped."""

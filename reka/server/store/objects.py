@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from reka.server.store.address import StoreAddress
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 3
 """Seconds in which a store must accept a connection (ours)."""

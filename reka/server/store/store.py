@@ -51,8 +51,8 @@ class FolderStore:
 
     def __init__(self, files: Path, tables: Path, is_there: Callable[[], bool]) -> None:
         """Keep files and tables in these folders, of which `is_there` tells whether they are there."""
-        self.files = FolderFiles(files)
-        self.tables = FolderTables(tables)
+        self.files: FolderFiles = FolderFiles(files)
+        self.tables: FolderTables = FolderTables(tables)
         self.is_there = is_there
 
     def keep_copies(self, files: Collection[str], tables: Collection[str]) -> None:
@@ -74,13 +74,13 @@ class SharedStore:
             cache: Folder of the copies.
             cache_bytes: Maximum size of the copies in bytes.
         """
-        self.objects = Objects(address, seconds)
+        self.objects: Objects = Objects(address, seconds)
         self._cache = Cache(cache, cache_bytes)
         self._lock = threading.Lock()
         self._is_there = False
         self._expires = -math.inf
-        self.files = StoreFiles(self.objects, self._cache)
-        self.tables = StoreTables(self.objects, self._cache)
+        self.files: StoreFiles = StoreFiles(self.objects, self._cache)
+        self.tables: StoreTables = StoreTables(self.objects, self._cache)
 
     def is_there(self) -> bool:
         """Tell whether the store answers and is a server's, asked once for all who want to know within a second."""

@@ -53,7 +53,7 @@ class Writer:
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._starts: list[tuple[int, int]] = []
-        self.size = 0
+        self.size: int = 0
         """Characters so far."""
 
     def add(self, text: str, position: int) -> None:

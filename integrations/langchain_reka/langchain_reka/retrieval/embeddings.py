@@ -1,6 +1,6 @@
 """Embeddings of a server's embedder, as LangChain has them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict, model_validator
@@ -28,7 +28,7 @@ class RekaEmbeddings(ClientMixin, Embeddings):
     """
 
     # Validation errors do not show input: the value of a misspelt argument may be the API key.
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", populate_by_name=True, hide_input_in_errors=True)
 
     model: str | None = None
     """Name of the embedder; None for the server's own."""

@@ -91,9 +91,9 @@ class UpstreamHttp:
     def __init__(
         self, address: str, *, key: str | None, retries: int, timeout: aiohttp.ClientTimeout, metrics: Metrics
     ) -> None:
-        self.url = upstream_url(address)
+        self.url: str = upstream_url(address)
         """The normalized base URL."""
-        self.key = checked_key(key, "upstream_key") if key else None
+        self.key: Secret | None = checked_key(key, "upstream_key") if key else None
         self._headers = key_headers(self.url, self.key)
         # A longer delay than the back-off's is not waited for: a request holds a slot all the while, and its caller is
         # told how long to wait.

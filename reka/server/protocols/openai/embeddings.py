@@ -3,7 +3,7 @@
 import base64
 import struct
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -31,7 +31,7 @@ def _as_texts(value: Any) -> Any:
 class EmbeddingsBody(BaseModel):
     """Body of `POST /v1/embeddings`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     input: Annotated[
         list[Annotated[Text, Field(min_length=1, max_length=MAX_INPUT_CHARS)]],

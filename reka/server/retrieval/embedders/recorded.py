@@ -14,7 +14,7 @@ from reka.server.telemetry.spans import embedding_span
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 _KEY: Final = b"reka:embedder"
 """Key of the name in the metadata of a table's schema; tables that have none are of the time of wordllama alone."""

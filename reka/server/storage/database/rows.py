@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from datetime import datetime, timezone
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -34,7 +34,7 @@ _SHOWN_CHARS: Final = 100
 class Base(DeclarativeBase):
     """Base class of all tables."""
 
-    type_annotation_map = {str: ANY_TEXT}  # noqa: RUF012  # SQLAlchemy's own form
+    type_annotation_map: ClassVar[dict[Any, Any]] = {str: ANY_TEXT}
 
 
 class KeyRow(Base):
@@ -83,7 +83,7 @@ class DatasetRow(Base):
     """A dataset. It exists once its row is committed; its file is in place before that."""
 
     __tablename__ = "datasets"
-    __table_args__ = (UniqueConstraint("owner", "name"),)
+    __table_args__: Any = (UniqueConstraint("owner", "name"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     """Unique per upload, so that files and jobs of a deleted dataset never belong to a new one of the same name."""
@@ -123,7 +123,7 @@ class DocumentRow(Base):
     """A document of a dataset."""
 
     __tablename__ = "documents"
-    __table_args__ = (
+    __table_args__: Any = (
         Index(
             "documents_by_name",
             "dataset_id",
