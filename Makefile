@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ADAPTERS := langchain_reka llamaindex_reka
-CODE   := reka _reka_pytest.py integrations tests bench examples release
+CODE   := reka _reka_pytest.py integrations tests bench examples release docs/hooks
 
 # uv installs in seconds; pip takes minutes to resolve, so where there is no uv it installs that first. Files are copied, not hard-linked from its cache, because nltk
 # (LlamaIndex's sentence splitter) refuses to read data that has more than one link.
@@ -80,7 +80,7 @@ check-public: $(STAMP)  ## Check that all that is public is typed: what users' t
 	  $(BIN)/pyright --verifytypes $(module) --ignoreexternal &&) true
 
 check-mypy: $(STAMP)
-	$(BIN)/mypy reka _reka_pytest.py tests bench examples release $(foreach adapter,$(ADAPTERS),integrations/$(adapter)/$(adapter))
+	$(BIN)/mypy reka _reka_pytest.py tests bench examples release docs/hooks $(foreach adapter,$(ADAPTERS),integrations/$(adapter)/$(adapter))
 	$(foreach adapter,$(ADAPTERS),$(BIN)/mypy integrations/$(adapter)/tests &&) true
 
 format: $(STAMP)  ## Format the code and mend what the linter can

@@ -166,7 +166,7 @@ class Service:
         self.folder = DataFolder(settings.data_dir)
         self.storage = store
         embedder = embedder or _embedder_of(settings)
-        self.is_draining = False
+        self.is_draining: bool = False
         """Whether the server is about to end, and requests should go to another one."""
         shares = shares or Shares(KeyLimits(settings), Metrics())
         self.metrics, self.key_limits = shares.metrics, shares.key_limits
