@@ -14,6 +14,7 @@ from typing import Final
 
 from bench.clients import Runner, at_work
 from bench.constant_server import constant_server
+from bench.figures import record
 from tests.support.peers import peer_environment
 
 ROUNDS: Final = 9
@@ -75,6 +76,7 @@ class Contest:
     def report(self, scenario: Scenario, seconds: Mapping[str, float]) -> int:
         """Print the figures of one scenario, and give how many bounds are missed."""
         print(f"\n{scenario.what}")
+        record(self.contestants.removesuffix("_contestants"), scenario.what, seconds)
         for name, median_seconds in seconds.items():
             print(f"  {name:14} {median_seconds * 1e3:9.1f} ms")
         missed = 0

@@ -16,6 +16,7 @@ from typing import Final
 
 from bench.constant_server import STREAMED_CHUNKS, constant_server
 from bench.contestants import CONTESTANTS
+from bench.figures import record
 from tests.support.peers import peer_environment
 
 REQUIREMENTS: Final = {
@@ -164,6 +165,7 @@ def measured(scenario: Scenario, runners: Mapping[str, Runner]) -> dict[str, dic
 def report(scenario: Scenario, medians: Mapping[str, Mapping[str, float]]) -> int:
     """Print the figures of one scenario, and give how many bounds are missed."""
     print(f"\n{scenario.name}")
+    record("clients", scenario.name, {name: figures["seconds"] for name, figures in medians.items()})
     ours = medians["ours"]
     for name, figures in medians.items():
         first = f"  first {figures['first'] * 1e6:8.0f} µs" if "first" in figures else ""
