@@ -14,12 +14,12 @@ import requests
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from reka.testing import FakeReka
+from reka.testing.bodies import chunk, events, texts
 from tests.support.clients import KEY
 from tests.support.command_line import enable_sigint
-from tests.support.fake_reka import FakeReka
 from tests.support.peers import ROOT
 from tests.support.processes import output_of
-from tests.support.streams import chunk, events, texts
 
 PROGRAM = ROOT / "tests/together/programs/traced.py"
 QUESTION = "What is the secret-question?"

@@ -12,7 +12,7 @@ from reka.server.telemetry.request_record import (
     end_record,
     new_record,
 )
-from tests.support.fake_reka import FakeReka
+from reka.testing import FakeReka
 from tests.support.servers import Call, Start
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
