@@ -101,7 +101,7 @@ dist: $(STAMP)  ## Build the distributions, check them, try them on every Python
 
 constraints:  ## Resolve the pinned versions anew (needs uv)
 	$(COMPILE) --upgrade requirements-dev.txt --output-file constraints.txt
-	grep -ohE '"[a-z0-9-]+>=[0-9.]+' pyproject.toml integrations/*/pyproject.toml | tr -d '"' | sed 's/>=/==/' | \
+	grep -ohE '"[a-z0-9-]+(\[[a-z]+\])?>=[0-9.]+' pyproject.toml integrations/*/pyproject.toml | tr -d '"' | sed -E 's/\[.*\]//; s/>=/==/' | \
 	  $(COMPILE) --upgrade requirements-lowest.txt --constraints /dev/stdin --output-file constraints-lowest.txt
 
 clean:  ## Remove what the targets made
