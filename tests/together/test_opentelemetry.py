@@ -14,7 +14,7 @@ import requests
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from reka.testing import FakeReka
+from reka.testing import FakeReka, answer
 from reka.testing.bodies import chunk, events, texts
 from tests.support.clients import KEY
 from tests.support.command_line import enable_sigint
@@ -188,7 +188,7 @@ def serving(data_dir: Path, *options: str, **variables: str) -> Iterator[str]:
 
 def test_a_server_sends_spans_and_metrics_where_the_environment_says(fake: FakeReka, tmp_path: Path) -> None:
     collector = FakeReka()
-    collector.otherwise = collector.otherwise.__class__(200)
+    collector.otherwise = answer(200)
     fake.will_answer(200, ANSWER)
     options = ("--upstream", fake.url, "--upstream-model", "m")
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_SERVICE_NAME": "answers"}

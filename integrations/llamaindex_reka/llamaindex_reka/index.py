@@ -70,7 +70,7 @@ class RekaIndex(ChangeableIndex):
         >>> index = RekaIndex("manual", base_url="local")
     """
 
-    index_struct_cls: type[DatasetStruct] = DatasetStruct
+    index_struct_cls: type[DatasetStruct] = DatasetStruct  # pyright: ignore[reportIncompatibleVariableOverride]  # as all indexes of the library have it
 
     def __init__(
         self,
