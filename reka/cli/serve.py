@@ -77,6 +77,20 @@ _MaxDatasets = Annotated[
 _MaxStoredBytes = Annotated[
     int | None, typer.Option(metavar="BYTES", help="Maximum size of the datasets of each key's owner. Default: any.")
 ]
+_Embedder = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What compares texts beside keywords, for new datasets: wordllama, universal-sentence-encoder (16 "
+        "languages), upstream:MODEL, sentence-transformers:MODEL or none. Default: the first that is installed.",
+    ),
+]
+_EmbedderUrl = Annotated[
+    str | None, typer.Option(metavar="URL", help="Base URL of the API of upstream:MODEL. Default: that of --upstream.")
+]
+_EmbedderKeyEnv = Annotated[
+    str | None, typer.Option(metavar="VARIABLE", help="Environment variable that holds the key of --embedder-url.")
+]
 _DrainSeconds = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="Maximum time for requests to end after SIGTERM. Default: 30."),
@@ -149,6 +163,9 @@ def serve(
     concurrent_chats: _ConcurrentChats = None,
     max_datasets: _MaxDatasets = None,
     max_stored_bytes: _MaxStoredBytes = None,
+    embedder: _Embedder = None,
+    embedder_url: _EmbedderUrl = None,
+    embedder_key_env: _EmbedderKeyEnv = None,
     drain_seconds: _DrainSeconds = None,
     workers: _Workers = None,
     no_worker: _NoWorker = False,
@@ -183,15 +200,22 @@ def serve(
 
 
 def worker(
-    session: Session, data_dir: DataDir = None, database_url: DatabaseUrl = None, store_url: StoreUrl = None
+    session: Session,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    store_url: StoreUrl = None,
+    embedder: _Embedder = None,
+    embedder_url: _EmbedderUrl = None,
+    embedder_key_env: _EmbedderKeyEnv = None,
 ) -> None:
     """Run the prepare-retrieval jobs of a server that is started with --no-worker, until Ctrl-C.
 
     Its settings are those of the server, in the environment as well: REKA_SERVER_EMBEDDER, and so on.
     """
+    options = {name: value for name, value in locals().items() if name != "session"}
     if session.as_json:
         raise UsageError("reka worker prints no JSON; leave out --json")
-    settings = server_settings(data_dir=data_dir, database_url=database_url, store_url=store_url)
+    settings = server_settings(**options)
     from reka.server.processes.worker import run_worker
 
     with _ending():

@@ -139,6 +139,14 @@ def test_the_help_tells_every_option_of_the_upstream_and_its_default(command: Co
     assert "REKA_SERVER_DATA_DIR" in told
 
 
+def test_an_option_chooses_what_embeds_new_datasets(tmp_path: Path) -> None:
+    with _serving(tmp_path, "--embedder", "none") as (_, url), reka.Reka("any-key", url) as client:
+        job = client.put_documents("owls", [{"id": "a", "text": "Owls hunt at night."}]).get("job_id")
+        client.wait_for_retrieval(job or "")
+
+        assert client.describe_dataset("owls").get("embedder") == "none"
+
+
 @pytest.mark.parametrize("way", ["options", "environment"])
 def test_a_model_is_put_behind_the_server_by_options_or_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
