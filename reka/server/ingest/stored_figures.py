@@ -25,7 +25,7 @@ COUNT_SECONDS: Final = 60.0
 _BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
 """Upper bounds in seconds: jobs take from a moment to hours (ours)."""
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 
 class StoredFigures(Collector):

@@ -42,7 +42,7 @@ _LOOK_SECONDS: Final = 1.0
 _COMPLAINT_SECONDS: Final = 60.0
 """Seconds between two complaints that lines cannot be written (ours)."""
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 
 class Outcome(NamedTuple):

@@ -86,7 +86,7 @@ class Metrics:
         self._faults = self._counter(
             "reka_storage_faults", "Requests that failed as the data could not be read or written.", ["kind"]
         )
-        self.open_streams = self._gauge("reka_streams_open", "Streamed responses being sent.")
+        self.open_streams: Gauge = self._gauge("reka_streams_open", "Streamed responses being sent.")
         """Streamed responses that are being sent."""
         ProcessCollector(registry=self._registry)
 

@@ -28,11 +28,11 @@ class RequestRecord:
     __slots__ = ("chunks", "id", "input_tokens", "model", "outgoing", "output_tokens", "owner", "prompt", "trace_id")
 
     def __init__(self, request_id: str, outgoing: dict[str, str], trace_id: str | None = None) -> None:
-        self.id = request_id
+        self.id: str = request_id
         """The caller's `x-request-id`, or one that was made."""
-        self.outgoing = outgoing
+        self.outgoing: dict[str, str] = outgoing
         """Headers of requests that are sent on behalf of this one: its id, and its trace."""
-        self.trace_id = trace_id
+        self.trace_id: str | None = trace_id
         """The trace that it belongs to; None if its caller names none and none is begun here."""
         self.owner: str | None = None
         """The owner of its key."""

@@ -36,7 +36,7 @@ class UpstreamEmbedder:
         url = address.strip().rstrip("/").removesuffix("/embeddings")
         wanted = "want the base URL of an OpenAI-compatible server, such as http://127.0.0.1:11434/v1"
         parts = http_address(url, "embedder_url", wanted)
-        self.url = f"{url if parts.path.strip('/') else f'{parts.scheme}://{parts.netloc}/v1'}/embeddings"
+        self.url: str = f"{url if parts.path.strip('/') else f'{parts.scheme}://{parts.netloc}/v1'}/embeddings"
         """Address of the endpoint."""
         self._key = checked_key(key, "embedder_key") if key else None
         self._model = model
