@@ -28,7 +28,7 @@ def keys_by_sqlalchemy() -> Substitutes:
 
 def collector_untouched() -> Substitutes:
     """Leave the garbage collector as Python sets it."""
-    return run, {"_tune_gc": lambda: None}
+    return run, {"tune_gc": lambda: None}
 
 
 def bodies_in_threads() -> Substitutes:
