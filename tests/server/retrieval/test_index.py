@@ -146,7 +146,7 @@ def test_a_build_tells_how_far_it_is(index: Index) -> None:
 
     built = index.build("t", of(["some words"] * (2 * EMBED_CHUNKS + 5)), counts.append)
 
-    assert counts == [EMBED_CHUNKS, 2 * EMBED_CHUNKS, 2 * EMBED_CHUNKS + 5]
+    assert list(dict.fromkeys(counts)) == [EMBED_CHUNKS, 2 * EMBED_CHUNKS, 2 * EMBED_CHUNKS + 5]
     assert built.total == counts[-1]
 
 
