@@ -121,6 +121,8 @@ def stored_document(node: BaseNode) -> reka.Document:
             f"documents: the metadata of {identity!r} has {min(taken)!r}, a name that the index uses; want another one"
         )
     kept = {name: fields[name] for name in names if name in fields} | {"hash": node.hash, "whole": is_whole}
+    if isinstance(node, IndexNode) and node.obj is not None:
+        kept["obj"] = node.dict()["obj"]  # 0.14.22's `model_dump` writes it in a form that `from_dict` does not read
     if not is_whole:
         kept["length"] = len(text_of(node).rstrip())
     for related in _related(kept):
