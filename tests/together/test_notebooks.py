@@ -1,37 +1,39 @@
 """The notebooks run from top to bottom, and print what they show."""
 
-import asyncio
-import gc
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.documentation import Block, run_program
 from tests.support.peers import ROOT
 
 NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+# In a process of its own: what a notebook leaves open ends with it.
+RUN = """
+import json, sys, warnings
+from pathlib import Path
+warnings.simplefilter("ignore")
+from tests.support.documentation import Block, run_program
+cells, place = json.load(sys.stdin)
+run_program([Block(1, cell, None) for cell in cells], Path("notebook"), {'"local"': repr(place)})
+"""
 
 
-@pytest.mark.usefixtures("local")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_prints_what_it_shows(
-    path: Path, local_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(ROOT)
+def test_a_notebook_prints_what_it_shows(path: Path, tmp_path: Path) -> None:
     cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
 
-    run_program(
-        [Block(1, "".join(cell["source"]), None) for cell in cells], path, {'"local"': repr(f"local:{local_folder}")}
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{RUN}"],
+        input=json.dumps([["".join(cell["source"]) for cell in cells], f"local:{tmp_path}"]),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=200,
     )
 
     shown = ["".join(output["text"]) for cell in cells for output in cell["outputs"]]
-    assert capsys.readouterr().out == "".join(shown)
-    asyncio.set_event_loop(None)  # LlamaIndex leaves one; it is collected here, where its warning is no error
-    gc.collect()
+    assert (done.returncode, done.stdout) == (0, "".join(shown)), done.stderr
