@@ -160,8 +160,9 @@ def main() -> int:
                     f" {mean(result.found):8.3f} {middle:6.1f}",
                     flush=True,
                 )
+            without_words = collection.without_words()
             for mode in unseen:
-                unseen[mode] += measure(collection.without_words(), index, mode).found
+                unseen[mode] += measure(without_words, index, mode).found
     figures = ", ".join(f"{mode} {mean(found):.3f}" for mode, found in unseen.items())
     print(f"{len(unseen['hybrid'])} queries cut to words that no text has, recall@5: {figures}")
     missed = 0

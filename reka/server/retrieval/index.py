@@ -13,7 +13,7 @@ from reka.server.retrieval.embedders.choice import installed_embedder
 from reka.server.retrieval.embedders.recorded import RecordedEmbedders, record
 from reka.server.retrieval.embeddings import Embedder
 from reka.server.retrieval.entries import ORDINAL_BITS, Entry, entries
-from reka.server.retrieval.features import Query, query_of
+from reka.server.retrieval.features import query_of
 from reka.server.retrieval.languages import is_foreign
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.ranking import FILL_WEIGHT, OTHER_USE, VECTOR_USES, Matches, rank
@@ -104,7 +104,6 @@ class Index:
         self._embedders = RecordedEmbedders(embedder, installed_embedder)
         self._tables = Tables(FolderTables(home) if isinstance(home, Path) else home)
         self._vectors = VectorMemory(vector_memory_bytes, exact_chunks)
-        self._exact_chunks = exact_chunks
 
     def embedder_of(self, at: TableVersion) -> str:
         """Return the name of what embedded a table's chunks."""
@@ -212,33 +211,35 @@ class Index:
             rows = search.nearest(vector, k)
             scores = rows["_score"].to_numpy().clip(0, 1).tolist()
             return hits_of(search.read(rows, HIT_COLUMNS), scores, search.cosines(rows, vector))
-        is_other = is_foreign(query, table.main_languages)
-        ranking, rows = self._ranked(search, query_of(query, table.languages), vector, k, table, is_other)
+        ranking, rows = self._ranked(search, query, vector, k, table)
         rows = rows.take([place for place, _ in ranking]) if ranking else rows.slice(0, 0)
         cosines = None if vector is None else search.cosines(rows, vector)
         return hits_of(search.read(rows, HIT_COLUMNS), [fit for _, fit in ranking], cosines)
 
     @staticmethod
     def _ranked(
-        search: TableSearch, query: Query, vector: "Vectors | None", k: int, table: OpenTable, is_other: bool
+        search: TableSearch, text: str, vector: "Vectors | None", k: int, table: OpenTable
     ) -> tuple[list[tuple[int, float]], Any]:
         """Rank what the searches find: see `rank`; and the rows that they found."""
         most = max(k, CANDIDATES)
         use = VECTOR_USES.get(table.embedder, OTHER_USE)
+        finds = use.finds and vector is not None
+        is_other = finds and is_foreign(text, table.main_languages)
+        query = query_of(text, table.languages)
         rows = search.matching(query.telling, most)
         is_short = len(rows) < k
         weight = max(use.weight, FILL_WEIGHT if len(rows) else 1.0) if is_short else use.weight
         columns = search.read(rows, RANKED_COLUMNS)
         matches = Matches(candidates_of(rows, columns), query, table.chunks)
-        if vector is not None and (is_short or (use.finds and (is_other or matches.weight_of_words < 1))):
+        if vector is not None and (is_short or is_other or (finds and matches.weight_of_words < 1)):
             found = len(rows)
             rows = union(rows, search.nearest(vector, most))
             columns = concatenated([columns, search.read(rows.slice(found), RANKED_COLUMNS)])
             matches = Matches(candidates_of(rows, columns), query, table.chunks)
         cosines = search.cosines(rows, vector) if vector is not None and weight else None
         # What a question shares with texts in another language are names, which drown what the vectors find.
-        words = 0.0 if is_other and cosines is not None else matches.weight_of_words
-        return rank(matches, k, cosines, weight, words if use.finds else 1.0), rows
+        word_weight = 0.0 if is_other else matches.weight_of_words if finds else 1.0
+        return rank(matches, k, cosines, weight, word_weight), rows
 
     def query_warnings(self, query: str) -> list[str]:
         """Say what `search` leaves out of a query that is too long; an empty list if it uses all of it."""
@@ -318,7 +319,7 @@ class Index:
             check()
             self._tables.create_keyword_index(target)
             check()
-            if embedder.dimensions and target.count_rows() > self._exact_chunks:
+            if embedder.dimensions and target.count_rows() > self._vectors.max_chunks:
                 self._tables.create_vector_index(target)
                 check()
             self._tables.publish(table)

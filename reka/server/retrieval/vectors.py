@@ -91,19 +91,20 @@ class VectorMemory:
     def __init__(self, max_bytes: int, max_chunks: int = EXACT_CHUNKS) -> None:
         """Hold at most so many bytes of vectors, of tables of at most so many chunks."""
         self._max_bytes = max_bytes
-        self._max_chunks = max_chunks
+        self.max_chunks: int = max_chunks
+        """Chunks of a table up to which its vectors are held."""
         self._lock = threading.Lock()
         self._held: OrderedDict[str, tuple[int, TableVectors]] = OrderedDict()
 
     def of(self, at: TableVersion, table: OpenTable) -> TableVectors | None:
         """Return the vectors of an open table; None if it has none, or too many."""
         size = table.chunks * 4 * table.dimensions
-        if not size or table.chunks > self._max_chunks or size > self._max_bytes:
+        if not size or table.chunks > self.max_chunks or size > self._max_bytes:
             return None
         version, vectors = self._held.get(at.table, (None, None))
         if vectors is None or version != at.version:
             vectors = _changed(vectors, table) if vectors is not None else _read(table.source, table.chunks)
-            self._hold(at, vectors)
+        self._hold(at, vectors)
         return vectors
 
     def drop(self, name: str) -> None:
