@@ -1,13 +1,15 @@
 """The retrieval index: a LanceDB table for each prepared dataset, searched by vector and by keyword."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from reka.server.retrieval.ahead import map_ahead
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embedders.choice import installed_embedder
 from reka.server.retrieval.embedders.recorded import RecordedEmbedders, record
@@ -342,17 +344,12 @@ class Index:
         import pyarrow as pa
 
         unwritten: list[Any] = []
-        pending: deque[tuple[Sequence[Entry], Future[Any]]] = deque()
         iterator = iter(entries(chunks))
-        with ThreadPoolExecutor(1, "reka-embed") as thread:
-            while (batch := list(islice(iterator, EMBED_CHUNKS))) or pending:
-                if batch:
-                    pending.append((batch, thread.submit(self._rows, batch, embedder)))
-                    if len(pending) < EMBED_AHEAD:
-                        continue
-                embedded, rows = pending.popleft()
-                unwritten.append(rows.result())
-                counts.update(entry.id >> ORDINAL_BITS for entry in embedded)
+        batches = iter(lambda: list(islice(iterator, EMBED_CHUNKS)), [])
+        with closing(map_ahead(partial(self._rows, embedder=embedder), batches, EMBED_AHEAD)) as embedded:
+            for batch, rows in embedded:
+                unwritten.append(rows)
+                counts.update(entry.id >> ORDINAL_BITS for entry in batch)
                 if len(unwritten) * EMBED_CHUNKS >= WRITE_CHUNKS:
                     yield pa.Table.from_batches(unwritten)
                     unwritten = []
