@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from reka.server.generation.types import ChatBackend
 from reka.server.ingest.zip_archive import text_members
 from reka.server.retrieval.embeddings import Embedder
+from reka.server.retrieval.tables import Tables
 from reka.server.service import Service, Shares
 from reka.server.settings import Settings
 from reka.server.storage.database.binding import check_columns
+from reka.server.storage.leases import Leases
 from reka.server.storage.opening import open_storage
 from reka.server.telemetry.access_log import open_access_log
 
@@ -43,10 +45,10 @@ def end_attempts(settings: Settings) -> None:
     if is_shared(settings):
         return
     with open_storage(settings) as (database, store):
-        service = Service(settings, database, store)
-        for table in service.leases.live()[1]:
-            service.datasets.drop_table(table)
-        service.leases.end_all()
+        leases, tables = Leases(database), Tables(store.tables)
+        for table in leases.live()[1]:
+            tables.drop(table)
+        leases.end_all()
 
 
 @contextmanager

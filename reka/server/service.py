@@ -124,7 +124,6 @@ class Service:
     key_limits: KeyLimits
     models: ModelCatalog
     keys: KeyRing
-    leases: Leases
     jobs: Jobs
     datasets: Datasets
     documents: Documents
@@ -176,14 +175,14 @@ class Service:
         )
         self.models = ModelCatalog(settings, self.backend)
         self.keys = KeyRing(database, accept_any=settings.is_loopback and not settings.require_key)
-        self.leases = Leases(database, settings.lease_seconds)
-        self.jobs = Jobs(database, self.leases)
+        leases = Leases(database, settings.lease_seconds)
+        self.jobs = Jobs(database, leases)
         self._index = Index(store.tables, embedder, settings.vector_memory_bytes)
         self._text_embeddings = TextEmbeddings(embedder)
         self._files = DatasetFiles(database, store, settings.orphan_seconds)
-        self.datasets = Datasets(database, self._files, self._index, self.jobs, self.leases, settings)
+        self.datasets = Datasets(database, self._files, self._index, self.jobs, leases, settings)
         self.documents = Documents(database, self.jobs, settings, self._index.describe_embedder)
-        self._store = DocumentStore(database, self.leases)
+        self._store = DocumentStore(database, leases)
         self._retriever = WatchedRetriever(self.datasets, self._store, self.jobs, self._index).watch(
             self.metrics, with_prompts=settings.access_log_prompts
         )
@@ -192,9 +191,9 @@ class Service:
             database, self.datasets, self.documents, self.jobs, self._retriever, self.texts.of_one, settings
         )
         self.sweeper = Sweeper(
-            database, store, self._index, self.datasets, self.leases, self._files.arrivals, settings.orphan_seconds
+            database, store, self._index, self.datasets, leases, self._files.arrivals, settings.orphan_seconds
         )
-        parts = (self.jobs, self.datasets, self._files, self._store, self.leases, self.sweeper, self._index)
+        parts = (self.jobs, self.datasets, self._files, self._store, leases, self.sweeper, self._index)
         self.worker = Worker(Tools(*parts, settings.chunk_chars), is_alone=is_alone)
         self.is_worker_running: Callable[[], bool] | None = (lambda: self.worker.is_running) if runs_jobs else None
         """Tells whether what runs the jobs is at work; None if that is no part of this server."""

@@ -15,7 +15,7 @@ from tests.support.embedders import WordEmbedder
 from tests.support.generation_requests import Ask, ask
 from tests.support.postgres import Postgres
 from tests.support.rule_model import RuleModel
-from tests.support.servers import MAX_UPLOAD, NOTES, Call, Start, open_caller, run_server
+from tests.support.servers import NOTES, SMALL_LIMITS, Call, Start, open_caller, run_server
 
 if TYPE_CHECKING:
     from tests.support.object_store import Bucket, ObjectStoreServer
@@ -77,18 +77,8 @@ def shared_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def shared(shared_data_dir: Path) -> Iterator[BackgroundServer]:
     """One server for all tests of a module."""
-    settings = Settings(
-        port=0,
-        data_dir=shared_data_dir,
-        max_upload_bytes=MAX_UPLOAD,
-        max_unpacked_bytes=4_000_000,
-        max_zip_entries=50,
-        max_body_bytes=100_000,
-        max_description_bytes=1000,
-    )
-    server = BackgroundServer(settings, embedder=WordEmbedder())
-    yield server
-    server.stop()
+    with run_server(shared_data_dir, **SMALL_LIMITS) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Servers in this process, each on a data folder of its own, and callers of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,15 @@ NOTES: Final = "The owl of the mill hunts at night.\n\nThe hen of the farm lays 
 
 MAX_UPLOAD: Final = 300_000
 """Bytes that the server of the fixture `shared` takes in one upload."""
+
+SMALL_LIMITS: Final[Mapping[str, Any]] = {
+    "max_upload_bytes": MAX_UPLOAD,
+    "max_unpacked_bytes": 4_000_000,
+    "max_zip_entries": 50,
+    "max_body_bytes": 100_000,
+    "max_description_bytes": 1000,
+}
+"""Limits of that server, which tests reach soon."""
 
 Start = Callable[..., BackgroundServer]
 """Starts servers; see the fixture `start`."""

@@ -40,7 +40,6 @@ def back_up(database: Database, files: Files, folder: Path) -> Summary:
     for _ in range(TRIES):
         _copy(files, wanted, folder, copies)
         with database.read() as session:
-            rows.begin_snapshot(session)
             wanted = _file_ids(session)
             counts = _write_rows(session, folder)
         _copy(files, wanted, folder, copies)

@@ -23,13 +23,6 @@ def tables() -> list[Table]:
     return [table for table in Base.metadata.sorted_tables if table.name not in _OWN]
 
 
-def begin_snapshot(session: Session) -> None:
-    """Have all that a new session reads be of one moment."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-    session.execute(select(literal(1)).select_from(DatasetRow).limit(1))  # SQLite's moment is that of the first read
-
-
 def write_table(session: Session, table: Table, path: Path) -> int:
     """Write the rows of a table to a file, without those of deleted datasets; return their number."""
     count = 0

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from reka.server.storage.database import Database, DatasetRow, DocumentRow, JobEventRow, JobRow, now
-from reka.server.storage.database.job_rows import COMPLETE, ERROR, PENDING, RUNNING, STATUSES
+from reka.server.storage.database.job_rows import COMPLETE, ERROR, PENDING, RUNNING, count_by_status
 
 __all__ = ["StoredFigures"]
 
@@ -63,11 +63,9 @@ class StoredFigures(Collector):
 
     def _read(self, session: Session) -> list[Metric]:
         self._take_events(session)
-        rows = session.execute(select(JobRow.status, func.count().label("jobs")).group_by(JobRow.status))
-        counts = {row.status: row.jobs for row in rows}
         jobs = GaugeMetricFamily("reka_jobs", "Prepare-retrieval jobs by status.", labels=["status"])
-        for status in STATUSES:
-            jobs.add_metric([status], counts.get(status, 0))
+        for status, count in count_by_status(session).items():
+            jobs.add_metric([status], count)
         oldest = session.scalar(select(func.min(JobRow.created)).where(JobRow.status == PENDING))
         age = 0.0 if oldest is None else _seconds_between(oldest, now())
         datasets, size = session.execute(

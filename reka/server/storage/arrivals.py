@@ -65,7 +65,7 @@ class Arrivals:
         if not self._is_shared:
             return
         self._beats.pop(name, None)
-        if session.execute(delete(ArrivalRow).where(ArrivalRow.name == name)).rowcount != 1:  # type: ignore[attr-defined]
+        if session.scalar(delete(ArrivalRow).where(ArrivalRow.name == name).returning(ArrivalRow.name)) is None:
             raise StorageUnavailableError("The server's store was too slow: try again")
 
     def forget(self, name: str) -> None:

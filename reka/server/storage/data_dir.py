@@ -151,22 +151,13 @@ class DataFolder:
             DataFolderInUseError: Another server holds the lock.
             StartError: As for `claim`.
         """
-        from filelock import Timeout
-
         self.claim()
-        # The lock belongs to the operating system, so it ends with the last process that has it, however that ends.
-        lock = _lock(self.lock)
-        try:
-            lock.acquire(poll_interval=LOCK_SECONDS / 10)
-        except Timeout as error:
-            raise DataFolderInUseError(
-                f"data_dir: another server already uses the data in {self.root}: stop it, or choose another data_dir"
-            ) from error
-        try:
+        refusal = DataFolderInUseError(
+            f"data_dir: another server already uses the data in {self.root}: stop it, or choose another data_dir"
+        )
+        with _holding(self.lock, refusal) as lock:
             migrate(self.root, read_version(self.root) or 1, lambda version: write_version(self.root, version))
             yield _handles(lock)
-        finally:
-            lock.release()
 
     def join(self, handle: int) -> None:
         """Share the lock of the parent process, until this process ends.
@@ -193,21 +184,13 @@ class DataFolder:
         Raises:
             StartError: Another server runs them.
         """
-        from filelock import Timeout
-
         make_private_file(self.worker_lock)
-        lock = _lock(self.worker_lock)
-        try:
-            lock.acquire(poll_interval=LOCK_SECONDS / 10)
-        except Timeout as error:
-            raise StartError(
-                f"data_dir: a server already runs the jobs of {self.root}: start that one with --no-worker, and a "
-                "worker beside it, or leave the jobs to it"
-            ) from error
-        try:
+        refusal = StartError(
+            f"data_dir: a server already runs the jobs of {self.root}: start that one with --no-worker, and a worker "
+            "beside it, or leave the jobs to it"
+        )
+        with _holding(self.worker_lock, refusal):
             yield
-        finally:
-            lock.release()
 
     def clear_staging(self) -> None:
         """Delete the uploads that a killed server left unfinished, and nothing else."""
@@ -216,11 +199,25 @@ class DataFolder:
                 path.unlink()
 
 
-def _lock(path: Path) -> "FileLock":
-    """Prepare a lock. It waits shortly, for processes that only test the lock: they hold it for an instant."""
-    from filelock import FileLock
+@contextmanager
+def _holding(path: Path, refusal: StartError) -> Iterator["FileLock"]:
+    """Hold a lock until the block ends. It is waited for shortly: processes that only test it hold it for an instant.
 
-    return FileLock(path, timeout=LOCK_SECONDS, thread_local=False)
+    Raises:
+        StartError: Another process holds it; this is `refusal`.
+    """
+    from filelock import FileLock, Timeout
+
+    # The lock belongs to the operating system, so it ends with the last process that has it, however that ends.
+    lock = FileLock(path, timeout=LOCK_SECONDS, thread_local=False)
+    try:
+        lock.acquire(poll_interval=LOCK_SECONDS / 10)
+    except Timeout as error:
+        raise refusal from error
+    try:
+        yield lock
+    finally:
+        lock.release()
 
 
 def _handles(lock: "FileLock") -> tuple[int, ...]:

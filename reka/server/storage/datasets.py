@@ -22,11 +22,13 @@ from reka.server.storage.database import (
     Database,
     DatasetRow,
     DocumentRow,
+    JobRow,
     find_dataset,
     lock_owner,
     now,
     require_dataset,
 )
+from reka.server.storage.database.job_rows import OPEN
 from reka.server.storage.dataset_files import DatasetFiles
 from reka.server.storage.document_store import LIVE, NEW, ROWS
 from reka.server.storage.jobs import Jobs, base_of
@@ -259,9 +261,9 @@ class Datasets:
     def has_lost_table(self) -> bool:
         """Tell whether the table of a dataset is lost or damaged, and a job that is to build it anew has not ended."""
         is_lost = DatasetRow.table.is_not(None), DatasetRow.table_version.is_(None), DatasetRow.owner != NO_OWNER
+        builds = select(JobRow.id).join(DatasetRow, DatasetRow.id == JobRow.dataset_id)
         with self._database.read() as session:
-            ids = session.scalars(select(DatasetRow.id).where(*is_lost)).all()
-            return any(self._jobs.open_job(session, dataset_id) is not None for dataset_id in ids)
+            return session.scalar(builds.where(JobRow.status.in_(OPEN), *is_lost).limit(1)) is not None
 
     def start_rewrite(self) -> Rewrite | None:
         """Take the lease of a dataset whose table holds what was deleted from it; None if there is none."""
@@ -288,10 +290,6 @@ class Datasets:
         with self._database.read() as session:
             row = session.get(DatasetRow, dataset_id)
             return row is not None and row.owner != NO_OWNER
-
-    def drop_table(self, table: str) -> None:
-        """Delete the table of an attempt that has ended, which is no dataset's."""
-        self._index.drop(table)
 
     def has_table(self, dataset_id: str, table: str) -> bool:
         """Tell whether a table is the one that a dataset is searched in."""

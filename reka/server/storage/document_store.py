@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from reka.server.retrieval.metadata import MetadataColumns
-from reka.server.storage.database import IS_CHANGED, IS_THERE, Database, DatasetRow, DocumentRow, DocumentTextRow
+from reka.server.storage.database import IS_CHANGED, IS_THERE, Database, DatasetRow, DocumentRow, DocumentTextRow, now
 from reka.server.storage.jobs import Task
 from reka.server.storage.leases import Leases
 
@@ -103,9 +103,9 @@ class DocumentStore:
 
     def texts(self, documents: Iterable[Document]) -> Iterator[tuple[Document, Iterator[str]]]:
         """Yield documents with their texts in parts; none if a text is gone, or in an uploaded file."""
-        for some in _groups(documents):
+        for some in groups(documents, PART_CHARS, lambda document: document.size_bytes, _AT_ONCE):
             if len(some) == 1:
-                yield some[0], self._parts(some[0].number)
+                yield some[0], (row.text for row in self._database.parts(DocumentTextRow, some[0].number))
                 continue
             texts: dict[int, list[str]] = {}
             with self._database.read() as session:
@@ -115,16 +115,6 @@ class DocumentStore:
                     texts.setdefault(number, []).append(text)
             for document in some:
                 yield document, iter(texts.get(document.number, ()))
-
-    def _parts(self, number: int) -> Iterator[str]:
-        part = 0
-        while True:
-            with self._database.read() as session:
-                row = session.get(DocumentTextRow, (number, part))
-            if row is None:
-                return
-            yield row.text
-            part += 1
 
     def store_text(self, task: Task, number: int, parts: Iterable[str]) -> None:
         """Store the text of a document that is in an uploaded file.
@@ -182,6 +172,20 @@ class DocumentStore:
         self._database.erase_deleted()
 
 
+def dataset_of_rows(dataset_id: str, owner: str, name: str, description: str | None = None) -> DatasetRow:
+    """Make the row of a dataset without an uploaded file."""
+    return DatasetRow(
+        id=dataset_id,
+        owner=owner,
+        name=name,
+        description=description,
+        kind=ROWS,
+        source="",
+        size_bytes=0,
+        created=now(),
+    )
+
+
 def digest_of(source: str, metadata: str) -> "hashlib._Hash":
     """Begin the digest of a document; the UTF-8 of its text follows.
 
@@ -210,16 +214,18 @@ def _documents(session: Session, *conditions: ColumnElement[bool]) -> list[Docum
     ]
 
 
-def _groups(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Group small documents, whose texts are read at once; a large one stands alone."""
-    group: list[Document] = []
+def groups(
+    items: Iterable[T], max_bytes: int, size_of: Callable[[T], int], max_items: int | None = None
+) -> Iterator[list[T]]:
+    """Group small items, whose texts are read or written at once; a large one stands alone."""
+    group: list[T] = []
     size = 0
-    for document in documents:
-        if group and (len(group) == _AT_ONCE or size + document.size_bytes > PART_CHARS):
+    for item in items:
+        if group and (len(group) == max_items or size + size_of(item) > max_bytes):
             yield group
             group, size = [], 0
-        group.append(document)
-        size += document.size_bytes
+        group.append(item)
+        size += size_of(item)
     if group:
         yield group
 

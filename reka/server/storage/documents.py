@@ -22,10 +22,9 @@ from reka.server.storage.database import (
     DocumentTextRow,
     JobRow,
     find_dataset,
-    now,
     require_dataset,
 )
-from reka.server.storage.document_store import GONE, NEW, ROWS, batches, digest_of, text_parts
+from reka.server.storage.document_store import GONE, NEW, batches, dataset_of_rows, digest_of, text_parts
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.names import secure_name
 from reka.server.storage.quotas import require_room
@@ -221,16 +220,7 @@ class Documents:
         row = find_dataset(session, owner, safe, for_update=True)
         if row is None:
             require_room(session, owner, self._limits, datasets=1)
-            row = DatasetRow(
-                id=uuid4().hex,
-                owner=owner,
-                name=safe,
-                description=None,
-                kind=ROWS,
-                source="",
-                size_bytes=0,
-                created=now(),
-            )
+            row = dataset_of_rows(uuid4().hex, owner, safe)
             session.add(row)
             session.flush()
         return row

@@ -32,7 +32,7 @@ from reka.server.storage.database.job_rows import (
     OPEN,
     PENDING,
     RUNNING,
-    STATUSES,
+    count_by_status,
     event_to_dict,
     fail,
     lock,
@@ -192,9 +192,7 @@ class Jobs:
     def count_by_status(self) -> dict[str, int]:
         """Count the jobs of all owners in each status."""
         with self._database.read() as session:
-            rows = session.execute(select(JobRow.status, func.count().label("jobs")).group_by(JobRow.status))
-            counts = {row.status: row.jobs for row in rows}
-        return {status: counts.get(status, 0) for status in STATUSES}
+            return count_by_status(session)
 
     def start_next(self, max_bytes: int | None = None, besides: Collection[str] = ()) -> Task | None:
         """Start the oldest job that nobody runs, of the owner whose last start is longest ago.

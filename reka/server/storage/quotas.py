@@ -6,9 +6,7 @@ from sqlalchemy.orm import Session
 from reka.server.errors import QuotaExceededError
 from reka.server.settings import Settings
 from reka.server.storage.database import IS_THERE, DatasetRow, DocumentRow, FileRow, lock_owner
-
-_ROWS = "rows"
-"""Kind of a dataset whose texts are all in the database."""
+from reka.server.storage.document_store import ROWS
 
 
 def require_room(session: Session, owner: str, limits: Settings, *, datasets: int = 0, size_bytes: int = 0) -> None:
@@ -44,7 +42,7 @@ def require_room(session: Session, owner: str, limits: Settings, *, datasets: in
 
 def _stored_bytes(session: Session, owner: str) -> int:
     """Count the bytes of an owner's uploads, of the texts that are in no upload, and of the files."""
-    uploads = select(func.sum(DatasetRow.size_bytes)).where(DatasetRow.owner == owner, DatasetRow.kind != _ROWS)
+    uploads = select(func.sum(DatasetRow.size_bytes)).where(DatasetRow.owner == owner, DatasetRow.kind != ROWS)
     texts = (
         select(func.sum(DocumentRow.size_bytes))
         .join(DatasetRow, DatasetRow.id == DocumentRow.dataset_id)

@@ -5,7 +5,7 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -227,25 +227,34 @@ class Load(threading.Thread):
         api.close()
 
 
+@contextmanager
+def load_on(site: Site, count: int) -> Iterator[list[Load]]:
+    """Load a site until the block ends; then check that it has what was acknowledged."""
+    loads = [Load(site, number) for number in range(count)]
+    for load in loads:
+        load.start()
+    try:
+        yield loads
+    finally:
+        for load in loads:
+            load.is_over.set()
+            load.join(60)
+    for load in loads:
+        load.check()
+
+
 @pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.prove)])
 def test_killed_at_random_under_load_while_the_database_restarts(
     open_site: Callable[..., Site], postgres: Postgres, kills: int
 ) -> None:
     site, chance = open_site(servers=2, workers=2), random.Random(kills)
-    loads = [Load(site, number) for number in range(3)]
-    for load in loads:
-        load.start()
-    for kill in range(kills):
-        threading.Event().wait(chance.uniform(0.1, 1.5))
-        site.replace(chance.randrange(len(site.processes)))
-        if kill % 10 == 1:
-            postgres.restart()
-    for load in loads:
-        load.is_over.set()
-        load.join(60)
+    with load_on(site, 3) as loads:
+        for kill in range(kills):
+            threading.Event().wait(chance.uniform(0.1, 1.5))
+            site.replace(chance.randrange(len(site.processes)))
+            if kill % 10 == 1:
+                postgres.restart()
 
-    for load in loads:
-        load.check()
     assert sum(len(load.jobs) for load in loads) >= kills
     site.close()
     site.check_nothing_is_left_over()

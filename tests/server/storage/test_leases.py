@@ -1,29 +1,19 @@
 """Who works on what, when several processes do: each object of `Leases` stands for a process."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from reka.server.retrieval.tables import TableVersion
-from reka.server.storage.database import Database, DatasetRow, now, sqlite_url
+from reka.server.storage.database import Database, DatasetRow, now
 from reka.server.storage.datasets import add_members
 from reka.server.storage.document_store import DocumentStore
 from reka.server.storage.jobs import Jobs, Task
 from reka.server.storage.leases import LeaseLostError, Leases
+from tests.support.clock import Clock
 
 SECONDS = 10.0
-
-
-class Clock:
-    """A clock of one process."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 class Process:
@@ -44,7 +34,7 @@ class Process:
         """Let time pass, a second at a time; return the tables of processes that were taken for dead."""
         ended = []
         for _ in range(int(seconds)):
-            self.clock.seconds += 1
+            self.clock.now += 1
             meanwhile()
             ended += self.leases.beat()
         return ended
@@ -60,13 +50,10 @@ def add_dataset(database: Database, name: str, owner: str = "ann", size: int = 4
         add_members(session, row, [])
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    is_file = request.param == "sqlite"
-    database = Database(sqlite_url(tmp_path / "record.sqlite") if is_file else request.getfixturevalue("postgres_url"))
-    add_dataset(database, "notes")
-    yield database
-    database.close()
+@pytest.fixture
+def database(empty_database: Database) -> Database:
+    add_dataset(empty_database, "notes")
+    return empty_database
 
 
 def test_a_job_is_run_by_one_process_at_a_time(database: Database) -> None:
@@ -136,7 +123,7 @@ def test_nobody_is_taken_for_dead_after_a_time_in_which_the_database_was_not_see
     first.start()
     second.watch(3)
 
-    second.clock.seconds += 1000  # the database, or this process, stood still
+    second.clock.now += 1000  # the database, or this process, stood still
     ended = second.watch(SECONDS)
 
     assert ended == []
@@ -154,7 +141,7 @@ def test_a_job_that_is_to_be_tried_again_later_waits_for_all_processes_and_outli
     assert (first.jobs.start_next(), second.jobs.start_next()) == (None, None)
     assert first.leases.next_due() == 5
 
-    first.clock.seconds += 5
+    first.clock.now += 5
     first.leases.end_due()
     assert first.leases.next_due() is None
     second.jobs.postpone(second.start(), "later", 1000)

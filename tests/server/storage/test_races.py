@@ -3,7 +3,7 @@
 import socket
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -12,24 +12,21 @@ from urllib.parse import urlsplit
 import pytest
 
 from reka.server.retrieval.tables import TableVersion
-from reka.server.storage.database import Database, DatasetRow, now, sqlite_url
+from reka.server.storage.database import Database, DatasetRow, now
 from reka.server.storage.jobs import MAX_STARTS, Jobs, Task
 from reka.server.storage.leases import Leases
 from tests.support.servers import Call, Start
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    is_file = request.param == "sqlite"
-    database = Database(sqlite_url(tmp_path / "record.sqlite") if is_file else request.getfixturevalue("postgres_url"))
-    with database.write() as session:
+@pytest.fixture
+def database(empty_database: Database) -> Database:
+    with empty_database.write() as session:
         session.add(
             DatasetRow(
                 id="d1", owner="ann", name="notes", kind="text", source="a.txt", size_bytes=4, created=now(), table=None
             )
         )
-    yield database
-    database.close()
+    return empty_database
 
 
 def started(jobs: Jobs) -> Task:

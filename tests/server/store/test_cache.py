@@ -6,15 +6,7 @@ from pathlib import Path
 import pytest
 
 from reka.server.store.cache import GRACE_SECONDS, Cache
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture

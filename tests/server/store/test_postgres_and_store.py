@@ -15,7 +15,7 @@ from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import ArrivalRow, Database, DatasetRow
 from reka.server.storage.opening import open_storage
-from tests.server.ingest.test_shared import Load, Site
+from tests.server.ingest.test_shared import Site, load_on
 from tests.support.object_store import Bucket
 from tests.support.postgres import Postgres
 from tests.support.servers import NOTES, open_caller, run_server
@@ -70,24 +70,17 @@ def test_killed_at_random_under_load_while_database_and_store_fail(
     open_site: Callable[..., StoreSite], postgres: Postgres, bucket: Bucket, kills: int, servers: int, workers: int
 ) -> None:
     site, chance = open_site(servers=servers, workers=workers), random.Random(kills)
-    loads = [Load(site, number) for number in range(2)]
-    for load in loads:
-        load.start()
-    for kill in range(kills):
-        threading.Event().wait(chance.uniform(0.1, 1.5))
-        site.replace(chance.randrange(len(site.processes)))
-        if kill % 10 == 2:
-            bucket.server.is_refusing = True
-            threading.Event().wait(chance.uniform(0.5, 3))
-            bucket.server.is_refusing = False
-        if kill % 10 == 3:
-            postgres.restart()
-    for load in loads:
-        load.is_over.set()
-        load.join(60)
+    with load_on(site, 2):
+        for kill in range(kills):
+            threading.Event().wait(chance.uniform(0.1, 1.5))
+            site.replace(chance.randrange(len(site.processes)))
+            if kill % 10 == 2:
+                bucket.server.is_refusing = True
+                threading.Event().wait(chance.uniform(0.5, 3))
+                bucket.server.is_refusing = False
+            if kill % 10 == 3:
+                postgres.restart()
 
-    for load in loads:
-        load.check()
     site.check_nothing_is_left_over()
 
 

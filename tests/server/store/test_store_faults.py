@@ -5,12 +5,15 @@ from pathlib import Path
 import lancedb
 import pytest
 
+from reka.server.errors import StorageUnavailableError
 from reka.server.faults import is_transient
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 from reka.server.storage.arrivals import Arrivals
 from reka.server.storage.database import Database, sqlite_url
+from reka.server.storage.opening import open_storage
 from tests.support.caller import Caller
+from tests.support.clock import Clock
 from tests.support.object_store import Bucket
 from tests.support.servers import NOTES, Call, Start
 
@@ -141,8 +144,6 @@ def test_what_a_killed_server_has_left_is_removed_when_it_starts_again(
 ) -> None:
     start(store_url=bucket.url).stop()
     settings = Settings(port=0, data_dir=data_dir, store_url=bucket.url)
-    from reka.server.storage.opening import open_storage
-
     with open_storage(settings) as (database, store):
         staged = data_dir / "staging" / ("1" * 32)
         staged.write_text("an upload whose server was killed before it was a dataset")
@@ -152,15 +153,6 @@ def test_what_a_killed_server_has_left_is_removed_when_it_starts_again(
     start(store_url=bucket.url)
 
     assert bucket.objects() == ["reka-store.json"]
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_what_beats_is_being_written_and_what_does_not_is_left_over(tmp_path: Path) -> None:
@@ -183,8 +175,6 @@ def test_what_beats_is_being_written_and_what_does_not_is_left_over(tmp_path: Pa
 
 
 def test_what_was_taken_for_left_over_does_not_become_a_dataset(tmp_path: Path) -> None:
-    from reka.server.errors import StorageUnavailableError
-
     database, clock = Database(sqlite_url(tmp_path / "record.db")), Clock()
     writer, sweeper = (Arrivals(database, 60, is_shared=True, clock=clock) for _ in range(2))
     writer.announce("paused")

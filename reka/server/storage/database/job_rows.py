@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from reka.server.storage.database.rows import DatasetRow, DocumentRow, JobEventRow, JobRow, now
@@ -28,6 +28,12 @@ LAST_FIRST: Final = tuple(column.desc() for column in FIRST_FIRST)
 def open_jobs(dataset_id: str) -> Select[JobRow]:
     """Select the jobs of a dataset that have not ended."""
     return select(JobRow).where(JobRow.dataset_id == dataset_id, JobRow.status.in_(OPEN))
+
+
+def count_by_status(session: Session) -> dict[str, int]:
+    """Count the jobs of all owners in each status."""
+    rows = session.execute(select(JobRow.status, func.count().label("jobs")).group_by(JobRow.status))
+    return dict.fromkeys(STATUSES, 0) | {row.status: row.jobs for row in rows}
 
 
 def lock(session: Session, dataset_id: str, job_id: str) -> tuple[DatasetRow | None, JobRow | None]:

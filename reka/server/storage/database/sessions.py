@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,6 +65,20 @@ class Database:
         """Open a session that commits when the block ends, and rolls back if it raises."""
         with Session(self._write_engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def parts(self, row: type[T], number: int) -> Iterator[T]:
+        """Yield the rows of a table that have the parts of a text or file, each read when it is wanted.
+
+        Args:
+            row: The table, whose key is a number and a part, counted from 0.
+            number: The number.
+        """
+        for part in count():
+            with self.read() as session:
+                found = session.get(row, (number, part))
+            if found is None:
+                return
+            yield found
 
     def remove(self, work: Callable[[Session], T]) -> T:
         """Run a small transaction that deletes something, also on a full disk, whose reserve it may use up.

@@ -146,14 +146,7 @@ class Files:
                 continue
 
     def _parts(self, number: int) -> Iterator[bytes]:
-        part = 0
-        while True:
-            with self._database.read() as session:
-                row = session.get(FilePartRow, (number, part))
-            if row is None:
-                return
-            yield row.content
-            part += 1
+        return (row.content for row in self._database.parts(FilePartRow, number))
 
 
 def find_file(session: Session, owner: str, value: str) -> FileRow | None:
@@ -187,12 +180,17 @@ def _require_document(session: Session, owner: str, value: str) -> tuple[Dataset
     dataset = session.get(DatasetRow, found[0])
     if dataset is None or dataset.owner != owner:
         raise no_such_file(value)
-    row = session.scalar(
-        select(DocumentRow).where(DocumentRow.dataset_id == dataset.id, IS_THERE, DocumentRow.name == found[1])
-    )
+    row = find_document(session, dataset, found[1])
     if row is None:
         raise no_such_file(value)
     return dataset, row
+
+
+def find_document(session: Session, dataset: DatasetRow, name: str) -> DocumentRow | None:
+    """Return a document of a dataset by its id there; None if there is none."""
+    return session.scalar(
+        select(DocumentRow).where(DocumentRow.dataset_id == dataset.id, IS_THERE, DocumentRow.name == name)
+    )
 
 
 def _datasets_with(session: Session, owner: str, document: str) -> Sequence[str]:

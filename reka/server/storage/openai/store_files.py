@@ -1,7 +1,7 @@
 """The files in the vector stores of each owner, which are the documents of datasets, and batches of them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from uuid import uuid4
@@ -13,16 +13,19 @@ from reka.server.errors import NotFoundError
 from reka.server.settings import MIB
 from reka.server.storage.database import IS_THERE, Database, DatasetRow, DocumentRow, now
 from reka.server.storage.database.openai_rows import FileBatchRow, FileRow
-from reka.server.storage.document_store import LIVE, NEW, batches
+from reka.server.storage.document_store import LIVE, NEW, batches, groups
 from reka.server.storage.documents import Documents
 from reka.server.storage.jobs import Jobs
-from reka.server.storage.openai.files import Files, ReadText, no_such_file, require_file
+from reka.server.storage.openai.files import Files, ReadText, find_document, no_such_file, require_file
 from reka.server.storage.openai.ids import batch_id, document_of_file, file_id, number_of_batch, store_id
 from reka.server.storage.openai.pages import PageQuery, page_object, rows_of_page, unix_time
 from reka.server.storage.openai.stores import VectorStores, attributes_of, count_files, pending_status, require_store
 
 _PUT_BYTES: Final = 64 * MIB
 """Bytes of files that become documents in one transaction (ours)."""
+
+_COMPLETED: Final = ("completed", "")
+"""Status of a file that is in the index, and no reason; see `pending_status`."""
 
 _SHOWN_CHARS: Final = 100
 
@@ -91,7 +94,7 @@ class StoreFiles:
         with self._database.read() as session:
             rows = self._rows(session, owner, attachments)
         attributes = {one.file_id: one.attributes or {} for one in attachments}
-        for some in _groups(rows):
+        for some in groups(rows, _PUT_BYTES, lambda row: row.size_bytes):
             documents = [
                 _FileDocument(row.id, text, row.filename, attributes[row.id])
                 for row in some
@@ -135,7 +138,7 @@ class StoreFiles:
                 query,
                 lambda value: [_require_document(session, dataset, value).number],
             )
-            objects = [self._describe(session, dataset, row) for row in found]
+            objects = self._describe(session, dataset, found)
         return page_object(objects, has_more=has_more)
 
     def retrieve(self, owner: str, store: str, value: str) -> dict[str, Any]:
@@ -146,7 +149,7 @@ class StoreFiles:
         """
         with self._database.read() as session:
             dataset = require_store(session, owner, store)
-            return self._describe(session, dataset, _require_document(session, dataset, value))
+            return self._describe(session, dataset, [_require_document(session, dataset, value)])[0]
 
     def update(self, owner: str, store: str, value: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
         """Replace the attributes of a file of a vector store.
@@ -212,7 +215,7 @@ class StoreFiles:
             dataset = require_store(session, owner, store)
             batch = _require_batch(session, dataset, value)
             names = json.loads(batch.documents)
-            counts, _ = count_files(session, self._jobs, dataset, names)
+            counts, _ = count_files(session, self._jobs, [dataset], names)[dataset.id]
         counts["cancelled"], counts["total"] = len(names) - counts["total"], len(names)
         status = "cancelled" if batch.is_cancelled else "in_progress" if counts["in_progress"] else "completed"
         return {
@@ -272,43 +275,37 @@ class StoreFiles:
             return rows.where(DocumentRow.state == NEW)
         return rows.where(false())
 
-    def _describe(self, session: Session, dataset: DatasetRow, row: DocumentRow) -> dict[str, Any]:
-        status, reason = ("completed", "") if row.state == LIVE else pending_status(session, self._jobs, dataset)
-        created = session.scalar(select(FileRow.created).where(FileRow.id == row.name, FileRow.owner == dataset.owner))
-        return {
-            "id": file_id(dataset.id, row.name),
-            "object": "vector_store.file",
-            "created_at": unix_time(created or dataset.created),
-            "vector_store_id": store_id(dataset.id),
-            "usage_bytes": row.size_bytes,
-            "status": status,
-            "last_error": {"code": "server_error", "message": reason} if status == "failed" else None,
-            "attributes": attributes_of(json.loads(row.meta)),
-            "chunking_strategy": {"type": "other"},
-        }
+    def _describe(self, session: Session, dataset: DatasetRow, rows: Sequence[DocumentRow]) -> list[dict[str, Any]]:
+        is_of_them = FileRow.owner == dataset.owner, FileRow.id.in_([row.name for row in rows])
+        files = {row.id: row.created for row in session.execute(select(FileRow.id, FileRow.created).where(*is_of_them))}
+        is_pending = any(row.state != LIVE for row in rows)
+        pending = pending_status(session, self._jobs, dataset) if is_pending else _COMPLETED
+        return [
+            _file_object(dataset, row, files.get(row.name), _COMPLETED if row.state == LIVE else pending)
+            for row in rows
+        ]
 
 
-def _groups(rows: Sequence[FileRow]) -> Iterator[list[FileRow]]:
-    """Divide files into groups that are not too large together."""
-    group: list[FileRow] = []
-    size = 0
-    for row in rows:
-        if group and size + row.size_bytes > _PUT_BYTES:
-            yield group
-            group, size = [], 0
-        group.append(row)
-        size += row.size_bytes
-    if group:
-        yield group
+def _file_object(dataset: DatasetRow, row: DocumentRow, created: str | None, state: tuple[str, str]) -> dict[str, Any]:
+    status, reason = state
+    return {
+        "id": file_id(dataset.id, row.name),
+        "object": "vector_store.file",
+        "created_at": unix_time(created or dataset.created),
+        "vector_store_id": store_id(dataset.id),
+        "usage_bytes": row.size_bytes,
+        "status": status,
+        "last_error": {"code": "server_error", "message": reason} if status == "failed" else None,
+        "attributes": attributes_of(json.loads(row.meta)),
+        "chunking_strategy": {"type": "other"},
+    }
 
 
 def _require_document(session: Session, dataset: DatasetRow, value: str) -> DocumentRow:
     found = document_of_file(value)
     row = None
     if found is not None and found[0] in {None, dataset.id}:
-        row = session.scalar(
-            select(DocumentRow).where(DocumentRow.dataset_id == dataset.id, IS_THERE, DocumentRow.name == found[1])
-        )
+        row = find_document(session, dataset, found[1])
     if row is None:
         raise NotFoundError(f"There is no file {value[:_SHOWN_CHARS]!r} in vector store {store_id(dataset.id)!r}")
     return row

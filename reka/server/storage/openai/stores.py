@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 from reka._protocol.filters import Filter
 from reka.server.errors import NotFoundError
 from reka.server.settings import Settings
-from reka.server.storage.database import IS_THERE, NO_OWNER, Database, DatasetRow, DocumentRow, find_dataset, now
+from reka.server.storage.database import IS_THERE, NO_OWNER, Database, DatasetRow, DocumentRow, find_dataset
 from reka.server.storage.database.job_rows import ERROR
 from reka.server.storage.database.openai_rows import VectorStoreRow
 from reka.server.storage.datasets import Datasets
-from reka.server.storage.document_store import LIVE, ROWS
+from reka.server.storage.document_store import LIVE, dataset_of_rows
 from reka.server.storage.jobs import Jobs
 from reka.server.storage.names import secure_name
 from reka.server.storage.openai.ids import dataset_of_store, file_id, store_id
@@ -78,16 +78,8 @@ class VectorStores:
         dataset_id = uuid4().hex
         with self._database.write() as session:
             require_room(session, owner, self._limits, datasets=1)
-            dataset = DatasetRow(
-                id=dataset_id,
-                owner=owner,
-                name=self._free_name(session, owner, facts.name, dataset_id),
-                description=description,
-                kind=ROWS,
-                source="",
-                size_bytes=0,
-                created=now(),
-            )
+            name = self._free_name(session, owner, facts.name, dataset_id)
+            dataset = dataset_of_rows(dataset_id, owner, name, description)
             session.add(dataset)
             session.flush()
             session.add(_with_facts(_default_facts(dataset, facts.name or ""), facts))
@@ -109,7 +101,7 @@ class VectorStores:
                 return row.created, row.id
 
             found, has_more = rows_of_page(session, rows, [DatasetRow.created, DatasetRow.id], query, place_of)
-            return page_object([self._describe(session, row) for row in found], has_more=has_more)
+            return page_object(self._describe(session, found), has_more=has_more)
 
     def retrieve(self, owner: str, value: str) -> dict[str, Any]:
         """Describe a vector store.
@@ -118,7 +110,7 @@ class VectorStores:
             NotFoundError: The owner has no such vector store.
         """
         with self._database.read() as session:
-            return self._describe(session, require_store(session, owner, value))
+            return self._describe(session, [require_store(session, owner, value)])[0]
 
     def modify(self, owner: str, value: str, facts: StoreFacts) -> dict[str, Any]:
         """Change what is set of a vector store; its dataset keeps its name.
@@ -214,25 +206,14 @@ class VectorStores:
             return safe
         return secure_name(f"{safe}-{dataset_id[:12]}", self._limits.max_name_chars)
 
-    def _describe(self, session: Session, dataset: DatasetRow) -> dict[str, Any]:
-        facts = _facts_of(session, dataset)
-        counts, size = count_files(session, self._jobs, dataset)
-        return {
-            "id": store_id(dataset.id),
-            "object": "vector_store",
-            "created_at": unix_time(dataset.created),
-            "name": facts.name,
-            "description": dataset.description,
-            "usage_bytes": size,
-            "file_counts": counts,
-            "status": "in_progress" if counts["in_progress"] else "completed",
-            "expires_after": None
-            if facts.expires_days is None
-            else {"anchor": "last_active_at", "days": facts.expires_days},
-            "expires_at": facts.expires,
-            "last_active_at": facts.last_active,
-            "metadata": json.loads(facts.meta),
-        }
+    def _describe(self, session: Session, datasets: Sequence[DatasetRow]) -> list[dict[str, Any]]:
+        is_of_them = VectorStoreRow.dataset_id.in_([dataset.id for dataset in datasets])
+        facts = {row.dataset_id: row for row in session.scalars(select(VectorStoreRow).where(is_of_them))}
+        counts = count_files(session, self._jobs, datasets)
+        return [
+            _store_object(dataset, facts.get(dataset.id) or _default_facts(dataset, dataset.name), *counts[dataset.id])
+            for dataset in datasets
+        ]
 
 
 def require_store(session: Session, owner: str, value: str) -> DatasetRow:
@@ -260,26 +241,29 @@ def pending_status(session: Session, jobs: Jobs, dataset: DatasetRow) -> tuple[s
 
 
 def count_files(
-    session: Session, jobs: Jobs, dataset: DatasetRow, names: Sequence[str] | None = None
-) -> tuple[dict[str, int], int]:
-    """Count the files of a vector store by their status, all or those that are these documents.
+    session: Session, jobs: Jobs, datasets: Sequence[DatasetRow], names: Sequence[str] | None = None
+) -> dict[str, tuple[dict[str, int], int]]:
+    """Count the files of vector stores by their status, all or those that are these documents.
 
     Returns:
-        The counts in OpenAI's form, and the size of the files in bytes.
+        By the id of each dataset the counts in OpenAI's form, and the size of the files in bytes.
     """
-    statement = select(DocumentRow.state, func.count(), func.sum(DocumentRow.size_bytes)).where(
-        DocumentRow.dataset_id == dataset.id, IS_THERE
+    by_id = {dataset.id: dataset for dataset in datasets}
+    statement = (
+        select(DocumentRow.dataset_id, DocumentRow.state, func.count(), func.sum(DocumentRow.size_bytes))
+        .where(DocumentRow.dataset_id.in_(by_id), IS_THERE)
+        .group_by(DocumentRow.dataset_id, DocumentRow.state)
     )
     if names is not None:
         statement = statement.where(DocumentRow.name.in_(names))
-    counts = {"in_progress": 0, "completed": 0, "failed": 0, "cancelled": 0, "total": 0}
-    size = 0
-    for state, count, state_bytes in session.execute(statement.group_by(DocumentRow.state)):
-        status = "completed" if state == LIVE else pending_status(session, jobs, dataset)[0]
-        counts[status] += count
-        counts["total"] += count
-        size += state_bytes
-    return counts, size
+    counts = {key: {"in_progress": 0, "completed": 0, "failed": 0, "cancelled": 0, "total": 0} for key in by_id}
+    sizes = dict.fromkeys(by_id, 0)
+    for key, state, count, state_bytes in session.execute(statement):
+        status = "completed" if state == LIVE else pending_status(session, jobs, by_id[key])[0]
+        counts[key][status] += count
+        counts[key]["total"] += count
+        sizes[key] += int(state_bytes)
+    return {key: (counts[key], sizes[key]) for key in by_id}
 
 
 def _default_facts(dataset: DatasetRow, name: str) -> VectorStoreRow:
@@ -305,6 +289,25 @@ def _with_facts(row: VectorStoreRow, facts: StoreFacts) -> VectorStoreRow:
 def _set_active(row: VectorStoreRow, time: int) -> None:
     row.last_active = time
     row.expires = None if row.expires_days is None else time + row.expires_days * DAY_SECONDS
+
+
+def _store_object(dataset: DatasetRow, facts: VectorStoreRow, counts: dict[str, int], size: int) -> dict[str, Any]:
+    return {
+        "id": store_id(dataset.id),
+        "object": "vector_store",
+        "created_at": unix_time(dataset.created),
+        "name": facts.name,
+        "description": dataset.description,
+        "usage_bytes": size,
+        "file_counts": counts,
+        "status": "in_progress" if counts["in_progress"] else "completed",
+        "expires_after": None
+        if facts.expires_days is None
+        else {"anchor": "last_active_at", "days": facts.expires_days},
+        "expires_at": facts.expires,
+        "last_active_at": facts.last_active,
+        "metadata": json.loads(facts.meta),
+    }
 
 
 def _result_object(dataset_id: str, passage: Passage) -> dict[str, Any]:
