@@ -44,8 +44,9 @@ def _not_final(wanted: str, address: str) -> list[str]:
     """Why these distributions must not be uploaded; empty if they may be."""
     reasons = [] if address else ["pyproject.toml: [tool.reka] repository is empty"]
     dated = re.search(rf"^## {re.escape(wanted)} - (\d{{4}}-\d\d-\d\d)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
-    if dated is None or date.fromisoformat(dated[1]) > date.today():  # noqa: DTZ011  # the maintainer's own day
-        reasons.append(f"CHANGELOG.md: want a section '## {wanted} - {date.today():%Y-%m-%d}'")  # noqa: DTZ011
+    today = date.today()  # noqa: DTZ011  # the maintainer's own day
+    if dated is None or date.fromisoformat(dated[1]) > today:
+        reasons.append(f"CHANGELOG.md: want a section '## {wanted} - {today}'")
     return reasons
 
 
@@ -71,7 +72,7 @@ def _write_bills(wanted: str) -> None:
     folder = DIST / "sbom"
     folder.mkdir()
     for what in (*environments.ALONE, environments.TOGETHER):
-        python = environments.newest(what).folder / "bin" / "python"
+        python = environments.newest(what)
         target = folder / f"{what}-{wanted}.cdx.json"
         options = ["--output-reproducible", "--mc-type", "library", "--output-format", "JSON"]
         run([_program("cyclonedx-py"), "environment", *options, "--output-file", str(target), str(python)], quiet=True)

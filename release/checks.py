@@ -37,10 +37,11 @@ def problems(folder: Path, distribution: Distribution, repository: str, version:
     if names != wanted:
         return [f"{distribution.name}: got {names}, want {wanted}"]
     wheel, sdist = folder / wanted[0], folder / wanted[1]
+    files = read_wheel(wheel)
     found = [
-        *_wheel_problems(read_wheel(wheel), distribution, stem),
+        *_wheel_problems(files, distribution, stem),
         *_sdist_problems(read_sdist(sdist), distribution),
-        *_metadata_problems(read_wheel(wheel)[f"{stem}.dist-info/METADATA"], distribution, repository, version),
+        *_metadata_problems(files[f"{stem}.dist-info/METADATA"], distribution, repository, version),
     ]
     if (size := wheel.stat().st_size) > MAX_WHEEL_BYTES:
         found.append(f"{wheel.name} has {size} bytes, want at most {MAX_WHEEL_BYTES}")

@@ -100,7 +100,7 @@ def try_all(wheels: Path, version: str, labels: list[str] | None) -> list[str]:
 
 
 def _try(trial: Trial, wheels: Path, version: str) -> str | None:
-    python = trial.folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    python = _interpreter(trial.folder)
     smoke = [str(python), "-I", "-W", "error::DeprecationWarning:__main__", str(Path(__file__).with_name("smoke.py"))]
     steps = (
         ["uv", "venv", "--quiet", "--python", str(trial.python), str(trial.folder)],
@@ -127,8 +127,11 @@ def _requirements(trial: Trial, wheels: Path) -> list[str]:
     return [*wanted, *(("-c", str(ROOT / "constraints-lowest.txt")) if trial.versions == "lowest" else ())]
 
 
-def newest(trial_of: str) -> Trial:
-    """The trial with the newest versions on the newest Python that was made, of a distribution or of all together."""
-    labels = [folder.name for folder in ENVIRONMENTS.glob(f"{trial_of}-3.*-newest")]
-    label = max((re.findall(r"-(3\.\d+)-newest$", name)[0] for name in labels), key=lambda one: int(one[2:]))
-    return Trial(pythons()[label], label, trial_of, "newest")
+def newest(what: str) -> Path:
+    """The Python of the environment with the newest versions on the newest Python, of those of `Trial.what`."""
+    folders = ENVIRONMENTS.glob(f"{what}-3.*-newest")
+    return _interpreter(max(folders, key=lambda folder: int(re.findall(r"-3\.(\d+)-newest$", folder.name)[0])))
+
+
+def _interpreter(environment: Path) -> Path:
+    return environment / ("Scripts" if os.name == "nt" else "bin") / "python"

@@ -10,9 +10,9 @@ import pytest
 import reka
 from reka.testing import FakeReka
 from tests.support.clients import KEY, BlockingClient, Connect
-from tests.support.fixtures import fake, isolated_environment
+from tests.support.fixtures import at_once, fake, isolated_environment
 
-__all__ = ["client", "connect", "fake", "isolated_environment", "sync_client"]
+__all__ = ["at_once", "client", "connect", "fake", "isolated_environment", "sync_client"]
 
 
 def pytest_configure() -> None:

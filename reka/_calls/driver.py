@@ -1,23 +1,24 @@
 """Drivers of flows: each performs the steps that a flow yields, and sends it the value or the error of each."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeAlias, TypeVar
 
 from reka._calls.call import Call
-from reka._calls.flow import Brief, Flow, Local, Sleep
+from reka._calls.flow import Brief, Local, Sleep
 from reka.errors import RekaError
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 Step: TypeAlias = Call[Any] | Sleep | Local | Brief
 
 
-def drive(flow: Flow[T], perform: Callable[[Step], object]) -> T:
+def drive(flow: Generator[S, Any, T], perform: Callable[[S], object]) -> T:
     """Run a flow to its end.
 
     Args:
         flow: A flow that has not been started.
-        perform: Sends a call and returns its value, or sleeps.
+        perform: Performs a step and returns its value: sends a call, or sleeps.
 
     Returns:
         What the flow returns.
@@ -41,7 +42,7 @@ def drive(flow: Flow[T], perform: Callable[[Step], object]) -> T:
         flow.close()  # now, not when an error's traceback is freed: others may wait for what the flow holds
 
 
-async def drive_async(flow: Flow[T], perform: Callable[[Step], Awaitable[object]]) -> T:
+async def drive_async(flow: Generator[S, Any, T], perform: Callable[[S], Awaitable[object]]) -> T:
     """Async twin of `drive`."""
     try:
         step = next(flow)

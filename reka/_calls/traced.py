@@ -4,9 +4,6 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opentelemetry import context
-from opentelemetry.trace.propagation import set_span_in_context
-
 from reka._calls.capabilities import ServerCapabilities
 from reka._calls.flow import Flow
 from reka._inputs.chat_request import ChatRequest
@@ -66,19 +63,17 @@ def traced_retrieval(
 def _present(operation: Operation, flow: Flow[T]) -> Flow[T]:
     """Run a flow with the span of an operation as the present one; the operation ends if the flow fails."""
     # A flow runs in the context of the one thread or task that drives it.
-    token = context.attach(set_span_in_context(operation.span))
-    try:
-        return (yield from flow)
-    except BaseException as error:
-        operation.failed(error)
-        operation.end()
-        raise
-    finally:
-        context.detach(token)
+    with operation.present():
+        try:
+            return (yield from flow)
+        except BaseException as error:
+            operation.failed(error)
+            operation.end()
+            raise
 
 
 class _Answer:
-    """What is noted of an answer for the operation that brings it."""
+    """What is noted of an answer for the operation that brings it, which ends with the block of a stream."""
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
@@ -108,10 +103,14 @@ class _Answer:
         self._end = Finish(completion.finish_reason, completion.model, completion.id)
         self.end()
 
-    def failed(self, error: BaseException) -> None:
-        """Note what a stream ended in; to leave one early is no failure."""
-        if not isinstance(error, GeneratorExit):
+    def __enter__(self) -> None:
+        """Begin the block of a stream."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Note what the stream ended in; to leave one early is no failure."""
+        if error is not None and not isinstance(error, GeneratorExit):
             self._operation.failed(error)
+        self.end()
 
     def end(self) -> None:
         """End the operation."""
@@ -130,26 +129,15 @@ class _Answer:
 
 
 def _stream(answer: _Answer, events: Generator[Any, None, None]) -> Generator[Any, None, None]:
-    try:
-        with closing(events):
-            for event in events:
-                answer.take(event)
-                yield event
-    except BaseException as error:
-        answer.failed(error)
-        raise
-    finally:
-        answer.end()
+    with answer, closing(events):
+        for event in events:
+            answer.take(event)
+            yield event
 
 
 async def _async_stream(answer: _Answer, events: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
-    try:
+    with answer:
         async with aclosing(events):
             async for event in events:
                 answer.take(event)
                 yield event
-    except BaseException as error:
-        answer.failed(error)
-        raise
-    finally:
-        answer.end()

@@ -11,7 +11,7 @@ from reka.adapters import background_loop
 from reka.adapters.documents import DocumentDatasets, Replacement, Snapshot, file_names, stored_name
 from reka.adapters.sampling import SAMPLING_PARAMETERS, MaxRetries, SamplingFields, check_parameter
 from reka.adapters.shared_clients import ClientSettings, SharedClients, prepare_hint, with_prepare_hint
-from reka.adapters.steps import Step, Steps, atake, take
+from reka.adapters.steps import Step, Steps, atake, if_there, take
 from reka.adapters.text_files import documents_of_files
 from reka.adapters.tool_calls import add_delta, is_cut_off, parse_arguments, parse_calls, write_arguments
 
@@ -41,6 +41,7 @@ __all__ = [
     "checks",
     "documents_of_files",
     "file_names",
+    "if_there",
     "is_cut_off",
     "is_media_url",
     "matches",

@@ -3,13 +3,17 @@
 from collections.abc import Callable, Generator
 from contextlib import aclosing, closing
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
+from reka._calls.driver import drive, drive_async
 from reka.async_client import AsyncReka
 from reka.client import Reka
-from reka.errors import RekaError
+from reka.errors import DatasetError, RetrievalError
 
 T = TypeVar("T")
+
+NOT_FOUND: Final = 404
+"""The status of an error that says that a dataset does not exist."""
 
 Step: TypeAlias = Callable[[Any], Any]
 """A call of a client; of an asynchronous one, it is awaited."""
@@ -20,34 +24,22 @@ Steps: TypeAlias = Generator[Step, Any, T]
 
 def take(steps: Steps[T], client: Reka) -> T:
     """Take steps with a synchronous client, and return their result."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                value = step(client)
-            except RekaError as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(value)
-    except StopIteration as end:
-        result: T = end.value
-        return result
+    return drive(steps, lambda step: step(client))
 
 
 async def atake(steps: Steps[T], client: AsyncReka) -> T:
     """Async twin of `take`."""
+    return await drive_async(steps, lambda step: step(client))
+
+
+def if_there(steps: Steps[T], default: T) -> Steps[T]:
+    """Take steps on a dataset; if it does not exist, the result is the default."""
     try:
-        step = next(steps)
-        while True:
-            try:
-                value = await step(client)
-            except RekaError as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(value)
-    except StopIteration as end:
-        result: T = end.value
-        return result
+        return (yield from steps)
+    except (DatasetError, RetrievalError) as error:
+        if error.status_code != NOT_FOUND:
+            raise
+        return default
 
 
 def listed(items: Any, most: int | None = None) -> Any:

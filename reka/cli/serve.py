@@ -189,10 +189,7 @@ def serve(
     datasets.
     Every option can also be set in the environment: --data-dir is REKA_SERVER_DATA_DIR, and so on.
     """
-    options = {name: value for name, value in locals().items() if name != "session"}
-    if session.as_json:
-        raise UsageError("reka serve prints no JSON; leave out --json")
-    settings = server_settings(**options)
+    settings = _settings_of("reka serve", **locals())
     from reka.server.run import serve as serve_until_stopped
 
     with _ending():
@@ -212,14 +209,18 @@ def worker(
 
     Its settings are those of the server, in the environment as well: REKA_SERVER_EMBEDDER, and so on.
     """
-    options = {name: value for name, value in locals().items() if name != "session"}
-    if session.as_json:
-        raise UsageError("reka worker prints no JSON; leave out --json")
-    settings = server_settings(**options)
+    settings = _settings_of("reka worker", **locals())
     from reka.server.processes.worker import run_worker
 
     with _ending():
         run_worker(settings)
+
+
+def _settings_of(command: str, session: Session, **options: object) -> "Settings":
+    """Build the settings of a command that runs until it is stopped; see `server_settings`."""
+    if session.as_json:
+        raise UsageError(f"{command} prints no JSON; leave out --json")
+    return server_settings(**options)
 
 
 @contextmanager

@@ -132,9 +132,7 @@ def _stream(items: Sequence[Item]) -> Iterator[bytes | Wait | threading.Event | 
             return
         elif delta := _delta(item):
             yield events(chunk(**delta))
-    end = _finish(items)
-    further = {} if end.retrieved_chunks is None else {"retrieved_chunks": end.retrieved_chunks}
-    yield events(chunk(end.reason) | {"usage": _usage(items)} | further)
+    yield events(chunk(_finish(items).reason) | {"usage": _usage(items)} | _retrieved(items))
     yield DONE
 
 
@@ -170,9 +168,7 @@ def _completion(items: Sequence[Item]) -> dict[str, Any]:
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in calls
         ]
-    end = _finish(items)
-    further = {} if end.retrieved_chunks is None else {"retrieved_chunks": end.retrieved_chunks}
-    return completion(end.reason, **message) | {"usage": _usage(items)} | further
+    return completion(_finish(items).reason, **message) | {"usage": _usage(items)} | _retrieved(items)
 
 
 def _turn(items: Sequence[Item]) -> dict[str, Any]:
@@ -181,14 +177,13 @@ def _turn(items: Sequence[Item]) -> dict[str, Any]:
     choice = whole["choices"][0]
     message = {name: value for name, value in choice["message"].items() if name not in ("role", "content")}
     usage = {"input_tokens": whole["usage"]["prompt_tokens"], "output_tokens": whole["usage"]["completion_tokens"]}
-    further = {name: whole[name] for name in ("retrieved_chunks",) if name in whole}
     return {
         "type": "model",
         "text": choice["message"]["content"],
         "finish_reason": choice["finish_reason"],
         "usage": usage,
         **message,
-        **further,
+        **_retrieved(items),
     }
 
 
@@ -200,6 +195,12 @@ def _finish(items: Sequence[Item]) -> Finish:
     calls = any(isinstance(item, ToolCall) for item in items)
     default = Finish("tool_calls" if calls else "stop")
     return next((item for item in items if isinstance(item, Finish)), default)
+
+
+def _retrieved(items: Sequence[Item]) -> dict[str, Any]:
+    """The field of an answer that has its retrieved chunks; none if it has none."""
+    chunks = _finish(items).retrieved_chunks
+    return {} if chunks is None else {"retrieved_chunks": chunks}
 
 
 def _usage(items: Sequence[Item]) -> dict[str, int]:

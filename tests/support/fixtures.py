@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from reka import config
 from reka.testing import FakeReka, fails, hide_settings
 
 
@@ -27,3 +28,9 @@ def fake() -> Iterator[FakeReka]:
     """A server that gives the answers a test scripts."""
     with FakeReka() as server:
         yield server
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delete copies of datasets that have been replaced without a delay."""
+    monkeypatch.setattr(config, "RETIRED_SECONDS", 0)

@@ -2,14 +2,16 @@
 
 from dataclasses import asdict
 from os import PathLike, fspath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from langchain_core.load.serializable import Serializable
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, field_validator, model_validator
 from typing_extensions import Self
 
 import reka
-from reka.adapters import ClientSettings, DocumentDatasets, MaxRetries, Refusals, SharedClients
+from reka.adapters import ClientSettings, DocumentDatasets, MaxRetries, Refusals, SharedClients, Steps, atake, take
+
+T = TypeVar("T")
 
 
 class ClientMixin(Serializable):
@@ -89,6 +91,12 @@ class ClientMixin(Serializable):
 
     def _datasets(self) -> DocumentDatasets:
         return DocumentDatasets(self._settings())
+
+    def _take(self, steps: Steps[T]) -> T:
+        return take(steps, self.clients.sync(self._settings()))
+
+    async def _atake(self, steps: Steps[T]) -> T:
+        return await atake(steps, self.clients.aio(self._settings()))
 
     def _settings(self) -> ClientSettings:
         return self._settings_for("auto")

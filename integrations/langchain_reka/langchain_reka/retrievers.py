@@ -18,7 +18,7 @@ from langchain_reka.errors import translate_errors
 from langchain_reka.parameters import refuse_unknown, refuse_unknown_in_call
 from langchain_reka.retrieval import contents
 from langchain_reka.retrieval.search import Found, Search, find
-from reka.adapters import MAX_SEARCH_CHUNKS, RETRIEVED_CHUNKS, atake, documents_of_files, metadata_filter, take
+from reka.adapters import MAX_SEARCH_CHUNKS, RETRIEVED_CHUNKS, documents_of_files, metadata_filter
 
 _OF_CALL: Final = ("k", "filter", "min_score", "mode")
 
@@ -182,10 +182,10 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         return retriever
 
     def _fill(self, documents: Iterable[reka.Document]) -> None:
-        self.dataset = take(self._datasets().fill(self.dataset, documents), self.clients.sync(self._settings()))
+        self.dataset = self._take(self._datasets().fill(self.dataset, documents))
 
     async def _afill(self, documents: Iterable[reka.Document]) -> None:
-        self.dataset = await atake(self._datasets().fill(self.dataset, documents), self.clients.aio(self._settings()))
+        self.dataset = await self._atake(self._datasets().fill(self.dataset, documents))
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         return LangSmithRetrieverParams(ls_retriever_name=PROVIDER, ls_vector_store_provider=PROVIDER)
@@ -194,15 +194,14 @@ class RekaRetriever(ClientMixin, BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **of_call: Any
     ) -> list[Document]:
         with translate_errors(self.dataset):
-            found = take(find(self._datasets(), self._search(query, of_call)), self.clients.sync(self._settings()))
+            found = self._take(find(self._datasets(), self._search(query, of_call)))
         return self._to_documents(found, of_call)
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **of_call: Any
     ) -> list[Document]:
         with translate_errors(self.dataset):
-            steps = find(self._datasets(), self._search(query, of_call))
-            found = await atake(steps, self.clients.aio(self._settings()))
+            found = await self._atake(find(self._datasets(), self._search(query, of_call)))
         return self._to_documents(found, of_call)
 
     def _search(self, query: str, of_call: Mapping[str, Any]) -> Search:

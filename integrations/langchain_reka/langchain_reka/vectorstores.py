@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final
 from unicodedata import category
 from uuid import uuid4
 
@@ -17,9 +17,7 @@ from langchain_reka.retrieval import contents
 from langchain_reka.retrieval.diversity import most_diverse
 from langchain_reka.retrieval.search import Found, Search, find_at_least, stored_document
 from langchain_reka.retrieval.without_embeddings import StoreWithoutEmbeddings
-from reka.adapters import Steps, atake, take
-
-T = TypeVar("T")
+from reka.adapters import Steps, if_there
 
 _K: Final = 4
 """Documents that LangChain's vector stores return by default."""
@@ -32,8 +30,6 @@ _PUNCTUATION: Final = "-_.+@"
 
 _CHANGED: Final = re.compile(r"^[-_.@]|[-_.@]$|\.\.|__")
 """Where the server leaves punctuation out of a name."""
-
-_NOT_FOUND: Final = 404
 
 _OF_SEARCH: Final = ("k", "filter", "mode")
 
@@ -176,13 +172,13 @@ class RekaVectorStore(ClientMixin, StoreWithoutEmbeddings):
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Get documents in the order of their ids; those that are not there are left out."""
         with translate_errors():
-            found = self._take(_if_there(self._datasets().get(self.dataset, ids), []))
+            found = self._take(if_there(self._datasets().get(self.dataset, ids), []))
         return [stored_document(document) for document in found]
 
     async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Async twin of `get_by_ids`."""
         with translate_errors():
-            found = await self._atake(_if_there(self._datasets().get(self.dataset, ids), []))
+            found = await self._atake(if_there(self._datasets().get(self.dataset, ids), []))
         return [stored_document(document) for document in found]
 
     def similarity_search(self, query: str, k: int = _K, **kwargs: Any) -> list[Document]:
@@ -245,18 +241,12 @@ class RekaVectorStore(ClientMixin, StoreWithoutEmbeddings):
             return await self._atake(self._finding(self._search(call, query, k, of_call), least))
 
     def _finding(self, search: Search, least: int | None) -> Steps[list[Found]]:
-        return _if_there(find_at_least(self._datasets(), search, search.k if least is None else least), [])
+        return if_there(find_at_least(self._datasets(), search, search.k if least is None else least), [])
 
     def _deletion(self, ids: Iterable[str] | None, condition: Mapping[str, Any] | None) -> Steps[object]:
         if ids is None and condition is None:
-            return _if_there(self._datasets().drop(self.dataset), None)
-        return _if_there(self._datasets().delete(self.dataset, ids, condition), None)
-
-    def _take(self, steps: Steps[T]) -> T:
-        return take(steps, self.clients.sync(self._settings()))
-
-    async def _atake(self, steps: Steps[T]) -> T:
-        return await atake(steps, self.clients.aio(self._settings()))
+            return if_there(self._datasets().drop(self.dataset), None)
+        return if_there(self._datasets().delete(self.dataset, ids, condition), None)
 
     def _search(self, call: str, query: str, k: int, of_call: Mapping[str, Any]) -> Search:
         unknown = {name: value for name, value in of_call.items() if name not in _OF_SEARCH}
@@ -278,16 +268,6 @@ def _to_put(
         contents.to_reka(document, document_id or str(uuid4()))
         for document, document_id in zip(documents, own, strict=True)
     ]
-
-
-def _if_there(steps: Steps[T], default: T) -> Steps[T]:
-    """Take steps on a dataset; if it does not exist, the store is empty, and the result is the default."""
-    try:
-        return (yield from steps)
-    except (reka.DatasetError, reka.RetrievalError) as error:
-        if error.status_code != _NOT_FOUND:
-            raise
-        return default
 
 
 def _with_scores(found: Iterable[Found]) -> list[tuple[Document, float]]:

@@ -8,13 +8,13 @@ import pytest
 from langchain_reka import ChatReka
 from reka.testing import FakeReka, answer
 from tests.support.clients import KEY
+from tests.support.fixtures import at_once, isolated_environment
 from tests.support.fixtures import fake_without_models as fake
-from tests.support.fixtures import isolated_environment
 from tests.support.rule_model import RuleModel
 
 from .langchain_support import MakeModel
 
-__all__ = ["answers_ok", "embedded", "fake", "isolated_environment", "make_model", "rule_model", "rules"]
+__all__ = ["answers_ok", "at_once", "embedded", "fake", "isolated_environment", "make_model", "rule_model", "rules"]
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from langchain_core.indexing import InMemoryRecordManager, index
 
 import reka
 from langchain_reka import ChatReka, RekaRetriever, RekaVectorStore
-from reka import config
 from tests.support.clients import KEY
 from tests.support.processes import output_of
 from tests.support.strict_datasets import StrictDatasets
@@ -27,11 +26,7 @@ MANUAL = [RESET, POWER, LONG]
 
 Call: TypeAlias = Callable[..., Any]
 
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Delete what has been replaced without a delay."""
-    monkeypatch.setattr(config, "RETIRED_SECONDS", 0)
+pytestmark = pytest.mark.usefixtures("at_once")
 
 
 @pytest.fixture
@@ -179,7 +174,7 @@ def test_documents_of_a_dataset_that_others_uploaded_are_unknown(
 
 def test_a_host_without_datasets_is_named_with_the_ways_out(call: Call) -> None:
     with StrictOpenAI() as host:
-        store = RekaVectorStore(dataset="any", base_url=host.url, api_key=KEY)  # type: ignore[arg-type]
+        store = RekaVectorStore(dataset="any", base_url=host.url, api_key=KEY)  # type: ignore[arg-type]  # pydantic takes a str
         with pytest.raises(reka.UnsupportedRequestError, match=r'has no datasets: .*datasets="local"'):
             call(store, "add_documents", MANUAL)
         store.close()

@@ -12,13 +12,13 @@ from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 from reka.testing import FakeReka
 from tests.support.clients import KEY
+from tests.support.fixtures import at_once, isolated_environment
 from tests.support.fixtures import fake_without_models as fake
-from tests.support.fixtures import isolated_environment
 from tests.support.rule_model import RuleModel
 
 from .llamaindex_support import LAMP, MakeIndex, MakeLLM
 
-__all__ = ["fake", "isolated_environment", "llm", "local", "make", "rules", "served"]
+__all__ = ["at_once", "fake", "isolated_environment", "llm", "local", "make", "rules", "served"]
 
 
 @pytest.fixture

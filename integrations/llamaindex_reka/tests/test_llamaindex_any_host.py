@@ -16,7 +16,6 @@ from llama_index.core.vector_stores import FilterOperator, MetadataFilter, Metad
 import reka
 from llamaindex_reka import DatasetImmutableError, RekaIndex, RekaLLM, RekaQueryEngine, RekaRetriever
 from llamaindex_reka.dataset import files_of
-from reka import config
 from tests.support.clients import KEY
 from tests.support.processes import output_of
 from tests.support.strict_datasets import StrictDatasets
@@ -25,11 +24,7 @@ from .llamaindex_support import LAMP, RESET
 
 Make = Callable[..., RekaIndex]
 
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Delete what has been replaced without a delay."""
-    monkeypatch.setattr(config, "RETIRED_SECONDS", 0)
+pytestmark = pytest.mark.usefixtures("at_once")
 
 
 @pytest.fixture
@@ -67,7 +62,7 @@ def test_documents_come_back_with_ids_metadata_and_positions_in_any_process(inde
     for each in (index, open_index(), open_index(index.dataset)):
         (found,) = each.as_retriever(similarity_top_k=1).retrieve(RESET)
         assert (found.node.ref_doc_id, found.text, found.metadata) == ("reset", LAMP[0].text, {"page": 3})
-        assert (found.node.start_char_idx, found.node.end_char_idx) == (0, len(LAMP[0].text))  # type: ignore[attr-defined]
+        assert (found.node.start_char_idx, found.node.end_char_idx) == (0, len(LAMP[0].text))  # type: ignore[attr-defined]  # it is a TextNode
         assert set(found.node.relationships) == {NodeRelationship.SOURCE}
         assert {name: info.metadata for name, info in each.ref_doc_info.items()} == {
             "reset": {"page": 3},

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from reka import config
 from reka._calls import flows
@@ -15,12 +15,11 @@ from reka._calls.documents.flows import has_documents
 from reka._calls.flow import Flow
 from reka._inputs.documents import deletions, document_batches, id_batches
 from reka._protocol.constants import DOCUMENTS
-from reka._protocol.filters import matches, parse_filter
 from reka.adapters.documents import replaced, timers
 from reka.adapters.documents.located import located
 from reka.adapters.documents.manifest import Manifest, Snapshot, find_manifest
 from reka.adapters.shared_clients import ClientSettings
-from reka.adapters.steps import Step, Steps, listed
+from reka.adapters.steps import NOT_FOUND, Step, Steps, if_there, listed
 from reka.errors import DatasetError, RekaError
 from reka.types import DatasetInfo, Document, DocumentInfo, OnUpdate, RetrievalMode, RetrievedChunk
 
@@ -29,8 +28,6 @@ Replacement: TypeAlias = tuple[Sequence[Document], Mapping[str, Any] | None]
 
 IsSame: TypeAlias = Callable[[Document, DocumentInfo], bool]
 """Whether a document is the one that is listed, so that it need not be sent."""
-
-_NOT_FOUND: Final = 404
 
 
 class DocumentDatasets:
@@ -70,7 +67,7 @@ class DocumentDatasets:
         def make(before: Mapping[str, Document]) -> Mapping[str, Document]:
             after = dict(before)
             for new, stale in pairs:
-                after = _without(after, _by_filter(stale)) | new
+                after = (after if stale is None else _without(after, replaced.by_filter(stale))) | new
             return after
 
         return (yield from self._changed(dataset, make, on_update))
@@ -121,7 +118,7 @@ class DocumentDatasets:
         given = None if ids is None else list(ids)
         list(deletions(given, condition))  # which checks them
         yield from self._known(dataset, "delete_documents")
-        is_gone = _by_filter(condition) if given is None else _by_ids(given)
+        is_gone = _by_ids(given or ()) if condition is None else replaced.by_filter(condition)
         count = 0
 
         def make(before: Mapping[str, Document]) -> Mapping[str, Document]:
@@ -146,8 +143,7 @@ class DocumentDatasets:
         if not (yield from self._has_documents(dataset)):
             manifest = yield from self._known(dataset, "list_documents")
             return [_info(document) for document in islice(manifest.copy().documents.values(), most)]
-        found: list[DocumentInfo] = yield lambda client: listed(client.list_documents(dataset), most)
-        return found
+        return (yield from _infos(dataset, most))
 
     def get(self, dataset: str, ids: Sequence[str]) -> Steps[list[Document]]:
         """Get documents with their texts, in the order of their ids; those that are not there are left out."""
@@ -207,12 +203,7 @@ class DocumentDatasets:
         return True
 
     def _infos_if_there(self, dataset: str) -> Steps[dict[str, DocumentInfo]]:
-        try:
-            infos = yield lambda client: listed(client.list_documents(dataset))
-        except DatasetError as error:
-            if error.status_code != _NOT_FOUND:
-                raise
-            return {}
+        infos = yield from if_there(_infos(dataset), [])
         return {info["id"]: info for info in infos}
 
     def _changed(
@@ -235,7 +226,7 @@ class DocumentDatasets:
             names = yield lambda client: client.list_datasets()
             if dataset in names:
                 yield lambda client: listed(client.list_documents(dataset))  # which raises the error
-            raise DatasetError(f"{function}: there is no dataset {dataset!r}", _NOT_FOUND)
+            raise DatasetError(f"{function}: there is no dataset {dataset!r}", NOT_FOUND)
         return manifest
 
     def _manifest(self, dataset: str) -> Manifest:
@@ -285,6 +276,11 @@ def _delete(dataset: str, condition: Mapping[str, Any], on_update: OnUpdate | No
     return client.delete_documents(dataset, filter=condition, on_update=on_update)
 
 
+def _infos(dataset: str, most: int | None = None) -> Steps[list[DocumentInfo]]:
+    found: list[DocumentInfo] = yield lambda client: listed(client.list_documents(dataset), most)
+    return found
+
+
 def _preparation(dataset: str) -> Steps[str | None]:
     """Find the job to wait for where nothing was changed: of another process, or of a dataset that is stored only."""
     info: DatasetInfo = yield lambda client: client.describe_dataset(dataset)
@@ -318,13 +314,6 @@ def _info(document: Document) -> DocumentInfo:
         "chunks": 1,
         "digest": digest,
     }
-
-
-def _by_filter(condition: Mapping[str, Any] | None) -> Callable[[Document], bool]:
-    if condition is None:
-        return lambda _: False
-    parsed = parse_filter(condition, "filter")
-    return lambda document: matches(parsed, document.get("metadata") or {})
 
 
 def _by_ids(ids: Iterable[str]) -> Callable[[Document], bool]:

@@ -8,14 +8,13 @@ part of a change, and one process at a time changes them.
 import json
 import os
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from threading import Lock
 from typing import Final, TypedDict, cast
 
 from reka import config, endpoint
@@ -123,7 +122,7 @@ class Manifest:
             if state.name is None:
                 return _EMPTY
             try:
-                files = _read(self._documents_path(state.token))
+                return _read(self._documents_path(state.token), state.name)
             except FileNotFoundError:
                 if self.state() == state:
                     raise InvalidArgumentError(
@@ -131,7 +130,6 @@ class Manifest:
                         "folder, and store the documents again"
                     ) from None
                 continue  # it has been replaced since
-            return Copy(state.name, {document["id"]: document for document in files.values()}, files)
         return _EMPTY
 
     def write_state(self, state: State) -> None:
@@ -228,22 +226,11 @@ def _manifest(identity: str, stem: str, dataset: str) -> Manifest:
     return Manifest(manifests_folder() / f"{stem}-{digest}", dataset)
 
 
-_cache: Final[OrderedDict[Path, Mapping[str, Document]]] = OrderedDict()
-_cache_lock: Final = Lock()
-
-
-def _read(path: Path) -> Mapping[str, Document]:
-    """Read the documents of a copy, which never change."""
-    with _cache_lock:
-        if path in _cache:
-            _cache.move_to_end(path)
-            return _cache[path]
+@lru_cache(_MAX_READ)
+def _read(path: Path, name: str) -> Copy:
+    """Read what the copy of a name is made of, which never changes."""
     files = dict(_lines(path))
-    with _cache_lock:
-        _cache[path] = files
-        while len(_cache) > _MAX_READ:
-            _cache.popitem(last=False)
-    return files
+    return Copy(name, {document["id"]: document for document in files.values()}, files)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Document]]:

@@ -1,6 +1,6 @@
 """Operations on a dataset whose host replaces it as a whole, as flows: its documents are in a manifest."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, repeat
@@ -16,6 +16,7 @@ from reka._protocol.filters import matches, parse_filter
 from reka.adapters.documents.located import located
 from reka.adapters.documents.manifest import Copy, Manifest, State, made_folder
 from reka.adapters.documents.names import file_names, new_copy
+from reka.adapters.steps import NOT_FOUND
 from reka.errors import DatasetError, RekaError, RetrievalError, UnsupportedRequestError
 from reka.types import Document, OnUpdate, RetrievalMode, RetrievedChunk
 
@@ -67,9 +68,10 @@ def change(
             manifest.write_documents(token, files)
         else:
             name, token = None, ""
-        manifest.write_state(state.switched(name, token))
+        state = state.switched(name, token)
+        manifest.write_state(state)
         manifest.remove_other_documents(token)
-        yield from _delete_overdue(manifest)
+        yield from _delete(manifest, state, state.overdue())
     finally:
         lock.release()
 
@@ -107,7 +109,8 @@ def sweep(manifest: Manifest, capabilities: ServerCapabilities) -> Flow[None]:
     state = manifest.state()
     if state is not None and state.overdue() and (lock := _lock(manifest)) is not None:
         try:
-            yield from _delete_overdue(manifest)
+            state = manifest.state() or State()  # a change may have come first
+            yield from _delete(manifest, state, state.overdue())
         finally:
             lock.release()
 
@@ -115,10 +118,7 @@ def sweep(manifest: Manifest, capabilities: ServerCapabilities) -> Flow[None]:
 def delete_retired(manifest: Manifest, _: ServerCapabilities) -> Flow[None]:
     """Delete all copies that were replaced, as those of a dataset that a server has taken over."""
     state = manifest.state() or State()
-    for name in state.retired:
-        if (yield from _is_deleted(name)):
-            state = state.without(name)
-    manifest.write_state(state)
+    yield from _delete(manifest, state, state.retired)
 
 
 def _find(
@@ -130,7 +130,7 @@ def _find(
     mode: RetrievalMode,
     capabilities: ServerCapabilities,
 ) -> Flow[list[RetrievedChunk]]:
-    ids = set(copy.documents) if condition is None else _fitting(copy, condition)
+    ids = copy.documents.keys() if condition is None else _fitting(copy, condition)
     if not ids:
         return []
     is_filtered = len(ids) < len(copy.documents)
@@ -150,9 +150,15 @@ def _find(
     return fitting[:k]
 
 
-def _fitting(copy: Copy, condition: Mapping[str, object]) -> set[str]:
+def _fitting(copy: Copy, condition: Mapping[str, object]) -> Set[str]:
+    fits = by_filter(condition)
+    return {key for key, document in copy.documents.items() if fits(document)}
+
+
+def by_filter(condition: Mapping[str, object]) -> Callable[[Document], bool]:
+    """Return what says of a document whether a filter on the metadata holds for it."""
     parsed = parse_filter(condition, "filter")
-    return {key for key, document in copy.documents.items() if matches(parsed, document.get("metadata") or {})}
+    return lambda document: matches(parsed, document.get("metadata") or {})
 
 
 def _upload(
@@ -184,16 +190,16 @@ def _clean(manifest: Manifest, names: list[str]) -> Flow[State]:
     if state.pending:
         state = replace(state, pending=())
         manifest.write_state(state)
-    yield from _delete_overdue(manifest)
-    return manifest.state() or state
+    return (yield from _delete(manifest, state, state.overdue()))
 
 
-def _delete_overdue(manifest: Manifest) -> Flow[None]:
-    state = manifest.state() or State()
-    for name in state.overdue():
+def _delete(manifest: Manifest, state: State, names: Iterable[str]) -> Flow[State]:
+    """Delete copies that were replaced, and return the state after that."""
+    for name in names:
         if (yield from _is_deleted(name)):
             state = state.without(name)
             manifest.write_state(state)
+    return state
 
 
 def _is_deleted(name: str) -> Flow[bool]:
@@ -201,7 +207,7 @@ def _is_deleted(name: str) -> Flow[bool]:
     try:
         yield endpoints.delete_dataset(name)
     except RekaError as error:
-        return isinstance(error, DatasetError) and error.status_code == 404  # it is gone
+        return isinstance(error, DatasetError) and error.status_code == NOT_FOUND  # it is gone
     return True
 
 

@@ -31,7 +31,6 @@ INFO = {
     "later": 1,
 }
 LISTED = {"id": "a", "source": "book", "metadata": {"page": 1}, "size_bytes": 11, "chunks": 1, "digest": "d", "new": 2}
-ZIP = b"PK\x05\x06" + b"\0" * 100_000
 
 USES: dict[str, Callable[[reka.Reka], object]] = {
     "put_documents": lambda client: client.put_documents("alice", [ALICE]),
@@ -284,59 +283,6 @@ def test_a_name_that_cannot_be_one_is_refused_before_anything_is_sent(
 
     with pytest.raises(reka.InvalidArgumentError, match=r"(name|dataset): got '\.\.', want a name"):
         getattr(sync_client, use)("..", *arguments.get(use, []))
-
-    assert fake.requests == []
-
-
-def test_an_export_is_written_as_it_comes_and_replaces_the_file(client: reka.Reka, fake: FakeReka) -> None:
-    fake.will_answer(200, ZIP, {"Content-Type": "application/zip"})
-    Path("alice.zip").write_text("before")
-
-    path = client.export_dataset("alice", "alice.zip")
-
-    assert path == Path("alice.zip")
-    assert path.read_bytes() == ZIP
-    assert fake.paths == ["GET /", "GET /datasets/alice/export"]
-    assert list(Path().iterdir()) == [path]
-
-
-@pytest.mark.parametrize(
-    ("script", "error"),
-    [
-        (lambda fake: fake.will_answer(404, {"detail": "no dataset"}), reka.DatasetError),
-        (lambda fake: fake.will_answer(200, {"detail": "later"}), reka.UnexpectedResponseError),
-        (lambda fake: fake.will_give(_half_a_zip), reka.StreamInterruptedError),
-    ],
-)
-def test_an_export_that_fails_leaves_the_file_as_it_was(
-    client: reka.Reka, fake: FakeReka, script: Callable[[FakeReka], None], error: type[reka.RekaError]
-) -> None:
-    script(fake)
-    fake.will_answer(200, ["bob"])
-    Path("alice.zip").write_text("before")
-
-    with pytest.raises(error):
-        client.export_dataset("alice", "alice.zip")
-
-    assert Path("alice.zip").read_text() == "before"
-    assert list(Path().iterdir()) == [Path("alice.zip")]
-
-
-def _half_a_zip(handler: Any) -> None:
-    handler.begin("application/zip")
-    handler.chunk(ZIP[:70_000])
-    reset(handler)
-
-
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [(".", "is a folder"), ("missing/alice.zip", "cannot be written"), ("", "want the path of a file"), (7, "got 7")],
-)
-def test_an_export_to_no_file_is_refused_before_anything_is_sent(
-    client: reka.Reka, fake: FakeReka, path: Any, message: str
-) -> None:
-    with pytest.raises(reka.InvalidArgumentError, match=f"path: .*{message}"):
-        client.export_dataset("alice", path)
 
     assert fake.requests == []
 

@@ -29,14 +29,12 @@ from llamaindex_reka.nodes import (
     text_of,
     with_stable_ids,
 )
-from reka.adapters import ClientSettings, DocumentDatasets, Replacement, Steps, take
+from reka.adapters import ClientSettings, DocumentDatasets, Replacement, Steps, if_there, take
 
 T = TypeVar("T")
 
 _NESTED: Final = ("insert_kwargs", "delete_kwargs", "update_kwargs")
 """Arguments with which LlamaIndex's indexes pass arguments on to the methods that they call."""
-
-_NOT_FOUND: Final = 404
 
 _BATCH: Final = 200
 """Documents that are replaced at a time: a filter names all nodes that they are split into."""
@@ -273,12 +271,7 @@ class ChangeableIndex(BaseManagedIndex):
 
     def _listed(self) -> list[reka.DocumentInfo]:
         """List the documents of the dataset; none if it is not there yet."""
-        try:
-            return self._infos()
-        except reka.DatasetError as error:
-            if error.status_code != _NOT_FOUND:
-                raise
-            return []
+        return self._take(if_there(self._datasets.infos(self._dataset.name), []))
 
     def _infos(self) -> list[reka.DocumentInfo]:
         return self._take(self._datasets.infos(self._dataset.name))
