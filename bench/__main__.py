@@ -36,4 +36,5 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    wanted, sys.argv[1:] = sys.argv[1:], []  # a benchmark takes arguments of its own as `python -m bench.NAME`
+    sys.exit(main(wanted))

@@ -28,8 +28,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bench.constant_server import allow_many_connections, constant_server
-from bench.contestants import KEY, MODEL, messages
-from bench.server import CHUNKS, COMPLETIONS, DIRECT, serving
+from bench.contestants import KEY, MODEL
+from bench.server import BODY, CHUNKS, COMPLETIONS, DIRECT, serving
 from tests.support.peers import peer_environment
 
 STREAMS: Final = 200
@@ -46,8 +46,6 @@ OURS, THEIRS = "reka serve", "LiteLLM's proxy"
 
 LEAST_OF_THEIRS: Final = 3.0
 """How many times as many calls a second as LiteLLM's proxy our server answers at least."""
-
-BODY: Final = json.dumps(messages()).encode()
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from functools import cache
 from http.client import HTTPConnection
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 HITS: Final = 50
@@ -79,7 +79,7 @@ def llamaindex(documents: Mapping[str, str]) -> Iterator[Search]:
     core = import_module("llama_index.core")
     base = import_module("llama_index.core.base.embeddings.base").BaseEmbedding
 
-    class Embedding(base):  # type: ignore[misc, valid-type]
+    class Embedding(base):  # type: ignore[misc, valid-type]  # imported at run time
         def _get_text_embedding(self, text: str) -> list[float]:
             return embed([text])[0]
 
@@ -124,7 +124,7 @@ def lancedb_alone(documents: Mapping[str, str]) -> Iterator[Search]:
         match = import_module("lancedb.query").MatchQuery
         app = fastapi.FastAPI()
 
-        def search(body: dict[str, str] = fastapi.Body()) -> list[str]:  # noqa: B008
+        def search(body: Annotated[dict[str, str], fastapi.Body()]) -> list[str]:
             query = table.search(query_type="hybrid").vector(embed([body["query"]])[0])
             found = query.text(match(body["query"], "text")).rerank(rerank).limit(HITS).to_list()
             return [row["source"] for row in found]
@@ -184,7 +184,7 @@ def _post(connection: HTTPConnection, path: str, body: Any, method: str = "POST"
     return json.loads(answer)
 
 
-def main(name: str) -> None:
+def serve(name: str) -> None:
     """Answer each line of the standard input."""
     logging.disable(logging.WARNING)
     for line in sys.stdin:
@@ -201,4 +201,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    serve(sys.argv[1])

@@ -71,7 +71,7 @@ def main() -> int:
     Returns:
         0 if ours ranks at least as well as each other one, in the mean of all collections; else 1.
     """
-    wanted = sys.argv[1:] if sys.argv[0].endswith("neighbours.py") else []
+    wanted = sys.argv[1:]
     collections = [one for one in read_collections(FOLDER) if not wanted or one.name in wanted]
     if not collections:
         print(f"no collections in {FOLDER}: set REKA_COLLECTIONS")

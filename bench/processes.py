@@ -7,10 +7,11 @@ import json
 import random
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -35,15 +36,18 @@ def run_server(folder: Path, workers: int) -> Iterator[str]:
         text=True,
     ) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().split()[-1]
-        process.terminate()
+        try:
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.terminate()
 
 
-def ask(url: str, seed: int, seconds: float, times: list[float]) -> None:
-    """Send one query after the other for some seconds, on one connection; add the seconds of each to `times`."""
+def ask(url: str, seed: int, seconds: float) -> list[float]:
+    """Send one query after the other for some seconds, on one connection; return the seconds of each."""
     words, _ = vocabulary()
     chance = random.Random(seed)
     connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
+    times = []
     end = perf_counter() + seconds
     while (start := perf_counter()) < end:
         body = json.dumps({"query": " ".join(chance.choices(words[20:], k=5)), "mode": "hybrid"})
@@ -53,22 +57,21 @@ def ask(url: str, seed: int, seconds: float, times: list[float]) -> None:
         assert answer.status == 200
         times.append(perf_counter() - start)
     connection.close()
+    return times
 
 
 def measure(url: str, clients: int, seconds: float) -> tuple[float, float, float]:
     """Return the queries a second of some clients, and the median and 95th percentile of a query in milliseconds."""
-    times: list[float] = []
-    threads = [threading.Thread(target=ask, args=(url, number, seconds, times)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    times.sort()
+    with ThreadPoolExecutor(clients) as pool:
+        times = sorted(chain.from_iterable(pool.map(ask, [url] * clients, range(clients), [seconds] * clients)))
     return len(times) / seconds, 1000 * times[len(times) // 2], 1000 * times[len(times) * 95 // 100]
 
 
-def main() -> None:
-    """Measure one process and two, in turn."""
+def main() -> int:
+    """Measure one process and two, in turn; 0, as there is no bound."""
+    if len(sys.argv) == 1:
+        print("no data folder: name one that has the dataset")
+        return 0
     folder = Path(sys.argv[1])
     print(f"{CLIENTS} clients, hybrid queries over HTTP")
     print(f"{'workers':>8} {'queries/s':>10} {'median ms':>10} {'p95 ms':>7}")
@@ -77,7 +80,8 @@ def main() -> None:
             measure(url, CLIENTS, WARM_SECONDS)
             rate, median, p95 = measure(url, CLIENTS, SECONDS)
             print(f"{workers:8} {rate:10.1f} {median:10.1f} {p95:7.1f}", flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,7 +16,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from reka._telemetry.active import active_meter
 from reka._telemetry.instruments import FIRST_CHUNK_SECONDS, OPERATION_SECONDS, TOKENS, measure
 
-__all__ = ["Operation", "address_attributes", "request_attributes"]
+__all__ = ["REQUEST_ATTRIBUTES", "Operation", "address_attributes", "request_attributes"]
 
 PROVIDER: Final = "reka"
 
@@ -24,7 +24,7 @@ OPERATION: Final = "gen_ai.operation.name"
 MODEL: Final = "gen_ai.request.model"
 ERROR_TYPE: Final = "error.type"
 
-_REQUEST_ATTRIBUTES: Final[Mapping[str, str]] = {
+REQUEST_ATTRIBUTES: Final[Mapping[str, str]] = {
     "max_tokens": "gen_ai.request.max_tokens",
     "temperature": "gen_ai.request.temperature",
     "top_k": "gen_ai.request.top_k",
@@ -34,6 +34,7 @@ _REQUEST_ATTRIBUTES: Final[Mapping[str, str]] = {
     "seed": "gen_ai.request.seed",
     "reasoning_effort": "gen_ai.request.reasoning.level",
 }
+"""Attributes of sampling options, by the names of those in the messages API."""
 
 
 def address_attributes(url: str) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def request_attributes(options: Mapping[str, Any], stop: Any, response_format: A
     """
     attributes = {
         attribute: options[name]
-        for name, attribute in _REQUEST_ATTRIBUTES.items()
+        for name, attribute in REQUEST_ATTRIBUTES.items()
         if isinstance(options.get(name), int | float | str)
     }
     if stop:

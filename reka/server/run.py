@@ -1,7 +1,6 @@
 """Running a server: in the foreground for `reka serve`, or in a thread of another program."""
 
 import logging
-import signal
 import socket
 import ssl
 import threading
@@ -48,7 +47,6 @@ def serve(settings: Settings) -> None:
     """
     check_can_share(settings)
     prepare_process()
-    signal.signal(signal.SIGTERM, _leave)
     tls = tls_context(settings)
     with ExitStack() as stack:
         locks = stack.enter_context(_locked(settings))
@@ -179,8 +177,3 @@ def _checked_service(
                 "use it: create a key first (reka keys create), or listen on 127.0.0.1"
             )
         yield service
-
-
-def _leave(*_: object) -> None:
-    """End the process in order, as Ctrl-C does."""
-    raise SystemExit(0)

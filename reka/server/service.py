@@ -183,8 +183,8 @@ class Service:
         self.datasets = Datasets(database, self._files, self._index, self.jobs, leases, settings)
         self.documents = Documents(database, self.jobs, settings, self._index.describe_embedder)
         self._store = DocumentStore(database, leases)
-        self._retriever = WatchedRetriever(self.datasets, self._store, self.jobs, self._index).watch(
-            self.metrics, with_prompts=settings.access_log_prompts
+        self._retriever = WatchedRetriever(
+            self.datasets, self._store, self.jobs, self._index, self.metrics, with_prompts=settings.access_log_prompts
         )
         self.texts = DocumentTexts(self.datasets, self._store, self._files)
         self.files, self.vector_stores, self.store_files = make_parts(

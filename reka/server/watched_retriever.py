@@ -3,7 +3,10 @@
 import time
 
 from reka._protocol.filters import Filter
-from reka.server.retrieval.index import Mode
+from reka.server.retrieval.index import Index, Mode
+from reka.server.storage.datasets import Datasets
+from reka.server.storage.document_store import DocumentStore
+from reka.server.storage.jobs import Jobs
 from reka.server.storage.retriever import Passage, Retriever
 from reka.server.telemetry.metrics import Metrics
 from reka.server.telemetry.request_record import current_record
@@ -11,15 +14,21 @@ from reka.server.telemetry.spans import retrieval_span
 
 
 class WatchedRetriever(Retriever):
-    """Searches the datasets of one server; `watch` sets what is told of the searches."""
+    """Searches the datasets of one server."""
 
-    _metrics: Metrics | None = None
-    _with_prompts = False
-
-    def watch(self, metrics: Metrics, *, with_prompts: bool) -> "WatchedRetriever":
-        """Have the searches measured, and their queries be prompts of their requests if that is wanted."""
+    def __init__(
+        self,
+        datasets: Datasets,
+        documents: DocumentStore,
+        jobs: Jobs,
+        index: Index,
+        metrics: Metrics,
+        *,
+        with_prompts: bool,
+    ) -> None:
+        """Search as `Retriever` does, have `metrics` measure it, and have queries be prompts if that is wanted."""
+        super().__init__(datasets, documents, jobs, index)
         self._metrics, self._with_prompts = metrics, with_prompts
-        return self
 
     def retrieve(
         self, owner: str, name: str, query: str, k: int, condition: Filter | None = None, mode: Mode = "hybrid"
@@ -29,8 +38,7 @@ class WatchedRetriever(Retriever):
         with retrieval_span(name, query, k) as found:
             passages = super().retrieve(owner, name, query, k, condition, mode)
             found += [(passage.id, passage.hit.score) for passage in passages]
-        if self._metrics is not None:
-            self._metrics.record_retrieval(mode, time.monotonic() - started, len(passages))
+        self._metrics.record_retrieval(mode, time.monotonic() - started, len(passages))
         if record := current_record():
             record.chunks = len(passages)
             if self._with_prompts:

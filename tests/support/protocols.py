@@ -24,6 +24,19 @@ WEATHER: Final = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
 
+CHUNK_FIELDS: Final = {
+    "id",
+    "text",
+    "source",
+    "document_id",
+    "document_bytes",
+    "metadata",
+    "position",
+    "score",
+    "similarity",
+}
+"""Fields of a chunk of a document without headings, of which the vectors are compared."""
+
 
 def openai_tool(tool: Any) -> dict[str, Any]:
     """A tool in OpenAI's form."""

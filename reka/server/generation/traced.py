@@ -1,7 +1,7 @@
 """Generation as a span, where OpenTelemetry is set up; the upstream gets the span's `traceparent`."""
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from reka._protocol.addresses import is_reka_host
 from reka._telemetry.active import active_tracer
@@ -22,18 +22,6 @@ if TYPE_CHECKING:
     from reka._telemetry.operations import Operation
 
 __all__ = ["generate", "stream"]
-
-_OPTIONS: Final = (
-    "max_tokens",
-    "temperature",
-    "top_k",
-    "top_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "seed",
-    "reasoning_effort",
-)
-"""Fields of a request that are attributes of its span."""
 
 
 async def generate(backend: ChatBackend, request: GenerationRequest) -> GenerationResult:
@@ -90,10 +78,10 @@ async def _traced_stream(
 
 
 def _begin(tracer: "Tracer", backend: ChatBackend, request: GenerationRequest, *, is_stream: bool) -> "Operation":
-    from reka._telemetry.operations import MODEL, Operation, address_attributes, request_attributes
+    from reka._telemetry.operations import MODEL, REQUEST_ATTRIBUTES, Operation, address_attributes, request_attributes
 
     url: str | None = getattr(backend, "url", None)
-    options = {name: getattr(request, name) for name in _OPTIONS}
+    options = {name: getattr(request, name) for name in REQUEST_ATTRIBUTES}
     attributes: dict[str, Any] = {
         MODEL: request.model,
         **request_attributes(options, request.stop, request.response_format, stream=is_stream),

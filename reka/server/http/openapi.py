@@ -6,45 +6,26 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from reka.server.ingest.file_upload import PURPOSES
-from reka.server.protocols.documents import DeleteBody, DocumentsBody, SearchBody
-from reka.server.protocols.openai.embeddings import EmbeddingsBody
-from reka.server.protocols.openai.vector_stores import (
-    AttachBody,
-    AttributesBody,
-    BatchBody,
-    CreateStoreBody,
-    ModifyStoreBody,
-    StoreSearchBody,
-)
-from reka.server.protocols.v0_chat import ChatRequest
-from reka.server.protocols.v1_chat import V1ChatRequest
-from reka.server.protocols.v1_completions import CompletionRequest
+from reka.server.protocols.documents import DocumentsBody
 
 _STRING: Final = {"type": "string"}
 
 PUBLIC_TAG: Final = "server"
 """Tag of routes that need no key."""
 
-_BODIES: Final[tuple[type[BaseModel], ...]] = (
-    ChatRequest,
-    V1ChatRequest,
-    CompletionRequest,
-    DocumentsBody,
-    DeleteBody,
-    SearchBody,
-    EmbeddingsBody,
-    CreateStoreBody,
-    ModifyStoreBody,
-    StoreSearchBody,
-    AttachBody,
-    AttributesBody,
-    BatchBody,
-)
+_BODIES: Final[dict[str, type[BaseModel]]] = {}
+"""Bodies that are referred to, by the names of their schemas."""
+
+
+def _reference(kind: type[BaseModel]) -> dict[str, str]:
+    """Refer to the schema of a body, which `describe_bodies` then adds."""
+    _BODIES[kind.__name__] = kind
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
 
 
 def json_body(kind: type[BaseModel]) -> dict[str, Any]:
     """`openapi_extra` of a route that reads a JSON body of type `kind` itself."""
-    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    schema = _reference(kind)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
@@ -98,7 +79,7 @@ DOCUMENTS_BODY: Final[dict[str, Any]] = {
             "application/json": {
                 "schema": {
                     "oneOf": [
-                        {"$ref": f"#/components/schemas/{DocumentsBody.__name__}"},
+                        _reference(DocumentsBody),
                         {"type": "array", "items": _DOCUMENT},
                     ]
                 }
@@ -117,10 +98,10 @@ def describe_bodies(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         description = describe()
         schemas = description.setdefault("components", {}).setdefault("schemas", {})
-        for kind in _BODIES:
-            if kind.__name__ not in schemas:
+        for name, kind in _BODIES.items():
+            if name not in schemas:
                 schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
-                schemas.update(schema.pop("$defs", {}), **{kind.__name__: schema})
+                schemas.update(schema.pop("$defs", {}), **{name: schema})
         return description
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the description

@@ -1,7 +1,5 @@
 """One of several processes that answer the requests to one server."""
 
-import signal
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
@@ -34,7 +32,6 @@ def run_server_process(
     prepare_process()
     tune_gc()
     set_up_log()
-    signal.signal(signal.SIGTERM, _leave)
     folder = DataFolder(settings.data_dir)
     for handle in locks:
         folder.join(handle)
@@ -54,7 +51,3 @@ def run_server_process(
         server = web_server(service, GRACE_SECONDS, tls, report)
         on_ready()
         server.run(sockets=[shared])
-
-
-def _leave(*_: object) -> None:
-    sys.exit(0)

@@ -140,7 +140,7 @@ def open_shares(folder: Path, settings: Settings, process: int) -> Shares:
         process: Number of this process among those of the server, which its successor takes over, with its counts.
     """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-    values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
+    values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]  # it has no annotations
     return Shares(KeyLimits(settings, SharedCounts(folder / _COUNTS, process)), Metrics(folder))
 
 
@@ -152,5 +152,5 @@ def open_loads(folder: Path, process: int) -> Loads:
 def forget_process(folder: Path, process: int) -> None:
     """Count nothing as under way in a process that has ended."""
     open_loads(folder, process).publish(CLOSED)
-    multiprocess.mark_process_dead(process, str(folder))  # type: ignore[no-untyped-call]
+    multiprocess.mark_process_dead(process, str(folder))  # type: ignore[no-untyped-call]  # it has no annotations
     SharedCounts(folder / _COUNTS, process).close()

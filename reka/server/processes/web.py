@@ -29,9 +29,10 @@ GC_THRESHOLD: Final = 20_000
 
 
 def prepare_process() -> None:
-    """Set up a process that is nothing but a server."""
+    """Set up a process that is nothing but a server; SIGTERM ends it in order, as Ctrl-C does."""
     os.umask(0o077)  # what libraries create in the data folder is for this user only, too
     _raise_fd_limit()
+    signal.signal(signal.SIGTERM, _leave)
     if hasattr(signal, "SIGHUP") and not (sys.stdin and sys.stdin.isatty()):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # with a terminal, it is the terminal that hangs up
 
@@ -105,6 +106,10 @@ def web_server(
     config.load()
     config.ssl = tls  # after `load`, which makes one of its own out of files
     return LimitedServer(config, service.settings.drain_seconds, service.drain, report)
+
+
+def _leave(*_: object) -> None:
+    sys.exit(0)
 
 
 def _raise_fd_limit() -> None:

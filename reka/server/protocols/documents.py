@@ -69,13 +69,15 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 Name = Annotated[Text, Field(min_length=1, max_length=MAX_DOCUMENT_ID)]
 
 
-class _Body(BaseModel):
+class StrictBody(BaseModel):
+    """Base of request bodies that take no field and no type but theirs."""
+
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 
-class DocumentBody(_Body):
+class DocumentBody(StrictBody):
     """A document to put into a dataset."""
 
     id: Name
@@ -92,19 +94,19 @@ class DocumentBody(_Body):
         return self
 
 
-class DocumentsBody(_Body):
+class DocumentsBody(StrictBody):
     """Body of `PUT /datasets/{name}/documents`; its documents may also be the body itself, or lines of JSON."""
 
     documents: list[DocumentBody]
 
 
-class GetBody(_Body):
+class GetBody(StrictBody):
     """Body of `POST /datasets/{name}/documents/get`."""
 
     ids: list[Text]
 
 
-class DeleteBody(_Body):
+class DeleteBody(StrictBody):
     """Body of `POST /datasets/{name}/documents/delete`: either ids or a filter."""
 
     ids: list[Text] | None = None
@@ -117,7 +119,7 @@ class DeleteBody(_Body):
         return self
 
 
-class SearchBody(_Body):
+class SearchBody(StrictBody):
     """Body of `POST /datasets/{name}/search`."""
 
     query: str

@@ -96,7 +96,7 @@ class Metrics:
         if self._shared is None:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]  # it has no annotations
         for collector in self._collectors:
             registry.register(collector)
         return generate_latest(registry)

@@ -8,7 +8,7 @@ import pytest
 
 from reka.server.retrieval.embeddings import EmbeddingError, NoEmbedder
 from tests.support.caller import Caller
-from tests.support.embedders import WordEmbedder
+from tests.support.embedders import FailingEmbedder, WordEmbedder
 from tests.support.servers import Call, Start
 
 TEXTS = ["The owl hunts at night.", "The hen lays eggs."]
@@ -83,11 +83,9 @@ def test_a_server_without_an_embedder_says_so(start: Start, call: Call) -> None:
 def test_an_embedder_on_another_machine_that_does_not_answer_is_no_fault_of_the_server(
     start: Start, call: Call
 ) -> None:
-    class Silent(WordEmbedder):
-        def embed(self, texts: Any) -> Any:
-            raise EmbeddingError("http://10.0.0.1: no answer")
+    api = call(start(embedder=FailingEmbedder(EmbeddingError("http://10.0.0.1: no answer"))))
 
-    answer = call(start(embedder=Silent())).ask("POST", "/v1/embeddings", json={"input": "a"})
+    answer = api.ask("POST", "/v1/embeddings", json={"input": "a"})
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "10.0.0.1" not in answer.text

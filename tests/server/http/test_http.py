@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -75,6 +76,8 @@ def test_the_description_of_the_api_names_all_routes_and_bodies(api: Caller) -> 
     assert body == "#/components/schemas/ChatRequest"
     assert "conversation_history" in description["components"]["schemas"]["ChatRequest"]["properties"]
     assert "Turn" in description["components"]["schemas"]
+    referred = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(description)))
+    assert referred == description["components"]["schemas"].keys()
     assert api.ask("GET", "/openapi.json").json() == description
 
 

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tests.support.caller import Caller
+from tests.support.embedders import FailingEmbedder
 from tests.support.servers import Call, Start
 
 OWL = "The owl of the mill hunts at night."
@@ -213,16 +214,7 @@ def test_lists_are_read_page_by_page_in_both_directions(api: Caller) -> None:
 
 
 def test_a_file_that_could_not_be_prepared_says_why(start: Start, call: Call) -> None:
-    class Broken:
-        name, dimensions = "broken", 3
-
-        def embed(self, texts: object) -> Any:
-            raise ValueError("no vectors today")
-
-        def count_tokens(self, text: str) -> int:
-            return len(text.split())
-
-    api = call(start(embedder=Broken()))
+    api = call(start(embedder=FailingEmbedder(ValueError("no vectors today"))))
     file = file_of(api, HEN)
     store = store_of(api, "notes", file)
 

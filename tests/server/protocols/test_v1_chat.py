@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.caller import Caller
-from tests.support.protocols import ADD, WEATHER, messages, openai_tool, post_v1_chat, v1_chat_events
+from tests.support.protocols import ADD, CHUNK_FIELDS, WEATHER, messages, openai_tool, post_v1_chat, v1_chat_events
 from tests.support.rule_model import RuleModel
 
 COUNTED = "one two three four five six seven"
@@ -142,17 +142,7 @@ def test_chunks_of_a_dataset_come_with_the_answer(modelled: Caller) -> None:
     assert "The owl of the mill hunts at night." in answer["responses"][0]["message"]["content"]
     (chunk,) = answer["retrieved_chunks"]
     assert chunk["source"] == "notes.txt"
-    assert set(chunk) == {
-        "id",
-        "text",
-        "source",
-        "document_id",
-        "document_bytes",
-        "metadata",
-        "position",
-        "score",
-        "similarity",
-    }
+    assert set(chunk) == CHUNK_FIELDS
 
 
 def test_chunks_of_a_dataset_come_with_the_last_event(modelled: Caller) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.caller import Caller
 from tests.support.protocols import (
+    CHUNK_FIELDS,
     completion_chunks,
     completion_text,
     deltas,
@@ -176,17 +177,7 @@ def test_chunks_of_a_dataset_come_with_the_answer(modelled: Caller) -> None:
     assert "The owl of the mill hunts at night." in completion_text(answer, stream=False)[0]
     (chunk,) = answer.json()["retrieved_chunks"]
     assert chunk["source"] == "notes.txt"
-    assert set(chunk) == {
-        "id",
-        "text",
-        "source",
-        "document_id",
-        "document_bytes",
-        "metadata",
-        "position",
-        "score",
-        "similarity",
-    }
+    assert set(chunk) == CHUNK_FIELDS
 
 
 @pytest.mark.parametrize("options", [None, {"include_usage": True}, {"include_usage": False}])

@@ -3,12 +3,12 @@
 import base64
 import struct
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from reka.server.protocols.documents import Text
+from reka.server.protocols.documents import StrictBody, Text
 
 MAX_INPUTS: Final = 2_048
 """Texts of a request (OpenAI's)."""
@@ -28,10 +28,8 @@ def _as_texts(value: Any) -> Any:
     return texts
 
 
-class EmbeddingsBody(BaseModel):
+class EmbeddingsBody(StrictBody):
     """Body of `POST /v1/embeddings`."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     input: Annotated[
         list[Annotated[Text, Field(min_length=1, max_length=MAX_INPUT_CHARS)]],

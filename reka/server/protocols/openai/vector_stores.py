@@ -1,12 +1,10 @@
 """The request bodies of vector stores and of the files in them."""
 
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationInfo,
     WithJsonSchema,
@@ -15,7 +13,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from reka.errors import InvalidArgumentError
-from reka.server.protocols.documents import MAX_METADATA_KEYS, Text
+from reka.server.protocols.documents import MAX_METADATA_KEYS, StrictBody, Text
 from reka.server.protocols.openai.filters import parse_openai_filter
 
 MAX_BATCH_FILES: Final = 2_000
@@ -42,27 +40,21 @@ def _parse_filter(value: Any, info: ValidationInfo) -> Any:
         raise PydanticCustomError("request", "{problem}", {"problem": error.message}) from error
 
 
-class _Body(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True
-    )
-
-
-class ExpiresAfter(_Body):
+class ExpiresAfter(StrictBody):
     """When a vector store is deleted."""
 
     anchor: Literal["last_active_at"]
     days: Annotated[int, Field(ge=1, le=_MAX_DAYS)]
 
 
-class StaticChunks(_Body):
+class StaticChunks(StrictBody):
     """Sizes of chunks that a program asks for; this server has its own."""
 
     max_chunk_size_tokens: Annotated[int, Field(ge=100, le=4096)]
     chunk_overlap_tokens: Annotated[int, Field(ge=0)]
 
 
-class ChunkingStrategy(_Body):
+class ChunkingStrategy(StrictBody):
     """How a program would have files divided. It is read and not followed: the server divides them by their kind."""
 
     type: Literal["auto", "static"]
@@ -77,7 +69,7 @@ _FileId = Annotated[str, Field(min_length=1, max_length=1_024)]
 _FileIds = Annotated[list[_FileId], Field(max_length=MAX_BATCH_FILES)]
 
 
-class ModifyStoreBody(_Body):
+class ModifyStoreBody(StrictBody):
     """Body of `POST /v1/vector_stores/{vector_store_id}`."""
 
     name: Annotated[Text, Field(max_length=1_024)] | None = None
@@ -107,7 +99,7 @@ class CreateStoreBody(ModifyStoreBody):
         return [AttachBody(file_id=one) for one in self.file_ids or ()]
 
 
-class AttachBody(_Body):
+class AttachBody(StrictBody):
     """Body of `POST /v1/vector_stores/{vector_store_id}/files`, and a file in the body of a batch."""
 
     file_id: _FileId
@@ -115,13 +107,13 @@ class AttachBody(_Body):
     chunking_strategy: ChunkingStrategy | None = None
 
 
-class AttributesBody(_Body):
+class AttributesBody(StrictBody):
     """Body of `POST /v1/vector_stores/{vector_store_id}/files/{file_id}`."""
 
     attributes: _Attributes | None
 
 
-class BatchBody(_Body):
+class BatchBody(StrictBody):
     """Body of `POST /v1/vector_stores/{vector_store_id}/file_batches`: either ids or files."""
 
     file_ids: _FileIds | None = None
@@ -142,7 +134,7 @@ class BatchBody(_Body):
         return [AttachBody(file_id=one, attributes=self.attributes) for one in self.file_ids or ()]
 
 
-class RankingOptions(_Body):
+class RankingOptions(StrictBody):
     """How results are ranked. The server has one way, so that the ranker changes nothing."""
 
     ranker: Annotated[str, Field(max_length=100)] | None = None
@@ -156,7 +148,7 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-class StoreSearchBody(_Body):
+class StoreSearchBody(StrictBody):
     """Body of `POST /v1/vector_stores/{vector_store_id}/search`."""
 
     query: Annotated[
