@@ -18,10 +18,10 @@ import requests
 from reka.server.retrieval.embedders.wordllama import WordLlamaEmbedder
 from reka.server.retrieval.features import query_of
 from reka.server.retrieval.index import CANDIDATES
+from reka.server.retrieval.memory import TableMemory
 from reka.server.retrieval.ranking import Matches, rank
 from reka.server.retrieval.search import HIT_COLUMNS, RANKED_COLUMNS, TableSearch, candidates_of
 from reka.server.retrieval.tables import Tables
-from reka.server.retrieval.vectors import VectorMemory
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 from reka.server.store.tables import FolderTables
@@ -159,7 +159,7 @@ def measure_parts(folder: Path, queries: list[str]) -> None:
     """Measure the parts of a hybrid query on the table itself."""
     tables = Tables(FolderTables(folder / "index"))
     at = tables.latest(tables.names()[0])
-    table, memory = tables.open(at), VectorMemory(2**29)
+    table, memory = tables.open(at), TableMemory(2**30)
     embedder = WordLlamaEmbedder()
     embedder.embed(["warm"])
     parts: dict[str, list[float]] = {}
@@ -173,7 +173,7 @@ def measure_parts(folder: Path, queries: list[str]) -> None:
     for query in queries:
         vector = timed("embed", embedder.embed, [query])[0]
         parsed = timed("parse", query_of, query, table.languages)
-        search = TableSearch(table.source, vectors=memory.of(at, table))
+        search = TableSearch(table.source, copy=memory.of(at, table))
         timed("vector search", search.nearest, vector, CANDIDATES)
         rows = timed("keyword search", search.matching, parsed.telling, CANDIDATES)
         columns = timed("read candidates", search.read, rows, RANKED_COLUMNS)

@@ -177,7 +177,7 @@ class Service:
         self.keys = KeyRing(database, accept_any=settings.is_loopback and not settings.require_key)
         leases = Leases(database, settings.lease_seconds)
         self.jobs = Jobs(database, leases)
-        self._index = Index(store.tables, embedder, settings.vector_memory_bytes)
+        self._index = Index(store.tables, embedder, settings.search_memory_bytes)
         self._text_embeddings = TextEmbeddings(embedder)
         self._files = DatasetFiles(database, store, settings.orphan_seconds)
         self.datasets = Datasets(database, self._files, self._index, self.jobs, leases, settings)

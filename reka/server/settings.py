@@ -179,9 +179,9 @@ class Settings(BaseSettings):
     """Base URL of the API of `upstream:MODEL`; None for `upstream`."""
     embedder_key_env: str | None = None
     """Name of the environment variable with the key of `embedder_url`; None if it needs none."""
-    vector_memory_bytes: int = Field(default=512 * MIB, ge=0)
-    """Maximum size of the vectors that a process holds in memory, in bytes: those of the datasets searched last, of up
-    to 200,000 chunks each. Vectors that are not held are read from the disk at each search."""
+    search_memory_bytes: int = Field(default=1024 * MIB, ge=0)
+    """Maximum size of what a process holds of datasets in memory, in bytes: chunks and vectors of those searched last,
+    of up to 200,000 chunks each (100,000 take about 280 MB). Others are read from the disk at each search."""
     retrieval_top_k: int = Field(default=RETRIEVED_CHUNKS, ge=1, le=MAX_RETRIEVED_CHUNKS)
     """Number of chunks retrieved for a chat that does not set `retrieval_top_k`."""
 

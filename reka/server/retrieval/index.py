@@ -17,6 +17,7 @@ from reka.server.retrieval.embeddings import Embedder
 from reka.server.retrieval.entries import ORDINAL_BITS, Entry, entries
 from reka.server.retrieval.features import query_of
 from reka.server.retrieval.languages import is_foreign
+from reka.server.retrieval.memory import EXACT_CHUNKS, TableMemory
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.ranking import FILL_WEIGHT, OTHER_USE, VECTOR_USES, Matches, rank
 from reka.server.retrieval.search import (
@@ -32,7 +33,6 @@ from reka.server.retrieval.search import (
 from reka.server.retrieval.tables import OpenTable, Tables, TableVersion
 from reka.server.retrieval.terms import plain
 from reka.server.retrieval.token_limits import first_tokens
-from reka.server.retrieval.vectors import EXACT_CHUNKS, VectorMemory
 from reka.server.store.tables import FolderTables, TableHome
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Index:
         self,
         home: Path | TableHome,
         embedder: Embedder,
-        vector_memory_bytes: int = 2**29,
+        memory_bytes: int = 2**30,
         exact_chunks: int = EXACT_CHUNKS,
     ) -> None:
         """Open an index.
@@ -98,14 +98,14 @@ class Index:
         Args:
             home: Where the tables are; a folder is created with the first table.
             embedder: Embeds the chunks of new tables; a table keeps the one that it was built with.
-            vector_memory_bytes: Bytes of vectors that are held in memory at most; those of other tables are read at
-                each search.
+            memory_bytes: Bytes of tables that are held in memory at most; what a search needs of others is read from
+                their files.
             exact_chunks: Chunks of a table up to which its vectors are searched exactly, in memory.
         """
         self._embedder = embedder
         self._embedders = RecordedEmbedders(embedder, installed_embedder)
         self._tables = Tables(FolderTables(home) if isinstance(home, Path) else home)
-        self._vectors = VectorMemory(vector_memory_bytes, exact_chunks)
+        self._memory = TableMemory(memory_bytes, exact_chunks)
 
     def embedder_of(self, at: TableVersion) -> str:
         """Return the name of what embedded a table's chunks."""
@@ -208,7 +208,7 @@ class Index:
         vector = None
         if mode != "keyword":
             vector = self._embedders.of(table.embedder).embedded(self._first_tokens(query, MAX_EMBEDDED_TOKENS))
-        search = TableSearch(table.source, selection, None if vector is None else self._vectors.of(at, table))
+        search = TableSearch(table.source, selection, self._memory.of(at, table))
         if mode == "vector" and vector is not None:
             rows = search.nearest(vector, k)
             scores = rows["_score"].to_numpy().clip(0, 1).tolist()
@@ -287,7 +287,7 @@ class Index:
 
     def drop(self, table: str) -> bool:
         """Delete a table, complete or not; a missing one is ignored; tell whether it is gone: see `Tables.drop`."""
-        self._vectors.drop(table)
+        self._memory.drop(table)
         return self._tables.drop(table)
 
     def tables(self) -> list[str]:
@@ -321,7 +321,7 @@ class Index:
             check()
             self._tables.create_keyword_index(target)
             check()
-            if embedder.dimensions and target.count_rows() > self._vectors.max_chunks:
+            if embedder.dimensions and target.count_rows() > self._memory.max_chunks:
                 self._tables.create_vector_index(target)
                 check()
             self._tables.publish(table)

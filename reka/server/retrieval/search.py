@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reka.server.cancellation import check_cancelled
 from reka.server.retrieval.entries import ORDINAL_BITS
+from reka.server.retrieval.memory import PRECISION, TableCopy, cosines_of
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.ranking import Candidates
-from reka.server.retrieval.vectors import PRECISION, TableVectors, cosines_of
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
@@ -77,17 +77,17 @@ class Hit:
 class TableSearch:
     """The searches for one query in an open table, or in some of its documents."""
 
-    def __init__(self, source: Any, selection: Selection | None = None, vectors: TableVectors | None = None) -> None:
+    def __init__(self, source: Any, selection: Selection | None = None, copy: TableCopy | None = None) -> None:
         """Search `source`.
 
         Args:
             source: An open LanceDB table.
             selection: The documents that are searched; None for all.
-            vectors: The vectors of the table; None to have LanceDB read them.
+            copy: The table in memory; what it lacks is read by LanceDB.
         """
         self._source = source
         self._selection = selection
-        self._vectors = vectors
+        self._copy = copy
 
     def nearest(self, vector: "Vectors", k: int) -> Any:
         """Find the `k` rows that are nearest to a vector.
@@ -99,7 +99,7 @@ class TableSearch:
         import pyarrow.compute as pc
 
         k = k if vector.any() else 0
-        if (held := self._vectors) is not None:
+        if (held := self._copy) is not None and held.vectors is not None:
             places, scores = held.nearest(vector, k, self._selection)
             return pa.table([held.ids[places], scores, held.row_ids[places]], names=_FOUND)
 
@@ -139,6 +139,8 @@ class TableSearch:
         check_cancelled()
         if not len(rows):
             return self._source.schema.empty_table().select(list(columns))
+        if self._copy is not None and (held := self._copy.read(rows["id"].to_numpy(), columns)) is not None:
+            return held
         taken = self._source.take_row_ids(rows["_rowid"].to_pylist()).select(list(columns)).to_arrow()
         ids = taken["id"].to_numpy()
         order = np.argsort(ids)
@@ -150,8 +152,8 @@ class TableSearch:
 
         if not len(rows):
             return np.zeros(0)
-        if self._vectors is not None:
-            return self._vectors.cosines(rows["id"].to_numpy(), vector)
+        if self._copy is not None and self._copy.vectors is not None:
+            return self._copy.cosines(rows["id"].to_numpy(), vector)
         taken = self.read(rows, ["id", "vector"])["vector"].combine_chunks()
         return cosines_of(taken.flatten().to_numpy().reshape(len(rows), len(vector)), vector)
 
@@ -162,12 +164,15 @@ class TableSearch:
             return None
         return f"document IN ({', '.join(map(str, self._selection.documents.tolist()))})"
 
-    @staticmethod
-    def _rows(query: Any, limit: int, condition: str | None, score: str) -> Any:
+    def _rows(self, query: Any, limit: int, condition: str | None, score: str) -> Any:
         check_cancelled()
         if condition is not None:
             query = query.where(condition, prefilter=True)
-        return query.select(["id", score]).with_row_id(True).limit(limit).to_arrow()
+        # Ids that are in memory are not read: that takes LanceDB as long as the search.
+        if self._copy is None:
+            return query.select(["id", score]).with_row_id(True).limit(limit).to_arrow()
+        rows = query.select([score]).with_row_id(True).limit(limit).to_arrow()
+        return rows.append_column("id", [self._copy.ids_of(rows["_rowid"].to_numpy())])
 
     def _best(self, query: _Query, k: int) -> Any:
         """Return the best `k` rows of a query, those with equal scores by id.
@@ -192,9 +197,12 @@ class TableSearch:
         """
         import numpy as np
 
-        ids = self._source.search().select(["id"])
-        ids = (ids.where(self._where) if self._where else ids).limit(self._source.count_rows()).to_arrow()
-        ids = np.sort(ids["id"].to_numpy())
+        if self._copy is not None and not self._where:
+            ids = self._copy.ids
+        else:
+            listed = self._source.search().select(["id"])
+            listed = (listed.where(self._where) if self._where else listed).limit(self._source.count_rows())
+            ids = np.sort(listed.to_arrow()["id"].to_numpy())
         found: list[Any] = []
         begin, width = 0, limit
         while sum(map(len, found)) < count and begin < len(ids):

@@ -8,10 +8,10 @@ import pytest
 from lancedb.index import FTS
 
 from reka.server.retrieval.entries import ORDINAL_BITS
+from reka.server.retrieval.memory import TableCopy, TableMemory
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.search import TableSearch, union
 from reka.server.retrieval.tables import OpenTable, TableVersion
-from reka.server.retrieval.vectors import TableVectors, VectorMemory
 
 QUERY = np.array([1, 0], dtype=np.float32)
 
@@ -30,8 +30,10 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     rows = {
         "id": pa.array(ids, pa.int64()),
         "document": pa.array(documents, pa.int64()),
-        "place": pa.array(range(len(FITS)), pa.int64()),
+        "position": pa.array(range(len(FITS)), pa.int64()),
         "terms": ["wcat wcat wdog" if fit == 2 else "wcat wdog wbird" if fit else "wdog wbird wfish" for fit in FITS],
+        **dict.fromkeys(["passage", "source", "context", "lead"], pa.array([""] * len(FITS))),
+        "start": pa.array([0] * len(FITS), pa.int32()),
         "vector": pa.FixedSizeListArray.from_arrays(vectors.reshape(-1), 2),
     }
     made = lancedb.connect(str(tmp_path)).create_table("t", pa.table(rows))
@@ -39,15 +41,15 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return made
 
 
-def read_vectors(table: Any) -> TableVectors:
+def copy_of(table: Any) -> TableCopy:
     at = TableVersion(table.name, table.version)
-    held = VectorMemory(10**6).of(at, OpenTable(table, (None,), (None,), table.count_rows(), "wordllama", 2))
+    held = TableMemory(10**6).of(at, OpenTable(table, (None,), (None,), table.count_rows(), "wordllama", 2))
     assert held is not None
     return held
 
 
 def places(search: TableSearch, rows: Any) -> list[int]:
-    found: list[int] = search.read(rows, ["id", "place"])["place"].to_pylist()
+    found: list[int] = search.read(rows, ["id", "position"])["position"].to_pylist()
     return found
 
 
@@ -55,7 +57,7 @@ def places(search: TableSearch, rows: Any) -> list[int]:
 def test_of_equals_a_search_finds_those_of_the_lowest_ids(table: Any, k: int) -> None:
     expected = [4321, *(place for place in range(3, 5000, 7) if place != 4321)][:k]
     search = TableSearch(table)
-    in_memory = TableSearch(table, vectors=read_vectors(table))
+    in_memory = TableSearch(table, copy=copy_of(table))
 
     assert places(search, search.matching(["wcat"], k)) == expected
     assert places(search, search.nearest(QUERY, k)) == expected
@@ -70,7 +72,7 @@ def test_a_selection_is_searched_alone_however_long_it_is(table: Any, documents:
     best = sorted(range(last), key=lambda place: (-FITS[place], place))[:40]
 
     search = TableSearch(table, selection)
-    in_memory = TableSearch(table, selection, read_vectors(table))
+    in_memory = TableSearch(table, selection, copy_of(table))
 
     assert places(search, search.matching(["wcat"], 40)) == [place for place in best if FITS[place]]
     assert places(search, search.nearest(QUERY, 40)) == best
@@ -79,7 +81,7 @@ def test_a_selection_is_searched_alone_however_long_it_is(table: Any, documents:
 
 def test_a_vector_without_a_direction_finds_nothing(table: Any) -> None:
     assert len(TableSearch(table).nearest(0 * QUERY, 5)) == 0
-    assert len(TableSearch(table, vectors=read_vectors(table)).nearest(0 * QUERY, 5)) == 0
+    assert len(TableSearch(table, copy=copy_of(table)).nearest(0 * QUERY, 5)) == 0
 
 
 def test_rows_of_both_searches_come_once_and_those_of_the_second_alone_have_no_score() -> None:

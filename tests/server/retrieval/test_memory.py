@@ -7,8 +7,8 @@ import numpy as np
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embeddings import unit_vectors
 from reka.server.retrieval.index import Index
+from reka.server.retrieval.memory import TableMemory
 from reka.server.retrieval.tables import Tables
-from reka.server.retrieval.vectors import VectorMemory
 from reka.server.store.tables import FolderTables
 
 WIDTH = 64
@@ -50,23 +50,42 @@ def test_vectors_in_memory_follow_what_is_added_and_deleted(tmp_path: Path) -> N
         assert found(index, changed.at, query) == found(anew, expected, query)
 
 
-def test_no_more_vectors_are_held_than_memory_is_given(tmp_path: Path) -> None:
+def test_chunks_in_memory_follow_what_is_added_and_deleted(tmp_path: Path) -> None:
+    index, without = Index(tmp_path, SeedEmbedder()), Index(tmp_path, SeedEmbedder(), memory_bytes=0)
+    at = index.build("t", of(range(1, 5001))).at
+    assert [hit.text for hit in index.search(at, "text77", 1)] == ["text77"]
+
+    for table, removed, added in (("u", [77, 4000], [5001]), ("v", [], [5002, 5003]), ("w", [5001, 1], [])):
+        at = index.change(at, table, removed, of(added)).at
+        query = "text1 text4 text77 text4999 text5001 text5002"
+        assert index.search(at, query, 10) == without.search(at, query, 10)
+    assert {hit.text for hit in index.search(at, query, 3, "keyword")} == {"text4", "text4999", "text5002"}
+
+
+def test_no_more_is_held_than_memory_is_given(tmp_path: Path) -> None:
     index = Index(tmp_path, SeedEmbedder())
     tables = Tables(FolderTables(tmp_path))
     versions = [index.build(name, of(range(1, 101))).at for name in "abc"]
-    of_one = 100 * WIDTH * 4
-    memory = VectorMemory(2 * of_one)
+    copy = TableMemory(10**6).of(versions[0], tables.open(versions[0]))
+    assert copy is not None
+    of_one, of_vectors = copy.size, 100 * WIDTH * 4
+    memory = TableMemory(2 * of_one)
 
     first, *others = (memory.of(at, tables.open(at)) for at in versions)
 
     assert memory.of(versions[2], tables.open(versions[2])) is others[1]
     assert memory.of(versions[0], tables.open(versions[0])) is not first
-    assert VectorMemory(of_one - 1).of(versions[0], tables.open(versions[0])) is None
-    assert VectorMemory(of_one, 99).of(versions[0], tables.open(versions[0])) is None
+    of_ids = 3 * copy.ids.nbytes
+    for size, chunks in ((of_ids + of_vectors, 100), (of_ids, 100), (of_one, 99)):
+        part = TableMemory(size, chunks).of(versions[0], tables.open(versions[0]))
+        assert part is not None
+        assert (part.vectors is None) == (size != of_ids + of_vectors)
+        assert part.read(copy.ids, ["passage"]) is None
+    assert TableMemory(of_ids - 1).of(versions[0], tables.open(versions[0])) is None
 
 
 def test_search_without_memory_finds_the_same(tmp_path: Path) -> None:
-    index, without = Index(tmp_path, SeedEmbedder()), Index(tmp_path, SeedEmbedder(), vector_memory_bytes=0)
+    index, without = Index(tmp_path, SeedEmbedder()), Index(tmp_path, SeedEmbedder(), memory_bytes=0)
     at = index.build("t", of(range(1, 1001))).at
 
     assert index.search(at, "text77", 20, "vector") == without.search(at, "text77", 20, "vector")
