@@ -34,7 +34,15 @@ class ServerProcess:
 
     def end(self, sign: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait until it has ended, and return its exit code."""
+        self.send(sign)
+        return self.wait()
+
+    def send(self, sign: signal.Signals) -> None:
+        """Send a signal."""
         self._process.send_signal(sign)
+
+    def wait(self) -> int:
+        """Wait until it has ended, and return its exit code."""
         code = self._process.wait(PATIENCE)
         assert self._process.stdout is not None
         self._process.stdout.close()

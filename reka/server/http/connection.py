@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import FrameType
-from typing import Any, ClassVar, Final, TypeGuard, cast
+from typing import Any, ClassVar, Final, Protocol, TypeGuard, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -267,8 +267,25 @@ def limited_connection(limits: Settings) -> type[LimitedConnection]:
     return type("Connection", (LimitedConnection,), {"settings": limits})
 
 
+class OtherProcesses(Protocol):
+    """The other processes that take connections at the same address."""
+
+    def report(self, connections: int | None) -> object:
+        """Tell them how many connections this process has; None if it takes none any more."""
+
+    def accept(self) -> bool:
+        """Tell whether one of them takes connections."""
+
+    def drain(self) -> bool:
+        """Tell whether one of them has connections, but takes none any more."""
+
+
 class LimitedServer(uvicorn.Server):
-    """uvicorn's server, which looks at its connections once a second, and drains before it ends."""
+    """uvicorn's server, which looks at its connections once a second, and drains before it ends.
+
+    Of several processes at one address, one that is to end takes no new connections, so that its clients come back to
+    another one. If all of them are to end, the last one goes on to answer until the others have ended.
+    """
 
     should_exit: bool
 
@@ -277,7 +294,7 @@ class LimitedServer(uvicorn.Server):
         config: uvicorn.Config,
         drain_seconds: float,
         on_drain: Callable[[], object],
-        report: Callable[[int | None], object] | None = None,
+        others: OtherProcesses | None = None,
     ) -> None:
         """Create the server.
 
@@ -285,14 +302,13 @@ class LimitedServer(uvicorn.Server):
             config: Its configuration; connections are `LimitedConnection`s.
             drain_seconds: Maximum time in seconds in which requests end after SIGTERM, and new ones are answered.
             on_drain: Called when SIGTERM has come.
-            report: Called with the number of connections when one is lost, and ten times a second, with None once it
-                takes none any more. Then other processes take connections at the same address: this one leaves SIGINT
-                to its parent, and takes no new connections after SIGTERM, so that its clients come back to another one.
-                None if this is the only process.
+            others: The other processes at its address, which learn of its connections when one is lost, and ten times
+                a second; SIGINT is left to their parent. None if this is the only process.
         """
         super().__init__(config)
-        self._report = report
-        if report is not None:
+        self._others = others
+        self._accepts = True
+        if others is not None:
             vars(config)["http_protocol_class"].on_lost = staticmethod(self._report_load)
         self._drain_seconds = drain_seconds
         self._on_drain = on_drain
@@ -301,16 +317,19 @@ class LimitedServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain after the first SIGTERM; end after SIGINT, or another SIGTERM."""
-        if sig == signal.SIGINT and self._report is not None:
+        if sig == signal.SIGINT and self._others is not None:
             return
         super().handle_exit(sig, frame)
         if sig == signal.SIGTERM and not self._is_draining:
             self._is_draining, self.should_exit = True, False
+            if self._others is not None:
+                self._others.report(None)  # first: of two that end at once, one at least sees the other end
+                self._accepts = not self._others.accept()
             self._on_drain()
 
     def _report_load(self) -> None:
-        if self._report is not None:
-            self._report(None if self._is_draining else len(self.server_state.connections))
+        if self._others is not None:
+            self._others.report(len(self.server_state.connections) if self._accepts else None)
 
     def _check_drain(self) -> None:
         """End the server when no request is left, or the time is over."""
@@ -325,11 +344,12 @@ class LimitedServer(uvicorn.Server):
         elif not self.server_state.tasks:
             # A client that is at work comes once more on an open connection, and learns to open another one.
             seconds = self.config.timeout_keep_alive if self.server_state.connections else _COMING_SECONDS
-            self.should_exit = self._report is None or duration >= seconds
+            is_needed = self._others is not None and (duration < seconds or (self._accepts and self._others.drain()))
+            self.should_exit = not is_needed
 
     def _begin_drain(self) -> None:
         """Have clients come back on other connections, to other processes if there are any."""
-        for server in self.servers if self._report is not None else ():
+        for server in () if self._accepts else self.servers:
             server.close()
         vars(self.config)["http_protocol_class"].is_last_request = True
         for connection in self.server_state.connections:

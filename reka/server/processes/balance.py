@@ -10,8 +10,11 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-CLOSED: Final = 0xFFFFFFFF
-"""Number of connections of a process that takes none."""
+DRAINING: Final = 0xFFFFFFFF
+"""In place of the number of connections: a process that takes none any more, and has some."""
+
+ENDED: Final = 0xFFFFFFFE
+"""A process that has ended, or has not begun."""
 
 _NUMBER: Final = struct.Struct("=I")
 
@@ -36,21 +39,34 @@ class Loads:
     @staticmethod
     def make(path: Path, processes: int) -> None:
         """Write the file for some processes, none of which takes connections yet."""
-        path.write_bytes(_NUMBER.pack(CLOSED) * processes)
+        path.write_bytes(_NUMBER.pack(ENDED) * processes)
 
     def publish(self, connections: int) -> None:
-        """Tell the other processes how many connections this one has."""
+        """Tell the other processes how many connections this one has, or DRAINING or ENDED."""
         _NUMBER.pack_into(self._numbers, self._process * _NUMBER.size, connections)
 
     def is_least(self) -> bool:
         """Tell whether no process has fewer connections than this one."""
-        numbers = [number for (number,) in _NUMBER.iter_unpack(self._numbers)]
-        return all(numbers[self._process] <= number for number in numbers)
+        (own,) = _NUMBER.unpack_from(self._numbers, self._process * _NUMBER.size)
+        return all(own <= number for number in self._others())
+
+    def others_accept(self) -> bool:
+        """Tell whether another process takes connections."""
+        return any(number < ENDED for number in self._others())
+
+    def others_drain(self) -> bool:
+        """Tell whether another process has connections, but takes none any more."""
+        return DRAINING in self._others()
 
     def add(self) -> None:
         """Count a connection that has just been accepted."""
         (number,) = _NUMBER.unpack_from(self._numbers, self._process * _NUMBER.size)
-        self.publish(min(number + 1, CLOSED))
+        if number < ENDED:
+            self.publish(number + 1)
+
+    def _others(self) -> list[int]:
+        numbers = [number for (number,) in _NUMBER.iter_unpack(self._numbers)]
+        return numbers[: self._process] + numbers[self._process + 1 :]
 
 
 class SharedListener(socket.socket):

@@ -4,14 +4,33 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from reka.server.lifecycle import run_service
-from reka.server.processes.balance import CLOSED, SharedListener
+from reka.server.processes.balance import DRAINING, Loads, SharedListener
 from reka.server.processes.sharing import open_loads, open_shares
 from reka.server.processes.start import set_up_log, start_errors
 from reka.server.processes.web import GRACE_SECONDS, prepare_process, tune_gc, web_server
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
 from reka.server.telemetry.export import opentelemetry
+from reka.server.telemetry.metrics import Metrics
 from reka.server.tls import tls_context
+
+
+class _Others:
+    """The other processes of a server; see `http.connection.OtherProcesses`."""
+
+    def __init__(self, loads: Loads, metrics: Metrics) -> None:
+        self._loads = loads
+        self._metrics = metrics
+
+    def report(self, connections: int | None) -> None:
+        self._loads.publish(DRAINING if connections is None else connections)
+        self._metrics.sample()  # for a scrape that another process answers
+
+    def accept(self) -> bool:
+        return self._loads.others_accept()
+
+    def drain(self) -> bool:
+        return self._loads.others_drain()
 
 
 def run_server_process(
@@ -44,10 +63,6 @@ def run_server_process(
         loads = open_loads(folder.processes, process)
         shared = stack.enter_context(SharedListener(listener, loads))
 
-        def report(connections: int | None) -> None:
-            loads.publish(CLOSED if connections is None else connections)
-            service.metrics.sample()  # for a scrape that another process answers
-
-        server = web_server(service, GRACE_SECONDS, tls, report)
+        server = web_server(service, GRACE_SECONDS, tls, _Others(loads, service.metrics))
         on_ready()
         server.run(sockets=[shared])

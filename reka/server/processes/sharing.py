@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from prometheus_client import multiprocess, values
 
 from reka.server.key_limits import KeyLimits
-from reka.server.processes.balance import CLOSED, Loads
+from reka.server.processes.balance import ENDED, Loads
 from reka.server.service import Shares
 from reka.server.settings import Settings
 from reka.server.storage.ownership import is_ours
@@ -151,6 +151,6 @@ def open_loads(folder: Path, process: int) -> Loads:
 
 def forget_process(folder: Path, process: int) -> None:
     """Count nothing as under way in a process that has ended."""
-    open_loads(folder, process).publish(CLOSED)
+    open_loads(folder, process).publish(ENDED)
     multiprocess.mark_process_dead(process, str(folder))  # type: ignore[no-untyped-call]  # it has no annotations
     SharedCounts(folder / _COUNTS, process).close()

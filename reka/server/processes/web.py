@@ -6,7 +6,6 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -14,7 +13,7 @@ import uvicorn
 
 from reka.server.errors import StartError
 from reka.server.http.app import create_app
-from reka.server.http.connection import LimitedServer, limited_connection
+from reka.server.http.connection import LimitedServer, OtherProcesses, limited_connection
 from reka.server.service import Service
 from reka.server.settings import Settings
 
@@ -79,7 +78,7 @@ def web_server(
     service: Service,
     grace_seconds: int,
     tls: ssl.SSLContext | None,
-    report: Callable[[int | None], object] | None = None,
+    others: OtherProcesses | None = None,
 ) -> uvicorn.Server:
     """Make the web server of a service.
 
@@ -87,15 +86,15 @@ def web_server(
         service: The service.
         grace_seconds: Seconds that running requests have to finish when it stops.
         tls: TLS of its connections; None for none.
-        report: See `LimitedServer`; None unless other processes listen on its socket as well.
+        others: The other processes that listen on its socket, if there are any.
     """
     # Logging is up to the program, and access logs would contain names of datasets.
     config = uvicorn.Config(
         create_app(service),
         http=limited_connection(service.settings),
         # Of several processes, each takes one connection at a time, by `SharedListener.accept`, which uvloop passes by.
-        loop="auto" if report is None else "asyncio",
-        backlog=BACKLOG if report is None else 1,
+        loop="auto" if others is None else "asyncio",
+        backlog=BACKLOG if others is None else 1,
         ws="none",
         log_config=None,
         access_log=False,
@@ -105,7 +104,7 @@ def web_server(
     )
     config.load()
     config.ssl = tls  # after `load`, which makes one of its own out of files
-    return LimitedServer(config, service.settings.drain_seconds, service.drain, report)
+    return LimitedServer(config, service.settings.drain_seconds, service.drain, others)
 
 
 def _leave(*_: object) -> None:

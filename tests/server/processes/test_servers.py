@@ -98,6 +98,28 @@ def test_a_rolling_restart_answers_every_request_and_cuts_no_stream(serve: Serve
     assert not before & set(server.children("reka server"))
 
 
+def test_while_all_processes_end_new_connections_are_answered(serve: Serve, model: RuleModel) -> None:
+    server = serve(**behind(model))
+    with stream_of(server.api) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        server.send(signal.SIGTERM)
+        answers = []
+        for _ in range(CLIENTS):
+            with open_caller(server.api.url) as api:
+                while (answer := api.ask("GET", "/readyz")).json().get("draining") is None:
+                    pass
+                answers.append((answer.status_code, api.ask("GET", "/datasets").status_code))
+        assert model.gate is not None
+        model.gate.set()
+        rest = [line for line in lines if line]
+    code = server.wait()
+
+    assert answers == [(503, 200)] * CLIENTS
+    assert rest[-1] == b"data: [DONE]"
+    assert code == 0
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
 def test_all_processes_end_with_the_one_that_started_them(serve: Serve, sign: signal.Signals, data_dir: Path) -> None:
     server = serve(workers=SERVERS)
