@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from reka.server.retrieval.ahead import map_ahead
+from reka.server.retrieval.background import map_ahead, run_while_wanted
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embedders.choice import installed_embedder
 from reka.server.retrieval.embedders.recorded import RecordedEmbedders, record
@@ -310,6 +310,7 @@ class Index:
             if on_chunks is not None:
                 on_chunks(counts.total())
 
+        clean_up = partial(self.drop, table)
         embedder = self._embedder if source is None else self._embedders.writer_of(source.schema)
         try:
             target = self._tables.create(table, record(self._rows([], embedder), embedder.name))
@@ -319,11 +320,9 @@ class Index:
             for batch in self._batches(chunks, counts, on_chunks, embedder):
                 target.add(batch)
             check()
-            self._tables.create_keyword_index(target)
-            check()
+            run_while_wanted(partial(self._tables.create_keyword_index, target), check, clean_up)
             if embedder.dimensions and target.count_rows() > self._memory.max_chunks:
-                self._tables.create_vector_index(target)
-                check()
+                run_while_wanted(partial(self._tables.create_vector_index, target), check, clean_up)
             self._tables.publish(table)
         except BaseException:
             self.drop(table)

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reka.server.retrieval.ahead import map_ahead
+from reka.server.retrieval.background import map_ahead, run_while_wanted
 
 
 def test_results_come_in_order_with_what_they_were_made_of() -> None:
@@ -49,3 +49,34 @@ def test_the_thread_ends_when_nobody_takes_results_any_more() -> None:
         thread.join(10)
         assert not thread.is_alive()
     assert len(threads) == 1
+
+
+def test_work_that_is_not_wanted_any_more_is_left_to_itself_and_cleaned_up_after() -> None:
+    may_end, is_clean = threading.Event(), threading.Event()
+
+    def refuse() -> None:
+        raise LookupError("not wanted")
+
+    with pytest.raises(LookupError):
+        run_while_wanted(may_end.wait, refuse, is_clean.set)
+    was_clean = is_clean.is_set()
+    may_end.set()
+
+    assert is_clean.wait(30)
+    assert not was_clean
+
+
+def test_work_that_is_wanted_is_waited_for_and_its_error_is_raised() -> None:
+    may_end, is_clean = threading.Event(), threading.Event()
+    checks: list[None] = []
+
+    def look() -> None:
+        checks.append(None)
+        may_end.set()
+
+    run_while_wanted(may_end.wait, look, is_clean.set)
+    with pytest.raises(ZeroDivisionError):
+        run_while_wanted(lambda: 1 // 0, look, is_clean.set)
+
+    assert len(checks) == 1
+    assert not is_clean.is_set()
