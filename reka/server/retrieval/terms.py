@@ -6,6 +6,7 @@ compounds, and pairs of adjacent words.
 """
 
 import re
+import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -122,6 +123,10 @@ def terms_of_word(word: str, languages: Sequence[str | None]) -> list[str]:
     return list(dict.fromkeys(term for name in languages or [None] for term in _terms_of_word(word, name).split()))
 
 
+_STEMMING: Final = threading.Lock()
+"""A stemmer keeps the word in its attributes, so two threads spoil each other's."""
+
+
 @lru_cache(maxsize=200_000)
 def groups_of_word(word: str) -> frozenset[str]:
     """Letter groups of a word with its borders; none for scripts without spaces, which have terms for that."""
@@ -145,7 +150,8 @@ def _terms_of_word(word: str, language: str | None) -> str:
 @lru_cache(maxsize=200_000)
 def stem(word: str, language: str) -> str:
     """Stem a word by Snowball's rules."""
-    stemmed: str = _stemmer(language).stemWord(word)
+    with _STEMMING:
+        stemmed: str = _stemmer(language).stemWord(word)
     return stemmed
 
 

@@ -205,4 +205,6 @@ def _parser(*, has_tables: bool = True) -> "MarkdownIt":
 
     # The inline rule is run for paragraphs of bounded size only.
     extensions = ["strikethrough", "table"] if has_tables else ["strikethrough"]
-    return MarkdownIt("commonmark").enable(extensions).disable("inline")
+    parser = MarkdownIt("commonmark").enable(extensions).disable("inline")
+    parser.parse("text")  # its rules are put together at first use, where another thread would find them in part
+    return parser

@@ -1,4 +1,8 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+import snowballstemmer
 
 from reka.server.retrieval.terms import (
     MAX_QUERY_WORDS,
@@ -119,3 +123,17 @@ def test_normalizing_twice_changes_nothing_more() -> None:
     text = "İ ﬁ STRASSE 1,234 東\n京 \u00ad"
 
     assert normalize(normalize(text)) == normalize(text)
+
+
+def test_threads_that_stem_at_once_get_what_each_gets_alone() -> None:
+    shares = [[f"{thread}{word}{end}" for word in range(300) for end in ("ationally", "ities")] for thread in "bcdf"]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(len(shares)) as pool:
+            together = list(pool.map(lambda share: [terms_of_word(word, ["english"])[-1] for word in share], shares))
+    finally:
+        sys.setswitchinterval(interval)
+
+    stemmer = snowballstemmer.stemmer("english")
+    assert together == [[f"s{stem}" for stem in stemmer.stemWords(share)] for share in shares]
