@@ -272,12 +272,15 @@ class OtherProcesses(Protocol):
 
     def report(self, connections: int | None) -> object:
         """Tell them how many connections this process has; None if it takes none any more."""
+        ...
 
     def accept(self) -> bool:
         """Tell whether one of them takes connections."""
+        ...
 
     def drain(self) -> bool:
         """Tell whether one of them has connections, but takes none any more."""
+        ...
 
 
 class LimitedServer(uvicorn.Server):

@@ -223,8 +223,9 @@ def _changed(old: TableCopy, table: OpenTable, room: int) -> TableCopy:
     if is_kept.sum() != first_new:  # it is another table of that name, or an older version
         return _read(table, room)
     vectors = None if old.vectors is None else old.vectors[is_kept]
-    if first_new < len(ids) and vectors is not None:
-        vectors = np.concatenate([vectors, _ids_and_vectors(table, last)[2]])
+    new = _ids_and_vectors(table, last)[2] if first_new < len(ids) else None
+    if vectors is not None and new is not None:
+        vectors = np.concatenate([vectors, new])
     columns = _changed_columns(old, is_kept, table, room, last)
     return TableCopy(ids, row_ids, np.argsort(row_ids), vectors, columns)
 
