@@ -1,10 +1,11 @@
-"""How many queries a second `reka serve` answers with one process and with several, and with what share of the cores.
+"""How many queries a second `reka serve` answers with one process and with several, and how fast beside a large job.
 
 The dataset is that of `bench.documents`: run `python -m bench.processes FOLDER` on a data folder that has it.
 """
 
 import json
 import random
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,15 +15,18 @@ from http.client import HTTPConnection
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from bench.documents import vocabulary
+from bench.documents import document, vocabulary
 
 CLIENTS: Final = 8
 SECONDS: Final = 20.0
 WARM_SECONDS: Final = 5.0
 HEADERS: Final = {"X-Api-Key": "bench", "Content-Type": "application/json"}
+JOB_DOCUMENTS: Final = 100_000
+PUT: Final = 10_000
+"""Documents of one request."""
 
 
 @contextmanager
@@ -67,8 +71,36 @@ def measure(url: str, clients: int, seconds: float) -> tuple[float, float, float
     return len(times) / seconds, 1000 * times[len(times) // 2], 1000 * times[len(times) * 95 // 100]
 
 
+def send(url: str, method: str, path: str, body: object = None) -> Any:
+    """Send a request for another owner; return its JSON."""
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=600)
+    connection.request(method, path, None if body is None else json.dumps(body), HEADERS | {"X-Api-Key": "other"})
+    answer = connection.getresponse()
+    content = json.loads(answer.read())
+    connection.close()
+    assert answer.status < 300, content
+    return content
+
+
+def measure_beside_job(url: str) -> None:
+    """Compare the queries of one client while the server is idle, and while it indexes another owner's documents."""
+    words, weights = vocabulary()
+    _, idle, _ = measure(url, 1, SECONDS)
+    for first in range(0, JOB_DOCUMENTS, PUT):
+        documents = [document(number, words, weights) for number in range(first, first + PUT)]
+        job = send(url, "PUT", "/datasets/other/documents", documents)["job_id"]
+    times: list[float] = []
+    status = ""
+    while status not in ("COMPLETE", "ERROR"):
+        times += ask(url, 1, 1.0)
+        status = send(url, "GET", f"/jobs/prepare-retrieval/{job}/status")["job_status"]
+    send(url, "DELETE", "/datasets/other")
+    busy = 1000 * statistics.median(times)
+    print(f"one client: median {idle:.1f} ms, while it indexes {busy:.1f} ms ({busy / idle:.2f} times)")
+
+
 def main() -> int:
-    """Measure one process and two, in turn; 0, as there is no bound."""
+    """Measure one process and two, in turn, and one beside a job; 0, as there is no bound."""
     if len(sys.argv) == 1:
         print("no data folder: name one that has the dataset")
         return 0
@@ -80,6 +112,9 @@ def main() -> int:
             measure(url, CLIENTS, WARM_SECONDS)
             rate, median, p95 = measure(url, CLIENTS, SECONDS)
             print(f"{workers:8} {rate:10.1f} {median:10.1f} {p95:7.1f}", flush=True)
+    with run_server(folder, 1) as url:
+        measure(url, 1, WARM_SECONDS)
+        measure_beside_job(url)
     return 0
 
 

@@ -1,0 +1,129 @@
+"""What datasets of several sizes take: time to index, storage, memory, and the time of a query.
+
+`python -m bench.sizes 1000 10000 100000` makes datasets of so many chunks, of the documents of `bench.documents`.
+`python -m bench.sizes FOLDER` measures the one of a data folder that was made so.
+"""
+
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any, Final
+
+import requests
+
+from bench.documents import document, vocabulary
+from bench.processes import run_server
+from reka.server.retrieval.embedders.wordllama import WordLlamaEmbedder
+from reka.server.retrieval.index import Index
+from reka.server.retrieval.memory import EXACT_CHUNKS
+
+SIZES: Final = (1_000, 10_000, 100_000)
+PUT: Final = 10_000
+"""Documents of one request, each of which becomes one chunk."""
+QUERIES: Final = 50
+NEAREST: Final = 10
+MODES: Final = ("keyword", "vector", "hybrid")
+
+
+class Server:
+    """The dataset `library` of a running server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        self._session.headers["X-Api-Key"] = "bench"
+
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """Send a request; return its JSON."""
+        answer = self._session.request(method, self._url + path, timeout=600, **options)
+        answer.raise_for_status()
+        return answer.json()
+
+    def put(self, size: int) -> None:
+        """Put documents, and wait until all can be found."""
+        words, weights = vocabulary()
+        for first in range(0, size, PUT):
+            documents = [document(number, words, weights) for number in range(first, min(first + PUT, size))]
+            self.ask("PUT", "/datasets/library/documents", json=documents)
+        while self.ask("GET", "/datasets/library")["state"] != "prepared":
+            sleep(0.05)
+
+    def search(self, query: str, mode: str) -> float:
+        """Search; return the milliseconds."""
+        start = perf_counter()
+        self.ask("POST", "/datasets/library/search", json={"query": query, "mode": mode})
+        return 1000 * (perf_counter() - start)
+
+
+def queries() -> list[str]:
+    """Return queries of five words."""
+    words, _ = vocabulary()
+    chance = random.Random(1)
+    return [" ".join(chance.choices(words[20:], k=5)) for _ in range(QUERIES)]
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of the largest process of the server that this process has started."""
+    listed = subprocess.run(["ps", "-Aww", "-o", "rss=,args="], capture_output=True, text=True, check=True).stdout
+    lines = (line.split(maxsplit=1) for line in listed.splitlines())
+    return 1024 * max(int(size) for size, command in lines if "reka.cli serve" in command)
+
+
+def stored_bytes(folder: Path) -> tuple[int, int]:
+    """Return the bytes of the database and of the tables."""
+    database = sum(path.stat().st_size for path in folder.glob("reka.sqlite*"))
+    return database, sum(path.stat().st_size for path in (folder / "index").rglob("*") if path.is_file())
+
+
+def recall(folder: Path) -> float:
+    """Compare the nearest chunks of an index of vectors with those of all vectors: the share that it finds."""
+    embedder = WordLlamaEmbedder()
+    about, exact = Index(folder / "index", embedder), Index(folder / "index", embedder, 2**33, exact_chunks=10**8)
+    (table,) = about.tables()
+    found = [
+        [{hit.id for hit in index.search(table, query, NEAREST, "vector")} for query in queries()]
+        for index in (about, exact)
+    ]
+    return sum(len(some & all_) for some, all_ in zip(*found, strict=True)) / (NEAREST * QUERIES)
+
+
+def measure(folder: Path, size: int | None) -> None:
+    """Print a row: of a new dataset of some size, or of the one that is in the folder."""
+    seconds: float | None = None
+    with run_server(folder, 1) as url:
+        server = Server(url)
+        if size is not None:
+            start = perf_counter()
+            server.put(size)
+            seconds = perf_counter() - start
+        chunks = server.ask("GET", "/datasets/library")["chunks"]
+        for mode in MODES:
+            server.search("warm", mode)
+        times = [statistics.median(server.search(query, mode) for query in queries()) for mode in MODES]
+        memory = resident_bytes()
+    database, tables = stored_bytes(folder)
+    found = recall(folder) if chunks > EXACT_CHUNKS else 1.0
+    built = "" if seconds is None else f"{seconds:.1f}"
+    row = f"{chunks:9} {built:>8} {database / 1e6:8.0f} {tables / 1e6:8.0f} {memory / 1e6:8.0f}"
+    print(row + "".join(f" {value:8.1f}" for value in times) + f" {found:8.3f}", flush=True)
+
+
+def main() -> int:
+    """Print a table; 0, as there is no bound."""
+    columns = "".join(f"{mode:>9}" for mode in MODES)
+    print(f"   chunks  built s  data MB index MB  used MB{columns}  recall  (queries in ms, recall@{NEAREST})")
+    for argument in sys.argv[1:] or map(str, SIZES):
+        if not argument.isdigit():
+            measure(Path(argument), None)
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            measure(Path(folder), int(argument))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
