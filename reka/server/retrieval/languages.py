@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 SAMPLE_CHARS: Final = 2_000
@@ -68,6 +68,14 @@ _FUNCTION_WORDS: Final[Mapping[str, frozenset[str]]] = {
     "english": STOP_WORDS["english"] | {"off", "over", "between", "under", "through", "without"},
 }
 
+
+def _languages_of(words: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
+    return {word: [name for name in words if word in words[name]] for word in frozenset().union(*words.values())}
+
+
+_LANGUAGES_OF_STOP_WORD: Final = _languages_of(STOP_WORDS)
+_LANGUAGES_OF_FUNCTION_WORD: Final = _languages_of(_FUNCTION_WORDS)
+
 _EASTERN_STOP_WORDS: Final = re.compile(
     # Japanese: words of questions, copulas and particles of two letters; Chinese; Korean.
     "ください|でしょうか|いつから|いつまで|どのように|どうやって|どうすれば|どれくらい|どのくらい|について|ありますか|"
@@ -129,8 +137,7 @@ def detect_language(text: str, neighbour: str | None = None) -> str | None:
     candidates = _LANGUAGES_OF_SCRIPT[script] if (script := _script_of(sample)) else ()
     if not candidates:
         return None
-    words = Counter(_WORD.findall(sample.casefold()))
-    counts = {language: sum([words[word] for word in STOP_WORDS[language] & words.keys()]) for language in candidates}
+    counts = _count_by_language(sample, _LANGUAGES_OF_STOP_WORD)
     best = max(candidates, key=lambda language: counts[language])
     if counts[best]:
         return best
@@ -144,9 +151,17 @@ def is_foreign(text: str, languages: Collection[str | None]) -> bool:
         text: Any text; its first SAMPLE_CHARS characters are looked at.
         languages: Names of languages; None for one without a stemmer.
     """
-    words = Counter(_WORD.findall(text[:SAMPLE_CHARS].casefold()))
-    counts = {name: sum([words[word] for word in own & words.keys()]) for name, own in _FUNCTION_WORDS.items()}
-    return max(counts.values()) > max([counts.get(name or "", 0) for name in languages], default=0)
+    counts = _count_by_language(text[:SAMPLE_CHARS], _LANGUAGES_OF_FUNCTION_WORD)
+    return max(counts.values(), default=0) > max([counts[name or ""] for name in languages], default=0)
+
+
+def _count_by_language(text: str, languages_of: Mapping[str, Sequence[str]]) -> Counter[str]:
+    """Count the words of a text that are of each language."""
+    counts: Counter[str] = Counter()
+    for word in _WORD.findall(text.casefold()):
+        for language in languages_of.get(word, ()):
+            counts[language] += 1
+    return counts
 
 
 def _script_of(text: str) -> str | None:

@@ -1,8 +1,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from semantic_text_splitter import TextSplitter
 
-from reka.server.retrieval.chunking import BLOCK_CHARS, blocks, chunks
+from reka.server.retrieval.chunking import BLOCK_CHARS, blocks, chunks, pieces
 
 PARAGRAPH = "A sentence of some words. Another one, a little longer than the first. And a third.\n\n"
 
@@ -61,3 +62,8 @@ def test_a_text_without_any_break_is_cut_where_a_chunk_is_full() -> None:
     found = list(chunks(["x" * 2000], "a.txt", 800))
 
     assert [len(chunk.text) for chunk in found] == [800, 800, 400]
+
+
+@given(st.text("ab .,!\n\t\r\x0b\x0c\x1c\x1f\x85\xa0\u1680\u2000\u2028\u3000\u200b\ufeff日é😀", max_size=50))
+def test_a_text_that_fits_is_one_chunk_as_the_splitter_would_make_it(text: str) -> None:
+    assert list(pieces(text, 50)) == [piece for piece in TextSplitter(50).chunk_indices(text) if piece[1].strip()]
