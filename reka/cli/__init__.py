@@ -17,7 +17,7 @@ def main() -> None:
     try:
         from reka.cli.app import run
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in {"rich", "typer"}:
+        if error.name is None or error.name.partition(".")[0] not in {"platformdirs", "rich", "typer"}:
             raise
         sys.exit("error: the reka command needs more packages; install this package with the extra `cli`: reka[cli]")
     sys.exit(run(sys.argv[1:]))

@@ -5,22 +5,25 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from io import TextIOWrapper
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 import typer
 from rich.text import Text
+from typer.core import TyperGroup
 
 from reka import __version__
 from reka.cli import datasets, keys, retrieval, show
 from reka.cli.backup import backup, restore
 from reka.cli.chat import chat
+from reka.cli.configuration.file import read_config
 from reka.cli.demo.tour import demo
-from reka.cli.doctor import doctor
 from reka.cli.documents import commands as documents
 from reka.cli.errors import EXIT_CODES, ExitCode, report
 from reka.cli.mcp_server.command import mcp
 from reka.cli.serve import serve, worker
-from reka.cli.session import AsJson, BaseUrl, Datasets, Debug, FormOption, Local, Session, command
+from reka.cli.session import CONFIG, AsJson, BaseUrl, Datasets, Debug, FormOption, Local, Session, command
+from reka.cli.setup.config import config
+from reka.cli.setup.doctor import doctor
 
 _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
@@ -62,7 +65,8 @@ def _examples(*lines: str) -> str:
 
 app: Final = _group(
     "Chat with Reka's models, and over your own texts.\n\n"
-    "The API key is read from the environment variable REKA_API_KEY; --local, a server in this process, needs none."
+    "The API key is read from the environment variable REKA_API_KEY, or the file that reka config shows; --local, a "
+    "server in this process, needs none."
 )
 app.info.epilog = _EPILOG
 app.command(
@@ -115,7 +119,8 @@ app.add_typer(_keys, name="keys")
 
 app.command("mcp", epilog=_examples("reka mcp --dataset manual", "reka mcp --http --port 8001"))(command(mcp))
 app.command("demo", epilog=_examples("reka demo"))(command(demo))
-app.command("doctor", epilog=_examples("reka doctor --local"))(command(doctor))
+app.command("doctor", epilog=_examples("reka doctor --local"))(command(doctor, needs_config=False))
+app.command("config", epilog=_examples("reka config"))(command(config, needs_config=False))
 
 
 def _show_version(wanted: bool) -> None:
@@ -126,6 +131,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     base_url: BaseUrl = None,
     local: Local = False,
     datasets: Datasets = None,
@@ -138,6 +144,8 @@ def _options(
 ) -> None:
     # Global options may also stand before the command's name; `command` picks them up.
     del base_url, local, datasets, form, as_json, debug, version
+    context.meta[CONFIG] = config_file = read_config(cast("TyperGroup", context.command))
+    context.default_map = config_file.default_map()
 
 
 def run(arguments: Sequence[str]) -> int:

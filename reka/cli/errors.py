@@ -71,8 +71,8 @@ _CODES: Final[tuple[tuple[type[BaseException], ExitCode], ...]] = (
 
 # Messages of the server seldom say how to fix the error; those of the client do.
 _FIXES: Final[tuple[tuple[type[reka.RekaError], int | None, str], ...]] = (
-    (reka.AuthError, 401, "check the key in REKA_API_KEY"),
-    (reka.PermissionDeniedError, 403, "check the key in REKA_API_KEY"),
+    (reka.AuthError, 401, "check the key; reka config shows where it is from"),
+    (reka.PermissionDeniedError, 403, "check the key; reka config shows where it is from"),
     (reka.DatasetError, 404, "reka datasets list shows the datasets"),
     (reka.InsufficientBalanceError, 429, "top up the account, or use --local"),
     (reka.RateLimitError, 429, "wait a little and try again"),

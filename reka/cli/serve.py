@@ -22,6 +22,7 @@ DatabaseUrl = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
+        show_default=False,  # a configuration file may set one with a password
         help="URL of the database, such as postgresql+psycopg://USER:PASSWORD@HOST/NAME (with the extra postgres). "
         "Others on this machine can see it: to hide a password, set REKA_SERVER_DATABASE_URL. "
         "Default: SQLite in the data folder.",
@@ -113,7 +114,11 @@ _AccessLogPaths = Annotated[
 _AccessLogPrompts = Annotated[bool, typer.Option("--access-log-prompts", help="Log the texts of questions too.")]
 _Upstream = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="Base URL of an OpenAI-compatible model. Default: none, answers are quotations."),
+    typer.Option(
+        metavar="URL",
+        show_default=False,  # likewise
+        help="Base URL of an OpenAI-compatible model. Default: none, answers are quotations.",
+    ),
 ]
 _UpstreamModel = Annotated[
     str | None,

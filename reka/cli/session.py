@@ -6,13 +6,16 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Concatenate, Final, ParamSpec, cast
+from typing import Annotated, Any, Concatenate, Final, ParamSpec
 
 import typer
+from rich.text import Text
 
 import reka
+from reka.cli import show
+from reka.cli.configuration.catalogue import API_KEY
+from reka.cli.configuration.file import ConfigFile
 from reka.cli.errors import UsageError, error_boundary
-from reka.types import FormChoice
 
 P = ParamSpec("P")
 
@@ -62,17 +65,23 @@ Debug = Annotated[
 ]
 
 
+CONFIG: Final = "reka.config"
+"""Where a run's context has the configuration file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """Global options of one run.
 
     Attributes:
-        base_url: Address of the server; None leaves it to the environment. The key is never an option, because
-            process lists show command lines: the client reads it from the environment.
-        datasets: Where datasets live; None leaves it to the environment.
-        form: Form of the completions endpoint; None leaves it to the environment.
+        base_url: Address of the server; None leaves it to the environment and the file. The key is never an option,
+            because process lists show command lines.
+        datasets: Where datasets live; None leaves it to the environment and the file.
+        form: Form of the completions endpoint; None leaves it to the environment and the file.
         as_json: Whether to print the result as one JSON document on standard output.
         debug: Whether to print the traceback of an error.
+        config: The file with the user's defaults.
+        typed: Names of the command's parameters that are on the command line.
     """
 
     base_url: str | None
@@ -80,6 +89,8 @@ class Session:
     form: str | None
     as_json: bool
     debug: bool
+    config: ConfigFile
+    typed: frozenset[str]
 
     def client(self) -> "reka.Reka":
         """Create a client; the caller closes it.
@@ -87,7 +98,7 @@ class Session:
         Raises:
             InvalidArgumentError: An option has no valid value.
         """
-        return reka.Reka(base_url=self.base_url, datasets=self.datasets, form=cast("FormChoice | None", self.form))
+        return reka.Reka(**self._connection())
 
     def async_client(self) -> "reka.AsyncReka":
         """Create an async client; the caller closes it.
@@ -95,18 +106,31 @@ class Session:
         Raises:
             InvalidArgumentError: An option has no valid value.
         """
-        return reka.AsyncReka(base_url=self.base_url, datasets=self.datasets, form=cast("FormChoice | None", self.form))
+        return reka.AsyncReka(**self._connection())
+
+    def _connection(self) -> dict[str, Any]:
+        """Arguments of a client: what is on the command line, else in the file; None leaves one to the environment."""
+        return {
+            "api_key": self.config.value(API_KEY),
+            "base_url": self.base_url or self.config.value("base-url"),
+            "datasets": self.datasets or self.config.value("datasets"),
+            "form": self.form or self.config.value("form"),
+        }
 
     def write_json(self, value: object) -> None:
         """Print a result as ASCII JSON: valid in any locale and free of terminal control characters."""
         sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
-def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., None]:
+def command(function: Callable[Concatenate[Session, P], None], *, needs_config: bool = True) -> Callable[..., None]:
     """Add the global options to a command function and report its errors.
 
     The options may stand before or after the command's name. The function receives them as its first argument, a
-    `Session`.
+    `Session`. That of a group runs if no command of the group is named.
+
+    Args:
+        function: The command.
+        needs_config: Whether it fails if something is wrong with the configuration file.
     """
     signature = inspect.signature(function)
     own = list(signature.parameters.values())[1:]
@@ -124,18 +148,13 @@ def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., 
         debug: Debug = False,
         **arguments: object,
     ) -> None:
-        before = context.find_root().params
-        local = local or bool(before.get("local"))
-        base_url = base_url or before.get("base_url")
-        session = Session(
-            base_url=LOCAL if local else base_url,
-            datasets=datasets or before.get("datasets"),
-            form=form or before.get("form"),
-            as_json=as_json or bool(before.get("as_json")),
-            debug=debug or bool(before.get("debug")),
-        )
+        if context.invoked_subcommand is not None:
+            return
+        session = _session(context)
         with error_boundary(as_json=session.as_json, debug=session.debug):
-            if local and base_url not in {None, LOCAL}:
+            if needs_config:
+                _require(session.config)
+            if _global_option(context, "local") and session.base_url != LOCAL:
                 raise UsageError("--local and --base-url name two servers; want one of them")
             call(session, **arguments)
 
@@ -145,5 +164,48 @@ def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., 
     # Typer derives the command's options from these two attributes.
     run.__signature__ = signature.replace(parameters=[context, *as_keyword])  # type: ignore[attr-defined]  # see above
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *as_keyword)}
+    run.__doc__ = _in_paragraphs(inspect.getdoc(function) or "")
     del run.__wrapped__  # type: ignore[attr-defined]  # `update_wrapper` sets it
     return run
+
+
+def _in_paragraphs(text: str) -> str:
+    """Join the lines of each paragraph: the help is as wide as the terminal."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def _session(context: typer.Context) -> Session:
+    return Session(
+        base_url=_global_option(context, "base_url") or (LOCAL if _global_option(context, "local") else None),
+        datasets=_global_option(context, "datasets"),
+        form=_global_option(context, "form"),
+        as_json=bool(_global_option(context, "as_json")),
+        debug=bool(_global_option(context, "debug")),
+        config=context.meta[CONFIG],
+        typed=frozenset(name for name in context.params if _is_typed(context, name)),
+    )
+
+
+def _global_option(context: typer.Context, name: str) -> Any:
+    """Value of an option after the command's name, else before it; None if it is nowhere."""
+    places = [context]
+    while (parent := places[-1].parent) is not None:
+        places.append(parent)  # type: ignore[arg-type]  # Typer makes them all
+    return next((value for place in places if (value := place.params.get(name))), None)
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _require(config: ConfigFile) -> None:
+    """Warn of what is unsafe about the configuration file.
+
+    Raises:
+        UsageError: Something is wrong with it.
+    """
+    if config.problem is not None:
+        raise UsageError(config.problem)
+    if (warning := config.warning()) is not None:
+        show.notes().print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)

@@ -1,5 +1,6 @@
 """The user's own settings, hidden from a test."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,13 +32,14 @@ _VARIABLES: Final = (
 
 @contextmanager
 def hide_settings(monkeypatch: "pytest.MonkeyPatch", folder: Path) -> Iterator[None]:
-    """Hide the user's keys, addresses, proxies and certificates from a test, and its manifests from the user.
+    """Hide the user's keys, addresses, defaults, proxies and certificates from a test, and its manifests from the user.
 
     Args:
         monkeypatch: pytest's fixture, which sets everything back at the end of the test.
         folder: An existing folder, in which the adapters keep the test's manifests.
     """
     monkeypatch.setenv("REKA_MANIFESTS", str(folder / f"manifests-{uuid4().hex}"))
+    monkeypatch.setenv("REKA_CONFIG", os.devnull)
     for name in _VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

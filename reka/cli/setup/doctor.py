@@ -12,6 +12,8 @@ from rich.text import Text
 import reka
 from reka._installation import VENDOR, vendor_version
 from reka.cli import show
+from reka.cli.configuration.catalogue import API_KEY
+from reka.cli.configuration.file import ConfigFile
 from reka.cli.errors import StepError
 from reka.cli.session import Session
 from reka.endpoint import current_address, environment, is_local
@@ -52,8 +54,9 @@ def _findings(session: Session) -> Iterator[Finding]:
         state = f"without {', '.join(missing)}; needed for base_url='local'" if missing else "installed"
         yield Finding(f"extra {extra}", state)
     yield _data_folder()
-    address = session.base_url or current_address()
-    key = _key(address)
+    yield _config(session.config)
+    address = session.base_url or session.config.value("base-url") or current_address()
+    key = _key(address, session.config)
     yield key
     yield Finding("server", "an address with an @ in it" if "@" in address else address)
     if key.fix is None:
@@ -79,9 +82,19 @@ def _data_folder() -> Finding:
     return Finding("data folder", str(Settings().data_dir))
 
 
-def _key(address: str) -> Finding:
+def _config(config: ConfigFile) -> Finding:
+    if config.problem is not None:
+        return Finding("config file", show.one_line(config.problem), "mend it; reka config shows what is in effect")
+    if (warning := config.warning()) is not None:
+        return Finding("config file", *warning.rsplit(": ", 1))
+    return Finding("config file", f"{config.path}{'' if config.is_there else ', which does not exist'}")
+
+
+def _key(address: str, config: ConfigFile) -> Finding:
     if is_local(address):
         return Finding("key", "none needed")
+    if config.value(API_KEY):
+        return Finding("key", f"set in {config.path}")
     where = "reka.API_KEY" if "API_KEY" in vars(reka) else "REKA_API_KEY"
     if environment("REKA_API_KEY") or vars(reka).get("API_KEY"):
         return Finding("key", f"set in {where}")
