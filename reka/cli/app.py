@@ -14,11 +14,12 @@ from typer.core import TyperGroup
 from reka import __version__
 from reka.cli import datasets, keys, retrieval, show
 from reka.cli.backup import backup, restore
-from reka.cli.chat import chat
+from reka.cli.chat import ChatCommand, chat
 from reka.cli.configuration.file import read_config
 from reka.cli.demo.tour import demo
 from reka.cli.documents import commands as documents
 from reka.cli.errors import EXIT_CODES, ExitCode, report
+from reka.cli.logs import commands as logs
 from reka.cli.mcp_server.command import mcp
 from reka.cli.serve import serve, worker
 from reka.cli.session import CONFIG, AsJson, BaseUrl, Datasets, Debug, FormOption, Local, Session, command
@@ -27,6 +28,7 @@ from reka.cli.setup.doctor import doctor
 
 _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 
 _Long = Annotated[bool, typer.Option("--long", "-l", help="Describe each model: limits, modalities, features, prices.")]
 
@@ -55,7 +57,7 @@ def _describe_models(session: Session) -> None:
 
 
 def _group(help_text: str) -> typer.Typer:
-    return typer.Typer(help=help_text, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+    return typer.Typer(help=help_text, no_args_is_help=True, context_settings=_SETTINGS)
 
 
 def _examples(*lines: str) -> str:
@@ -71,12 +73,22 @@ app: Final = _group(
 app.info.epilog = _EPILOG
 app.command(
     "chat",
+    cls=ChatCommand,
     epilog=_examples(
         'reka chat "What is a monad?"',
         'reka chat --dataset manual --system "Be brief."',
         'reka chat "What is this?" --media https://example.com/cat.png',
+        'reka chat --continue "And in French?"',
     ),
 )(command(chat))
+
+_logs: Final = typer.Typer(context_settings=_SETTINGS)
+_logs.callback(invoke_without_command=True, epilog=_examples("reka logs -n 5", "reka logs --json"))(command(logs.logs))
+_logs.command("show", epilog=_examples("reka logs show 12"))(command(logs.show_))
+_logs.command("search", epilog=_examples('reka logs search "opening hours"'))(command(logs.search))
+_logs.command("delete", epilog=_examples("reka logs delete 12", "reka logs delete --all"))(command(logs.delete))
+app.add_typer(_logs, name="logs")
+
 app.command("models", epilog=_examples("reka models --long"))(command(models))
 
 _datasets: Final = _group("Upload, list and delete datasets, and the documents in them: texts to retrieve from.")

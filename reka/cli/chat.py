@@ -1,20 +1,24 @@
 """`reka chat`: one question, or an interactive conversation."""
 
+import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final
 
 import typer
+from rich.text import Text
+from typer.core import TyperCommand
 
 import reka
 from reka import config
 from reka._protocol.sampling import PARAMETERS
 from reka.cli import show
 from reka.cli.conversation.answers import show_chunks, stream_answer
-from reka.cli.conversation.commands import media_url
 from reka.cli.conversation.state import Conversation, with_system
 from reka.cli.documents.inputs import json_object
-from reka.cli.errors import UsageError
+from reka.cli.errors import StepError, UsageError
+from reka.cli.logs.recording import Recorder
+from reka.cli.logs.store import Kept, LogStore, logs_path
 from reka.cli.progress import waiting
 from reka.cli.session import Session
 from reka.types import Turn
@@ -53,6 +57,20 @@ _Stop = Annotated[
     list[str] | None,
     typer.Option(help="Text at which the answer stops; may be repeated.", rich_help_panel=_SAMPLING),
 ]
+_CONTINUE: Final = ("--continue", "-c")
+_LAST: Final = 0
+"""Stands for the conversation that changed last."""
+
+_Continue = Annotated[
+    int | None,
+    typer.Option(
+        *_CONTINUE,
+        metavar="[ID]",
+        min=_LAST,
+        help="Go on with a conversation of reka logs. Default: the last one.",
+    ),
+]
+_Log = Annotated[bool, typer.Option("--log/--no-log", help="Keep the conversation for reka logs and --continue.")]
 
 
 def chat(
@@ -72,10 +90,13 @@ def chat(
     stop: _Stop = None,
     condition: _Filter = None,
     system: _System = None,
+    continued: _Continue = None,
+    log: _Log = True,
 ) -> None:
     """Ask a question, or hold a conversation.
 
-    With --dataset the answer is followed by a table of the retrieved chunks.
+    With --dataset the answer is followed by a table of the retrieved chunks. Conversations are kept for reka logs and
+    --continue, on this machine, unless --no-log says otherwise.
     """
     options: reka.ChatOptions = {
         "retrieval_dataset": dataset,
@@ -92,7 +113,7 @@ def chat(
         "retrieval_filter": json_object(condition, "--filter"),
     }
     text = read_question(question, session)
-    conversation = Conversation(options, system, None if media is None else media_url(media))
+    conversation = _conversation(session, options, system, media, continued, log=log)
     with session.client() as client:
         if text is None:
             # Loaded here: the line editor is of use to an interactive chat alone.
@@ -101,6 +122,57 @@ def chat(
             converse(client, conversation, debug=session.debug)
         else:
             _answer(client, session, conversation, text)
+
+
+def _conversation(
+    session: Session,
+    options: reka.ChatOptions,
+    system: str | None,
+    media: str | None,
+    continued: int | None,
+    *,
+    log: bool,
+) -> Conversation:
+    """Begin a conversation, or go on with one that is kept."""
+    store = LogStore(logs_path())
+    if continued is None:
+        return Conversation(options, system, media, Recorder(store if log else None))
+    if media is not None:
+        raise UsageError("--media goes with the first question of a conversation; leave out --continue")
+    kept = _find(store, continued)
+    conversation = Conversation(options, system, None, Recorder(store if log else None, kept))
+    conversation.go_on(kept, session.typed)
+    return conversation
+
+
+class ChatCommand(TyperCommand):
+    """`reka chat`, whose option --continue may have a number or none."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line, with the number that stands for the last conversation where none is given."""
+        return super().parse_args(ctx, list(_with_numbers(args)))
+
+
+def _with_numbers(arguments: Sequence[str]) -> Iterator[str]:
+    """Give `--continue` a number, unless one follows: what follows else is the question, or another option."""
+    is_over = False
+    for place, argument in enumerate(arguments):
+        yield argument
+        is_over = is_over or argument == "--"
+        following = arguments[place + 1] if place + 1 < len(arguments) else ""
+        if argument in _CONTINUE and not is_over and not following.isdecimal():
+            yield str(_LAST)
+
+
+def _find(store: LogStore, number: int) -> Kept:
+    try:
+        kept = store.read(None if number == _LAST else number)
+    except (OSError, sqlite3.Error) as error:
+        raise StepError(f"{store.path}: {error}") from error
+    if kept is None:
+        what = "no conversation is kept yet" if number == _LAST else f"there is no conversation {number}"
+        raise UsageError(f"--continue: {what}; reka logs lists them")
+    return kept
 
 
 def read_question(argument: str | None, session: Session) -> str | None:
@@ -121,16 +193,25 @@ def read_question(argument: str | None, session: Session) -> str | None:
 
 def _answer(client: reka.Reka, session: Session, conversation: Conversation, question: str) -> None:
     """Answer one question: on a terminal as the answer comes, elsewhere when it is complete."""
-    turns = with_system(conversation.with_question(question), conversation.system)
+    turns = conversation.with_question(question)
+    sent = with_system(turns, conversation.system)
     if show.results().is_terminal and not session.as_json:
-        show_chunks(stream_answer(client, turns, conversation.options)[1])
+        text, chunks = stream_answer(client, sent, conversation.options)
+        _note(conversation.add_answer(turns, text))
+        show_chunks(chunks)
         return
-    turn = _ask(client, turns, conversation.options)
+    turn = _ask(client, sent, conversation.options)
+    _note(conversation.add_answer(turns, turn["text"]))
     if session.as_json:
         session.write_json(turn)
         return
     show.answer(show.results(), turn["text"])
     show_chunks(turn.get("retrieved_chunks"))
+
+
+def _note(note: str | None) -> None:
+    if note is not None:
+        show.notes().print(Text(f"warning: {note}", style="yellow"), soft_wrap=True)
 
 
 def _ask(client: reka.Reka, turns: Sequence[Turn], options: reka.ChatOptions) -> reka.ModelTurn:

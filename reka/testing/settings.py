@@ -32,14 +32,15 @@ _VARIABLES: Final = (
 
 @contextmanager
 def hide_settings(monkeypatch: "pytest.MonkeyPatch", folder: Path) -> Iterator[None]:
-    """Hide the user's keys, addresses, defaults, proxies and certificates from a test, and its manifests from the user.
+    """Hide the user's keys, addresses, defaults, proxies and certificates from a test, and what it keeps from the user.
 
     Args:
         monkeypatch: pytest's fixture, which sets everything back at the end of the test.
-        folder: An existing folder, in which the adapters keep the test's manifests.
+        folder: An existing folder, for the test's manifests and conversations.
     """
     monkeypatch.setenv("REKA_MANIFESTS", str(folder / f"manifests-{uuid4().hex}"))
     monkeypatch.setenv("REKA_CONFIG", os.devnull)
+    monkeypatch.setenv("REKA_LOGS", str(folder / f"conversations-{uuid4().hex}.db"))
     for name in _VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

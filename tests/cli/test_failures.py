@@ -13,7 +13,12 @@ from tests.support.command_line import Command
     ("status", "detail", "code", "said"),
     [
         (400, "odd", 1, "400: odd"),
-        (401, "who?", 3, "401: the server does not take this key: who?; check the key; reka config shows where it is from"),
+        (
+            401,
+            "who?",
+            3,
+            "401: the server does not take this key: who?; check the key; reka config shows where it is from",
+        ),
         (403, "no", 3, "403: no; check the key; reka config shows where it is from"),
         (404, "none", 1, "404: none"),
         (422, "model: unknown", 1, "422: model: unknown"),

@@ -4,10 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reka._protocol.media import is_media_url
 from reka.cli.conversation.state import Conversation
 from reka.cli.errors import UsageError
-from reka.media import media_url_of_file
 
 EXIT: Final = "/exit"
 RETRY: Final = "/retry"
@@ -29,14 +27,14 @@ class Command(NamedTuple):
 def _dataset(conversation: Conversation, name: str) -> str:
     if name:
         conversation.options["retrieval_dataset"] = None if name == _NONE else name
-    used = conversation.options.get("retrieval_dataset")
+    used = conversation.dataset
     return f"answers use the dataset {used}" if used else "answers use no dataset"
 
 
 def _model(conversation: Conversation, name: str) -> str:
     if name:
         conversation.options["model_name"] = name
-    return f"the model is {conversation.options.get('model_name')}"
+    return f"the model is {conversation.model}"
 
 
 def _media(conversation: Conversation, media: str) -> str:
@@ -44,7 +42,7 @@ def _media(conversation: Conversation, media: str) -> str:
         raise UsageError("/media goes with the first question; /new begins a conversation anew")
     if not media:
         raise UsageError("/media: want a path or a URL")
-    conversation.media_url = None if media == _NONE else media_url(media)
+    conversation.take_media(None if media == _NONE else media)
     return "no media" if conversation.media_url is None else "the first question goes with it"
 
 
@@ -69,7 +67,7 @@ def _load(conversation: Conversation, path: str) -> str:
 
 
 def _new(conversation: Conversation, _: str) -> str:
-    conversation.turns, conversation.media_url = [], None
+    conversation.begin()
     return "a new conversation"
 
 
@@ -85,15 +83,6 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "/load": Command("FILE", "go on with a saved one", _load),
     EXIT: Command("", "quit; so does Ctrl-D", None),
 }
-
-
-def media_url(media: str) -> str:
-    """Return the URL of media: an address as it is, a file as a `data:` URL.
-
-    Raises:
-        InvalidArgumentError: The file cannot be sent.
-    """
-    return media if is_media_url(media) else media_url_of_file(media)
 
 
 def parse_command(line: str) -> tuple[str, str] | None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import typer
+from platformdirs import user_config_path
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 _PRIVATE: Final = 0o600
 
 
-def make_prompt() -> "PromptSession[str]":
-    """Make a prompt. Enter sends what is written, Alt-Enter begins a new line, and so does each line of a paste."""
+def make_prompt(*, keeps_history: bool) -> "PromptSession[str]":
+    """Make a prompt. Enter sends what is written, Alt-Enter begins a new line, and so does each line of a paste.
+
+    Args:
+        keeps_history: Whether what is written is there for the up key in later sessions.
+    """
     keys = KeyBindings()
 
     @keys.add("escape", "enter")
@@ -28,7 +32,7 @@ def make_prompt() -> "PromptSession[str]":
     completer = WordCompleter(list(COMMANDS), sentence=True)
     return PromptSession(
         "> ",
-        history=_history(Path(typer.get_app_dir("reka")) / "history"),
+        history=_history(user_config_path("reka") / "history") if keeps_history else InMemoryHistory(),
         completer=completer,
         complete_while_typing=False,
         key_bindings=keys,

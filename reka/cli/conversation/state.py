@@ -1,14 +1,31 @@
 """What a conversation has: its turns, its options, and what goes with the next question."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import reka
+from reka import config
+from reka._protocol.media import is_media_url
 from reka.cli.errors import UsageError
+from reka.cli.logs.recording import Recorder, media_reference
+from reka.cli.logs.store import Head, Kept, KeptTurn
+from reka.errors import InvalidArgumentError
+from reka.media import media_url_of_file
 from reka.types import Turn
+
+_TURN_KEYS: Final = ("type", "text", "media_url")
+
+
+def media_url(media: str) -> str:
+    """Return the URL of media: an address as it is, a file as a `data:` URL.
+
+    Raises:
+        InvalidArgumentError: The file cannot be sent.
+    """
+    return media if is_media_url(media) else media_url_of_file(media)
 
 
 def human_turn(text: str, media_url: str | None) -> reka.HumanTurn:
@@ -31,22 +48,70 @@ def with_system(turns: Sequence[Turn], system: str | None) -> list[Turn]:
 class Conversation:
     """A conversation. A question without an answer is no part of it."""
 
-    def __init__(self, options: reka.ChatOptions, system: str | None, media_url: str | None) -> None:
+    def __init__(
+        self, options: reka.ChatOptions, system: str | None, media: str | None, recorder: Recorder | None = None
+    ) -> None:
         """Begin a conversation.
 
         Args:
             options: Options of its chats.
             system: Text in front of the first question; None for none.
-            media_url: Media of the next question that may have some; None for none.
+            media: Path or address of the media of the first question; None for none.
+            recorder: Keeps it; None keeps nothing.
+
+        Raises:
+            InvalidArgumentError: The media cannot be sent.
         """
         self.options = options
         self.system = system
-        self.media_url = media_url
+        self.recorder = recorder or Recorder(None)
         self.turns: list[Turn] = []
+        self.media_url: str | None = None
+        """Media of the next question that may have some; None for none."""
+        self.take_media(media)
+
+    def take_media(self, media: str | None) -> None:
+        """Take media for the first question; None for none.
+
+        Raises:
+            InvalidArgumentError: They cannot be sent.
+        """
+        self.media_url = None if media is None else media_url(media)
+        self._media = None if media is None else media_reference(media)
+
+    @property
+    def model(self) -> str:
+        """Name of the model that is asked."""
+        name = self.options.get("model_name")
+        return config.default_model() if name is None or name is config.MODEL else name
+
+    def begin(self) -> None:
+        """Begin anew, with the same options."""
+        self.turns = []
+        self.take_media(None)
+        self.recorder.begin()
 
     def with_question(self, question: str) -> list[Turn]:
         """Return the turns with a new question at their end; media go with the first one."""
         return [*self.turns, human_turn(question, self.media_url if not self.turns else None)]
+
+    def add_answer(self, turns: Sequence[Turn], text: str) -> str | None:
+        """Take an answer into the conversation, and keep it.
+
+        Args:
+            turns: The turns with the question at their end.
+            text: The answer.
+
+        Returns:
+            What the user should know of how it is kept; None for nothing.
+        """
+        self.turns = [*turns, {"type": "model", "text": text}]
+        return self.recorder.keep(Head(self.model, self.dataset, self.system), self.turns, self._media)
+
+    @property
+    def dataset(self) -> str | None:
+        """The dataset that is asked; None for none."""
+        return self.options.get("retrieval_dataset")
 
     def without_last(self) -> str | None:
         """Take the last question and its answer out, and return the question; None if there is none."""
@@ -63,8 +128,8 @@ class Conversation:
             OSError: The file cannot be written.
         """
         document = {
-            "model": self.options.get("model_name"),
-            "dataset": self.options.get("retrieval_dataset"),
+            "model": self.model,
+            "dataset": self.dataset,
             "system": self.system,
             "turns": self.turns,
         }
@@ -84,11 +149,45 @@ class Conversation:
         turns = document.get("turns") if isinstance(document, Mapping) else None
         if not isinstance(turns, list) or not all(map(_is_turn, turns)):
             raise UsageError(f"{path} is no conversation that /save has written")
-        self.turns = turns
+        self.begin()
+        self.turns = [cast("Turn", {key: turn[key] for key in _TURN_KEYS if key in turn}) for turn in turns]
+        self._media = next((media_reference(str(turn["media_url"])) for turn in turns if turn.get("media_url")), None)
         self.system = _text_or_none(document.get("system"))
         self.options["retrieval_dataset"] = _text_or_none(document.get("dataset"))
         if model := _text_or_none(document.get("model")):
-            self.options["model_name"] = model
+            self.take_model(model)
+
+    def go_on(self, kept: Kept, typed: Collection[str]) -> None:
+        """Go on with a conversation that was kept.
+
+        Args:
+            kept: The conversation.
+            typed: Which of `model`, `dataset` and `system` the user has set anew.
+
+        Raises:
+            UsageError: Its media is not there any more.
+        """
+        self.turns = [_turn_of(turn) for turn in kept.turns]
+        self._media = next((turn.media for turn in kept.turns if turn.media is not None), None)
+        if "model" not in typed and kept.head.model:
+            self.take_model(kept.head.model)
+        if "dataset" not in typed:
+            self.options["retrieval_dataset"] = kept.head.dataset
+        if "system" not in typed:
+            self.system = kept.head.system
+
+    def take_model(self, name: str) -> None:
+        """Ask another model; the default one as if it were not named, so that a server may have another default."""
+        self.options["model_name"] = config.MODEL if name == config.default_model() else name
+
+
+def _turn_of(kept: KeptTurn) -> Turn:
+    if kept.type == "model":
+        return {"type": "model", "text": kept.text}
+    try:
+        return human_turn(kept.text, None if kept.media is None else media_url(kept.media))
+    except InvalidArgumentError as error:
+        raise UsageError(f"--continue: the conversation is about {kept.media}: {error.message}") from error
 
 
 def _is_turn(value: object) -> bool:

@@ -14,7 +14,15 @@ from reka.cli.errors import UsageError, report
 def converse(client: reka.Reka, conversation: Conversation, *, debug: bool) -> None:
     """Chat until the end of input. A question without an answer is dropped; the conversation before it is kept."""
     _note(f"Interactive chat. {HELP} lists commands, Alt-Enter begins a line, Ctrl-C stops an answer, Ctrl-D quits.")
-    prompt = make_prompt()
+    if conversation.turns:
+        _note(f"It goes on after {len(conversation.turns)} turns: {show.excerpt(conversation.turns[0]['text'], 60)}")
+    _talk(client, conversation, debug=debug)
+    if conversation.recorder.number is not None:
+        _note(f"reka chat --continue {conversation.recorder.number} goes on with this conversation")
+
+
+def _talk(client: reka.Reka, conversation: Conversation, *, debug: bool) -> None:
+    prompt = make_prompt(keeps_history=not conversation.recorder.keeps_nothing)
     while True:
         try:
             show.notes().print()
@@ -68,8 +76,10 @@ def _answer(client: reka.Reka, conversation: Conversation, question: str, *, deb
     except reka.RekaError as error:
         report(error, as_json=False, debug=debug)
         return
-    conversation.turns = [*turns, {"type": "model", "text": text}]
+    note = conversation.add_answer(turns, text)
     show_chunks(chunks)
+    if note is not None:
+        _note(note)
 
 
 def _note(text: str) -> None:

@@ -1,0 +1,1 @@
+"""Conversations of `reka chat` that are kept: their database, and the commands that show them."""
