@@ -9,7 +9,7 @@ from typing import Annotated, Final, cast
 
 import typer
 from rich.text import Text
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from reka import __version__
 from reka.cli import datasets, keys, retrieval, show
@@ -28,7 +28,10 @@ from reka.cli.setup.doctor import doctor
 
 _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
-_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
+_HELP: Final = ["-h", "--help"]
+_SETTINGS: Final = {"help_option_names": _HELP}
+_NARROW: Final = 60
+"""Width in columns below which help has no frames (ours)."""
 
 _Long = Annotated[bool, typer.Option("--long", "-l", help="Describe each model: limits, modalities, features, prices.")]
 
@@ -160,6 +163,36 @@ def _options(
     context.default_map = config_file.default_map()
 
 
+def commands() -> TyperGroup:
+    """Build the commands. Their help names values as the command line does, and is not cut on a narrow terminal."""
+    group = cast("TyperGroup", typer.main.get_command(app))
+    width = show.results().width
+    if width < _NARROW:
+        group.context_settings["terminal_width"] = width
+    _adapt(group, is_narrow=width < _NARROW)
+    return group
+
+
+def _adapt(command: TyperCommand | TyperGroup, *, is_narrow: bool) -> None:
+    if is_narrow:
+        command.rich_markup_mode = None  # columns beside each other would be cut
+    helps = command.get_help_option(typer.Context(command, help_option_names=_HELP))
+    for parameter in (*command.params, *filter(None, [helps])):
+        if isinstance(parameter, TyperArgument):
+            parameter.metavar = parameter.metavar or parameter.name.upper()
+            parameter.display_type_rich = _no_type  # type: ignore[method-assign]  # Typer has no setting for it
+        elif isinstance(parameter, TyperOption) and parameter.metavar is None:
+            kind = parameter.type_descriptor.annotation
+            parameter.metavar = "" if parameter.is_flag else "NUMBER" if kind in {int, float} else "TEXT"
+    if isinstance(command, TyperGroup):
+        for below in command.commands.values():
+            _adapt(cast("TyperCommand", below), is_narrow=is_narrow)
+
+
+def _no_type(ctx: object) -> None:
+    """Show no type of Python for an argument."""
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line.
 
@@ -178,7 +211,7 @@ def run(arguments: Sequence[str]) -> int:
     log, lines = logging.getLogger("reka"), show.LogLines(logging.WARNING)
     log.addHandler(lines)
     try:
-        code = typer.main.get_command(app).main(list(arguments), prog_name="reka", standalone_mode=False)
+        code = commands().main(list(arguments), prog_name="reka", standalone_mode=False)
     except typer.TyperException as error:
         if not error.format_message():
             return ExitCode.USAGE  # no arguments: the help has been shown

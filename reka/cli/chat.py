@@ -35,14 +35,16 @@ def _option(parameter: str, text: str, panel: str | None = _SAMPLING) -> Any:
 _Question = Annotated[
     str | None, typer.Argument(help="The question; - reads it from standard input. Default: an interactive chat.")
 ]
-_Dataset = Annotated[str | None, typer.Option(help="A prepared dataset to retrieve from.")]
+_Dataset = Annotated[str | None, typer.Option(metavar="NAME", help="A prepared dataset to retrieve from.")]
 _Filter = Annotated[
     str | None,
     typer.Option("--filter", metavar="JSON", help="With --dataset: condition on the metadata of its documents."),
 ]
-_Media = Annotated[str | None, typer.Option(help="An image, video, audio file or PDF: a path or a URL.")]
+_Media = Annotated[
+    str | None, typer.Option(metavar="FILE or URL", help="An image, video, audio file or PDF: a path or a URL.")
+]
 _System = Annotated[str | None, typer.Option(help="Text that tells the model how to answer.")]
-_Model = Annotated[str, typer.Option(help="Name of the model.")]
+_Model = Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")]
 _MaxTokens = Annotated[int | None, _option("max_tokens", "Maximum length of the answer, in tokens.", None)]
 _Temperature = Annotated[float | None, _option("temperature", "Randomness, from 0; higher is more diverse.")]
 _Seed = Annotated[int | None, _option("seed", "Random seed.")]

@@ -19,7 +19,8 @@ def add(
     session: Session,
     path: Annotated[str, typer.Argument(help="A text file, a zip of text files, or a folder of text files.")],
     name: Annotated[
-        str | None, typer.Option(help="Name of the dataset. Default: the file's name without its extension.")
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the dataset. Default: the file's name without its extension."),
     ] = None,
     description: Annotated[str | None, typer.Option(help="Description stored with the dataset.")] = None,
     prepare: Annotated[bool, typer.Option("--prepare", help="Also prepare it for retrieval, and wait.")] = False,
@@ -56,7 +57,7 @@ def list_(session: Session) -> None:
 
 def delete(
     session: Session,
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The datasets to delete.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="The datasets to delete.")],
 ) -> None:
     """Delete datasets with their indexes. A failure does not stop the others."""
     results: list[dict[str, Any]] = []

@@ -94,7 +94,8 @@ def message(error: BaseException) -> str:
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
         place = "reka" if context is None else context.command_path
-        return f"{show.one_line(error.format_message()).rstrip('.')} ({place} --help lists what is available)"
+        cause = terms.in_wants(show.one_line(error.format_message()).rstrip("."))
+        return f"{cause} ({place} --help lists what is available)"
     if not isinstance(error, reka.RekaError | UsageError | StepError):
         cause = show.one_line(f"{type(error).__name__}: {error}").rstrip(": ")
         return cause if isinstance(error, OSError) else f"{cause} (--debug shows where)"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reka.cli import terms
 from reka.cli.errors import StepError, UsageError
 from reka.cli.session import Session
 
@@ -23,7 +24,7 @@ DatabaseUrl = Annotated[
     typer.Option(
         metavar="URL",
         show_default=False,  # a configuration file may set one with a password
-        help="URL of the database, such as postgresql+psycopg://USER:PASSWORD@HOST/NAME (with the extra postgres). "
+        help="URL of the database, such as postgresql+psycopg://HOST/NAME (with the extra postgres). "
         "Others on this machine can see it: to hide a password, set REKA_SERVER_DATABASE_URL. "
         "Default: SQLite in the data folder.",
     ),
@@ -37,9 +38,10 @@ StoreUrl = Annotated[
         "credentials are in the environment. Default: the data folder.",
     ),
 ]
-_Host = Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")]
+_Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on. Default: 127.0.0.1.")]
 _Port = Annotated[
-    int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one. Default: 8000.")
+    int | None,
+    typer.Option(metavar="PORT", help="Port to listen on; 0 picks a free one. Default: 8000."),
 ]
 _AllowedHost = Annotated[
     list[str] | None,
@@ -262,4 +264,4 @@ def server_settings(**options: object) -> "Settings":
     try:
         return Settings(**arguments)
     except ValidationError as error:
-        raise UsageError(describe_settings_error(error)) from error
+        raise UsageError(terms.in_wants(describe_settings_error(error))) from error

@@ -62,8 +62,21 @@ _PHRASES: Final = (
     (r"\bbase_url=(['\"])local\1", "--local"),
     (r"\bgive retrieval_dataset as well", "give --dataset as well"),
     (r"\bretrieval_dataset=\"\.\.\.\"", "--dataset NAME"),
+    (r"\bbase_url\b(?!=)", "--base-url"),
 )
 """Code in messages of client and server, and what does the same on the command line."""
+
+_WANTS: Final = (
+    (r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?=Input should )", r"\1: "),
+    (r"\bInput should be a valid integer(?:, [^;]*)?", "want a whole number"),
+    (r"\bInput should be a valid number(?:, [^;]*)?", "want a number"),
+    (r"\bInput should be greater than or equal to ([\d.]+)", r"want \1 or more"),
+    (r"\bInput should be less than or equal to ([\d.]+)", r"want \1 or less"),
+    (r"\bInput should be greater than ([\d.]+)", r"want more than \1"),
+    (r"\bInput should be a valid boolean(?:, [^;]*)?", "want true or false"),
+    (r"\bInput should be ", "want "),
+)
+"""What pydantic says of a value, and what a user of the command is told."""
 
 
 def in_options(message: str) -> str:
@@ -83,4 +96,11 @@ def in_commands(message: str) -> str:
     """Write the calls of Python in a message as commands and options."""
     for code, command in _PHRASES:
         message = re.sub(code, command, message)
+    return message
+
+
+def in_wants(message: str) -> str:
+    """Write what is wrong with the value of an option, or of a setting, as what is wanted."""
+    for found, wanted in _WANTS:
+        message = re.sub(found, wanted, message)
     return message

@@ -231,8 +231,8 @@ def test_config_shows_what_the_file_says_and_what_is_in_effect(
 
     assert shown.code == 0
     assert shown.out.splitlines()[0] == str(path)
-    assert re.search(r"\[chat\] model +m +other +REKA_MODEL", shown.out)
-    assert re.search(r"\[chat\] temperature +0\.5 +0\.5 +file", shown.out)
+    assert re.search(r"\[chat\] model +other +REKA_MODEL, over m of the file", shown.out)
+    assert re.search(r"\[chat\] temperature +0\.5 +file", shown.out)
     assert re.search(r"\[global\] form +auto +default", shown.out)
     assert SECRET not in shown.out + json.dumps(document)
     assert "pass-word" not in shown.out + json.dumps(document)

@@ -211,7 +211,7 @@ def test_delete_wants_a_name(server: FakeReka, command: Command) -> None:
     outcome = command("datasets", "delete")
 
     assert outcome.code == 2
-    assert "NAME..." in outcome.err
+    assert "Missing argument 'NAME'" in outcome.err
     assert "(reka datasets delete --help" in outcome.err
     assert server.requests == []
 

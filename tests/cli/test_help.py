@@ -1,5 +1,6 @@
 """The help of every command ends with examples, which are command lines that it takes."""
 
+import re
 import shlex
 
 import pytest
@@ -43,3 +44,37 @@ def test_the_help_shows_the_examples(command: Command) -> None:
 
     assert "Examples:" in shown
     assert "reka datasets add book.txt --prepare" in shown
+
+
+@pytest.mark.parametrize("path", [path for path, _ in COMMANDS], ids=" ".join)
+@pytest.mark.parametrize("columns", [80, 40])
+def test_help_names_values_without_types_of_python_and_cuts_nothing(
+    command: Command, monkeypatch: pytest.MonkeyPatch, path: tuple[str, ...], columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    shown = command(*path, "--help").out
+
+    assert not re.search(r"<\w+|list\[|INTEGER|FLOAT", shown)
+    assert "…" not in shown
+    assert columns < 80 or max(map(len, shown.splitlines())) <= columns
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("chat hi --temperature hot", "--temperature: want a number"),
+        ("chat hi --max-tokens 1.5", "--max-tokens: want a whole number"),
+        ("chat hi --top-p 3", "--top-p: want 1 or less"),
+        ("logs -n 0", "--number: want 1 or more"),
+        ("logs delete x", "ID: want a whole number"),
+        ("serve --workers 0", "workers: want 1 or more"),
+        ("serve --upstream-api x", "want 'auto', 'openai' or 'reka'"),
+    ],
+)
+def test_a_wrong_value_is_answered_with_what_is_wanted(command: Command, line: str, said: str) -> None:
+    outcome = command(*line.split())
+
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert "Input should" not in outcome.err

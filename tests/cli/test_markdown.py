@@ -1,6 +1,7 @@
 """Answers on a terminal are shown as Markdown, and nothing in them is hidden or obeyed."""
 
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -95,3 +96,13 @@ def test_an_answer_in_a_pipe_is_left_as_it_is() -> None:
     show.answer(Console(file=out, width=20), "some **bold** text that is longer than the line\n\n- a")
 
     assert out.getvalue() == "some **bold** text that is longer than the line\n\n- a\n"
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_a_heading_is_at_the_left_where_a_narrower_terminal_leaves_it(level: int) -> None:
+    assert re.sub(r"\x1b\[[0-9;]*m", "", _shown(f"{'#' * level} Owls\n\nThey hunt.")).split() == [
+        "Owls",
+        "They",
+        "hunt.",
+    ]
+    assert re.sub(r"\x1b\[[0-9;]*m", "", _shown(f"{'#' * level} Owls")).startswith("Owls")

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from rich.table import Table
+
 from reka.cli.conversation.state import Conversation
 from reka.cli.errors import UsageError
 
@@ -101,8 +103,9 @@ def parse_command(line: str) -> tuple[str, str] | None:
     return name, argument.strip()
 
 
-def help_lines() -> list[str]:
-    """Describe the commands, one a line."""
-    heads = {f"{name} {command.argument}".strip(): command.about for name, command in COMMANDS.items()}
-    width = max(map(len, heads))
-    return [f"{head:<{width}}  {about}" for head, about in heads.items()]
+def help_table() -> Table:
+    """Describe the commands, for a terminal of any width."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, command in COMMANDS.items():
+        table.add_row(f"{name} {command.argument}".strip(), command.about)
+    return table

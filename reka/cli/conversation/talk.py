@@ -5,7 +5,7 @@ from rich.text import Text
 import reka
 from reka.cli import show
 from reka.cli.conversation.answers import show_chunks, stream_answer
-from reka.cli.conversation.commands import COMMANDS, EXIT, HELP, RETRY, help_lines, parse_command
+from reka.cli.conversation.commands import COMMANDS, EXIT, HELP, RETRY, help_table, parse_command
 from reka.cli.conversation.prompt import make_prompt
 from reka.cli.conversation.state import Conversation, with_system
 from reka.cli.errors import UsageError, report
@@ -50,8 +50,7 @@ def _question_of(line: str, conversation: Conversation) -> str | None:
         return EXIT if command else line
     name, argument = command
     if name == HELP:
-        for help_line in help_lines():
-            _note(help_line)
+        show.notes().print(help_table(), style="dim")
         return None
     if name == RETRY:
         question = conversation.without_last()

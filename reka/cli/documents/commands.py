@@ -62,7 +62,7 @@ def put(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             help="Text files (the id is the name), folders of text files (the id is the path in the folder), .jsonl "
             'files with one {"id", "text", "source", "metadata"} a line, or - for such lines on standard input.',
         ),
@@ -86,7 +86,7 @@ def put(
 def rm(
     session: Session,
     name: _Name,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Ids of the documents to delete.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of the documents to delete.")] = None,
     condition: _Filter = None,
     wait: _Wait = True,
 ) -> None:

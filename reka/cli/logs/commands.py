@@ -80,7 +80,7 @@ def show_(
 
 def delete(
     session: Session,
-    numbers: Annotated[list[int] | None, typer.Argument(metavar="ID...", help="Ids in the list.")] = None,
+    numbers: Annotated[list[int] | None, typer.Argument(metavar="ID", help="Ids in the list.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Delete all of them.")] = False,
 ) -> None:
     """Delete conversations that are kept."""

@@ -58,7 +58,7 @@ class Recorder:
             self._is_abandoned = True
             return f"the conversation is not kept: {self._store.path}: {error}"
         if kept is None:
-            self._is_abandoned = True
+            self._kept, self._is_abandoned = None, True
             return f"conversation {before} was deleted meanwhile, and is not kept any more"
         self._kept = kept
         if before in {None, kept.id}:

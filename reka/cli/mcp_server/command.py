@@ -16,8 +16,10 @@ _Dataset = Annotated[
     typer.Option("--dataset", metavar="NAME", help="A dataset to offer; can be given several times. Default: all."),
 ]
 _Http = Annotated[bool, typer.Option("--http", help="Listen on a port, in place of standard input and output.")]
-_Host = Annotated[str, typer.Option(help="With --http: address of this machine to listen on.")]
-_Port = Annotated[int, typer.Option(min=0, max=65535, help="With --http: port to listen on; 0 picks a free one.")]
+_Host = Annotated[str, typer.Option(metavar="ADDRESS", help="With --http: address of this machine to listen on.")]
+_Port = Annotated[
+    int, typer.Option(min=0, max=65535, metavar="PORT", help="With --http: port to listen on; 0 picks a free one.")
+]
 
 
 def mcp(

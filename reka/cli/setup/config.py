@@ -16,6 +16,8 @@ from reka.cli.configuration.file import ConfigFile, Entry, without_password
 from reka.cli.errors import UsageError
 from reka.cli.session import Session
 
+_FILE: Final = "file"
+
 _STARS: Final = "***"
 _EXAMPLE: Final = """\
 [global]
@@ -76,7 +78,7 @@ def _effective(setting: Setting, entry: Entry | None, typed: dict[str, str | Non
     if variable is not None:
         return _public(setting, os.environ[variable]), variable
     if entry is not None:
-        return _public(setting, entry.value), "file"
+        return _public(setting, entry.value), _FILE
     return setting.default, "default"
 
 
@@ -94,14 +96,13 @@ def _print(file: ConfigFile, rows: list[Row]) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("option", style="green", overflow="fold")
-    for heading in ("in the file", "in effect", "from"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("in effect", overflow="fold")
+    table.add_column("from", overflow="fold")
     for row in rows:
-        table.add_row(f"[{row.section}] {row.option}", _shown(row.file), _shown(row.effective), Text(row.source))
+        over = "" if row.file is None or row.source == _FILE else f", over {_shown(row.file)} of the file"
+        table.add_row(f"[{row.section}] {row.option}", Text(_shown(row.effective)), Text(row.source + over))
     show.results().print(table)
 
 
-def _shown(value: Any) -> Text:
-    if value is None:
-        return Text("")
-    return Text(show.one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)))
+def _shown(value: Any) -> str:
+    return show.one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
