@@ -30,8 +30,6 @@ _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, m
 
 _HELP: Final = ["-h", "--help"]
 _SETTINGS: Final = {"help_option_names": _HELP}
-_NARROW: Final = 60
-"""Width in columns below which help has no frames (ours)."""
 
 _Long = Annotated[bool, typer.Option("--long", "-l", help="Describe each model: limits, modalities, features, prices.")]
 
@@ -167,9 +165,9 @@ def commands() -> TyperGroup:
     """Build the commands. Their help names values as the command line does, and is not cut on a narrow terminal."""
     group = cast("TyperGroup", typer.main.get_command(app))
     width = show.results().width
-    if width < _NARROW:
+    if width < show.NARROW:
         group.context_settings["terminal_width"] = width
-    _adapt(group, is_narrow=width < _NARROW)
+    _adapt(group, is_narrow=width < show.NARROW)
     return group
 
 
@@ -213,8 +211,10 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = commands().main(list(arguments), prog_name="reka", standalone_mode=False)
     except typer.TyperException as error:
-        if not error.format_message():
-            return ExitCode.USAGE  # no arguments: the help has been shown
+        message = error.format_message()
+        if not message or message.startswith("Usage: "):  # no command: the help has been shown, or, narrow, is this
+            sys.stdout.write(message and f"{message}\n")
+            return ExitCode.USAGE
         return report(error, as_json=as_json, debug=debug)
     except (typer.Abort, KeyboardInterrupt):
         return report(KeyboardInterrupt(), as_json=as_json)

@@ -32,6 +32,9 @@ _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u
 _EXCERPT_LINES: Final = 3
 _SOURCE_WIDTH: Final = 24
 _PIPE_WIDTH: Final = 100
+NARROW: Final = 60
+"""Width in columns below which what is beside each other elsewhere is one below the other, or left out (ours)."""
+
 _FRAME_WIDTH: Final = 12
 """Columns of a chunk table besides source and text."""
 
@@ -152,25 +155,36 @@ def chunks(console: Console, found: Sequence[RetrievedChunk], indent: int = 0) -
 
 
 def models(console: Console, described: Sequence[Model]) -> None:
-    """Print a table of models; what is unknown stays empty."""
+    """Print a table of models, on a narrow terminal one below the other; what is unknown stays empty."""
+    headings = ("context", "output", "$/M in", "$/M out", "takes", "supports")
+    if console.width < NARROW:
+        for model in described:
+            console.print(Text(one_line(model.id), style="green"), soft_wrap=True)
+            for heading, value in zip(headings, _details(model), strict=True):
+                if value:
+                    console.print(indented(Text(f"{heading}: {value}"), 2))
+        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("model", style="green", overflow="fold")
-    for heading in ("context", "output", "$/M in", "$/M out"):
+    for heading in headings[:4]:
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("takes")
-    table.add_column("supports")
+    for heading in headings[4:]:
+        table.add_column(heading)
     for model in described:
-        pricing = model.pricing
-        table.add_row(
-            Text(one_line(model.id)),
-            _length(model.context_length),
-            _length(model.max_output_length),
-            _per_million(None if pricing is None else pricing.prompt),
-            _per_million(None if pricing is None else pricing.completion),
-            Text(one_line(", ".join(model.input_modalities or ()))),
-            Text(one_line(", ".join(model.supported_features or ()))),
-        )
+        table.add_row(Text(one_line(model.id)), *map(Text, _details(model)))
     console.print(table)
+
+
+def _details(model: Model) -> tuple[str, ...]:
+    pricing = model.pricing
+    return (
+        _length(model.context_length),
+        _length(model.max_output_length),
+        _per_million(None if pricing is None else pricing.prompt),
+        _per_million(None if pricing is None else pricing.completion),
+        one_line(", ".join(model.input_modalities or ())),
+        one_line(", ".join(model.supported_features or ())),
+    )
 
 
 def _length(tokens: int | None) -> str:

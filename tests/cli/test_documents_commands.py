@@ -53,7 +53,7 @@ def test_documents_are_listed_one_per_line(server: FakeReka, command: Command) -
 
     outcome = command("datasets", "documents", "notes")
 
-    assert outcome.out == 'a  book 1,100 bytes 1 chunks {"lang": "dé"}\nb c  1,100 bytes 1 chunks\n'
+    assert outcome.out == 'a  book 1,100 bytes 1 chunk {"lang": "dé"}\nb c  1,100 bytes 1 chunk\n'
     assert outcome.err == ""
 
 

@@ -78,3 +78,17 @@ def test_a_wrong_value_is_answered_with_what_is_wanted(command: Command, line: s
     assert outcome.code == 2
     assert said in outcome.err
     assert "Input should" not in outcome.err
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.parametrize("line", [(), ("datasets",)], ids=["alone", "a group"])
+def test_without_a_command_the_help_is_shown(
+    command: Command, monkeypatch: pytest.MonkeyPatch, line: tuple[str, ...], columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    outcome = command(*line)
+
+    assert outcome.code == 2
+    assert "Usage: reka" in outcome.out
+    assert outcome.err == ""

@@ -142,7 +142,8 @@ def export(
 def _document_line(document: reka.DocumentInfo) -> Text:
     metadata = json.dumps(document["metadata"], ensure_ascii=False) if document["metadata"] else ""
     source = document["source"] if document["source"] not in {None, document["id"]} else ""
-    details = f"{source}  {document['size_bytes']:,} bytes  {document['chunks']:,} chunks  {metadata}"
+    chunks = f"{document['chunks']:,} chunk{'' if document['chunks'] == 1 else 's'}"
+    details = f"{source}  {document['size_bytes']:,} bytes  {chunks}  {metadata}"
     return Text.assemble((show.one_line(document["id"]), "bold"), f"  {show.one_line(details)}")
 
 

@@ -18,9 +18,6 @@ from reka.cli.errors import StepError, UsageError
 from reka.cli.logs.store import Kept, KeptTurn, LogStore, Summary, logs_path
 from reka.cli.session import Session
 
-_NARROW: Final = 60
-"""Width in columns below which a table has no model and no number of turns."""
-
 _EXCERPT: Final = 200
 _BEFORE_HIT: Final = 30
 """Characters before a text that was searched for."""
@@ -143,12 +140,12 @@ def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("id", justify="right", style="cyan", no_wrap=True)
     table.add_column("time", no_wrap=True)
-    if width >= _NARROW:
+    if width >= show.NARROW:
         table.add_column("model", style="green", max_width=width // 4, overflow="ellipsis", no_wrap=True)
         table.add_column("turns", justify="right", no_wrap=True)
     table.add_column("text", ratio=1, overflow="ellipsis", no_wrap=True)
     for number, time, model, turns, text in rows:
-        details = (model, turns) if width >= _NARROW else ()
+        details = (model, turns) if width >= show.NARROW else ()
         table.add_row(*map(Text, (number, time, *details, text)))
     return table
 
@@ -159,7 +156,7 @@ def _show_turn(console: Console, turn: KeptTurn) -> None:
         show.answer(console, turn.text)
         return
     lines = show.clean(turn.text).strip("\n").split("\n")
-    for line in (*lines, *([f"[{turn.media}]"] if turn.media else ())):
+    for line in (*lines, *([f"[{show.one_line(turn.media)}]"] if turn.media else ())):
         console.print(Text(f"> {line}", style="bold"), soft_wrap=not console.is_terminal)
 
 
