@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from reka.cli.app import commands
+from reka.cli.configuration.catalogue import catalogue
 from reka.testing import FakeReka
 from tests.support.clients import KEY
 from tests.support.command_line import Command, Terminal
@@ -94,6 +96,14 @@ def test_the_commands_of_a_server_share_its_section(command: Command, write: Wri
     assert command("keys", "create", "alice").code == 0
     assert "alice" in command("keys", "list").out
     assert (tmp_path / "mine").is_dir()
+
+
+def test_every_option_has_the_long_name_that_it_has_on_the_command_line() -> None:
+    keys = {setting.key for setting in catalogue(commands()).values()}
+
+    assert {key for key in keys if len(key) < 3} == set()
+    assert {"top", "number", "max-tokens", "log", "wait"} <= keys
+    assert not keys & {"all", "continue", "json", "local", "help"}
 
 
 def test_a_setting_of_a_server_in_the_environment_wins_over_the_file(
@@ -208,6 +218,16 @@ def test_a_key_that_others_can_read_is_warned_of(server: FakeReka, command: Comm
     outcome = command("models")
     assert outcome.out == "m\n"
     assert outcome.err == f"warning: others can read {path}, which has [global] api-key: chmod 600 {path}\n"
+
+
+def test_a_file_that_others_can_change_is_warned_of(server: FakeReka, command: Command, write: Write) -> None:
+    server.will_answer(200, ["m"])
+    path = write('[chat]\nmodel = "m"\n')
+    path.chmod(0o666)
+
+    assert command("models").err == (
+        f"warning: others can change {path}, and so where your key goes: chmod 600 {path}\n"
+    )
 
 
 def test_a_file_without_a_secret_may_be_read_by_all(server: FakeReka, command: Command, write: Write) -> None:

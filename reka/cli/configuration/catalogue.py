@@ -102,7 +102,7 @@ def catalogue(commands: "TyperGroup") -> dict[tuple[str, str], Setting]:
     settings = {(setting.section, setting.key): setting for setting in GLOBAL_SETTINGS}
     for path, option in _options(commands, ()):
         section = SERVER if path[0] in _SERVER_COMMANDS else ".".join(path)
-        key = option.opts[-1].lstrip("-")
+        key = max(option.opts, key=len).lstrip("-")
         known = settings.get((section, key))
         settings[section, key] = Setting(
             section,

@@ -77,11 +77,16 @@ class ConfigFile:
         return defaults
 
     def warning(self) -> str | None:
-        """Warn of a key or a password that others on this machine can read."""
-        private = next((entry for entry in self.entries if entry.is_private), None)
-        if private is None or os.name != "posix" or not self.path.stat().st_mode & _OTHERS:
+        """Warn of a key or a password that others on this machine can read, or of a file that all can change."""
+        if not self.is_there or os.name != "posix":
             return None
-        return f"others can read {self.path}, which has {private.setting.name}: chmod 600 {self.path}"
+        mode = self.path.stat().st_mode
+        private = next((entry for entry in self.entries if entry.is_private), None)
+        if private is not None and mode & _OTHERS:
+            return f"others can read {self.path}, which has {private.setting.name}: chmod 600 {self.path}"
+        if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
+            return f"others can change {self.path}, and so where your key goes: chmod 600 {self.path}"
+        return None
 
     def _in_effect(self) -> Iterator[Entry]:
         return (entry for entry in self.entries if entry.setting.variable() is None)

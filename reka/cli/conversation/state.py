@@ -64,7 +64,7 @@ class Conversation:
         """
         self.options = options
         self.system = system
-        self.recorder = recorder or Recorder(None)
+        self.recorder: Recorder = recorder or Recorder(None)
         self.turns: list[Turn] = []
         self.media_url: str | None = None
         """Media of the next question that may have some; None for none."""
