@@ -3,6 +3,8 @@
 // A request is {url, model, dataset, chunks, messages}: the server's address without a slash at its end, dataset "" for
 // none, and messages of roles `user` and `assistant`, a question last.
 
+const KEY = "# The key: REKA_API_KEY in the environment";
+
 /** A Python text: JSON's texts are Python's too. */
 const text = (value) => JSON.stringify(value);
 
@@ -33,7 +35,8 @@ function reka(request) {
     args.push(`retrieval_dataset=${text(request.dataset)}`);
     args.push(`extra_request_args={"retrieval_top_k": ${request.chunks}}`);
   }
-  return `import reka  # the key: REKA_API_KEY in the environment
+  return `${KEY}
+import reka
 
 reka.BASE_URL = ${text(request.url)}
 
@@ -50,7 +53,8 @@ function langchain(request) {
     args.push(`model_kwargs={"retrieval_top_k": ${request.chunks}}`);
   }
   const messages = request.messages.map(({ role, content }) => `(${text(role)}, ${text(content)})`);
-  return `from langchain_reka import ChatReka  # the key: REKA_API_KEY in the environment
+  return `${KEY}
+from langchain_reka import ChatReka
 
 model = ${call("ChatReka", args)}
 for chunk in model.stream(${list(messages, "")}):
@@ -66,8 +70,9 @@ function llamaindex(request) {
     args.push(`additional_kwargs={"retrieval_top_k": ${request.chunks}}`);
   }
   const messages = request.messages.map(({ role, content }) => `ChatMessage(${text(content)}, role=${text(role)})`);
-  return `from llama_index.core.llms import ChatMessage
-from llamaindex_reka import RekaLLM  # the key: REKA_API_KEY in the environment
+  return `${KEY}
+from llama_index.core.llms import ChatMessage
+from llamaindex_reka import RekaLLM
 
 llm = ${call("RekaLLM", args)}
 for response in llm.stream_chat(${list(messages, "")}):
