@@ -15,6 +15,12 @@ FOLDER = ROOT / ".venv-peers"
 LLAMAINDEX_PEER = ("llama-index-llms-reka==0.5.0", "reka-api==3.2.0", "llama-index-core==0.14.25")
 """The package that `llamaindex_reka` replaces, with its dependencies."""
 
+BROWSER = ("playwright==1.65.2", "axe-playwright-python==0.1.8")
+"""What drives a browser, and looks at what it shows."""
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+"""The browser; None if it is not on this machine."""
+
 _ALONE: Final = ("--no-deps", "--only-binary", ":all:")
 _NOT_THERE: Final = ("No matching distribution found", "No solution found")
 """What pip and uv print when the index has no file that fits."""

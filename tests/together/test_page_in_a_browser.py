@@ -1,7 +1,6 @@
 """The server's page in a real Chromium: what a user does, what goes wrong, what hostile texts try, who can use it."""
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,13 +13,11 @@ from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 from reka.testing import FakeReka, answer
 from tests.support.embedders import WordEmbedder
-from tests.support.peers import peer_environment
+from tests.support.peers import BROWSER, CHROMIUM, peer_environment
 from tests.support.processes import output_of
 from tests.support.servers import NOTES
 
-CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PROGRAM: Final = Path(__file__).parent / "programs" / "page_in_chromium.py"
-PEERS: Final = ("playwright==1.65.2", "axe-playwright-python==0.1.8")
 HOSTILE: Final = """The owl says <script>alert(1)</script> and <img src=x onerror=alert(2)>.
 
 The owl says [here](javascript:alert(3)) and [there](https://e.org/"onclick="alert(4)) and <iframe srcdoc="x"></iframe>.
@@ -76,7 +73,7 @@ def browse(files: Path) -> Browse:
     """Run a session of the program, and give what it saw; no session may reach another host or break the page."""
 
     def browse(session: str, url: str) -> dict[str, Any]:
-        python = str(peer_environment(*PEERS))
+        python = str(peer_environment(*BROWSER))
         seen: dict[str, Any] = json.loads(
             output_of(python, "-I", str(PROGRAM), session, url, str(CHROMIUM), str(files))
         )

@@ -185,6 +185,22 @@ def accessibility(browser):
     return {"violations": found, "sideways": sideways, "hosts": [], "problems": []}
 
 
+def pictures(browser):
+    """Take the pictures of the documentation."""
+    dataset = "harbour"
+    shapes = {"page": ("light", 1200, 840), "page-dark": ("dark", 1200, 840), "page-phone": ("light", 390, 780)}
+    for name, (scheme, width, height) in shapes.items():
+        user = User(browser, color_scheme=scheme, viewport={"width": width, "height": height})
+        user.open()
+        if dataset not in user.page.locator("#dataset option").all_inner_texts():
+            user.upload(dataset, FILES / "harbour" / "guide.md")
+        user.page.get_by_label("Dataset", exact=True).select_option(dataset)
+        user.ask("When was the lighthouse built?").get_by_text("retrieved").click()
+        user.page.screenshot(path=FILES / f"{name}.png")
+        user.context.close()
+    return {}
+
+
 def _fill(user, panel):
     """Have a panel show what it can."""
     if panel == "Search":
