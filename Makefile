@@ -6,6 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ADAPTERS := langchain_reka llamaindex_reka
+PAGES  := $(wildcard docs/*.md docs/*/*.md integrations/*/README.md examples/notebooks/*.ipynb)
 CODE   := reka _reka_pytest.py integrations tests bench examples release docs/hooks
 
 # uv installs in seconds; pip takes minutes to resolve, so where there is no uv it installs that first. Files are copied, not hard-linked from its cache, because nltk
@@ -23,7 +24,7 @@ export PYTHONDONTWRITEBYTECODE :=
 COVERAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core core-tests test-lowest lowest-tests prove check check-code check-mypy check-public check-pyright format hooks bench docs dist constraints clean
+.PHONY: help demo test test-core core-tests test-lowest lowest-tests prove check check-code check-mypy check-public check-pyright format hooks bench docs pictures dist constraints clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -68,6 +69,7 @@ check: $(STAMP)  ## Check format, lint, spelling, imports and types
 
 check-code: $(STAMP)
 	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff format --check --line-length 96 $(PAGES)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/typos
 	$(BIN)/lint-imports --no-cache
@@ -85,6 +87,7 @@ check-mypy: $(STAMP)
 
 format: $(STAMP)  ## Format the code and mend what the linter can
 	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff format --line-length 96 $(PAGES)
 	$(BIN)/ruff check --fix $(CODE)
 
 hooks: $(STAMP)  ## Have git check each commit and its message
@@ -95,6 +98,10 @@ bench: $(STAMP)  ## Measure retrieval quality, memory and speed
 
 docs: $(STAMP)  ## Build the documentation site into build/site
 	$(BIN)/python -m mkdocs build --strict
+
+pictures: $(STAMP)  ## Make the documentation's pictures anew: the demo, the server's page (needs Chromium), the plots
+	$(BIN)/python -m release.pictures
+	$(BIN)/python -m bench.plots
 
 dist: $(STAMP)  ## Build the distributions, check them, try them on every Python here (FINAL=yes refuses what must not be uploaded)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m release $(if $(FINAL),--final)

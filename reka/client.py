@@ -74,7 +74,7 @@ class Reka(DatasetMethods, ModelMethods, SyncSdk3, BaseClient):
     Raises:
         InvalidArgumentError: An argument is invalid; the message says which one.
 
-    Example:
+    Examples:
         >>> with Reka(base_url="local") as client:  # doctest: +SKIP
         ...     client.chat("Hi, my name is John.")["text"]
     """

@@ -28,4 +28,4 @@ def _parts(cell: dict[str, Any]) -> list[str]:
     if cell["cell_type"] == "markdown":
         return [source]
     outputs = ["".join(output["text"]).strip("\n") for output in cell["outputs"] if output["output_type"] == "stream"]
-    return [f"```python\n{source}\n```", *(f"```text\n{output}\n```" for output in outputs)]
+    return [f"```python\n{source}\n```", *(f"``` {{ .text .no-copy }}\n{output}\n```" for output in outputs)]

@@ -68,7 +68,7 @@ class ChatOptions(TypedDict, total=False):
 class CompletionOptions(TypedDict, total=False):
     """Options of `reka.complete` and `reka.stream_messages`: the keyword arguments that shape the answer.
 
-    Example:
+    Examples:
         >>> options: CompletionOptions = {"model": "reka-flash", "max_tokens": 100}
         >>> reka.complete([{"role": "user", "content": "Hi"}], **options)  # doctest: +SKIP
     """

@@ -32,15 +32,17 @@ class ChatReka(ClientMixin, SamplingFields, DirectChatModel):
     One sync and one async client serve all calls of a model object, from any thread and any event loop. Shallow copies
     share them; deep copies and unpickled objects open their own.
 
-    Calls raise these errors. Each is also an instance of the matching class of `langchain_core.exceptions`, such as
-    `ModelRateLimitError`:
+    Each error of a call is also an instance of the matching class of `langchain_core.exceptions`, such as
+    `ModelRateLimitError`.
+
+    Raises:
         AuthError: The API key is missing, or the server rejects it.
         InvalidConversationError: A message cannot be converted; the error names the message and the block.
         UnsupportedRequestError: The server or the model does not support the requested combination of features.
         RetrievalError: The dataset does not exist, or is not prepared.
         RekaError: Any other failure; see `reka.errors`.
 
-    Example:
+    Examples:
         >>> from langchain_reka import ChatReka
         >>> model = ChatReka(base_url="local", temperature=0)
         >>> model.invoke("Hi, my name is John. What is my name?").text  # doctest: +SKIP

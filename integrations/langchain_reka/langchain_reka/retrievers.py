@@ -34,14 +34,14 @@ class RekaRetriever(ClientMixin, BaseRetriever):
 
     Equal documents that are found by different queries are equal: scores are no part of them, unless `with_scores`.
 
-    Calls raise:
+    Raises:
         AuthError: The API key is missing, or the server rejects it.
         InvalidArgumentError: An argument of a call is unknown or invalid.
         UnsupportedRequestError: The server cannot filter, or has no documents; the error names what else there is.
         RetrievalError: The dataset does not exist, or is not prepared; the error names the commands that prepare it.
         RekaError: Any other failure; see `reka.errors`.
 
-    Example:
+    Examples:
         >>> from langchain_reka import RekaRetriever
         >>> retriever = RekaRetriever(dataset="manual", k=4, base_url="local")
     """

@@ -44,14 +44,14 @@ class RekaVectorStore(ClientMixin, StoreWithoutEmbeddings):
     (`hybrid`, `keyword` or `vector`), and refuse other arguments that they do not know. Scores are from 0 to 1, higher
     ones fit better.
 
-    Calls raise:
+    Raises:
         AuthError: The API key is missing, or the server rejects it.
         InvalidArgumentError: An argument of a call is unknown or invalid, or a document has no text.
         UnsupportedRequestError: The server's datasets are not made of documents; the error names the ways out.
         DatasetError: The server refused a document.
         RekaError: Any other failure; see `reka.errors`.
 
-    Example:
+    Examples:
         >>> from langchain_reka import RekaVectorStore
         >>> store = RekaVectorStore(dataset="notes", base_url="local")
     """

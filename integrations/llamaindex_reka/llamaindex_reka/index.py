@@ -65,7 +65,7 @@ class RekaIndex(ChangeableIndex):
     Raises:
         InvalidArgumentError: An argument is invalid; the message says which one.
 
-    Example:
+    Examples:
         >>> from llamaindex_reka import RekaIndex
         >>> index = RekaIndex("manual", base_url="local")
     """

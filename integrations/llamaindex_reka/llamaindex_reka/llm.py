@@ -70,14 +70,14 @@ class RekaLLM(SamplingFields, StructuredOutputLLM):
     One sync and one async client, each with a connection pool, serve all calls of an object, from any thread and any
     event loop. Shallow copies share them; deep copies and unpickled objects open their own.
 
-    Calls raise:
+    Raises:
         AuthError: The API key is missing, or the server rejects it.
         InvalidConversationError: A message cannot be converted; the error names the message and the block.
         UnsupportedRequestError: The server does not support the requested combination of features; the error names it.
         RetrievalError: The dataset does not exist, or is not prepared; the error names the commands that prepare it.
         RekaError: Any other failure; see `reka.errors`.
 
-    Example:
+    Examples:
         >>> from llamaindex_reka import RekaLLM
         >>> llm = RekaLLM(base_url="local", temperature=0)
         >>> llm.complete("Hi, my name is John. What is my name?").text  # doctest: +SKIP

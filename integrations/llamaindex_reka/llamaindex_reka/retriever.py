@@ -50,12 +50,12 @@ class RekaRetriever(BaseRetriever):
     Raises:
         InvalidArgumentError: An argument is invalid; the message says which one.
 
-    Calls raise:
+    Raises:
         AuthError: The API key is missing, or the server rejects it.
         RetrievalError: The dataset does not exist, or is not prepared; the error names the commands that prepare it.
         RekaError: Any other failure; see `reka.errors`.
 
-    Example:
+    Examples:
         >>> from llamaindex_reka import RekaRetriever
         >>> retriever = RekaRetriever(dataset="manual", similarity_top_k=4, base_url="local")
     """

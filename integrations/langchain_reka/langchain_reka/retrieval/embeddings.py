@@ -22,7 +22,7 @@ class RekaEmbeddings(ClientMixin, Embeddings):
         NotFoundError: The server embeds no texts, or not by this model.
         RekaError: Any other failure; see `reka.errors`.
 
-    Example:
+    Examples:
         >>> from langchain_reka import RekaEmbeddings
         >>> vector = RekaEmbeddings(base_url="local").embed_query("What is a monad?")
     """

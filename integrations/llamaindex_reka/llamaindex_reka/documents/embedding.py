@@ -38,7 +38,7 @@ class RekaEmbeddings(BaseEmbedding):
         NotFoundError: The server embeds no texts, or not by this model.
         RekaError: Any other failure; see `reka.errors`.
 
-    Example:
+    Examples:
         >>> from llamaindex_reka import RekaEmbeddings
         >>> vector = RekaEmbeddings(base_url="local").get_query_embedding("What is a monad?")
     """
