@@ -4,26 +4,33 @@ import ast
 import asyncio
 import inspect
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 from types import CodeType
 from typing import Any, Final
 
+from tests.support.processes import run_program as run_server
+
 _BLOCK: Final = re.compile(
-    r"(?:^<!-- no-run: (?P<reason>.*?) -->\n+)?^(?P<indent> *)```python.*?\n(?P<code>.*?)^(?P=indent)```$", re.M | re.S
+    r"(?:^<!-- no-run: (?P<reason>[^\n]*?) -->\n+)?"
+    r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)```$",
+    re.M | re.S,
 )
+_SERVES: Final = "reka serve "
+_ADDRESS: Final = "http://127.0.0.1:8000"
 _BEGINS_A_TEST: Final = re.compile(r"^(async )?def test_", re.M)
 _BEGINS_A_PROGRAM: Final = ("import ", "from ")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of Python.
+    """A block of code.
 
     Attributes:
         line: Line of the page on which its code begins.
@@ -36,18 +43,19 @@ class Block:
     reason: str | None
 
 
-def python_blocks(page: str) -> list[Block]:
-    """Find the blocks of Python on a page of Markdown."""
+def blocks(page: str, language: str) -> list[Block]:
+    """Find the blocks of a language on a page of Markdown."""
     return [
         Block(page.count("\n", 0, found.start("code")) + 1, dedent(found["code"]).rstrip(), found["reason"])
         for found in _BLOCK.finditer(page)
+        if found["language"] == language
     ]
 
 
 def programs(page: str) -> Iterator[list[Block]]:
     """Group the blocks that are run: one that begins with an import begins a program, others go on with it."""
     program: list[Block] = []
-    for block in python_blocks(page):
+    for block in blocks(page, "python"):
         if block.reason is not None:
             continue
         if block.code.startswith(_BEGINS_A_PROGRAM) and program:
@@ -90,6 +98,45 @@ def run_program(program: list[Block], path: Path, replacements: Mapping[str, str
             result = eval(_compiled(block, path, replacements), namespace)
             if inspect.iscoroutine(result):
                 loop.run_until_complete(result)
+
+
+def run_commands(program: Iterable[Block], folder: Path, environment: Mapping[str, str]) -> str:
+    """Run a page's blocks of shell commands in a folder, one after the other, and give what they write.
+
+    A server that one starts runs until all have ended, on a free port, and is found there by the commands after it.
+    """
+    written = []
+    with ExitStack() as servers:
+        address = _ADDRESS
+        for block in program:
+            commands = []
+            for line in block.code.replace("\\\n", " ").splitlines():
+                if line.startswith(_SERVES):
+                    address = servers.enter_context(_serving(line, folder))
+                else:
+                    commands.append(line.replace(_ADDRESS, address))
+            written.append(_output_of(commands, folder, environment))
+    return "".join(written)
+
+
+def _serving(line: str, folder: Path) -> AbstractContextManager[str]:
+    arguments = shlex.split(line.replace("--port 8000", ""), comments=True)[1:]
+    return run_server(sys.executable, "-m", "reka.cli", *arguments, "--port", "0", folder=folder)
+
+
+def _output_of(commands: list[str], folder: Path, environment: Mapping[str, str]) -> str:
+    script = "\n".join(["set -e", f'reka() {{ {shlex.quote(sys.executable)} -m reka.cli "$@"; }}', *commands])
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=220,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def _compiled(block: Block, path: Path, replacements: Mapping[str, str]) -> CodeType:

@@ -11,17 +11,18 @@ from tests.support.peers import ROOT
 
 
 @contextmanager
-def run_program(*command: str) -> Iterator[str]:
+def run_program(*command: str, folder: Path = ROOT) -> Iterator[str]:
     """Run a server until the block ends.
 
     Args:
         command: The program and its arguments. The last word of its first line of output is its address.
+        folder: Where it runs.
 
     Yields:
         The address.
     """
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_environment(), cwd=ROOT
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_environment(), cwd=folder
     ) as process:
         assert process.stdout is not None
         try:
