@@ -62,6 +62,21 @@ def test_an_answer_that_nobody_waits_for_is_not_finished(start: Start, call: Cal
     assert not [text for text in embedder.counted if "abandoned" in text]
 
 
+def test_texts_that_nobody_waits_for_are_not_embedded_to_the_end(start: Start, call: Call) -> None:
+    embedder = RecordingEmbedder()
+    server = start(embedder=embedder)
+
+    leave(server, "/v1/embeddings", {"input": [f"text {number}" for number in range(500)]}, embedder)
+    metrics = call(server).ask("GET", "/metrics").text
+    while 'status="499"' not in metrics:  # until the server has noticed
+        metrics = call(server).ask("GET", "/metrics").text
+    embedder.gate.set()
+    server.stop()
+
+    assert "text 0" in embedder.embedded
+    assert "text 499" not in embedder.embedded
+
+
 @pytest.mark.parametrize("mode", ["hybrid", "vector"])
 def test_a_search_that_nobody_waits_for_ends_at_its_next_step(tmp_path: Path, mode: Mode) -> None:
     class LeavingEmbedder(WordEmbedder):
