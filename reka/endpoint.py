@@ -53,7 +53,7 @@ def current_server(api_key: str | None = None, base_url: str | None = None) -> S
     if not key:
         raise AuthError(
             'no API key: set it in code, `reka.API_KEY = "..."`, or in the environment, `export REKA_API_KEY=...` '
-            '(with `reka.BASE_URL = "local"` none is needed)'
+            '(with `reka.BASE_URL = "local"` none is needed, and `reka serve` takes any until keys are created for it)'
         )
     return Server(address, checked_key(key, "api_key"))
 

@@ -5,7 +5,7 @@ from typing import Final
 
 NO_KEY: Final = (
     "no API key: `export REKA_API_KEY=...`, or add --local, which uses a server inside this process and needs none; "
-    "`reka demo` shows what that does"
+    "`reka demo` shows what that does; `reka serve` takes any key until some are created for it"
 )
 
 _NAMES: Final = {
