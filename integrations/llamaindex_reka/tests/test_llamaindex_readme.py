@@ -1,6 +1,7 @@
 """The examples of the README run as they stand."""
 
 import gc
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import reka
 
 README = Path(__file__).parents[1] / "README.md"
+DATA = Path(__file__).parents[3] / "examples" / "data"
 EXAMPLES = [part.split("```")[0] for part in README.read_text().split("```python\n")[1:]]
 ON_THE_EMBEDDED_SERVER = [example for example in EXAMPLES if '"local"' in example]
 WITH_A_MODEL = [example for example in EXAMPLES if '"local"' not in example]
@@ -25,17 +27,15 @@ def test_the_examples_for_the_embedded_server_run(
 ) -> None:
     monkeypatch.setattr(reka, "BASE_URL", None)  # the examples set it, and this sets it back
     monkeypatch.chdir(tmp_path)
-    manual = tmp_path / "manual"
-    manual.mkdir()
-    (manual / "reset.txt").write_text("To reset the lamp, hold the button for ten seconds.")
-    (manual / "power.txt").write_text("The lamp needs 5 watts.")
+    shutil.copytree(DATA, tmp_path / "examples" / "data")
 
     for example in ON_THE_EMBEDDED_SERVER:
         exec(example.replace('"local"', repr(local)), {})
 
     printed = capsys.readouterr().out
-    assert printed.count("hold the button for ten seconds.") == 2
-    assert " reset.txt\n" in printed
+    assert "> The lighthouse on Gull Rock was built in 1874." in printed
+    assert " guide.md\n" in printed
+    assert "hold the button for ten seconds." in printed
     assert "['reset.txt', 'power.txt']" in printed
 
 
