@@ -86,6 +86,7 @@ def measure_beside_job(url: str) -> None:
     """Compare the queries of one client while the server is idle, and while it indexes another owner's documents."""
     words, weights = vocabulary()
     _, idle, _ = measure(url, 1, SECONDS)
+    job = ""
     for first in range(0, JOB_DOCUMENTS, PUT):
         documents = [document(number, words, weights) for number in range(first, first + PUT)]
         job = send(url, "PUT", "/datasets/other/documents", documents)["job_id"]

@@ -30,7 +30,7 @@ from reka.server.retrieval.search import (
     hits_of,
     union,
 )
-from reka.server.retrieval.tables import OpenTable, Tables, TableVersion
+from reka.server.retrieval.tables import OpenTable, Tables, TableVersion, ask
 from reka.server.retrieval.terms import plain
 from reka.server.retrieval.token_limits import first_tokens
 from reka.server.store.tables import FolderTables, TableHome
@@ -264,9 +264,9 @@ class Index:
             count: Maximum number of chunks.
         """
         start = (document << ORDINAL_BITS) + first
-        query = self._tables.open(at).source.search().where(f"id >= {start} AND id < {start + count}")
+        query = self._tables.open(at).source.query().where(f"id >= {start} AND id < {start + count}")
         columns = ["id", "passage", "start", "source", "position", "context", "document"]
-        rows = query.select(columns).limit(count).to_arrow().sort_by("id").to_pylist()
+        rows = ask(query.select(columns).limit(count).to_arrow()).sort_by("id").to_pylist()
         return [
             Chunk(row["passage"][row["start"] :], row["source"], row["position"], row["context"], document)
             for row in rows

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reka.server.retrieval.entries import ORDINAL_BITS
 from reka.server.retrieval.metadata import Selection
-from reka.server.retrieval.tables import READ_CHUNKS, OpenTable, TableVersion
+from reka.server.retrieval.tables import READ_CHUNKS, OpenTable, TableVersion, ask
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
@@ -59,7 +59,9 @@ class TableCopy:
         """Return the ids of chunks by their row ids, which are all here."""
         import numpy as np
 
-        ids: Array = self.ids[self.by_row_id[np.searchsorted(self.row_ids, row_ids, sorter=self.by_row_id)]]
+        order = np.argsort(row_ids)  # many are found several times as fast in their order
+        ids = np.empty(len(row_ids), self.ids.dtype)
+        ids[order] = self.ids[self.by_row_id[np.searchsorted(self.row_ids, row_ids[order], sorter=self.by_row_id)]]
         return ids
 
     def nearest(self, vector: "Vectors", k: int, selection: Selection | None) -> tuple["Array", "Array"]:
@@ -179,8 +181,7 @@ def _ids_and_vectors(
 
     with_vectors = with_vectors and table.dimensions > 0
     names = ["id", "vector"] if with_vectors else ["id"]
-    query = table.source.search() if after < 0 else table.source.search().where(f"id > {after}")
-    rows = query.select(names).with_row_id(True).limit(table.chunks).to_arrow()
+    rows = ask(_scan(table, names, after).with_row_id().to_arrow())
     ids, row_ids = rows["id"].to_numpy(), rows["_rowid"].to_numpy()
     order = np.argsort(ids, kind="stable")
     if not with_vectors:
@@ -196,27 +197,37 @@ def _columns(table: OpenTable, room: int, after: int = -1) -> Any:
 
     if room <= 0:
         return None
-    query = table.source.search() if after < 0 else table.source.search().where(f"id > {after}")
+    batches = ask(_batches(_scan(table, COLUMNS, after), room))
+    if batches is None:
+        return None
+    schema = ask(table.source.schema())
+    columns = pa.Table.from_batches(batches, pa.schema([schema.field(name) for name in COLUMNS]))
+    ids = columns["id"].to_numpy()
+    return (columns if (ids[1:] > ids[:-1]).all() else columns.sort_by("id")).combine_chunks()
+
+
+def _scan(table: OpenTable, names: Sequence[str], after: int) -> Any:
+    """Return the query for columns of all chunks, or of those with ids above one."""
+    query = table.source.query() if after < 0 else table.source.query().where(f"id > {after}")
+    return query.select(list(names)).limit(table.chunks)
+
+
+async def _batches(query: Any, room: int) -> list[Any] | None:
+    """Return what a query finds, in batches; None if it takes more than some bytes."""
     batches = []
-    for batch in query.select(list(COLUMNS)).limit(table.chunks).to_batches(READ_CHUNKS):
+    async for batch in await query.to_batches(max_batch_length=READ_CHUNKS):
         room -= batch.nbytes
         if room < 0:
             return None
         batches.append(batch)
-    schema = pa.schema([table.source.schema.field(name) for name in COLUMNS])
-    columns = pa.Table.from_batches(batches, schema)
-    ids = columns["id"].to_numpy()
-    return (columns if (ids[1:] > ids[:-1]).all() else columns.sort_by("id")).combine_chunks()
+    return batches
 
 
 def _changed(old: TableCopy, table: OpenTable, room: int) -> TableCopy:
     """Read what a version of a table has that an older one has not: new chunks have higher ids than all before."""
     import numpy as np
 
-    rows = table.source.search().select(["id"]).with_row_id(True).limit(table.chunks).to_arrow()
-    ids, row_ids = rows["id"].to_numpy(), rows["_rowid"].to_numpy()
-    order = np.argsort(ids, kind="stable")
-    ids, row_ids = ids[order], row_ids[order]
+    ids, row_ids, _ = _ids_and_vectors(table, with_vectors=False)
     last = int(old.ids[-1]) if len(old.ids) else -1
     is_kept = np.isin(old.ids, ids, assume_unique=True)
     first_new = int(np.searchsorted(ids, last, side="right"))

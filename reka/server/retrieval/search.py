@@ -11,12 +11,13 @@ from reka.server.retrieval.entries import ORDINAL_BITS
 from reka.server.retrieval.memory import PRECISION, TableCopy, cosines_of
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.ranking import Candidates
+from reka.server.retrieval.tables import ask
 
 if TYPE_CHECKING:
     from reka.server.retrieval.embeddings import Vectors
     from reka.server.retrieval.features import Array
 
-LISTED_DOCUMENTS: Final = 2_000
+LISTED_DOCUMENTS: Final = 500
 """Documents of a selection up to which LanceDB is given their list. Of more it is asked for more chunks, and those of
 other documents are left out: a long list takes longer than the search (bench.documents)."""
 
@@ -81,7 +82,7 @@ class TableSearch:
         """Search `source`.
 
         Args:
-            source: An open LanceDB table.
+            source: An asynchronous table of LanceDB.
             selection: The documents that are searched; None for all.
             copy: The table in memory; what it lacks is read by LanceDB.
         """
@@ -105,7 +106,7 @@ class TableSearch:
 
         def query(limit: int, condition: str | None) -> Any:
             # Vectors have unit length, so 1 - dot product is the cosine distance, and a zero vector is no special case.
-            search = self._source.search(vector).distance_type("dot").nprobes(PROBES).refine_factor(REFINE)
+            search = self._source.query().nearest_to(vector).distance_type("dot").nprobes(PROBES).refine_factor(REFINE)
             rows = self._rows(search, limit, condition, "_distance")
             return rows.append_column("_score", pc.subtract(1, rows["_distance"])).select(_FOUND)  # pyright: ignore[reportAttributeAccessIssue]  # made when pyarrow is imported
 
@@ -123,7 +124,7 @@ class TableSearch:
         match = MatchQuery(" ".join(sorted(terms)), "terms")  # pyright: ignore[reportCallIssue]  # see above
 
         def query(limit: int, condition: str | None) -> Any:
-            return self._rows(self._source.search(match), limit, condition, "_score").select(_FOUND)
+            return self._rows(self._source.query().nearest_to_text(match), limit, condition, "_score").select(_FOUND)
 
         return self._best(query, k)
 
@@ -138,10 +139,10 @@ class TableSearch:
 
         check_cancelled()
         if not len(rows):
-            return self._source.schema.empty_table().select(list(columns))
+            return ask(self._source.schema()).empty_table().select(list(columns))
         if self._copy is not None and (held := self._copy.read(rows["id"].to_numpy(), columns)) is not None:
             return held
-        taken = self._source.take_row_ids(rows["_rowid"].to_pylist()).select(list(columns)).to_arrow()
+        taken = ask(self._source.take_row_ids(rows["_rowid"].to_pylist()).select(list(columns)).to_arrow())
         ids = taken["id"].to_numpy()
         order = np.argsort(ids)
         return taken.take(order[np.searchsorted(ids[order], rows["id"].to_numpy())])
@@ -167,11 +168,11 @@ class TableSearch:
     def _rows(self, query: Any, limit: int, condition: str | None, score: str) -> Any:
         check_cancelled()
         if condition is not None:
-            query = query.where(condition, prefilter=True)
+            query = query.where(condition)
         # Ids that are in memory are not read: that takes LanceDB as long as the search.
         if self._copy is None:
-            return query.select(["id", score]).with_row_id(True).limit(limit).to_arrow()
-        rows = query.select([score]).with_row_id(True).limit(limit).to_arrow()
+            return ask(query.select(["id", score]).with_row_id().limit(limit).to_arrow())
+        rows = ask(query.select([score]).with_row_id().limit(limit).to_arrow())
         return rows.append_column("id", [self._copy.ids_of(rows["_rowid"].to_numpy())])
 
     def _best(self, query: _Query, k: int) -> Any:
@@ -200,9 +201,9 @@ class TableSearch:
         if self._copy is not None and not self._where:
             ids = self._copy.ids
         else:
-            listed = self._source.search().select(["id"])
-            listed = (listed.where(self._where) if self._where else listed).limit(self._source.count_rows())
-            ids = np.sort(listed.to_arrow()["id"].to_numpy())
+            listed = self._source.query().select(["id"])
+            listed = (listed.where(self._where) if self._where else listed).limit(ask(self._source.count_rows()))
+            ids = np.sort(ask(listed.to_arrow())["id"].to_numpy())
         found: list[Any] = []
         begin, width = 0, limit
         while sum(map(len, found)) < count and begin < len(ids):
@@ -225,7 +226,7 @@ class TableSearch:
             found = query(limit, None)
             rows = _sorted(found.filter(_is_selected(found["id"].to_numpy(), selection))).slice(0, k)
             is_all = len(found) < limit
-            if is_all or (len(rows) == k and rows["_score"][k - 1].as_py() > min(found["_score"].to_pylist())):
+            if is_all or (len(rows) == k and rows["_score"][k - 1].as_py() > found["_score"].to_numpy().min()):
                 return rows
             limit *= 4
 

@@ -2,13 +2,15 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from reka.server.faults import is_transient
 from reka.server.retrieval.embedders.recorded import recorded_name
 from reka.server.store.tables import Location, TableHome
+
+T = TypeVar("T")
 
 logger: Final = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class OpenTable:
     """A version of a table, and what every search needs to know of it."""
 
     source: Any
+    """LanceDB's asynchronous table, whose queries `ask` waits for."""
     languages: tuple[str | None, ...]
     """The languages of its chunks, that of most first."""
     main_languages: tuple[str | None, ...]
@@ -48,6 +51,13 @@ class OpenTable:
     """Name of what embedded them."""
     dimensions: int
     """Length of their vectors; 0 if they have none."""
+
+
+def ask(answer: Coroutine[Any, Any, T]) -> T:
+    """Wait for an answer of LanceDB's asynchronous functions; its others change threads several times for a query."""
+    from lancedb.background_loop import LOOP
+
+    return LOOP.run(answer)  # type: ignore[no-any-return]  # it has no annotations
 
 
 class Tables:
@@ -69,13 +79,13 @@ class Tables:
         """
         version, table = self._open.get(at.table, (None, None))
         if table is None or version != at.version:
-            source = self._connect(self._home.reading(at.table, at.version)).open_table(at.table)
-            source.checkout(at.version)
-            column = source.search().select(["language"]).limit(source.count_rows()).to_arrow()["language"]
+            source = ask(_open(self._home.reading(at.table, at.version), at))
+            chunks = ask(source.count_rows())
+            column = ask(source.query().select(["language"]).limit(chunks).to_arrow())["language"]
             counts = sorted(column.value_counts().to_pylist(), key=lambda entry: -entry["counts"])
             languages = tuple(entry["values"] for entry in counts) or (None,)
             main = tuple(entry["values"] for entry in counts if entry["counts"] >= MAIN_SHARE * len(column))
-            schema = source.schema
+            schema = ask(source.schema())
             dimensions = schema.field("vector").type.list_size if "vector" in schema.names else 0
             table = OpenTable(source, languages, main, len(column), recorded_name(schema), dimensions)
             self._open[at.table] = (at.version, table)
@@ -195,3 +205,13 @@ class Tables:
                 if len(self._databases) > OPEN_DATABASES:
                     self._databases.pop(next(iter(self._databases)))
             return database
+
+
+async def _open(location: Location, at: TableVersion) -> Any:
+    """Open a version of a table for reading."""
+    import lancedb
+
+    database = await lancedb.connect_async(location.uri, storage_options=location.options)
+    table = await database.open_table(at.table)
+    await table.checkout(at.version)
+    return table

@@ -8,7 +8,7 @@ from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embeddings import unit_vectors
 from reka.server.retrieval.index import Index
 from reka.server.retrieval.memory import TableMemory
-from reka.server.retrieval.tables import Tables
+from reka.server.retrieval.tables import Tables, ask
 from reka.server.store.tables import FolderTables
 
 WIDTH = 64
@@ -103,7 +103,7 @@ def test_a_table_of_many_chunks_has_an_index_that_finds_nearly_what_is_nearest(t
     shares = [len({*found(exact, nearest, query)} & {*found(index, about, query)}) / 10 for query in queries]
 
     assert [
-        config.columns for config in Tables(FolderTables(tmp_path / "index")).open(about).source.list_indices()
+        config.columns for config in ask(Tables(FolderTables(tmp_path / "index")).open(about).source.list_indices())
     ] == [
         ["terms"],
         ["vector"],

@@ -11,7 +11,7 @@ from reka.server.retrieval.entries import ORDINAL_BITS
 from reka.server.retrieval.memory import TableCopy, TableMemory
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.search import TableSearch, union
-from reka.server.retrieval.tables import OpenTable, TableVersion
+from reka.server.retrieval.tables import OpenTable, TableVersion, ask
 
 QUERY = np.array([1, 0], dtype=np.float32)
 
@@ -38,12 +38,16 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     }
     made = lancedb.connect(str(tmp_path)).create_table("t", pa.table(rows))
     made.create_index("terms", config=FTS(base_tokenizer="whitespace", lower_case=False, stem=False))
-    return made
+
+    async def read() -> Any:
+        return await (await lancedb.connect_async(str(tmp_path))).open_table("t")
+
+    return ask(read())
 
 
 def copy_of(table: Any) -> TableCopy:
-    at = TableVersion(table.name, table.version)
-    held = TableMemory(10**6).of(at, OpenTable(table, (None,), (None,), table.count_rows(), "wordllama", 2))
+    at = TableVersion(table.name, 1)
+    held = TableMemory(10**6).of(at, OpenTable(table, (None,), (None,), len(FITS), "wordllama", 2))
     assert held is not None
     return held
 
@@ -66,7 +70,7 @@ def test_of_equals_a_search_finds_those_of_the_lowest_ids(table: Any, k: int) ->
 
 @pytest.mark.parametrize("documents", [1, 1000, 4000])
 def test_a_selection_is_searched_alone_however_long_it_is(table: Any, documents: int) -> None:
-    is_one = len(set(table.to_arrow()["document"].to_pylist())) == 1
+    is_one = len(set(ask(table.to_arrow())["document"].to_pylist())) == 1
     selection = Selection(np.arange(1, documents + 1), 1.0 if is_one else documents / 5000)
     last = 5000 if is_one else documents
     best = sorted(range(last), key=lambda place: (-FITS[place], place))[:40]
