@@ -57,8 +57,8 @@ def ask(url: str, seed: int, seconds: float) -> list[float]:
         body = json.dumps({"query": " ".join(chance.choices(words[20:], k=5)), "mode": "hybrid"})
         connection.request("POST", "/datasets/library/search", body, HEADERS)
         answer = connection.getresponse()
-        answer.read()
-        assert answer.status == 200
+        content = answer.read()
+        assert answer.status == 200, content
         times.append(perf_counter() - start)
     connection.close()
     return times

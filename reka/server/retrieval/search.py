@@ -210,7 +210,7 @@ class TableSearch:
             window = ids[begin : begin + width]
             condition = f"id >= {window[0]} AND id <= {window[-1]}"
             rows = _sorted(query(limit, f"{condition} AND {self._where}" if self._where else condition))
-            is_equal = [_is_same(score, least) for score in rows["_score"].to_pylist()]
+            is_equal = np.array([_is_same(score, least) for score in rows["_score"].to_pylist()], dtype=bool)
             if len(window) > limit == len(rows) and (is_equal[-1] or rows["_score"][-1].as_py() > least):
                 width = max(limit, width // 2)
                 continue

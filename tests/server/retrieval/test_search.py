@@ -7,11 +7,14 @@ import pyarrow as pa
 import pytest
 from lancedb.index import FTS
 
+from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.entries import ORDINAL_BITS
+from reka.server.retrieval.index import Index
 from reka.server.retrieval.memory import TableCopy, TableMemory
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.search import TableSearch, union
 from reka.server.retrieval.tables import OpenTable, TableVersion, ask
+from tests.support.embedders import WordEmbedder
 
 QUERY = np.array([1, 0], dtype=np.float32)
 
@@ -81,6 +84,14 @@ def test_a_selection_is_searched_alone_however_long_it_is(table: Any, documents:
     assert places(search, search.matching(["wcat"], 40)) == [place for place in best if FITS[place]]
     assert places(search, search.nearest(QUERY, 40)) == best
     assert places(in_memory, in_memory.nearest(QUERY, 40)) == best
+
+
+def test_equals_are_found_behind_many_chunks_that_do_not_match(tmp_path: Path) -> None:
+    index = Index(tmp_path, WordEmbedder())
+    texts = ["an owl"] * 300 + ["a cat"] * 100
+    at = index.build("t", (Chunk(text, "a.txt", 0, document=number) for number, text in enumerate(texts, 1))).at
+
+    assert [hit.document for hit in index.search(at, "cat", 3, "keyword")] == [301, 302, 303]
 
 
 def test_a_vector_without_a_direction_finds_nothing(table: Any) -> None:
