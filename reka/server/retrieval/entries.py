@@ -1,4 +1,4 @@
-"""What a table keeps of a chunk: the text that is searched, and the terms that it is found by."""
+"""What a table keeps of a chunk besides its terms and vector: the text that is searched, and what its file adds."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -34,13 +34,12 @@ class Entry:
     passage: str
     """The text under the words of its file's name, the lines about its document, and its context."""
     language: str | None
-    terms: str
     lead: str
     """Terms of the first words of its file."""
 
 
 def entries(chunks: Iterable[Chunk]) -> Iterator[Entry]:
-    """Add to chunks, which come file by file, what they are searched by."""
+    """Add to chunks, which come file by file, what their file adds to them."""
     origin, heading, language, lead = None, "", None, ""
     number = -1
     for chunk in chunks:
@@ -51,7 +50,7 @@ def entries(chunks: Iterable[Chunk]) -> Iterator[Entry]:
             lead = " ".join(first.split(" ", 2 * LEAD_WORDS)[: 2 * LEAD_WORDS])
         passage = heading + chunk.about + _under(chunk.context) + chunk.text
         number = max(number + 1, chunk.document << ORDINAL_BITS)
-        yield Entry(chunk, number, passage, language, index_terms(passage, language), lead)
+        yield Entry(chunk, number, passage, language, lead)
 
 
 def _under(context: str) -> str:

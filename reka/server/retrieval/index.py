@@ -9,12 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from reka.server.retrieval.background import map_ahead, run_while_wanted
+from reka.server.retrieval.background import run_while_wanted
+from reka.server.retrieval.building.rows import LocalRows, RowMaker, rows_of
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embedders.choice import installed_embedder
 from reka.server.retrieval.embedders.recorded import RecordedEmbedders, record
 from reka.server.retrieval.embeddings import Embedder
-from reka.server.retrieval.entries import ORDINAL_BITS, Entry, entries
+from reka.server.retrieval.entries import ORDINAL_BITS, entries
 from reka.server.retrieval.features import query_of
 from reka.server.retrieval.languages import is_foreign
 from reka.server.retrieval.memory import EXACT_CHUNKS, TableMemory
@@ -31,7 +32,6 @@ from reka.server.retrieval.search import (
     union,
 )
 from reka.server.retrieval.tables import OpenTable, Tables, TableVersion, ask
-from reka.server.retrieval.terms import plain
 from reka.server.retrieval.token_limits import first_tokens
 from reka.server.store.tables import FolderTables, TableHome
 
@@ -45,9 +45,6 @@ CANDIDATES: Final = 64
 
 EMBED_CHUNKS: Final = 128
 """Chunks embedded at a time; a build can be stopped between two such batches (ours)."""
-
-EMBED_AHEAD: Final = 4
-"""Batches that wait to be embedded at most (ours)."""
 
 WRITE_CHUNKS: Final = 8192
 """Chunks written at a time, 15 MB with their vectors: fewer make many small files, more take memory (ours)."""
@@ -92,6 +89,7 @@ class Index:
         embedder: Embedder,
         memory_bytes: int = 2**30,
         exact_chunks: int = EXACT_CHUNKS,
+        row_maker: RowMaker | None = None,
     ) -> None:
         """Open an index.
 
@@ -101,10 +99,12 @@ class Index:
             memory_bytes: Bytes of tables that are held in memory at most; what a search needs of others is read from
                 their files.
             exact_chunks: Chunks of a table up to which its vectors are searched exactly, in memory.
+            row_maker: Makes the rows of chunks; None for this process.
         """
         self._embedder = embedder
         self._embedders = RecordedEmbedders(embedder, installed_embedder)
         self._tables = Tables(FolderTables(home) if isinstance(home, Path) else home)
+        self._row_maker = row_maker or LocalRows()
         self._memory = TableMemory(memory_bytes, exact_chunks)
 
     def embedder_of(self, at: TableVersion) -> str:
@@ -313,7 +313,7 @@ class Index:
         clean_up = partial(self.drop, table)
         embedder = self._embedder if source is None else self._embedders.writer_of(source.schema)
         try:
-            target = self._tables.create(table, record(self._rows([], embedder), embedder.name))
+            target = self._tables.create(table, record(rows_of((), (), embedder), embedder.name))
             for batch in () if source is None else self._tables.rows(source, removed):
                 target.add(batch)
                 check()
@@ -336,50 +336,23 @@ class Index:
         on_chunks: Callable[[int], None] | None,
         embedder: Embedder,
     ) -> Iterator[Any]:
-        """Embed chunks; yield Arrow tables of WRITE_CHUNKS of them, and count those of each document.
-
-        They are embedded in a thread of its own, while the terms of the next ones are made.
-        """
+        """Make the rows of chunks; yield Arrow tables of WRITE_CHUNKS of them, and count those of each document."""
         import pyarrow as pa
+
+        def check() -> None:
+            if on_chunks is not None:
+                on_chunks(counts.total())
 
         unwritten: list[Any] = []
         iterator = iter(entries(chunks))
         batches = iter(lambda: list(islice(iterator, EMBED_CHUNKS)), [])
-        with closing(map_ahead(partial(self._rows, embedder=embedder), batches, EMBED_AHEAD)) as embedded:
-            for batch, rows in embedded:
+        with closing(self._row_maker.rows(batches, embedder, check)) as record_batches:
+            for rows in record_batches:
                 unwritten.append(rows)
-                counts.update(entry.id >> ORDINAL_BITS for entry in batch)
+                counts.update(rows["document"].to_pylist())
                 if len(unwritten) * EMBED_CHUNKS >= WRITE_CHUNKS:
                     yield pa.Table.from_batches(unwritten)
                     unwritten = []
-                if on_chunks is not None:
-                    on_chunks(counts.total())
+                check()
         if unwritten:
             yield pa.Table.from_batches(unwritten)
-
-    @staticmethod
-    def _rows(batch: Sequence[Entry], embedder: Embedder) -> Any:
-        """Embed a batch and convert it to Arrow."""
-        import numpy as np
-        import pyarrow as pa
-
-        length = embedder.dimensions
-        texts = [plain(entry.passage) for entry in batch]
-        vectors = embedder.embed(texts).reshape(-1) if texts else np.zeros(0, np.float32)
-        return pa.record_batch(
-            {
-                "id": pa.array([entry.id for entry in batch], pa.int64()),
-                "document": pa.array([entry.chunk.document for entry in batch], pa.int64()),
-                # The text under its file's name and its context, which is what is searched; `start` is the offset of
-                # the text in it.
-                "passage": pa.array([entry.passage for entry in batch], pa.string()),
-                "start": pa.array([len(entry.passage) - len(entry.chunk.text) for entry in batch], pa.int32()),
-                "source": pa.array([entry.chunk.source for entry in batch], pa.string()),
-                "position": pa.array([entry.chunk.position for entry in batch], pa.int64()),
-                "context": pa.array([entry.chunk.context for entry in batch], pa.string()),
-                "language": pa.array([entry.language for entry in batch], pa.string()),
-                "terms": pa.array([entry.terms for entry in batch], pa.string()),
-                "lead": pa.array([entry.lead for entry in batch], pa.string()),
-            }
-            | ({"vector": pa.FixedSizeListArray.from_arrays(vectors, length)} if length else {})
-        )
