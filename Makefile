@@ -24,7 +24,7 @@ export PYTHONDONTWRITEBYTECODE :=
 COVERAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core core-tests test-lowest lowest-tests prove check check-code check-mypy check-public check-pyright format hooks bench docs pictures dist constraints clean
+.PHONY: help demo test test-core core-tests test-lowest lowest-tests test-ray ray-tests prove check check-code check-mypy check-public check-pyright format hooks bench docs pictures dist constraints clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -61,8 +61,16 @@ lowest-tests: $(STAMP)
 	$(foreach adapter,$(ADAPTERS),cd integrations/$(adapter) && \
 	  $(CURDIR)/$(BIN)/python -m pytest -n 2 --dist worksteal --timeout 240 -p no:cacheprovider tests && cd $(CURDIR) &&) true
 
-prove: $(STAMP)  ## Run the long proofs: kill, fuzz, soak
+test-ray:  ## Run the tests on a Ray cluster of this machine, with the newest Ray and the lowest that is declared
+	@$(MAKE) --no-print-directory ray-tests REQUIREMENTS=requirements-ray.txt VENV=.venv-ray
+	@$(MAKE) --no-print-directory ray-tests REQUIREMENTS=requirements-ray-lowest.txt VENV=.venv-ray-lowest
+
+ray-tests: $(STAMP)
+	$(BIN)/python -m pytest -m prove --timeout 900 -p no:cacheprovider tests/server/ray
+
+prove: $(STAMP)  ## Run the long proofs: kill, fuzz, soak, and a Ray cluster
 	$(BIN)/python -m pytest -m prove --timeout 3600
+	@$(MAKE) --no-print-directory test-ray
 
 check: $(STAMP)  ## Check format, lint, spelling, imports and types
 	@$(MAKE) --no-print-directory -j 2 check-code check-pyright check-mypy

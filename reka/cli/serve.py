@@ -94,6 +94,14 @@ _EmbedderUrl = Annotated[
 _EmbedderKeyEnv = Annotated[
     str | None, typer.Option(metavar="VARIABLE", help="Environment variable that holds the key of --embedder-url.")
 ]
+_Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Ray cluster that embeds the chunks of jobs which take longer than ten seconds: HOST:PORT or auto on one "
+        "of its machines, ray://HOST:PORT elsewhere (with the extra ray). Default: none.",
+    ),
+]
 _DrainSeconds = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="Maximum time for requests to end after SIGTERM. Default: 30."),
@@ -211,6 +219,7 @@ def worker(
     embedder: _Embedder = None,
     embedder_url: _EmbedderUrl = None,
     embedder_key_env: _EmbedderKeyEnv = None,
+    ray: _Ray = None,
 ) -> None:
     """Run the prepare-retrieval jobs of a server that is started with --no-worker, until Ctrl-C.
 

@@ -20,6 +20,7 @@ from reka.server.ingest.sweep import Sweeper
 from reka.server.ingest.texts import DocumentTexts
 from reka.server.ingest.worker import Worker
 from reka.server.key_limits import KeyLimits
+from reka.server.retrieval.building.cluster import ClusterRows
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embedders.choice import make_embedder, quick_embedder
 from reka.server.retrieval.embeddings import Embedder, EmbeddingError
@@ -164,7 +165,7 @@ class Service:
         self.settings = settings
         self.folder = DataFolder(settings.data_dir)
         self.storage = store
-        embedder = embedder or _embedder_of(settings)
+        embedder = embedder or embedder_of(settings)
         self.is_draining: bool = False
         """Whether the server is about to end, and requests should go to another one."""
         shares = shares or Shares(KeyLimits(settings), Metrics())
@@ -177,7 +178,7 @@ class Service:
         self.keys = KeyRing(database, accept_any=settings.is_loopback and not settings.require_key)
         leases = Leases(database, settings.lease_seconds)
         self.jobs = Jobs(database, leases)
-        self._index = Index(store.tables, embedder, settings.search_memory_bytes)
+        self._index = Index(store.tables, embedder, settings.search_memory_bytes, row_maker=cluster_of(settings))
         self._text_embeddings = TextEmbeddings(embedder)
         self._files = DatasetFiles(database, store, settings.orphan_seconds)
         self.datasets = Datasets(database, self._files, self._index, self.jobs, leases, settings)
@@ -343,7 +344,17 @@ def _limiter_of(settings: Settings, metrics: Metrics) -> ConcurrencyLimiter:
     )
 
 
-def _embedder_of(settings: Settings) -> Embedder:
+def embedder_of(settings: Settings) -> Embedder:
+    """Make the embedder of new datasets.
+
+    Raises:
+        ValueError: It is not installed, or its settings are wrong.
+    """
     if settings.embedder_url is None:
         return make_embedder(settings.embedder, settings.upstream, settings.upstream_key)
     return make_embedder(settings.embedder, settings.embedder_url, settings.embedder_key)
+
+
+def cluster_of(settings: Settings) -> ClusterRows | None:
+    """Return the cluster on which jobs embed chunks; None if they do it themselves."""
+    return None if settings.ray is None else ClusterRows(settings.ray, settings.ray_after_seconds)

@@ -179,6 +179,12 @@ class Settings(BaseSettings):
     """Base URL of the API of `upstream:MODEL`; None for `upstream`."""
     embedder_key_env: str | None = None
     """Name of the environment variable with the key of `embedder_url`; None if it needs none."""
+    ray: str | None = None
+    """Address of the Ray cluster on which jobs embed chunks: `HOST:PORT` or `auto` on one of its machines, elsewhere
+    `ray://HOST:PORT`; None for the process that runs the jobs."""
+    ray_after_seconds: float = Field(default=10, ge=0)
+    """Time in seconds for which a job embeds by itself before the cluster gets the rest of its chunks: it takes as long
+    to start there."""
     search_memory_bytes: int = Field(default=1024 * MIB, ge=0)
     """Maximum size of what a process holds of datasets in memory, in bytes: chunks and vectors of those searched last,
     of up to 200,000 chunks each (100,000 take about 280 MB). Others are read from the disk at each search."""

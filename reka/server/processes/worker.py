@@ -7,8 +7,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
 
+from reka.server.errors import StartError
 from reka.server.lifecycle import end_attempts, run_service
 from reka.server.processes.start import set_up_log, start_errors
+from reka.server.retrieval.building.link import ClusterError
+from reka.server.retrieval.embeddings import EmbeddingError
+from reka.server.service import cluster_of, embedder_of
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
 
@@ -49,9 +53,23 @@ def run_worker(settings: Settings, locks: list[int] | None = None, on_ready: Cal
         with start_errors():
             if locks:
                 end_attempts(settings)  # of the one before this
+            _check_cluster(settings)
             stack.enter_context(run_service(settings, is_alone=False))
         on_ready()
         has_to_end.wait()
+
+
+def _check_cluster(settings: Settings) -> None:
+    """Check that the cluster that the settings name, if any, can do the work.
+
+    Raises:
+        StartError: It cannot.
+    """
+    if cluster := cluster_of(settings):
+        try:
+            cluster.check(embedder_of(settings))
+        except (ClusterError, EmbeddingError) as error:
+            raise StartError(f"ray: {error}") from error
 
 
 def _make_way() -> None:

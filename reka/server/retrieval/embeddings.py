@@ -23,7 +23,10 @@ class EmbeddingError(Exception):
 
 
 class Embedder(Protocol):
-    """Embeds texts as vectors whose dot product is the similarity of the texts. Safe to share between threads."""
+    """Embeds texts as vectors whose dot product is the similarity of the texts. Safe to share between threads.
+
+    One that a Ray cluster is to use can be pickled, as its settings alone.
+    """
 
     @property
     def name(self) -> str:

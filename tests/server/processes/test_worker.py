@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.server.processes.conftest import Serve
+from tests.support.peers import ROOT
 from tests.support.server_process import await_end_of, processes
 from tests.support.servers import Call, Start
 
@@ -17,8 +19,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 LONG = "\n\n".join(f"Entry {number}. " + "The sea was calm and the lamp burned. " * 12 for number in range(1200))
 
 
-def run_worker(data_dir: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "reka.cli", "worker", "--data-dir", str(data_dir)]
+def run_worker(data_dir: Path, *options: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "reka.cli", "worker", "--data-dir", str(data_dir), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -118,3 +120,33 @@ def test_a_worker_beside_a_server_that_runs_its_jobs_says_in_one_line_what_to_do
     assert err.count("\n") == 1
     assert "a server already runs the jobs" in err
     assert "--no-worker" in err
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed: tests/server/ray has its errors")
+def test_a_worker_for_a_ray_cluster_says_in_one_line_that_ray_is_not_installed(data_dir: Path) -> None:
+    with run_worker(data_dir, "--ray", "127.0.0.1:6379") as worker:
+        out, err = worker.communicate(timeout=30)
+
+    assert (worker.returncode, out, err.count("\n")) == (1, "", 1)
+    assert "ray: " in err
+    assert "pip install 'reka[ray]'" in err
+
+
+def test_a_worker_has_its_chunks_embedded_on_the_ray_cluster_that_it_is_given(
+    serve: Serve, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(no_worker=True)
+    server.api.add("log", LONG)
+    job = server.api.prepare("log").json()
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/support/stand_ins"), prepend=os.pathsep)
+    monkeypatch.setenv("REKA_SERVER_RAY_AFTER_SECONDS", "0")
+
+    with run_worker(data_dir, "--ray", "a-stand-in") as worker:
+        status = server.api.await_end(job)
+        worker.send_signal(signal.SIGTERM)
+        _, err = worker.communicate(timeout=30)
+
+    assert status["job_status"] == "COMPLETE"
+    assert server.api.chunks("lamp", "log")
+    assert "the Ray cluster at a-stand-in embeds the rest" in err
+    assert worker.returncode == 0

@@ -22,6 +22,10 @@ class SentenceEncoder:
         self._lock = threading.Lock()
         self._model: Any = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle no weights: a copy loads its own."""
+        return SentenceEncoder, ()
+
     @property
     def name(self) -> str:
         """`universal-sentence-encoder`."""

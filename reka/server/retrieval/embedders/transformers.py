@@ -23,6 +23,10 @@ class TransformersEmbedder:
         self._lock = threading.Lock()
         self._model: Any = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the model's name: a copy loads it from its own disk."""
+        return TransformersEmbedder, (self._name,)
+
     @property
     def name(self) -> str:
         """`sentence-transformers:` and the model."""

@@ -43,6 +43,10 @@ class UpstreamEmbedder:
         self._session = requests.Session()
         self._dimensions: int | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle server, model and key: a copy has connections of its own."""
+        return UpstreamEmbedder, (self.url, self._model, self._key)
+
     @property
     def name(self) -> str:
         """`upstream:` and the model."""

@@ -24,6 +24,10 @@ class WordLlamaEmbedder:
         self._lock = threading.Lock()
         self._model: Any = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle no weights: a copy loads its own."""
+        return WordLlamaEmbedder, ()
+
     @property
     def name(self) -> str:
         """`wordllama`."""
