@@ -102,6 +102,10 @@ _Ray = Annotated[
         "of its machines, ray://HOST:PORT elsewhere (with the extra ray). Default: none.",
     ),
 ]
+_RayGpus = Annotated[
+    float | None,
+    typer.Option(metavar="GPUS", help="GPUs of each task on it, or a share of one, such as 0.25. Default: none."),
+]
 _DrainSeconds = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="Maximum time for requests to end after SIGTERM. Default: 30."),
@@ -220,6 +224,7 @@ def worker(
     embedder_url: _EmbedderUrl = None,
     embedder_key_env: _EmbedderKeyEnv = None,
     ray: _Ray = None,
+    ray_gpus: _RayGpus = None,
 ) -> None:
     """Run the prepare-retrieval jobs of a server that is started with --no-worker, until Ctrl-C.
 

@@ -357,4 +357,6 @@ def embedder_of(settings: Settings) -> Embedder:
 
 def cluster_of(settings: Settings) -> ClusterRows | None:
     """Return the cluster on which jobs embed chunks; None if they do it themselves."""
-    return None if settings.ray is None else ClusterRows(settings.ray, settings.ray_after_seconds)
+    return (
+        None if settings.ray is None else ClusterRows(settings.ray, settings.ray_after_seconds, gpus=settings.ray_gpus)
+    )

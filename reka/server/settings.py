@@ -185,6 +185,8 @@ class Settings(BaseSettings):
     ray_after_seconds: float = Field(default=10, ge=0)
     """Time in seconds for which a job embeds by itself before the cluster gets the rest of its chunks: it takes as long
     to start there."""
+    ray_gpus: float = Field(default=0, ge=0)
+    """GPUs of each task on the cluster; a share of one, such as 0.25, lets several tasks have it."""
     search_memory_bytes: int = Field(default=1024 * MIB, ge=0)
     """Maximum size of what a process holds of datasets in memory, in bytes: chunks and vectors of those searched last,
     of up to 200,000 chunks each (100,000 take about 280 MB). Others are read from the disk at each search."""

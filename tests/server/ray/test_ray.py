@@ -122,7 +122,7 @@ def prepare(data_dir: Path, *options: str) -> Any:
 
 
 def await_end(api: Any, job: str) -> dict[str, Any]:
-    while (status := api.status(job))["job_status"] not in {"COMPLETE", "FAILED"}:
+    while (status := api.status(job))["job_status"] not in {"COMPLETE", "ERROR"}:
         threading.Event().wait(0.2)
     return dict(status)
 

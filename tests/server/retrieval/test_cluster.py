@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from reka.server.faults import describe_fault, is_transient
-from reka.server.retrieval.building.cluster import MAX_TASKS, TASK_BATCHES, TASKS_PER_CORE, ClusterRows
+from reka.server.retrieval.building.cluster import MAX_TASKS, TASK_BATCHES, TASKS_PER_PLACE, ClusterRows
+from reka.server.retrieval.building.driver import places_of
 from reka.server.retrieval.building.link import ClusterError
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.embedders.choice import make_embedder
@@ -102,8 +103,8 @@ def test_no_more_is_read_than_the_cluster_can_work_on() -> None:
         made += 1
 
     assert made == 300
-    assert most <= (CORES * TASKS_PER_CORE + 1) * TASK_BATCHES
-    assert CORES * TASKS_PER_CORE < MAX_TASKS
+    assert most <= (CORES * TASKS_PER_PLACE + 1) * TASK_BATCHES
+    assert CORES * TASKS_PER_PLACE < MAX_TASKS
 
 
 @pytest.mark.parametrize(
@@ -125,6 +126,15 @@ def test_a_cluster_that_cannot_be_used_is_a_fault_that_can_pass(
     assert describe_fault(caught.value) == "the Ray cluster cannot be used"
     assert not drivers()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_task_has_a_core_and_the_gpus_that_are_set() -> None:
+    resources = {"CPU": 16.0, "GPU": 2.0}
+
+    assert [places_of(resources, gpus) for gpus in (0, 1, 2, 0.5, 0.1)] == [16, 2, 1, 4, 16]
+    assert places_of({}, 0) == 1
+    with pytest.raises(ClusterError, match="got 1 GPUs for a task, and it has 0"):
+        ClusterRows("there", gpus=1).check(WordEmbedder())
 
 
 def test_a_cluster_that_does_not_answer_is_waited_for_so_long() -> None:

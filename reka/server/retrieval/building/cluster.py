@@ -34,8 +34,8 @@ STALL_SECONDS: Final = 1200.0
 TASK_BATCHES: Final = 8
 """Batches of a task: of 128 chunks each, half a second with the fastest embedder (ours)."""
 
-TASKS_PER_CORE: Final = 2
-"""Tasks in flight for each core of the cluster, so that none waits for the worker (ours)."""
+TASKS_PER_PLACE: Final = 2
+"""Tasks in flight for each that the cluster can work on at once, so that no core waits for the worker (ours)."""
 
 MAX_TASKS: Final = 256
 """Tasks in flight at most: 1.5 GB of texts and rows in the cluster's memory, and none in the worker's (ours)."""
@@ -45,7 +45,11 @@ class ClusterRows:
     """Makes rows on a Ray cluster, by a driver process for each build, which ends with it."""
 
     def __init__(
-        self, address: str, local_seconds: float = LOCAL_SECONDS, start_seconds: float = START_SECONDS
+        self,
+        address: str,
+        local_seconds: float = LOCAL_SECONDS,
+        start_seconds: float = START_SECONDS,
+        gpus: float = 0,
     ) -> None:
         """Choose a cluster; it is not asked before there is work.
 
@@ -53,10 +57,12 @@ class ClusterRows:
             address: Its address, as `ray.init` takes it: `HOST:PORT`, `auto` or `ray://HOST:PORT`.
             local_seconds: Seconds for which rows are made in this process before the cluster gets the rest.
             start_seconds: Seconds in which the cluster must have been reached.
+            gpus: GPUs of a task; a share of one lets several tasks have it.
         """
         self._address = address
         self._local_seconds = local_seconds
         self._start_seconds = start_seconds
+        self._gpus = gpus
 
     def check(self, embedder: Embedder) -> None:
         """Have the cluster make a row, which tells whether it is there, and has what an embedder needs.
@@ -65,7 +71,7 @@ class ClusterRows:
             ClusterError: The cluster cannot be reached or used, or Ray is not installed; the message says why.
             Exception: What the embedder has raised on the cluster.
         """
-        with Link(self._address, embedder) as link:
+        with Link(self._address, self._gpus, embedder) as link:
             link.wait_until_ready(_noop, self._start_seconds)
             link.send([list(entries([Chunk("reka", "reka", 0)]))])
             link.receive(_noop, FIRST_SECONDS)
@@ -82,10 +88,10 @@ class ClusterRows:
         yield from local_rows(_until(time.monotonic() + self._local_seconds, remaining), embedder)
         tasks = iter(lambda: list(islice(remaining, TASK_BATCHES)), [])
         if (first := next(tasks, None)) is not None:
-            with Link(self._address, embedder) as link:
-                cores = link.wait_until_ready(check, self._start_seconds)
-                logger.info("the Ray cluster at %s embeds the rest, on %d cores", self._address, cores)
-                yield from _rows_of(link, chain([first], tasks), min(max(1, cores) * TASKS_PER_CORE, MAX_TASKS), check)
+            with Link(self._address, self._gpus, embedder) as link:
+                places = link.wait_until_ready(check, self._start_seconds)
+                logger.info("the Ray cluster at %s embeds the rest, %d tasks at once", self._address, places)
+                yield from _rows_of(link, chain([first], tasks), min(places * TASKS_PER_PLACE, MAX_TASKS), check)
 
 
 def _until(end: float, batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -9,7 +9,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from typing import Any, Final, Literal, TypeAlias
 
@@ -19,7 +19,8 @@ NODE_RETRIES: Final = 3
 """Times that the cluster itself starts a task again whose node has died; Ray's own default."""
 
 Message: TypeAlias = tuple[Literal["ready"], int] | tuple[Literal["answer"], bytes] | tuple[Literal["fault"], str]
-"""What the driver says: the number of cores of the cluster; an `Answer`, pickled; what is wrong with the cluster."""
+"""What the driver says: how many tasks the cluster can work on at once; an `Answer`, pickled; what is wrong
+with the cluster."""
 
 
 def main() -> None:
@@ -41,7 +42,7 @@ def main() -> None:
 
 
 def _relay(say: Callable[[Message], None]) -> None:
-    version, address, embedder = pickle.load(sys.stdin.buffer)  # noqa: S301  # the worker's own
+    version, address, gpus, embedder = pickle.load(sys.stdin.buffer)  # noqa: S301  # the worker's own
     tasks: SimpleQueue[bytes] = SimpleQueue()
     results: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_read, args=(tasks,), daemon=True).start()
@@ -50,8 +51,8 @@ def _relay(say: Callable[[Message], None]) -> None:
     from reka.server.retrieval.building.task import make_rows
 
     ray.init(address, log_to_driver=False, logging_level="WARNING")
-    say(("ready", int(ray.cluster_resources().get("CPU", 1))))
-    work = ray.remote(make_rows).options(num_cpus=1, max_retries=NODE_RETRIES, name="reka rows")
+    say(("ready", places_of(ray.cluster_resources(), gpus)))
+    work = ray.remote(make_rows).options(num_cpus=1, num_gpus=gpus, max_retries=NODE_RETRIES, name="reka rows")
     embedder = ray.put(embedder)
 
     def submit() -> None:
@@ -67,6 +68,20 @@ def _relay(say: Callable[[Message], None]) -> None:
         if isinstance(result, BaseException):
             raise result
         say(("answer", ray.get(result)))
+
+
+def places_of(resources: Mapping[str, float], gpus: float) -> int:
+    """Return how many tasks a cluster can work on at once: of a core each, and of some GPUs or a share of one.
+
+    Raises:
+        ValueError: It has no such GPUs.
+    """
+    places = resources.get("CPU", 0.0)
+    if gpus:
+        places = min(places, resources.get("GPU", 0.0) / gpus)
+        if places < 1:
+            raise ValueError(f"got {gpus:g} GPUs for a task, and it has {resources.get('GPU', 0.0):g}")
+    return max(1, int(places))
 
 
 def _read(tasks: "SimpleQueue[bytes]") -> None:

@@ -38,15 +38,16 @@ class ClusterError(ConnectionError):
 class Link:
     """A driver process, which is there for the length of a `with` block. For one thread."""
 
-    def __init__(self, address: str, embedder: Embedder) -> None:
+    def __init__(self, address: str, gpus: float, embedder: Embedder) -> None:
         """Describe a driver.
 
         Args:
             address: The cluster's address, as `ray.init` takes it.
+            gpus: GPUs of a task.
             embedder: Embeds the chunks; it is sent as its settings.
         """
         self._address = address
-        self._orders = (__version__, address, pickle.dumps(embedder))
+        self._orders = (__version__, address, gpus, pickle.dumps(embedder))
         self._messages: SimpleQueue[Message | None] = SimpleQueue()
 
     def __enter__(self) -> "Link":
@@ -78,7 +79,7 @@ class Link:
             self._process.wait()
 
     def wait_until_ready(self, check: Callable[[], None], seconds: float) -> int:
-        """Wait until the cluster is reached; return the number of its cores.
+        """Wait until the cluster is reached; return how many tasks it can work on at once.
 
         Args:
             check: Called while it waits; an exception it raises ends that.
