@@ -30,9 +30,9 @@ PUT: Final = 10_000
 
 
 @contextmanager
-def run_server(folder: Path, workers: int) -> Iterator[str]:
+def run_server(folder: Path, workers: int, *more: str) -> Iterator[str]:
     """Run `reka serve` on a folder, and give its address."""
-    options = ["--port", "0", "--data-dir", str(folder), "--workers", str(workers)]
+    options = ["--port", "0", "--data-dir", str(folder), "--workers", str(workers), *more]
     with subprocess.Popen(
         [sys.executable, "-m", "reka.cli", "serve", *options],
         stdout=subprocess.PIPE,

@@ -44,13 +44,18 @@ class Server:
         return answer.json()
 
     def put(self, size: int) -> None:
-        """Put documents, and wait until all can be found."""
+        """Put documents."""
         words, weights = vocabulary()
         for first in range(0, size, PUT):
             documents = [document(number, words, weights) for number in range(first, min(first + PUT, size))]
             self.ask("PUT", "/datasets/library/documents", json=documents)
+
+    def await_index(self) -> float:
+        """Wait until the documents can be found; return the seconds."""
+        start = perf_counter()
         while self.ask("GET", "/datasets/library")["state"] != "prepared":
             sleep(0.05)
+        return perf_counter() - start
 
     def search(self, query: str, mode: str) -> float:
         """Search; return the milliseconds."""
@@ -93,13 +98,12 @@ def recall(folder: Path) -> float:
 
 def measure(folder: Path, size: int | None) -> None:
     """Print a row: of a new dataset of some size, or of the one that is in the folder."""
-    seconds: float | None = None
+    if size is not None:
+        with run_server(folder, 1, "--no-worker") as url:
+            Server(url).put(size)
     with run_server(folder, 1) as url:
         server = Server(url)
-        if size is not None:
-            start = perf_counter()
-            server.put(size)
-            seconds = perf_counter() - start
+        seconds = server.await_index()
         chunks = server.ask("GET", "/datasets/library")["chunks"]
         for mode in MODES:
             server.search("warm", mode)
@@ -107,7 +111,7 @@ def measure(folder: Path, size: int | None) -> None:
         memory = resident_bytes()
     database, tables = stored_bytes(folder)
     found = recall(folder) if chunks > EXACT_CHUNKS else 1.0
-    built = "" if seconds is None else f"{seconds:.1f}"
+    built = "" if size is None else f"{seconds:.1f}"
     row = f"{chunks:9} {built:>8} {database / 1e6:8.0f} {tables / 1e6:8.0f} {memory / 1e6:8.0f}"
     print(row + "".join(f" {value:8.1f}" for value in times) + f" {found:8.3f}", flush=True)
 

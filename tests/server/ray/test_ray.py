@@ -14,7 +14,7 @@ import pytest
 from reka.server.retrieval.building.cluster import ClusterRows
 from reka.server.retrieval.building.link import ClusterError
 from reka.server.retrieval.embeddings import NoEmbedder
-from reka.server.retrieval.tables import Tables
+from reka.server.retrieval.tables import Tables, ask
 from reka.server.store.tables import FolderTables
 from reka.testing import FakeReka, answer
 from reka.testing.connection import Connection
@@ -131,8 +131,8 @@ def rows_of(data_dir: Path) -> Any:
     """Return the rows of the only table."""
     (name,) = FolderTables(data_dir / "index").names()
     tables = Tables(FolderTables(data_dir / "index"))
-    source = tables.open(tables.latest(name)).source
-    return source.search().limit(source.count_rows()).to_arrow()
+    table = tables.open(tables.latest(name))
+    return ask(table.source.query().limit(table.chunks).to_arrow())
 
 
 @pytest.mark.parametrize("embedder", ["wordllama", "none"])

@@ -19,6 +19,7 @@ from reka.server.retrieval.embedders.upstream import UpstreamEmbedder
 from reka.server.retrieval.embeddings import EmbeddingError
 from reka.server.retrieval.entries import entries
 from reka.server.retrieval.index import Index
+from reka.server.retrieval.tables import ask
 from reka.testing import FakeReka
 from tests.support.embedders import WordEmbedder
 from tests.support.peers import ROOT
@@ -60,7 +61,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stored(index: Index) -> Any:
     at = index.build("chunks", CHUNKS).at
-    return index._tables.open(at).source.search().limit(len(CHUNKS) + 1).to_arrow()
+    return ask(index._tables.open(at).source.query().limit(len(CHUNKS) + 1).to_arrow())
 
 
 def build(folder: Path, address: str, embedder: WordEmbedder, check: Any = None) -> None:
