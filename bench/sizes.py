@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any, Final
@@ -51,11 +52,12 @@ class Server:
             self.ask("PUT", "/datasets/library/documents", json=documents)
 
     def await_index(self) -> float:
-        """Wait until the documents can be found; return the seconds."""
-        start = perf_counter()
-        while self.ask("GET", "/datasets/library")["state"] != "prepared":
+        """Wait until the documents can be found; return the seconds of the job, from its start to its end."""
+        while (dataset := self.ask("GET", "/datasets/library"))["state"] != "prepared":
             sleep(0.05)
-        return perf_counter() - start
+        history = self.ask("GET", f"/jobs/prepare-retrieval/{dataset['job_id']}/status")["history"]
+        first, last = (datetime.fromisoformat(history[place]["time"].rstrip("Z")) for place in (1, -1))
+        return (last - first).total_seconds()
 
     def search(self, query: str, mode: str) -> float:
         """Search; return the milliseconds."""

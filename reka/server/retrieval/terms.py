@@ -127,7 +127,7 @@ _STEMMING: Final = threading.Lock()
 """A stemmer keeps the word in its attributes, so two threads spoil each other's."""
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=10_000)
 def groups_of_word(word: str) -> frozenset[str]:
     """Letter groups of a word with its borders; none for scripts without spaces, which have terms for that."""
     if _is_eastern(word[0]):
@@ -144,12 +144,13 @@ def _terms_of_word(word: str, language: str | None) -> str:
     if _is_eastern(word[0]):
         characters = [f"c{character}" for character in word]
         return " ".join([*characters, *(f"c{word[start : start + 2]}" for start in range(len(word) - 1))])
-    return f"w{word}" if language is None else f"w{word} s{stem(word, language)}"
+    return f"w{word}" if language is None else f"w{word} s{_stem(word, language)}"
 
 
-@lru_cache(maxsize=200_000)
-def stem(word: str, language: str) -> str:
-    """Stem a word by Snowball's rules."""
+def _stem(word: str, language: str) -> str:
+    """Stem a word by Snowball's rules, which leave numbers as they are."""
+    if word.isdecimal() and word.isascii():
+        return word
     with _STEMMING:
         stemmed: str = _stemmer(language).stemWord(word)
     return stemmed
