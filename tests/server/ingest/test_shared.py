@@ -16,6 +16,7 @@ from reka.server.lifecycle import prepare_storage
 from reka.server.settings import Settings
 from reka.server.storage.database import Database, DatasetRow, JobRow, LeaseRow
 from tests.support.caller import Caller
+from tests.support.jumping_clock import JumpingClock, find_library
 from tests.support.postgres import Postgres
 from tests.support.shared_process import Kind, SharedProcess
 
@@ -256,5 +257,23 @@ def test_killed_at_random_under_load_while_the_database_restarts(
                 postgres.restart()
 
     assert sum(len(load.jobs) for load in loads) >= kills
+    site.close()
+    site.check_nothing_is_left_over()
+
+
+@pytest.mark.prove
+@pytest.mark.skipif(find_library() is None, reason="needs libfaketime")
+def test_killed_at_random_under_load_while_the_clock_jumps_an_hour_either_way(
+    open_site: Callable[..., Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, chance = JumpingClock(tmp_path / "clock", monkeypatch), random.Random(1)
+    site = open_site(servers=2, workers=2)
+    with load_on(site, 3) as loads:
+        for kill in range(30):
+            clock.jump((0, 1, -1)[kill % 3])
+            threading.Event().wait(chance.uniform(1, 2))
+            site.replace(chance.randrange(len(site.processes)))
+
+    assert sum(len(load.jobs) for load in loads) >= 30
     site.close()
     site.check_nothing_is_left_over()

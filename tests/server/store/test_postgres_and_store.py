@@ -76,7 +76,7 @@ def test_killed_at_random_under_load_while_database_and_store_fail(
             site.replace(chance.randrange(len(site.processes)))
             if kill % 10 == 2:
                 bucket.server.is_refusing = True
-                threading.Event().wait(chance.uniform(0.5, 3))
+                threading.Event().wait(30 if kill == 52 else chance.uniform(0.5, 3))
                 bucket.server.is_refusing = False
             if kill % 10 == 3:
                 postgres.restart()
