@@ -24,6 +24,9 @@ COLUMNS: Final = ("id", "passage", "start", "source", "position", "context", "te
 PRECISION: Final = 1e-6
 """Difference below which scores are equal: their last digits depend on the order of their sums."""
 
+_READERS: Final = 16
+"""Tables that are read at once at most (ours)."""
+
 _GATHERED_SHARE: Final = 0.25
 """Share of the vectors up to which those of a selection are copied: of more all are compared (ours)."""
 
@@ -132,6 +135,7 @@ class TableMemory:
         self.max_chunks: int = max_chunks
         """Chunks of a table up to which its vectors and columns are held."""
         self._lock = threading.Lock()
+        self._reading = [threading.Lock() for _ in range(_READERS)]
         self._held: OrderedDict[str, tuple[int, TableCopy]] = OrderedDict()
 
     def of(self, at: TableVersion, table: OpenTable) -> TableCopy | None:
@@ -140,11 +144,20 @@ class TableMemory:
         if room < 0 or not self._max_bytes:
             return None
         room = room if table.chunks <= self.max_chunks else 0
-        version, copy = self._held.get(at.table, (None, None))
-        if copy is None or version != at.version:
-            copy = _read(table, room) if copy is None else _changed(copy, table, room)
+        copy = self._of_version(at)
+        if copy is None:
+            # Searches that come at once wait for the first one, and do not read the table as often.
+            with self._reading[hash(at.table) % _READERS]:
+                copy = self._of_version(at)
+                if copy is None:
+                    _, old = self._held.get(at.table, (None, None))
+                    copy = _read(table, room) if old is None else _changed(old, table, room)
         self._hold(at, copy)
         return copy
+
+    def _of_version(self, at: TableVersion) -> TableCopy | None:
+        version, copy = self._held.get(at.table, (None, None))
+        return copy if version == at.version else None
 
     def drop(self, name: str) -> None:
         """Forget a table."""

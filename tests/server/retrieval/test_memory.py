@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,16 @@ def test_no_more_is_held_than_memory_is_given(tmp_path: Path) -> None:
         assert (part.vectors is None) == (size != of_ids + of_vectors)
         assert part.read(copy.ids, ["passage"]) is None
     assert TableMemory(of_ids - 1).of(versions[0], tables.open(versions[0])) is None
+
+
+def test_searches_that_come_at_once_share_one_copy(tmp_path: Path) -> None:
+    at = Index(tmp_path, SeedEmbedder()).build("t", of(range(1, 5001))).at
+    table, memory = Tables(FolderTables(tmp_path)).open(at), TableMemory(10**9)
+
+    with ThreadPoolExecutor(8) as pool:
+        copies = list(pool.map(lambda _: memory.of(at, table), range(8)))
+
+    assert all(copy is copies[0] for copy in copies)
 
 
 def test_search_without_memory_finds_the_same(tmp_path: Path) -> None:
