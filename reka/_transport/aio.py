@@ -197,7 +197,7 @@ class AsyncTransport:
 
     async def _open_session(self) -> "_LoopSession":
         loop = asyncio.get_running_loop()
-        for ended in [other for other in self._by_loop if other.is_closed()]:
+        for ended in [other for other in list(self._by_loop) if other.is_closed()]:
             self._by_loop.pop(ended, None)
         session = self._new_session() if self._given is None else self._given
         opened = _LoopSession(session, self._given is None, lambda: self._by_loop.pop(loop, None))

@@ -91,6 +91,33 @@ def test_one_client_serves_event_loops_in_several_threads_at_once(fake: FakeReka
     assert fake.all_connections_closed()
 
 
+def test_a_loop_may_begin_in_another_thread_while_a_call_looks_for_loops_that_have_ended(fake: FakeReka) -> None:
+    client = reka.AsyncReka(KEY, fake.url)
+    fake.otherwise = Answer(200, b'{"type": "model", "text": "Hello"}')
+    other = asyncio.new_event_loop()
+
+    class Loop(asyncio.SelectorEventLoop):
+        meanwhile: threading.Thread | None = None
+
+        def is_closed(self) -> bool:
+            thread, self.meanwhile = self.meanwhile, None
+            if thread is not None:
+                thread.start()
+                thread.join()
+            return super().is_closed()
+
+    first = Loop()
+    first.run_until_complete(client.chat("Hi"))
+    first.meanwhile = threading.Thread(target=lambda: other.run_until_complete(client.chat("Hi")))
+
+    try:
+        assert asyncio.run(client.chat("Hi")) == TURN
+    finally:
+        for loop in (first, other):
+            loop.run_until_complete(client.close())
+            loop.close()
+
+
 def test_a_loop_that_ends_without_shutting_its_generators_down_leaves_the_client_usable(fake: FakeReka) -> None:
     client = reka.AsyncReka(KEY, fake.url)
     fake.will_answer(200, TURN)
