@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -98,11 +98,11 @@ class AsyncTransport:
         return with_retries_async(attempts.send, attempts.next_wait)
 
     async def _send(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
-        response, head = await self._open(call, server, timeout, started)
+        response, head, bounds = await self._open(call, server, timeout, started)
         if response.content.is_eof() and response.content.exception() is None:
             # The whole body arrived with the head, and the connection has been released already.
             return call.read(Reply(head.status, head.headers, response.content.read_nowait(), head.request_line))
-        return call.read(await _read_all(response, head, self._bounds(call, timeout, started)))
+        return call.read(await _read_all(response, head, bounds))
 
     async def _upload(self, call: Call[T], server: Server, timeout: Timeout, started: float) -> T:
         assert isinstance(call.body, Upload)
@@ -113,12 +113,11 @@ class AsyncTransport:
     async def _begin(
         self, call: StreamCall[Item], server: Server, timeout: Timeout, started: float
     ) -> AsyncGenerator[Item, None]:
-        response, reply = await self._open(call, server, timeout, started)
-        bounds = self._bounds(call, timeout, started)
-        if not is_event_stream(reply):
-            return _iterate(call.read(await _read_all(response, reply, bounds)))
-        decoder = call.decoder(reply)
-        block = partial(_block, response, reply)
+        response, head, bounds = await self._open(call, server, timeout, started)
+        if not is_event_stream(head):
+            return _iterate(call.read(await _read_all(response, head, bounds)))
+        decoder = call.decoder(head)
+        block = partial(_block, response, head)
         try:
             events: Sequence[Item] = []
             while not events and not decoder.is_done and (received := await block(bounds, _FIRST_BYTES)):
@@ -133,16 +132,14 @@ class AsyncTransport:
         # A stream that flows may take as long as it likes; silence alone ends it.
         return _events(response, replace(bounds, end=math.inf), block, decoder, events, call.max_bytes)
 
-    async def _open(
-        self, call: Call[Any], server: Server, timeout: Timeout, started: float
-    ) -> tuple[aiohttp.ClientResponse, Reply]:
+    async def _open(self, call: Call[Any], server: Server, timeout: Timeout, started: float) -> "_Answer":
         """Send a request, along its redirects, and give its successful answer, the body unread."""
         url = server.url + call.path
         for _ in range(MAX_REDIRECTS):
-            response, head = await self._exchange(call, url, server, timeout, started)
+            response, head, bounds = await self._exchange(call, url, server, timeout, started)
             if 200 <= head.status < 300:
-                return response, head
-            reply = await _read_page(response, head, self._bounds(call, timeout, started))
+                return response, head, bounds
+            reply = await _read_page(response, head, bounds)
             if reply.status == AUTHENTICATION:
                 raise proxy_error(reply.request_line, "", reply.status)
             target = redirect_target(reply, call.method, url)
@@ -151,16 +148,16 @@ class AsyncTransport:
             url = target
         raise UnexpectedResponseError(f"{call.method} {server.url + call.path} was redirected in a circle")
 
-    async def _exchange(
-        self, call: Call[Any], url: str, server: Server, timeout: Timeout, started: float
-    ) -> tuple[aiohttp.ClientResponse, Reply]:
+    async def _exchange(self, call: Call[Any], url: str, server: Server, timeout: Timeout, started: float) -> "_Answer":
         request_line = f"{call.method} {url}"
         begun = time.monotonic()
         ours = self._by_loop.get(asyncio.get_running_loop())
         if ours is None or (ours.session.closed and self._given is None):
             ours = await self._open_session()
         headers = self._settings.request_headers(call, server.api_key, _LIBRARY)
-        bounds = _Bounds(ours.timer, timeout, _end(call, timeout, started))
+        # The watchdog ends an upload.
+        end = math.inf if isinstance(call.body, Upload) else started + timeout.total
+        bounds = _Bounds(ours.timer, timeout, end)
         body, limits, bound = _request_limits(call, headers, bounds)
         try:
             with bound:
@@ -193,7 +190,7 @@ class AsyncTransport:
         except BaseException:
             response.close()  # the caller's callback may fail
             raise
-        return response, head
+        return response, head, bounds
 
     async def _open_session(self) -> "_LoopSession":
         loop = asyncio.get_running_loop()
@@ -204,11 +201,6 @@ class AsyncTransport:
         self._by_loop[loop] = opened
         await opened.keep()
         return opened
-
-    def _bounds(self, call: Call[Any], timeout: Timeout, started: float) -> "_Bounds":
-        ours = self._by_loop.get(asyncio.get_running_loop())
-        timer = WaitTimer() if ours is None else ours.timer  # there is none if the client was closed meanwhile
-        return _Bounds(timer, timeout, _end(call, timeout, started))
 
     def _context(self) -> ssl.SSLContext:
         trusted = self._settings.ca_bundle_path()
@@ -271,6 +263,10 @@ class _Bounds:
         return self.timer.limit(min(self.timeout.read, self.end - time.monotonic()))
 
 
+_Answer: TypeAlias = tuple[aiohttp.ClientResponse, Reply, _Bounds]
+"""A response whose body is unread, its head, and the limits of the waits for the rest."""
+
+
 def _request_limits(
     call: Call[Any], headers: dict[str, str], bounds: _Bounds
 ) -> tuple[Any, aiohttp.ClientTimeout, AbstractContextManager[None]]:
@@ -288,11 +284,6 @@ def _request_limits(
 def _connect_limit(seconds: float) -> aiohttp.ClientTimeout:
     """Limit connecting alone: aiohttp has more timers, and most requests share this object."""
     return aiohttp.ClientTimeout(sock_connect=seconds)
-
-
-def _end(call: Call[Any], timeout: Timeout, started: float) -> float:
-    """Deadline of a call; the watchdog ends an upload."""
-    return math.inf if isinstance(call.body, Upload) else started + timeout.total
 
 
 def _upload_blocks(upload: Upload, headers: dict[str, str]) -> AsyncIterator[bytes]:
