@@ -1,7 +1,9 @@
 """What a test scripts is what clients of either kind read, at each endpoint, whole or streamed."""
 
+import socket
 import threading
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -207,6 +209,19 @@ def test_a_test_looks_at_a_stream_before_its_end(client: reka.Reka, fake: FakeRe
     assert next(stream).text == "first"
     go_on.set()
     assert [event.text for event in stream] == ["second", ""]
+
+
+@pytest.mark.parametrize("unread", [b"data: {}\n\n", b"x" * 10_000_000])
+def test_a_stream_without_an_end_tells_that_the_client_is_gone_also_if_it_has_not_read_all(
+    fake: FakeReka, unread: bytes
+) -> None:
+    gone = fake.will_stream(unread, ends=False)
+
+    with socket.create_connection(("127.0.0.1", urlsplit(fake.url).port or 0)) as client:
+        client.sendall(b"GET /models HTTP/1.1\r\n\r\n")
+        client.recv(1)
+
+    assert gone.wait(5)
 
 
 def test_requests_are_recorded_as_they_arrive(client: reka.Reka, fake: FakeReka) -> None:
