@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from functools import partial
 from hashlib import sha256
 from itertools import islice
@@ -151,7 +152,7 @@ class DocumentDatasets:
             checked = [identity for batch in id_batches(ids) for identity in batch]
             manifest = yield from self._known(dataset, "get_documents")
             documents = manifest.copy().documents
-            return [documents[identity] for identity in checked if identity in documents]
+            return [deepcopy(documents[identity]) for identity in checked if identity in documents]
         found: list[Document] = yield lambda client: client.get_documents(dataset, ids)
         return found
 
@@ -309,7 +310,7 @@ def _info(document: Document) -> DocumentInfo:
     return {
         "id": document["id"],
         "source": document.get("source") or document["id"],
-        "metadata": dict(document.get("metadata") or {}),
+        "metadata": deepcopy(dict(document.get("metadata") or {})),
         "size_bytes": len(text),
         "chunks": 1,
         "digest": digest,

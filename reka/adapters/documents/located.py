@@ -1,5 +1,6 @@
 """Which documents the chunks of a host are from that knows no documents, but files."""
 
+from copy import deepcopy
 from typing import Any, cast
 
 from reka.adapters.documents.manifest import Copy
@@ -18,7 +19,7 @@ def located(chunk: RetrievedChunk, copy: Copy) -> RetrievedChunk:
         "source": document.get("source") or document["id"],
         "document_id": document["id"],
         "document_bytes": len(document["text"].encode()),
-        "metadata": dict(document.get("metadata") or {}),
+        "metadata": deepcopy(dict(document.get("metadata") or {})),
         "position": position,
     }
     return cast("RetrievedChunk", fields)

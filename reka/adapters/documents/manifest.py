@@ -73,7 +73,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What the present copy of a dataset is made of."""
+    """What the present copy of a dataset is made of. Callers share it: what leaves this package is copied."""
 
     name: str | None
     documents: Mapping[str, Document]

@@ -40,6 +40,22 @@ def test_documents_come_back_as_they_went_in(datasets: DocumentDatasets, do: Do)
     ]
 
 
+def test_what_a_program_changes_in_a_document_that_it_was_given_stays_its_own(
+    datasets: DocumentDatasets, do: Do
+) -> None:
+    goat: reka.Document = {"id": "goat", "text": "The goat climbs.", "metadata": {"tags": ["kid"]}}
+    do(datasets.put("farm", [goat]))
+
+    for given in (
+        *do(datasets.get("farm", ["goat"])),
+        *do(datasets.infos("farm")),
+        *do(datasets.retrieve("goat", "farm", 1)),
+    ):
+        given["metadata"]["tags"].append("changed")
+
+    assert do(datasets.get("farm", ["goat"])) == [goat]
+
+
 @pytest.mark.usefixtures("at_once")
 def test_each_change_leaves_the_other_documents_alone_and_one_dataset_on_the_host(
     datasets: DocumentDatasets, do: Do, host: StrictDatasets
