@@ -42,15 +42,16 @@ def if_there(steps: Steps[T], default: T) -> Steps[T]:
         return default
 
 
-def listed(items: Any, most: int | None = None) -> Any:
+def collect(items: Any, most: int | None = None) -> Any:
     """Collect what a client lists, all of it or so many; of an asynchronous client, an awaitable of it."""
     if hasattr(items, "__aiter__"):
-        return _collected(items, most)
+        return _acollect(items, most)
     with closing(items):
         return list(islice(items, most))
 
 
-async def _collected(items: Any, most: int | None) -> list[Any]:
+async def _acollect(items: Any, most: int | None) -> list[Any]:
+    """Async twin of `collect`."""
     found: list[Any] = []
     async with aclosing(items):
         async for item in items:

@@ -20,7 +20,7 @@ from reka.adapters.documents import replaced, timers
 from reka.adapters.documents.located import located
 from reka.adapters.documents.manifest import Manifest, Snapshot, find_manifest
 from reka.adapters.shared_clients import ClientSettings
-from reka.adapters.steps import NOT_FOUND, Step, Steps, if_there, listed
+from reka.adapters.steps import NOT_FOUND, Step, Steps, collect, if_there
 from reka.errors import DatasetError, RekaError
 from reka.types import DatasetInfo, Document, DocumentInfo, OnUpdate, RetrievalMode, RetrievedChunk
 
@@ -165,7 +165,7 @@ class DocumentDatasets:
         mode: RetrievalMode = "hybrid",
     ) -> Steps[list[RetrievedChunk]]:
         """Search a dataset; see `Reka.retrieve`."""
-        manifest = None if (yield _may_have_documents) else self._manifest(dataset)
+        manifest = None if (yield _run(_says_documents)) else self._manifest(dataset)
         if manifest is None or manifest.state() is None:
             chunks: list[RetrievedChunk] = yield lambda client: client.retrieve(
                 query, dataset, k, filter=condition, mode=mode
@@ -226,7 +226,7 @@ class DocumentDatasets:
         if manifest.state() is None:
             names = yield lambda client: client.list_datasets()
             if dataset in names:
-                yield lambda client: listed(client.list_documents(dataset))  # which raises the error
+                yield lambda client: collect(client.list_documents(dataset))  # which raises the error
             raise DatasetError(f"{function}: there is no dataset {dataset!r}", NOT_FOUND)
         return manifest
 
@@ -260,12 +260,8 @@ def _run(flow: Callable[[ServerCapabilities], Flow[Any]]) -> Step:
     return lambda client: client._run_for_dataset(flow)  # noqa: SLF001  # a flow of the client's own kind
 
 
-def _may_have_documents(client: Any) -> Any:
-    """Whether the server has documents, where it does no harm that it cannot say just now."""
-    return client._run_for_dataset(_says_documents)  # noqa: SLF001  # as above
-
-
 def _says_documents(capabilities: ServerCapabilities) -> Flow[bool]:
+    """Whether the server has documents, where it does no harm that it cannot say just now."""
     return DOCUMENTS in (yield from flows.fetch_features(capabilities))
 
 
@@ -278,7 +274,7 @@ def _delete(dataset: str, condition: Mapping[str, Any], on_update: OnUpdate | No
 
 
 def _infos(dataset: str, most: int | None = None) -> Steps[list[DocumentInfo]]:
-    found: list[DocumentInfo] = yield lambda client: listed(client.list_documents(dataset), most)
+    found: list[DocumentInfo] = yield lambda client: collect(client.list_documents(dataset), most)
     return found
 
 
@@ -338,4 +334,4 @@ def _sweep_later(manifest: Manifest, settings: ClientSettings) -> None:
 
 def _sweep(manifest: Manifest, settings: ClientSettings) -> None:
     with suppress(RekaError), settings.sync_client() as client:
-        client._run_for_dataset(partial(replaced.sweep, manifest))  # noqa: SLF001  # as above
+        _run(partial(replaced.sweep, manifest))(client)
