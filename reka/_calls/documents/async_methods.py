@@ -16,7 +16,7 @@ from reka._calls.capabilities import ServerCapabilities
 from reka._calls.documents import endpoints
 from reka._calls.documents.flows import on_documents, retrieve
 from reka._calls.documents.new_file import new_file
-from reka._calls.documents.totals import NOTHING_DELETED, NOTHING_PUT, added_up
+from reka._calls.documents.totals import NOTHING_DELETED, NOTHING_PUT, add_results
 from reka._calls.flow import Flow
 from reka._inputs import documents as inputs
 from reka._inputs import validation
@@ -53,7 +53,7 @@ class AsyncDocumentMethods(ABC):
         batches = await asyncio.to_thread(inputs.document_batches, documents)
         while (lines := await asyncio.to_thread(next, batches, None)) is not None:
             call = endpoints.put_documents(dataset, lines)
-            total = added_up(total, await self._on_documents("put_documents", call))
+            total = add_results(total, await self._on_documents("put_documents", call))
         await self._wait_for(total["job_id"] if wait else None, timeout, on_update)
         return total
 
@@ -72,7 +72,7 @@ class AsyncDocumentMethods(ABC):
         total = NOTHING_DELETED
         for selection in inputs.deletions(ids, filter):
             call = endpoints.delete_documents(dataset, selection)
-            total = added_up(total, await self._on_documents("delete_documents", call))
+            total = add_results(total, await self._on_documents("delete_documents", call))
         await self._wait_for(total["job_id"] if wait else None, timeout, on_update)
         return total
 

@@ -12,7 +12,7 @@ NOTHING_DELETED: Final[DeleteDocumentsResult] = {"deleted": 0, "job_id": None}
 _COUNTS: Final = ("added", "replaced", "unchanged", "deleted")
 
 
-def added_up(total: R, result: R) -> R:
+def add_results(total: R, result: R) -> R:
     """Add the counts of a result to the total; its job, if it has one, is the one that is to be waited for."""
     before: dict[str, Any] = {**total}
     after: dict[str, Any] = {**before, **result, "job_id": result["job_id"] or total["job_id"]}
