@@ -50,8 +50,8 @@ def with_existing_model(
     if request.names_model or not names:
         raise _with_names(missing, names) from None
     _LOG.warning("the server has no model %s; using %s (set reka.MODEL or REKA_MODEL)", request.model, names[0])
-    if request.model in capabilities.forms:
-        capabilities.forms.setdefault(names[0], capabilities.forms[request.model])
+    if (form := capabilities.forms.get(request.model)) is not None:  # another thread may forget it
+        capabilities.forms.setdefault(names[0], form)
     answer = yield from _named(send, request, names[0])
     capabilities.models.replacements[request.model] = names[0]
     return answer
