@@ -148,9 +148,7 @@ class CompletionDecoder:
             raise UnexpectedResponseError(
                 f"{self._request_line}: cannot read the event {data[:80]!r}", None, self._request_id
             )
-        if kind == "error":
-            raise reported_error(document, self._request_id)
-        if document.get("error"):
+        if kind == "error" or document.get("error"):
             raise reported_error(document, self._request_id)
         return document
 
