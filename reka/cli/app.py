@@ -8,7 +8,6 @@ from io import TextIOWrapper
 from typing import Annotated, Final, cast
 
 import typer
-from rich.text import Text
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from reka import __version__
@@ -45,7 +44,7 @@ def models(session: Session, long: _Long = False) -> None:
         session.write_json(names)
         return
     for name in names:
-        show.results().print(Text(show.one_line(name)), soft_wrap=True)
+        show.result_line(name)
 
 
 def _describe_models(session: Session) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final
 
 import typer
-from rich.text import Text
 from typer.core import TyperCommand
 
 import reka
@@ -213,7 +212,7 @@ def _answer(client: reka.Reka, session: Session, conversation: Conversation, que
 
 def _note(note: str | None) -> None:
     if note is not None:
-        show.notes().print(Text(f"warning: {note}", style="yellow"), soft_wrap=True)
+        show.warn(note)
 
 
 def _ask(client: reka.Reka, turns: Sequence[Turn], options: reka.ChatOptions) -> reka.ModelTurn:

@@ -35,7 +35,7 @@ def add(
             _note(document)
             if not show.results().is_terminal:
                 # The stored name, which may differ from the requested one, for programs that read the output.
-                show.results().print(Text(show.one_line(stored["name"])), soft_wrap=True)
+                show.result_line(stored["name"])
         if prepare:
             document["retrieval"] = status_document(*prepare_and_wait(client, session, str(stored["name"])))
     if session.as_json:
@@ -50,7 +50,7 @@ def list_(session: Session) -> None:
         session.write_json(names)
         return
     for name in names:
-        show.results().print(Text(show.one_line(name)), soft_wrap=True)
+        show.result_line(name)
     if not names:
         show.notes().print(Text("no datasets; upload one with reka datasets add PATH", style="dim"))
 

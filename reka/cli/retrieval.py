@@ -29,7 +29,7 @@ def prepare(
     if session.as_json:
         session.write_json(status_document(job_id, status))
     elif status is None:
-        show.results().print(Text(show.one_line(job_id)), soft_wrap=True)
+        show.result_line(job_id)
 
 
 def status(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Concatenate, Final, ParamSpec
 
 import typer
-from rich.text import Text
 
 import reka
 from reka.cli import show
@@ -208,4 +207,4 @@ def _require(config: ConfigFile) -> None:
     if config.problem is not None:
         raise UsageError(config.problem)
     if (warning := config.warning()) is not None:
-        show.notes().print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+        show.warn(warning)

@@ -73,6 +73,21 @@ def _console(*, stderr: bool, quiet: bool = False) -> Console:
     return console
 
 
+def warn(text: str) -> None:
+    """Print a warning on standard error."""
+    notes().print(Text(f"warning: {text}", style="yellow"), soft_wrap=True)
+
+
+def result_line(text: str) -> None:
+    """Print a name, or what else a server says, as one line of the results."""
+    results().print(Text(one_line(text)), soft_wrap=True)
+
+
+def plain_table() -> Table:
+    """Make an empty table, whose only line is the one below its head."""
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
+
+
 def clean(text: str) -> str:
     """Remove escape sequences and control characters other than tab and newline, those of direction included.
 
@@ -127,7 +142,7 @@ def chunk_table(chunks: Sequence[RetrievedChunk], width: int) -> Table:
     """Table of retrieved chunks, best first, for a width in columns; a missing score stays empty."""
     longest_source = max((len(_source(chunk)) for chunk in chunks), default=0)
     source_width = min(max(longest_source, len("source")), _SOURCE_WIDTH, width // 3)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
+    table = plain_table()
     table.add_column("score", justify="right", style="cyan", no_wrap=True)
     table.add_column("source", style="green", width=source_width, overflow="ellipsis", no_wrap=True)
     table.add_column("text", ratio=1, overflow="fold")
@@ -164,7 +179,7 @@ def models(console: Console, described: Sequence[Model]) -> None:
                 if value:
                     console.print(indented(Text(f"{heading}: {value}"), 2))
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
+    table = plain_table()
     table.add_column("model", style="green", overflow="fold")
     for heading in headings[:4]:
         table.add_column(heading, justify="right", no_wrap=True)

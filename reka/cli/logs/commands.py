@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -137,7 +136,7 @@ def _show_list(session: Session, found: Sequence[Summary], texts: Sequence[str])
 
 
 def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
+    table = show.plain_table()
     table.add_column("id", justify="right", style="cyan", no_wrap=True)
     table.add_column("time", no_wrap=True)
     if width >= show.NARROW:

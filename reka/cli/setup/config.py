@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from reka.cli import show
@@ -57,7 +55,7 @@ def config(session: Session) -> None:
     if file.problem is not None:
         raise UsageError(file.problem)
     if (warning := file.warning()) is not None:
-        show.notes().print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+        show.warn(warning)
 
 
 def _rows(session: Session) -> Iterator[Row]:
@@ -94,7 +92,7 @@ def _print(file: ConfigFile, rows: list[Row]) -> None:
         show.notes().print(Text(f"It does not exist yet. It could be, for example:\n\n{_EXAMPLE}", style="dim"))
     if not rows:
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
+    table = show.plain_table()
     table.add_column("option", style="green", overflow="fold")
     table.add_column("in effect", overflow="fold")
     table.add_column("from", overflow="fold")
