@@ -32,10 +32,10 @@ def waiting(console: Console, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def upload_bar(console: Console, label: str = "upload", indent: int = 0) -> Iterator[OnProgress]:
+def upload_bar(console: Console, indent: int = 0) -> Iterator[OnProgress]:
     """Progress bar of an upload. The total of a zipped folder is unknown until its end: the bar then pulses."""
     with _bar(console, TextColumn("{task.description}"), BarColumn(28), DownloadColumn(), TimeElapsedColumn()) as bar:
-        task = bar.add_task(" " * indent + f"{label:<8}", total=None)
+        task = bar.add_task(" " * indent + "upload  ", total=None)
         sent = 0
 
         def on_progress(sent_bytes: int, total_bytes: int | None) -> None:
