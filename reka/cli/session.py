@@ -15,11 +15,9 @@ from reka.cli import show
 from reka.cli.configuration.catalogue import API_KEY
 from reka.cli.configuration.file import ConfigFile
 from reka.cli.errors import UsageError, error_boundary
+from reka.config import LOCAL
 
 P = ParamSpec("P")
-
-LOCAL: Final = "local"
-"""Address of the server embedded in this process."""
 
 BaseUrl = Annotated[
     str | None,

@@ -21,6 +21,7 @@ from reka.cli.errors import StepError, UsageError
 from reka.cli.progress import job_bar, upload_bar, waiting
 from reka.cli.retrieval import status_document, status_line
 from reka.cli.session import Session
+from reka.config import LOCAL
 from reka.types import Turn
 
 _DATASET: Final = "python-reference"
@@ -43,7 +44,7 @@ def demo(session: Session) -> None:
     Runs on the embedded server, without key or network, and leaves nothing behind. The text is the Python language
     reference that comes with Python.
     """
-    if session.base_url not in {None, "local"}:
+    if session.base_url not in {None, LOCAL}:
         raise UsageError("the demo runs on the embedded server alone; leave out --base-url")
     console = show.results(quiet=session.as_json)
     began = time.monotonic()
