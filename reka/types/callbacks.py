@@ -22,7 +22,7 @@ class RequestEvent:
     """None if there was no response."""
 
     seconds: float
-    """Duration from the first byte sent to the end of the response, for a stream to its start."""
+    """Duration until the head of the response is there, or the error; connecting is included."""
 
     request_id: str | None
     error: str | None

@@ -189,7 +189,7 @@ def find_manifest(identity: str, dataset: str) -> Manifest:
     """Find the manifest of a dataset, which need not exist.
 
     Args:
-        identity: What datasets belong to; see `ClientSettings.identity`.
+        identity: What datasets belong to; see `ClientSettings.owner`.
         dataset: Name of the dataset, or stored name of a copy of it, even if that is deleted.
     """
     stem = stem_of_copy(dataset)
