@@ -49,6 +49,8 @@ def hide_settings(monkeypatch: "pytest.MonkeyPatch", folder: Path) -> Iterator[N
     monkeypatch.setattr(reka, "BASE_URL", None)
     for name in ("API_KEY", "_SERVER"):  # until they are set, these read the environment
         monkeypatch.delitem(vars(reka), name, raising=False)
-    yield
-    if documents := sys.modules.get("reka.adapters.documents"):
-        documents.timers.cancel()  # of a server that has ended
+    try:
+        yield
+    finally:
+        if documents := sys.modules.get("reka.adapters.documents"):
+            documents.timers.cancel()  # of a server that has ended

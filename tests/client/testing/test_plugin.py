@@ -3,13 +3,16 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
 import reka
 from _reka_pytest import reka_client, reka_server
-from reka.testing import FakeReka
+from reka.adapters.documents import timers
+from reka.testing import FakeReka, hide_settings
 
 __all__ = ["reka_client", "reka_server"]
 
@@ -47,6 +50,24 @@ def test_the_key_and_the_proxy_of_the_user_are_not_used(settings_of_the_user: No
 
     assert reka.chat("Hi")["text"] == "Hello"
     assert "key-of-the-user" not in str(reka_server.requests)
+
+
+def test_work_for_a_server_that_has_ended_is_given_up_also_if_the_block_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = set(threading.enumerate())
+
+    def fail() -> None:
+        with hide_settings(monkeypatch, tmp_path):
+            timers.start(tmp_path, 60, lambda: None)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fail()
+
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+        assert not thread.is_alive()
 
 
 def test_the_list_of_models_takes_no_scripted_answer(reka_server: FakeReka, reka_client: reka.Reka) -> None:
