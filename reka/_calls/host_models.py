@@ -132,6 +132,7 @@ def _learn(models: HostModels) -> Flow[None]:
     end = time.monotonic() + _PATIENCE
     while not models.asking.acquire(blocking=False):
         if time.monotonic() > end:
+            models.is_settled = True  # who asks is gone: its loop was stopped, or its thread is not in a forked child
             return
         yield Sleep(_POLL_SECONDS)
     try:

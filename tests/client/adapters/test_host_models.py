@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -82,6 +83,29 @@ def test_a_first_call_that_is_cancelled_leaves_the_question_to_the_next(fake: Fa
 
     assert asyncio.run(calls()) == "Hello"
     assert fake.paths == ["GET /v1/models", "GET /v1/models", CHAT]
+
+
+@pytest.mark.prove
+def test_a_first_call_of_a_loop_that_has_been_stopped_holds_others_up_once(
+    clients: SharedClients, fake: FakeReka
+) -> None:
+    fake.will_give(say_nothing)
+    fake.otherwise = answer(200, completion(content="Hello"))
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(SharedClients().aio(settings_for(fake)).complete(HI))
+    while not fake.requests:
+        loop.run_until_complete(asyncio.sleep(0.01))
+
+    client = clients.sync(settings_for(fake))
+    client.complete(HI)
+    began = time.monotonic()
+    assert client.complete(HI).text == "Hello"
+    assert time.monotonic() - began < 2
+
+    task.cancel()
+    loop.run_until_complete(asyncio.wait([task]))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
 
 
 @pytest.mark.parametrize("status", [200, 401, 429, 500, 503])
