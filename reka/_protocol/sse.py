@@ -20,18 +20,16 @@ class ServerSentEvent(NamedTuple):
     Attributes:
         data: Its data lines, joined by newlines.
         event: Its type; `message` if the server names none.
-        id: The last id the server gave, with this event or an earlier one; empty if it gave none.
     """
 
     data: str
     event: str = "message"
-    id: str = ""
 
 
 class SseDecoder:
     """Turns bytes, split anywhere, into events."""
 
-    __slots__ = ("_at_start", "_data", "_event", "_id", "_size", "_swallow_newline", "_unfinished")
+    __slots__ = ("_at_start", "_data", "_event", "_size", "_swallow_newline", "_unfinished")
 
     def __init__(self) -> None:
         self._unfinished: list[bytes] = []
@@ -40,7 +38,6 @@ class SseDecoder:
         self._swallow_newline = False
         self._data: list[str] = []
         self._event = ""
-        self._id = ""
 
     def feed(self, received: bytes) -> list[ServerSentEvent]:
         """Take the next bytes and give the events that they complete.
@@ -100,13 +97,11 @@ class SseDecoder:
             self._data.append(value)
         elif name == "event":
             self._event = value
-        elif name == "id" and "\0" not in value:
-            self._id = value
-        # `retry` is for clients that reconnect, and a line that begins with a colon is a comment.
+        # `id` and `retry` are for clients that reconnect, and a line that begins with a colon is a comment.
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
         if self._data:
-            events.append(ServerSentEvent("\n".join(self._data), self._event or "message", self._id))
+            events.append(ServerSentEvent("\n".join(self._data), self._event or "message"))
         self._data, self._event = [], ""
 
 
