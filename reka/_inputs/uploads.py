@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import Final, Protocol
 
 from reka import config
 from reka._protocol.files.litter import is_litter, note_on_skipped
@@ -146,7 +146,7 @@ def file_source(filepath: str | PathLike[str]) -> FileSource:
     path = _existing_path(filepath, "filepath")
     try:
         with path.open("rb") as file:
-            size = _size(file)
+            size = file.seek(0, os.SEEK_END)
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"
         if path.is_dir():
@@ -295,10 +295,6 @@ def _existing_path(path: object, argument: str) -> Path:
     except ValueError as error:
         raise InvalidArgumentError(f"{argument}: {str(path)!r} does not exist or cannot be reached") from error
     return existing
-
-
-def _size(file: BinaryIO) -> int:
-    return file.seek(0, os.SEEK_END)
 
 
 def _content_blocks(content: Path | str) -> Iterator[bytes]:
