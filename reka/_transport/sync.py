@@ -121,7 +121,9 @@ class SyncTransport:
                 events = decoder.feed(received)
             if not events:
                 events = decoder.finish()
-                return _closed(answer, events)
+                with closing(answer.response):
+                    _drain(answer)
+                return _iterate(events)
         except BaseException:
             answer.response.close()
             raise
@@ -304,12 +306,6 @@ def _events(answer: _Answer, decoder: Decoder[Item], first: Sequence[Item]) -> I
         except RekaError as error:
             raise with_partial_text(error, decoder)  # noqa: B904  # it has its cause, or is the error itself
         _drain(answer)
-
-
-def _closed(answer: _Answer, events: Sequence[Item]) -> Iterator[Item]:
-    with closing(answer.response):
-        _drain(answer)
-    return _iterate(events)
 
 
 def _iterate(events: Sequence[Item]) -> Iterator[Item]:
