@@ -11,7 +11,7 @@ from rich.text import Text
 
 from reka.cli import show
 from reka.cli.errors import StepError, UsageError
-from reka.cli.serve import DatabaseUrl, DataDir, StoreUrl, server_settings
+from reka.cli.serve import DatabaseUrl, DataDir, StoreUrl, require_data, server_settings
 from reka.cli.session import Session
 
 if TYPE_CHECKING:
@@ -32,11 +32,9 @@ def backup(
     """
     settings = _settings(data_dir, database_url, store_url)
     from reka.server.backup.dump import back_up
-    from reka.server.storage.data_dir import DataFolder
     from reka.server.storage.opening import open_storage
 
-    if settings.database_url is None and not DataFolder(settings.data_dir).database.exists():
-        raise UsageError(f"{str(settings.data_dir)!r} holds no server's data; pass its folder with --data-dir")
+    require_data(settings)
     with _failures(), open_storage(settings) as (database, store):
         summary = back_up(database, store.files, folder)
     _report(session, "backed up", summary)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from reka.cli import show
 from reka.cli.errors import StepError, UsageError
-from reka.cli.serve import DatabaseUrl, DataDir, server_settings
+from reka.cli.serve import DatabaseUrl, DataDir, require_data, server_settings
 from reka.cli.session import Session
 
 if TYPE_CHECKING:
@@ -100,11 +100,10 @@ def _key_ring(data_dir: Path | None, database_url: str | None, *, make: bool = F
     from reka.server.storage.data_dir import DataFolder
     from reka.server.storage.database import open_database
 
-    folder = DataFolder(settings.data_dir)
-    if settings.database_url is None and not make and not folder.database.exists():
-        raise UsageError(f"{str(settings.data_dir)!r} holds no server's data; pass its folder with --data-dir")
+    if not make:
+        require_data(settings)
     try:
-        with open_database(folder, settings.database_url) as database:
+        with open_database(DataFolder(settings.data_dir), settings.database_url) as database:
             yield KeyRing(database, accept_any=False)
     except StartError as error:
         raise StepError(str(error)) from error

@@ -257,6 +257,18 @@ def _ending() -> Iterator[None]:
         return
 
 
+def require_data(settings: "Settings") -> None:
+    """Require a data folder in which a server has stored something, unless its database is elsewhere.
+
+    Raises:
+        UsageError: There is nothing in the folder.
+    """
+    from reka.server.storage.data_dir import DataFolder
+
+    if settings.database_url is None and not DataFolder(settings.data_dir).database.exists():
+        raise UsageError(f"{str(settings.data_dir)!r} holds no server's data; pass its folder with --data-dir")
+
+
 def server_settings(**options: object) -> "Settings":
     """Build a server's settings from options; None, False or no value leaves one to the environment and the default.
 
