@@ -42,3 +42,17 @@ def test_doctor_says_what_the_server_says(command: Command, server: FakeReka) ->
     assert outcome.code == 1
     assert "no such key" in outcome.out
     assert "check the key" in outcome.out
+
+
+def test_doctor_says_which_setting_of_the_server_is_wrong_and_goes_on(
+    command: Command, server: FakeReka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REKA_SERVER_PORT", "http")
+    server.will_answer(200, ["reka-flash"])
+
+    outcome = command("doctor")
+
+    assert outcome.code == 1
+    assert "data folder: unknown" in outcome.out
+    assert "port: want a whole number" in outcome.out
+    assert "1 models" in outcome.out

@@ -11,7 +11,7 @@ from rich.text import Text
 
 import reka
 from reka._installation import VENDOR, vendor_version
-from reka.cli import show
+from reka.cli import show, terms
 from reka.cli.configuration.catalogue import API_KEY
 from reka.cli.configuration.file import ConfigFile
 from reka.cli.errors import StepError
@@ -76,10 +76,15 @@ def _vendor() -> Finding:
 
 def _data_folder() -> Finding:
     try:
-        from reka.server.settings import Settings
+        from pydantic import ValidationError
+
+        from reka.server.settings import Settings, describe_settings_error
     except ImportError:
         return Finding("data folder", "none: it is the embedded server's")
-    return Finding("data folder", str(Settings().data_dir))
+    try:
+        return Finding("data folder", str(Settings().data_dir))
+    except ValidationError as error:
+        return Finding("data folder", "unknown", terms.in_wants(describe_settings_error(error)))
 
 
 def _config(config: ConfigFile) -> Finding:
