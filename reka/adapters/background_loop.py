@@ -48,7 +48,8 @@ def start_if_running(make: Callable[[], Coroutine[Any, Any, object]]) -> None:
 
 def in_background_loop() -> bool:
     """Whether the caller runs on the background loop."""
-    return _loop_thread is not None and threading.current_thread() is _loop_thread.thread
+    thread = _loop_thread  # once: the end of the process forgets it
+    return thread is not None and threading.current_thread() is thread.thread
 
 
 def is_running() -> bool:
