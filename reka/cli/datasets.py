@@ -98,7 +98,7 @@ def _delete_one(client: reka.Reka, name: str) -> dict[str, Any]:
 def _note(result: dict[str, Any]) -> None:
     """Print the server's message about a dataset on one line."""
     line = Text.assemble(
-        ("✓ " if result.get("ok", True) else "✗ ", "green" if result.get("ok", True) else "bold red"),
+        ("✓ ", "green") if result.get("ok", True) else ("✗ ", "bold red"),
         (show.one_line(str(result.get("name", ""))), "bold"),
         f"  {show.one_line(str(result.get('info', '')))}",
     )

@@ -21,6 +21,8 @@ _EXCERPT: Final = 200
 _BEFORE_HIT: Final = 30
 """Characters before a text that was searched for."""
 
+_NONE_KEPT: Final = "no conversations are kept yet; reka chat begins one"
+
 _Number = Annotated[
     int, typer.Option("--number", "-n", min=1, metavar="COUNT", help="Maximum number of conversations.")
 ]
@@ -36,7 +38,7 @@ def logs(session: Session, number: _Number = 20) -> None:
         found = store.summaries(number)
     _show_list(session, found, [summary.text for summary in found])
     if not found:
-        _note("no conversations are kept yet; reka chat begins one")
+        _note(_NONE_KEPT)
 
 
 def search(
@@ -115,7 +117,7 @@ def _store() -> Iterator[LogStore]:
 
 def _missing(number: int | None) -> UsageError:
     if number is None:
-        return UsageError("no conversations are kept yet; reka chat begins one")
+        return UsageError(_NONE_KEPT)
     return UsageError(f"there is no conversation {number}; reka logs lists them")
 
 
