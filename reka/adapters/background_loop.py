@@ -9,7 +9,9 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from reka.adapters.fork_locks import ForkLock
 
 T = TypeVar("T")
 
@@ -86,7 +88,7 @@ async def _cancel_other_tasks() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-_lock = threading.Lock()
+_lock: Final = ForkLock()
 _loop_thread: _LoopThread | None = None
 
 
@@ -110,8 +112,8 @@ def _stop() -> None:
 
 def _reset_after_fork() -> None:
     """Forget the loop in a forked child, which has no thread to run it."""
-    global _lock, _loop_thread
-    _lock, _loop_thread = threading.Lock(), None
+    global _loop_thread
+    _loop_thread = None
 
 
 if hasattr(os, "register_at_fork"):

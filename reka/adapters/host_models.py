@@ -1,17 +1,17 @@
 """What servers have said of their models to any client of an adapter in this process, by server and key."""
 
-from threading import Lock
 from typing import Final
 
 from reka._calls.capabilities import HostModels
 from reka._protocol.models import model_of, with_table_facts
+from reka.adapters.fork_locks import ForkLock
 from reka.endpoint import Server
 from reka.types import Model
 
 _MAX_SERVERS: Final = 64
 """Servers to remember; programs with many users have a key for each (ours)."""
 
-_lock: Final = Lock()
+_lock: Final = ForkLock()
 _hosts: Final[dict[tuple[str, str], HostModels]] = {}
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from os import PathLike
-from threading import Lock
 from typing import Any, TypeVar
 from weakref import finalize
 
@@ -20,6 +19,7 @@ from reka._protocol.addresses import checked_key
 from reka._protocol.forms import FORMS
 from reka._protocol.retries import checked_retries
 from reka.adapters import background_loop, host_models
+from reka.adapters.fork_locks import ForkLock
 from reka.async_client import AsyncReka
 from reka.client import Reka
 from reka.config import Timeout
@@ -132,7 +132,7 @@ class SharedClients:
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = ForkLock()
         self._sync_clients: dict[ClientSettings, Reka] = {}
         self._async_clients: dict[ClientSettings, AsyncReka] = {}
         # Sockets are closed even if the owner never calls close; those of other event loops close with their loop.

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from threading import Lock, Timer
+from threading import Timer
 from typing import Final
 
+from reka.adapters.fork_locks import ForkLock
+
 _timers: Final[dict[Path, Timer]] = {}
-_lock: Final = Lock()
+_lock: Final = ForkLock()
 
 
 def start(folder: Path, seconds: float, work: Callable[[], object]) -> None:

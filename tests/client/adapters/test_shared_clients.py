@@ -3,10 +3,14 @@
 import asyncio
 import copy
 import gc
+import multiprocessing
 import pickle
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import pytest
@@ -34,6 +38,45 @@ def test_a_client_is_opened_once_for_each_set_of_settings(settings: ClientSettin
     assert clients.sync(ClientSettings("another", settings.base_url)) is not clients.sync(settings)
     assert clients.aio(settings) is clients.aio(settings)
     clients.close()
+
+
+class _SlowPath(PathLike[str]):
+    """A path that is looked up until the test lets it go, once that is asked for."""
+
+    def __init__(self) -> None:
+        self.is_slow, self.has_begun, self.may_end = False, threading.Event(), threading.Event()
+
+    def __fspath__(self) -> str:
+        if self.is_slow:
+            self.has_begun.set()
+            self.may_end.wait(30)
+        return "ca.pem"
+
+
+def _open(clients: SharedClients, settings: ClientSettings) -> None:
+    clients.sync(settings)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_opens_clients_while_another_thread_of_its_parent_does(settings: ClientSettings) -> None:
+    clients, path = SharedClients(), _SlowPath()
+    slow = replace(settings, ca_bundle=path)
+    path.is_slow = True
+    thread = threading.Thread(target=clients.sync, args=(slow,))
+    thread.start()
+    path.has_begun.wait(30)
+
+    child = multiprocessing.get_context("fork").Process(target=_open, args=(clients, settings))
+    child.start()
+    child.join(5)
+    exitcode = child.exitcode
+    child.kill()
+    child.join()
+    path.may_end.set()
+    thread.join()
+
+    assert exitcode == 0
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda clients: pickle.loads(pickle.dumps(clients))])
