@@ -206,5 +206,7 @@ def _parser(*, has_tables: bool = True) -> "MarkdownIt":
     # The inline rule is run for paragraphs of bounded size only.
     extensions = ["strikethrough", "table"] if has_tables else ["strikethrough"]
     parser = MarkdownIt("commonmark").enable(extensions).disable("inline")
-    parser.parse("text")  # its rules are put together at first use, where another thread would find them in part
+    # Its rules are put together at first use, where another thread would find them in part.
+    parser.parse("text")
+    parser.inline.parse("text", parser, {}, [])
     return parser

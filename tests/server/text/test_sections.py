@@ -1,5 +1,9 @@
 """Markdown, reStructuredText and HTML as chunks under the path of their headings."""
 
+import importlib.util
+import sys
+from types import FrameType
+
 import pytest
 
 from reka.server.text.stage import chunks_of_file
@@ -127,3 +131,31 @@ def test_a_path_of_long_headings_keeps_the_last_ones() -> None:
     assert len(chunk.context) <= 300
     assert chunk.context.endswith("Heading 6")
     assert "Heading 1" not in chunk.context
+
+
+def test_the_rules_of_markdown_are_put_together_before_any_thread_has_the_parser() -> None:
+    found = importlib.util.find_spec("reka.server.text.markdown")
+    assert found is not None
+    assert found.loader is not None
+    markdown = importlib.util.module_from_spec(found)  # its parser is its own, and not made yet
+    found.loader.exec_module(markdown)
+    makers: list[set[str]] = []
+
+    def note(frame: FrameType | None, event: str, _: object) -> None:
+        if event == "call" and frame is not None and frame.f_code.co_name == "__compile__":
+            callers = set()
+            while frame is not None:
+                callers.add(frame.f_code.co_name)
+                frame = frame.f_back
+            makers.append(callers)
+
+    profile = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        texts = [block.text for block in markdown.markdown_blocks(["# One\n\n**bold** and `code`\n"])]
+    finally:
+        sys.setprofile(profile)
+
+    assert "bold and code" in "".join(texts)
+    assert makers
+    assert all("_parser" in callers for callers in makers)
