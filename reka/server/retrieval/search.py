@@ -96,10 +96,12 @@ class TableSearch:
         Returns:
             An Arrow table: `id`, `_score` (cosine) and `_rowid`.
         """
+        import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        k = k if vector.any() else 0
+        if not vector.any():  # it has no direction, so nothing is near it
+            return pa.table([np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint64)], names=_FOUND)
         if (held := self._copy) is not None and held.vectors is not None:
             places, scores = held.nearest(vector, k, self._selection)
             return pa.table([held.ids[places], scores, held.row_ids[places]], names=_FOUND)

@@ -9,7 +9,7 @@ from lancedb.index import FTS
 
 from reka.server.retrieval.chunking import Chunk
 from reka.server.retrieval.entries import ORDINAL_BITS
-from reka.server.retrieval.index import Index
+from reka.server.retrieval.index import Index, Mode
 from reka.server.retrieval.memory import TableCopy, TableMemory
 from reka.server.retrieval.metadata import Selection
 from reka.server.retrieval.search import TableSearch, union
@@ -94,9 +94,21 @@ def test_equals_are_found_behind_many_chunks_that_do_not_match(tmp_path: Path) -
     assert [hit.document for hit in index.search(at, "cat", 3, "keyword")] == [301, 302, 303]
 
 
-def test_a_vector_without_a_direction_finds_nothing(table: Any) -> None:
-    assert len(TableSearch(table).nearest(0 * QUERY, 5)) == 0
-    assert len(TableSearch(table, copy=copy_of(table)).nearest(0 * QUERY, 5)) == 0
+@pytest.mark.parametrize("documents", [None, 3, 1000])
+def test_a_vector_without_a_direction_finds_nothing(table: Any, documents: int | None) -> None:
+    selection = None if documents is None else Selection(np.arange(1, documents + 1), documents / 5000)
+
+    for copy in (None, copy_of(table)):
+        assert len(TableSearch(table, selection, copy).nearest(0 * QUERY, 5)) == 0
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector"])
+def test_a_query_without_a_direction_is_asked_of_many_documents_too(tmp_path: Path, mode: Mode) -> None:
+    index = Index(tmp_path, WordEmbedder(), memory_bytes=0)
+    at = index.build("t", (Chunk("a cat", "a.txt", 0, document=number) for number in range(1, 1001))).at
+    selection = Selection(np.arange(1, 801), 0.8)
+
+    assert index.search(at, "\u2603", 3, mode, selection) == []
 
 
 def test_rows_of_both_searches_come_once_and_those_of_the_second_alone_have_no_score() -> None:
