@@ -77,6 +77,7 @@ class Tables:
         Raises:
             Exception: It cannot be read.
         """
+        self._home.use(at.table)  # first: what is open after that stays readable
         version, table = self._open.get(at.table, (None, None))
         if table is None or version != at.version:
             source = ask(_open(self._home.reading(at.table, at.version), at))
@@ -91,7 +92,6 @@ class Tables:
             self._open[at.table] = (at.version, table)
             if len(self._open) > OPEN_TABLES:
                 self._open.pop(next(iter(self._open)), None)
-        self._home.use(at.table)
         return table
 
     def is_intact(self, at: TableVersion) -> bool:

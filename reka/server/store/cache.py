@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Final
 
 GRACE_SECONDS: Final = 10.0
@@ -41,7 +42,7 @@ class Cache:
         self.folder: Path
         self.folder, self._claim = _claim(folder)
         self.on_drop: Callable[[str], object] = lambda _: None
-        """Called with the key of each copy that is dropped."""
+        """Called with the key of each copy that is dropped, before it can be made anew; it must not use the cache."""
         self._clock = clock
         self._lock = threading.Lock()
         self._copies: OrderedDict[str, _Copy] = OrderedDict()
@@ -59,9 +60,9 @@ class Cache:
             copy = self._copies.setdefault(key, _Copy(size, 0))
             copy.size, copy.used = size, self._clock()
             self._copies.move_to_end(key)
-            dropped = self._surplus()
-        for each in dropped:
-            self._remove(each)
+            dropped = [self._take_out(each) for each in self._surplus()]
+        for path in dropped:
+            _delete(path)
 
     def use(self, key: str) -> bool:
         """Mark a copy as used now; tell whether it is there."""
@@ -91,8 +92,8 @@ class Cache:
     def drop(self, key: str) -> None:
         """Delete a copy, if there is one."""
         with self._lock:
-            self._copies.pop(key, None)
-        self._remove(key)
+            path = self._take_out(key)
+        _delete(path)
 
     def keep(self, kind: str, names: Collection[str]) -> None:
         """Delete all copies of a kind but those of some names."""
@@ -107,24 +108,25 @@ class Cache:
 
     def _surplus(self) -> list[str]:
         surplus = sum(copy.size for copy in self._copies.values()) - self.limit
-        dropped = []
+        keys = []
         oldest = self._clock() - GRACE_SECONDS
-        for key, copy in list(self._copies.items()):
+        for key, copy in self._copies.items():
             if surplus <= 0 or copy.used > oldest:
                 break
             if not copy.users:
                 surplus -= copy.size
-                del self._copies[key]
-                dropped.append(key)
-        return dropped
+                keys.append(key)
+        return keys
 
-    def _remove(self, key: str) -> None:
+    def _take_out(self, key: str) -> Path:
+        """Move a copy out of the way of one that is made anew while it is deleted; return where it is."""
+        self._copies.pop(key, None)
         self.on_drop(key)
-        path = self.path(key)
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        path, target = self.path(key), self.folder / "work" / token_hex(8)
+        try:
+            return path.rename(target)
+        except OSError:  # there is none, or the system does not move what is open
+            return path
 
 
 def _claim(folder: Path) -> tuple[Path, Any]:
@@ -144,6 +146,13 @@ def _claim(folder: Path) -> tuple[Path, Any]:
             (part / kind).mkdir(mode=0o700, exist_ok=True)
         return part, lock
     raise AssertionError
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:

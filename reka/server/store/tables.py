@@ -223,16 +223,17 @@ class StoreTables:
     def _copy(self, name: str, sizes: dict[str, int]) -> None:
         """Copy those files of a table that this machine lacks."""
         root = self._cache.path(_key(name))
-        missing = [file for file in sizes if not (root / file).exists()]
 
         def fetch(file: str) -> None:
             self._objects.fetch(f"{_prefix(name)}/{file}", root / file, sizes[file])
 
-        try:
-            _each((file for file in missing if not _is_version(file)), fetch)
-            _each(filter(_is_version, missing), fetch)
-        finally:
-            self._cache.add(_key(name), sum(sizes.values()))
+        with self._cache.holding(_key(name)):  # what it has already stays
+            missing = [file for file in sizes if not (root / file).exists()]
+            try:
+                _each((file for file in missing if not _is_version(file)), fetch)
+                _each(filter(_is_version, missing), fetch)
+            finally:
+                self._cache.add(_key(name), sum(sizes.values()))
 
     def _files(self, name: str) -> dict[str, int]:
         """Return name and size of the files that the store has of a table."""

@@ -1,6 +1,7 @@
 """The copies of what is in a store: bounded, and never dropped while they are read."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,34 @@ def test_copies_of_what_others_have_deleted_go(cache: Cache) -> None:
     cache.keep("files", {"b"})
 
     assert names(cache) == ["b"]
+
+
+def test_a_copy_that_is_made_anew_while_it_is_dropped_is_whole(cache: Cache) -> None:
+    folder = cache.path("tables/a")
+
+    def make() -> None:
+        folder.mkdir(exist_ok=True)
+        for number in range(50):
+            (folder / str(number)).write_bytes(b"x")
+        cache.add("tables/a", 50)
+
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(10):
+            make()
+            drop = pool.submit(cache.drop, "tables/a")
+            while cache.use("tables/a"):
+                pass
+            make()
+            drop.result()
+
+            assert len(list(folder.iterdir())) == 50
+
+
+def test_dropped_copies_leave_nothing(cache: Cache, clock: Clock) -> None:
+    for name in ("a", "b", "c", "d"):
+        clock.now += GRACE_SECONDS
+        copy(cache, name, 90)
+    cache.drop("files/d")
+    cache.drop("files/never")
+
+    assert [path for path in cache.folder.rglob("*") if path.is_file() and path.name != "lock"] == []
