@@ -24,9 +24,6 @@ COLUMNS: Final = ("id", "passage", "start", "source", "position", "context", "te
 PRECISION: Final = 1e-6
 """Difference below which scores are equal: their last digits depend on the order of their sums."""
 
-_READERS: Final = 16
-"""Tables that are read at once at most (ours)."""
-
 _GATHERED_SHARE: Final = 0.25
 """Share of the vectors up to which those of a selection are copied: of more all are compared (ours)."""
 
@@ -135,41 +132,55 @@ class TableMemory:
         self.max_chunks: int = max_chunks
         """Chunks of a table up to which its vectors and columns are held."""
         self._lock = threading.Lock()
-        self._reading = [threading.Lock() for _ in range(_READERS)]
         self._held: OrderedDict[str, tuple[int, TableCopy]] = OrderedDict()
+        self._bytes = 0
+        self._reading: dict[str, threading.Lock] = {}
+        """Who reads a table has its lock, so that no two copies of it are made at once."""
 
     def of(self, at: TableVersion, table: OpenTable) -> TableCopy | None:
         """Return the copy of an open table; None if not even its ids fit. One of too many chunks has its ids alone."""
         room = self._max_bytes - 3 * 8 * table.chunks
         if room < 0 or not self._max_bytes:
             return None
-        room = room if table.chunks <= self.max_chunks else 0
-        copy = self._of_version(at)
-        if copy is None:
-            # Searches that come at once wait for the first one, and do not read the table as often.
-            with self._reading[hash(at.table) % _READERS]:
-                copy = self._of_version(at)
-                if copy is None:
-                    _, old = self._held.get(at.table, (None, None))
-                    copy = _read(table, room) if old is None else _changed(old, table, room)
-        self._hold(at, copy)
-        return copy
-
-    def _of_version(self, at: TableVersion) -> TableCopy | None:
-        version, copy = self._held.get(at.table, (None, None))
-        return copy if version == at.version else None
+        if (copy := self._find(at)) is not None:
+            return copy
+        with self._lock:
+            reading = self._reading.setdefault(at.table, threading.Lock())
+        with reading:
+            if (copy := self._find(at)) is not None:  # made by another thread meanwhile
+                return copy
+            room = room if table.chunks <= self.max_chunks else 0
+            _, old = self._held.get(at.table, (0, None))
+            copy = _read(table, room) if old is None else _changed(old, table, room)
+            with self._lock:
+                if self._reading.get(at.table) is reading:  # it is not dropped
+                    self._hold(at, copy)
+            return copy
 
     def drop(self, name: str) -> None:
-        """Forget a table."""
+        """Forget a table, also one that is being read."""
         with self._lock:
-            self._held.pop(name, None)
+            self._release(name)
+            self._reading.pop(name, None)
+
+    def _find(self, at: TableVersion) -> TableCopy | None:
+        with self._lock:
+            version, copy = self._held.get(at.table, (None, None))
+            if version != at.version:
+                return None
+            self._held.move_to_end(at.table)
+            return copy
 
     def _hold(self, at: TableVersion, copy: TableCopy) -> None:
-        with self._lock:
-            self._held[at.table] = at.version, copy
-            self._held.move_to_end(at.table)
-            while len(self._held) > 1 and sum(held.size for _, held in self._held.values()) > self._max_bytes:
-                self._held.popitem(last=False)
+        self._release(at.table)
+        self._held[at.table] = at.version, copy
+        self._bytes += copy.size
+        while self._bytes > self._max_bytes and len(self._held) > 1:
+            self._release(next(iter(self._held)))
+
+    def _release(self, name: str) -> None:
+        _, copy = self._held.pop(name, (0, None))
+        self._bytes -= copy.size if copy else 0
 
 
 def _read(table: OpenTable, room: int) -> TableCopy:
@@ -246,16 +257,23 @@ def _changed(old: TableCopy, table: OpenTable, room: int) -> TableCopy:
     first_new = int(np.searchsorted(ids, last, side="right"))
     if is_kept.sum() != first_new:  # it is another table of that name, or an older version
         return _read(table, room)
-    vectors = None if old.vectors is None else old.vectors[is_kept]
-    new = _ids_and_vectors(table, last)[2] if first_new < len(ids) else None
-    if vectors is not None and new is not None:
-        vectors = np.concatenate([vectors, new])
     columns = _changed_columns(old, is_kept, table, room, last)
-    return TableCopy(ids, row_ids, np.argsort(row_ids), vectors, columns)
+    return TableCopy(ids, row_ids, np.argsort(row_ids), _changed_vectors(old, is_kept, table, room, last), columns)
+
+
+def _changed_vectors(old: TableCopy, is_kept: "Array", table: OpenTable, room: int, last: int) -> "Vectors | None":
+    """Take those of an older version that are kept, and read those of the chunks with ids above its last one."""
+    import numpy as np
+
+    if old.vectors is None or room < table.chunks * 4 * table.dimensions:
+        return None
+    new = _ids_and_vectors(table, last)[2] if np.count_nonzero(is_kept) < table.chunks else None
+    kept = old.vectors[is_kept]
+    return kept if new is None else np.concatenate([kept, new])
 
 
 def _changed_columns(old: TableCopy, is_kept: "Array", table: OpenTable, room: int, last: int) -> Any:
-    """Take those of an older version that are kept, and read those of the chunks with ids above its last one."""
+    """Do with the columns as `_changed_vectors` does."""
     import pyarrow as pa
 
     if old.columns is None:

@@ -85,6 +85,24 @@ def test_no_more_is_held_than_memory_is_given(tmp_path: Path) -> None:
     assert TableMemory(of_ids - 1).of(versions[0], tables.open(versions[0])) is None
 
 
+def test_a_table_that_has_grown_is_held_as_far_as_memory_goes(tmp_path: Path) -> None:
+    index, tables = Index(tmp_path, SeedEmbedder()), Tables(FolderTables(tmp_path))
+    at = index.build("t", of(range(1, 5001))).at
+    grown = index.change(at, "u", (), of(range(5001, 5101))).at
+    whole = TableMemory(10**8).of(at, tables.open(at))
+    assert whole is not None
+    by_bytes, by_chunks = TableMemory(whole.size), TableMemory(10**8, 5000)
+
+    for memory, size in ((by_bytes, whole.size), (by_chunks, 3 * 8 * 5100)):
+        before = memory.of(at, tables.open(at))
+        after = memory.of(grown, tables.open(grown))
+        assert before is not None
+        assert after is not None
+        assert before.size == whole.size
+        assert after.size <= size
+        assert len(after.ids) == 5100
+
+
 def test_searches_that_come_at_once_share_one_copy(tmp_path: Path) -> None:
     at = Index(tmp_path, SeedEmbedder()).build("t", of(range(1, 5001))).at
     table, memory = Tables(FolderTables(tmp_path)).open(at), TableMemory(10**9)
