@@ -311,6 +311,7 @@ class Index:
                 on_chunks(counts.total())
 
         clean_up = partial(self.drop, table)
+        self._memory.drop(table)
         embedder = self._embedder if source is None else self._embedders.writer_of(source.schema)
         try:
             target = self._tables.create(table, record(rows_of((), (), embedder), embedder.name))

@@ -113,6 +113,17 @@ def test_searches_that_come_at_once_share_one_copy(tmp_path: Path) -> None:
     assert all(copy is copies[0] for copy in copies)
 
 
+def test_a_table_that_is_replaced_under_its_name_is_read_anew(tmp_path: Path) -> None:
+    index = Index(tmp_path, SeedEmbedder())
+    first = index.build("t", of([1])).at
+    assert found(index, first, "text1") == ["text1"]
+
+    second = index.build("t", (Chunk("other1", "a.txt", 0, document=number) for number in [1])).at
+
+    assert second == first
+    assert found(index, second, "text1") == ["other1"]
+
+
 def test_search_without_memory_finds_the_same(tmp_path: Path) -> None:
     index, without = Index(tmp_path, SeedEmbedder()), Index(tmp_path, SeedEmbedder(), memory_bytes=0)
     at = index.build("t", of(range(1, 1001))).at
