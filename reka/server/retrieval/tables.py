@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -68,7 +69,8 @@ class Tables:
         self._home = home
         self._lock = threading.Lock()
         self._databases: dict[str, Any] = {}
-        self._open: dict[str, tuple[int, OpenTable]] = {}
+        # Each method of it is one step for all threads, which `next(iter(...))` of a dictionary is not.
+        self._open: OrderedDict[str, tuple[int, OpenTable]] = OrderedDict()
         home.on_drop = lambda name: self._open.pop(name, None)
 
     def open(self, at: TableVersion) -> OpenTable:
@@ -91,7 +93,7 @@ class Tables:
             table = OpenTable(source, languages, main, len(column), recorded_name(schema), dimensions)
             self._open[at.table] = (at.version, table)
             if len(self._open) > OPEN_TABLES:
-                self._open.pop(next(iter(self._open)), None)
+                self._open.popitem(last=False)
         return table
 
     def is_intact(self, at: TableVersion) -> bool:
