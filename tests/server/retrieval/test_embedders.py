@@ -1,5 +1,7 @@
 import logging
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from reka.server.settings import Settings
 from reka.testing import FakeReka, answer
 from tests.support.embedders import WordEmbedder
 from tests.support.servers import open_caller
+from tests.support.stand_ins import sentence_transformers
 
 KEY = "the-key-of-the-embedder"
 
@@ -205,3 +208,20 @@ def test_the_sentence_encoder_compares_across_languages() -> None:
     vectors = SentenceEncoder().embed(["How do I cook rice?", "Comment cuire le riz ?", "La bourse a chuté."])
 
     assert vectors[0] @ vectors[1] > 0.5 > vectors[0] @ vectors[2]
+
+
+def test_a_model_of_sentence_transformers_is_shared_by_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sentence_transformers", sentence_transformers)
+    embedder = make_embedder("sentence-transformers:a-model")
+    text = "owl " * 1000
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            work = [(pool.submit(embedder.count_tokens, text), pool.submit(embedder.embed, [text])) for _ in range(300)]
+            found = {(count.result(), *vectors.result()[0].tolist()) for count, vectors in work}
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert found == {(1000, 8.0, 1.0)}
+    assert embedder.dimensions == 2
