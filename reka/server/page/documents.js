@@ -4,29 +4,26 @@ import { listChunks, listDocuments } from "./api.js";
 import { byId, count, el, size } from "./elements.js";
 import { chunkList } from "./passages.js";
 
-/** The dataset that is shown; an answer about another one comes too late. */
-let shown = null;
-
 /** Show the documents of a dataset. */
 export async function openDocuments(name) {
-  shown = name;
   byId("documents").hidden = false;
   byId("documents-title").textContent = `Documents of ${name}`;
   const list = el("ul", { class: "cards" });
   byId("documents-body").replaceChildren(list);
-  await showPage(name, list, null, byId("documents-body"));
+  await showPage(name, list, null);
   byId("documents-title").focus();
 }
 
-async function showPage(name, list, after, body) {
+/** Append a page to a list; where another list is shown by then, it comes too late. */
+async function showPage(name, list, after) {
   try {
     const { documents, next } = await listDocuments(name, after);
-    if (shown !== name) return;
+    if (!list.isConnected) return;
     list.append(...documents.map((document) => documentCard(name, document)));
-    if (next) list.after(moreButton(() => showPage(name, list, next, body)));
-    if (!documents.length && !after) body.replaceChildren(el("p", { class: "empty" }, "It has no documents."));
+    if (next) list.after(moreButton(() => showPage(name, list, next)));
+    if (!documents.length && !after) list.replaceWith(el("p", { class: "empty" }, "It has no documents."));
   } catch (error) {
-    body.append(el("p", { class: "error", role: "alert" }, error.message));
+    if (list.isConnected) list.after(el("p", { class: "error", role: "alert" }, error.message));
   }
 }
 

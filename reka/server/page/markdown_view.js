@@ -64,7 +64,7 @@ export class GrowingMarkdown {
   render() {
     clearTimeout(this.#timer);
     this.#timer = null;
-    const lines = this.#rest.split("\n");
+    const lines = this.#rest.split(/\r?\n/);
     const blocks = parseBlocks(lines);
     // A block is final once the first line of the next one is whole.
     let open = blocks.length - 1;

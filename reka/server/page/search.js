@@ -25,6 +25,7 @@ function place(by, chunk, places) {
   return `rank by ${by}: ${places.get(keyOf(chunk)) ?? elsewhere}`;
 }
 
+/** Search; return a line about what was found, and its list. */
 async function find(query, mode) {
   const { dataset } = settings;
   if (!dataset) throw new Error("Choose a dataset at the top of the page first.");
@@ -33,21 +34,26 @@ async function find(query, mode) {
   const took = performance.now() - started;
   const [byWords, byMeaning] = await Promise.all(["keyword", "vector"].map((one) => ranks(dataset, query, one)));
   const facts = (chunk) => [place("words", chunk, byWords), place("meaning", chunk, byMeaning)];
-  byId("results").replaceChildren(chunkList(chunks, facts));
-  return `${count(chunks.length, "chunk")} of ${dataset} in ${seconds(took)}.`;
+  return [`${count(chunks.length, "chunk")} of ${dataset} in ${seconds(took)}.`, chunkList(chunks, facts)];
 }
 
 /** Make the panel work. */
 export function startSearch() {
+  let turns = 0;
   byId("find").addEventListener("submit", async (event) => {
     event.preventDefault();
+    const turn = (turns += 1);
     const found = byId("found");
     found.className = "";
     found.textContent = "Searching…";
     byId("results").replaceChildren();
     try {
-      found.textContent = await find(byId("query").value, byId("mode").value);
+      const [line, list] = await find(byId("query").value, byId("mode").value);
+      if (turn !== turns) return; // another query was asked meanwhile
+      found.textContent = line;
+      byId("results").replaceChildren(list);
     } catch (error) {
+      if (turn !== turns) return;
       found.className = "error";
       found.textContent = error.message;
     }
