@@ -120,8 +120,11 @@ const STATES = {
   failed: "could not be prepared",
 };
 
+let features = [];
+let turns = 0;
+
 /** What the list says of a dataset; nothing on a server that does not describe datasets. */
-async function stateOf(name, features) {
+async function stateOf(name) {
   if (!features.includes("documents")) return null;
   try {
     return await api.describeDataset(name);
@@ -130,11 +133,8 @@ async function stateOf(name, features) {
   }
 }
 
-let features = [];
-let turns = 0;
-
 async function datasetCard(name) {
-  const info = await stateOf(name, features);
+  const info = await stateOf(name);
   const card = el("li", {});
   const place = el("div", {});
   const amounts = info ? [count(info.documents, "document"), count(info.chunks, "chunk"), size(info.size_bytes)] : [];

@@ -12,9 +12,6 @@ const RULE = /^ {0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})$/;
 const QUOTE = /^ {0,3}> ?/;
 const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])(?:[ \t]+|$)/;
 
-/** Parse a text into the nodes of its blocks. */
-export const parse = (text) => parseBlocks(text.split(/\r?\n/)).map((block) => block.node);
-
 /**
  * Parse lines into blocks.
  * @param {string[]} lines

@@ -1,7 +1,7 @@
 // A Markdown tree on the page, and a text that grows.
 
 import { safeAddress } from "./markdown_inline.js";
-import { parse, parseBlocks } from "./markdown.js";
+import { parseBlocks } from "./markdown.js";
 
 const TAGS = new Set(
   "a blockquote br code del em h3 h4 h5 h6 hr li ol p pre strong table tbody td th thead tr ul".split(" "),
@@ -36,9 +36,6 @@ function inScroller(table) {
   scroller.append(table);
   return scroller;
 }
-
-/** Show a whole text in an element. */
-export const showMarkdown = (element, text) => element.replaceChildren(...parse(text).map(toNode));
 
 /** A text that grows in an element: blocks that are final are rendered once, the last one again as it grows. */
 export class GrowingMarkdown {

@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { parse, parseBlocks } from "./page/markdown.js";
+import { parseBlocks } from "./page/markdown.js";
 import { safeAddress } from "./page/markdown_inline.js";
+
+const parse = (text) => parseBlocks(text.split("\n")).map((block) => block.node);
 
 /** A tree in short: tags with what is in them. */
 const short = (node) =>
