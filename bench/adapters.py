@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from bench.bounds import report_bound
 from bench.clients import Runner, at_work
 from bench.constant_server import constant_server
 from bench.figures import record
@@ -64,7 +65,7 @@ class Contest:
         script = str(Path(__file__).with_name("adapter_contestant.py"))
         return at_work(name, [python, script, self.contestants, name, url])
 
-    def measured(self, scenario: Scenario, runners: Mapping[str, Runner]) -> dict[str, float]:
+    def measure(self, scenario: Scenario, runners: Mapping[str, Runner]) -> dict[str, float]:
         """The median seconds of each, its rounds in turn with the others'. A first round is not counted."""
         names = ["ours", "floor", self.peer, *([scenario.below] if scenario.below else []), *scenario.beside]
         rounds: dict[str, list[float]] = {name: [] for name in names}
@@ -82,31 +83,19 @@ class Contest:
         missed = 0
         if scenario.below is not None:
             ratio = seconds["ours"] / (seconds["floor"] + seconds[scenario.below])
-            missed += told(
+            missed += report_bound(
                 ratio <= scenario.at_most, f"{ratio:.2f} x (floor + {scenario.below})", f"at most {scenario.at_most}"
             )
         faster = seconds[self.peer] / seconds["ours"]
         if scenario.faster is None:
             print(f"         {faster:.1f} times as fast as {self.peer}")
         else:
-            missed += told(
+            missed += report_bound(
                 faster >= scenario.faster, f"{faster:.1f} times as fast as {self.peer}", f"at least {scenario.faster}"
             )
         return missed
 
-    def held(self, scenarios: Sequence[Scenario], chunks: int) -> int:
+    def run(self, scenarios: Sequence[Scenario], chunks: int) -> int:
         """Measure and print, at a server whose streams have so many chunks; how many bounds are missed."""
         with constant_server(chunks, so_far=self.so_far) as url, self.runners(url) as runners:
-            return sum(self.report(scenario, self.measured(scenario, runners)) for scenario in scenarios)
-
-
-def told(is_met: bool, what: str, wanted: str) -> int:
-    """Print whether a bound is met; 1 if it is missed, else 0."""
-    print(f"  {'ok    ' if is_met else 'MISSED'} {what}, want {wanted}")
-    return int(not is_met)
-
-
-def concluded(missed: int) -> int:
-    """Print what came out; the exit code."""
-    print(f"\n{missed} bounds missed" if missed else "\nevery bound is met")
-    return 1 if missed else 0
+            return sum(self.report(scenario, self.measure(scenario, runners)) for scenario in scenarios)

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from bench.bounds import conclude, report_bound
 from bench.constant_server import STREAMED_CHUNKS, constant_server
 from bench.contestants import CONTESTANTS
 from bench.figures import record
@@ -149,7 +150,7 @@ def running(name: str, url: str) -> AbstractContextManager[Runner]:
     return at_work(name, [python, str(Path(__file__).with_name("contestants.py")), name, url])
 
 
-def measured(scenario: Scenario, runners: Mapping[str, Runner]) -> dict[str, dict[str, float]]:
+def measure(scenario: Scenario, runners: Mapping[str, Runner]) -> dict[str, dict[str, float]]:
     """The medians of each contestant's figures, its rounds in turn with the others'. A first round is not counted."""
     rounds: dict[str, list[Figures]] = {name: [] for name in scenario.contestants}
     for _ in range(scenario.rounds + 1):
@@ -174,13 +175,9 @@ def report(scenario: Scenario, medians: Mapping[str, Mapping[str, float]]) -> in
     missed = 0
     for bound in scenario.bounds:
         ratio_of = ours[bound.figure] / medians[bound.other][bound.figure]
-        is_met = ratio_of <= bound.at_most
-        missed += not is_met
         what = "to the first chunk" if bound.figure == "first" else "a chunk" if "first" in ours else "a call"
-        print(
-            f"  {'ok    ' if is_met else 'MISSED'} time {what}: {ratio_of:.3f} of {bound.other}'s, "
-            f"want at most {bound.at_most:.3f}"
-        )
+        took = f"time {what}: {ratio_of:.3f} of {bound.other}'s"
+        missed += report_bound(ratio_of <= bound.at_most, took, f"at most {bound.at_most:.3f}")
     return missed
 
 
@@ -202,10 +199,9 @@ def main() -> int:
     with ExitStack() as stack:
         url = stack.enter_context(constant_server())
         runners = {name: stack.enter_context(running(name, url)) for name in CONTESTANTS}
-        missed = sum(report(scenario, measured(scenario, runners)) for scenario in SCENARIOS)
+        missed = sum(report(scenario, measure(scenario, runners)) for scenario in SCENARIOS)
         missed += bool(lost_between_threads(runners))
-    print(f"\n{missed} bounds missed" if missed else "\nevery bound is met")
-    return 1 if missed else 0
+    return conclude(missed)
 
 
 if __name__ == "__main__":

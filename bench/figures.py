@@ -16,13 +16,13 @@ def record(benchmark: str, scenario: str, seconds: Mapping[str, float]) -> None:
         scenario: What was measured.
         seconds: Median seconds of each contestant; ours is `ours`.
     """
-    figures = recorded(benchmark)
+    figures = read_figures(benchmark)
     figures[scenario] = {name: float(f"{value:.4g}") for name, value in seconds.items()}
     MEASURED.mkdir(exist_ok=True)
     (MEASURED / f"{benchmark}.json").write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def recorded(benchmark: str) -> dict[str, dict[str, float]]:
+def read_figures(benchmark: str) -> dict[str, dict[str, float]]:
     """Seconds of each contestant in each scenario; empty if nothing was measured."""
     path = MEASURED / f"{benchmark}.json"
     figures: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.is_file() else {}

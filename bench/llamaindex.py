@@ -4,7 +4,8 @@ import sys
 from statistics import median
 from typing import Final
 
-from bench.adapters import Contest, Scenario, concluded, told
+from bench.adapters import Contest, Scenario
+from bench.bounds import conclude, report_bound
 from bench.constant_server import constant_server
 from bench.llamaindex_contestants import CHUNKS, LONGER
 from tests.support.peers import LLAMAINDEX_PEER
@@ -43,12 +44,12 @@ def growth() -> int:
     for name, of_name in costs.items():
         first, last = (cost * 1e6 for cost in of_name.values())
         print(f"  {name:14} {first:7.1f} µs -> {last:7.1f} µs a chunk: {grown[name]:.2f} times")
-    return told(grown["ours"] <= GROWTH, f"ours costs {grown['ours']:.2f} times as much", f"at most {GROWTH}")
+    return report_bound(grown["ours"] <= GROWTH, f"ours costs {grown['ours']:.2f} times as much", f"at most {GROWTH}")
 
 
 def main() -> int:
     """Measure and print; 0 if every bound is met, else 1."""
-    return concluded(CONTEST.held(SCENARIOS, CHUNKS) + growth())
+    return conclude(CONTEST.run(SCENARIOS, CHUNKS) + growth())
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from time import perf_counter
 from typing import Final
 from urllib.parse import urlsplit
 
+from bench.bounds import report_bound
 from bench.constant_server import allow_many_connections, constant_server
 from bench.contestants import KEY, MODEL
 from bench.server import BODY, CHUNKS, COMPLETIONS, DIRECT, serving
@@ -183,9 +184,7 @@ def report(places: dict[str, Place]) -> int:
             f" {quantiles(place.milliseconds, n=100)[-1]:9.0f} ms {cpu}"
         )
     ratio = median(places[OURS].rates) / median(places[THEIRS].rates)
-    is_met = ratio >= LEAST_OF_THEIRS
-    print(f"  {'ok    ' if is_met else 'MISSED'} {ratio:.1f} times the calls of {THEIRS}, want {LEAST_OF_THEIRS:g}")
-    return int(not is_met)
+    return report_bound(ratio >= LEAST_OF_THEIRS, f"{ratio:.1f} times the calls of {THEIRS}", f"{LEAST_OF_THEIRS:g}")
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from bench.figures import recorded
+from bench.figures import read_figures
 
 IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
 PLOTS: Final = {
@@ -79,7 +79,7 @@ def _readable(seconds: float) -> str:
 def main() -> int:
     """Draw every benchmark that was measured."""
     for benchmark, title in PLOTS.items():
-        if figures := recorded(benchmark):
+        if figures := read_figures(benchmark):
             path = IMAGES / f"benchmark-{benchmark}.svg"
             path.write_text(plot(title, figures))
             print(path)

@@ -20,6 +20,7 @@ from time import perf_counter
 from typing import Final
 from urllib.parse import urlsplit
 
+from bench.bounds import conclude, report_bound
 from bench.clients import running
 from bench.constant_server import allow_many_connections, constant_server
 from bench.contestants import KEY, messages
@@ -130,7 +131,7 @@ def first_tokens(model: str, server: str) -> int:
         print(f"  {name:30} median {median(taken):6.2f} ms   95th of 100 {quantiles(taken, n=20)[-1]:6.2f} ms")
     for name in through:
         added = median(milliseconds[name]) - median(milliseconds[DIRECT])
-        missed += _told(added <= MOST_ADDED_MS, f"{name} adds {added:.2f} ms", f"at most {MOST_ADDED_MS:g}")
+        missed += report_bound(added <= MOST_ADDED_MS, f"{name} adds {added:.2f} ms", f"at most {MOST_ADDED_MS:g}")
     return missed
 
 
@@ -165,7 +166,7 @@ def idle_streams(model: str) -> int:
         with serving(f"{model}/held/v1") as server:
             added = asyncio.run(open_streams(server, path))
         what = f"{path} adds {added:.1f} MiB, {added * 1024 / OPEN_STREAMS:.0f} KiB a stream"
-        missed += _told(added <= MOST_ADDED_MIB, what, f"at most {MOST_ADDED_MIB:g} MiB")
+        missed += report_bound(added <= MOST_ADDED_MIB, what, f"at most {MOST_ADDED_MIB:g} MiB")
     return missed
 
 
@@ -185,11 +186,6 @@ def calls_a_second(model: str, server: str) -> None:
         print(f"  {name:30} {median(measured):6.0f}")
 
 
-def _told(is_met: bool, what: str, wanted: str) -> int:
-    print(f"  {'ok    ' if is_met else 'MISSED'} {what}, want {wanted}")
-    return int(not is_met)
-
-
 def main() -> int:
     """Measure and print; 0 if every bound is met, else 1."""
     allow_many_connections()
@@ -198,8 +194,7 @@ def main() -> int:
             missed = first_tokens(model, server.url)
             calls_a_second(model, server.url)
         missed += idle_streams(model)
-    print(f"\n{missed} bounds missed" if missed else "\nevery bound is met")
-    return 1 if missed else 0
+    return conclude(missed)
 
 
 if __name__ == "__main__":

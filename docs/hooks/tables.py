@@ -15,10 +15,10 @@ _FITS: Final = 2
 
 def on_page_content(html: str, **_: Any) -> str:
     """Write the labels into the tables of a page."""
-    return _TABLE.sub(lambda found: labelled(found[0]), html)
+    return _TABLE.sub(lambda found: label_cells(found[0]), html)
 
 
-def labelled(table: str) -> str:
+def label_cells(table: str) -> str:
     """Write the head of its column into each cell that has something, and put that into one element beside it."""
     heads = [unescape(_TAG.sub("", head)) for head in _HEAD.findall(table)]
     if len(heads) <= _FITS:

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from bench.figures import recorded
+from bench.figures import read_figures
 from bench.plots import IMAGES, PLOTS, plot
 
 
@@ -19,4 +19,4 @@ def test_the_longest_bar_is_that_of_the_slowest_and_each_has_its_time() -> None:
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_the_picture_in_the_documentation_shows_the_recorded_figures(name: str) -> None:
-    assert (IMAGES / f"benchmark-{name}.svg").read_text() == plot(PLOTS[name], recorded(name))
+    assert (IMAGES / f"benchmark-{name}.svg").read_text() == plot(PLOTS[name], read_figures(name))

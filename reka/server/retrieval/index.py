@@ -27,7 +27,7 @@ from reka.server.retrieval.search import (
     Hit,
     TableSearch,
     candidates_of,
-    concatenated,
+    concatenate,
     hits_of,
     union,
 )
@@ -236,7 +236,7 @@ class Index:
         if vector is not None and (is_short or is_other or (finds and matches.weight_of_words < 1)):
             found = len(rows)
             rows = union(rows, search.nearest(vector, most))
-            columns = concatenated([columns, search.read(rows.slice(found), RANKED_COLUMNS)])
+            columns = concatenate([columns, search.read(rows.slice(found), RANKED_COLUMNS)])
             matches = Matches(candidates_of(rows, columns), query, table.chunks)
         cosines = search.cosines(rows, vector) if vector is not None and weight else None
         # What a question shares with texts in another language are names, which drown what the vectors find.

@@ -190,7 +190,7 @@ class TableSearch:
             return rows.slice(0, k)
         better = _count_better(rows, k)
         least = rows["_score"][k - 1].as_py()
-        return concatenated([rows.slice(0, better), self._first_equals(query, least, k - better, _MORE * k)])
+        return concatenate([rows.slice(0, better), self._first_equals(query, least, k - better, _MORE * k)])
 
     def _first_equals(self, query: _Query, least: float, count: int, limit: int) -> Any:
         """Return the rows of the lowest ids that have a score.
@@ -218,7 +218,7 @@ class TableSearch:
                 continue
             found.append(rows.filter(is_equal).sort_by("id"))
             begin, width = begin + width, width * 4
-        return concatenated(found).slice(0, count)
+        return concatenate(found).slice(0, count)
 
     @staticmethod
     def _best_selected(query: _Query, selection: Selection, k: int) -> Any:
@@ -274,7 +274,7 @@ def _count_better(rows: Any, k: int) -> int:
     return sum(not _is_same(score, least) for score in rows["_score"].slice(0, k).to_pylist())
 
 
-def concatenated(tables: Sequence[Any]) -> Any:
+def concatenate(tables: Sequence[Any]) -> Any:
     """Append Arrow tables of the same columns."""
     import pyarrow as pa
 
