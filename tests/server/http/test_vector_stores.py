@@ -225,6 +225,16 @@ def test_a_file_that_could_not_be_prepared_says_why(start: Start, call: Call) ->
     assert seen["last_error"]["message"]
 
 
+@pytest.mark.parametrize("none", [[], None])
+def test_a_batch_is_of_the_ids_where_its_other_list_is_empty(api: Caller, none: list[Any] | None) -> None:
+    store = store_of(api, "notes")["id"]
+    body = {"file_ids": [file_of(api, OWL)], "files": none}
+
+    batch = api.ask("POST", f"/v1/vector_stores/{store}/file_batches", json=body).json()
+
+    assert batch["file_counts"]["total"] == 1
+
+
 def test_files_that_were_in_a_batch_and_are_not_there_any_more_count_as_cancelled(api: Caller) -> None:
     hen, owl = file_of(api, HEN), file_of(api, OWL)
     store = store_of(api, "notes")["id"]

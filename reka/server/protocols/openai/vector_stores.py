@@ -129,7 +129,7 @@ class BatchBody(StrictBody):
 
     def attachments(self) -> list[AttachBody]:
         """Return the files, each with its attributes."""
-        if self.files is not None:
+        if self.files:
             return self.files
         return [AttachBody(file_id=one, attributes=self.attributes) for one in self.file_ids or ()]
 
