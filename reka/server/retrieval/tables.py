@@ -68,6 +68,8 @@ class Tables:
         """Open tables where `home` has them."""
         self._home = home
         self._lock = threading.Lock()
+        self._look_lock = threading.Lock()
+        """Who looks a table through has it: another one would delete the copy that is read."""
         self._databases: dict[str, Any] = {}
         # Each method of it is one step for all threads, which `next(iter(...))` of a dictionary is not.
         self._open: OrderedDict[str, tuple[int, OpenTable]] = OrderedDict()
@@ -102,24 +104,28 @@ class Tables:
         Raises:
             Exception: A fault that can pass.
         """
+        with self._look_lock:
+            self._open.pop(at.table, None)
+            try:
+                self._home.forget(at.table)
+                self._look_through(at)
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                return False
+            return True
+
+    def _look_through(self, at: TableVersion) -> None:
         import lancedb
         from lancedb.query import MatchQuery
 
-        self._open.pop(at.table, None)
-        try:
-            self._home.forget(at.table)
-            location = self._home.reading(at.table, at.version)
-            source = lancedb.connect(location.uri, storage_options=location.options).open_table(at.table)
-            source.checkout(at.version)
-            for _ in source.search().limit(source.count_rows()).to_batches(READ_CHUNKS):
-                pass
-            match = MatchQuery("a", "terms")  # pyright: ignore[reportCallIssue]  # as in `search`
-            source.search(match).limit(1).to_arrow()
-        except Exception as error:
-            if is_transient(error):
-                raise
-            return False
-        return True
+        location = self._home.reading(at.table, at.version)
+        source = lancedb.connect(location.uri, storage_options=location.options).open_table(at.table)
+        source.checkout(at.version)
+        for _ in source.search().limit(source.count_rows()).to_batches(READ_CHUNKS):
+            pass
+        match = MatchQuery("a", "terms")  # pyright: ignore[reportCallIssue]  # as in `search`
+        source.search(match).limit(1).to_arrow()
 
     def create(self, name: str, rows: Any) -> Any:
         """Create a table of Arrow rows, in place of what there is of that name, and return it for writing."""

@@ -44,7 +44,7 @@ class TableHome(Protocol):
     """Called with the name of a table whose local files are deleted."""
 
     def use(self, name: str) -> None:
-        """Mark a table that is open for reading as used now."""
+        """Mark a table as used now: what this machine has of it stays until a search is done."""
         ...
 
     def reading(self, name: str, version: int | None = None) -> Location:

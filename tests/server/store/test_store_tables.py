@@ -1,6 +1,7 @@
 """The copies of tables that are in a store, and what a search may find of them."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,13 @@ def test_a_table_whose_copy_was_dropped_is_opened_anew(tmp_path: Path) -> None:
     home.is_dropping = True
 
     assert tables.open(at) is not first
+
+
+def test_a_table_that_several_threads_look_through_is_intact(objects: WatchedObjects, cache: Cache) -> None:
+    at = Index(StoreTables(objects, cache), WordEmbedder()).build("t", of(range(1, 1001))).at
+    tables = Tables(StoreTables(objects, cache))
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(tables.is_intact, [at] * 12))
+
+    assert answers == [True] * 12
