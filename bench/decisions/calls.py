@@ -97,8 +97,8 @@ async def read_every_body(
     self: aio.AsyncTransport, call: Call[T], server: Server, timeout: Timeout, started: float
 ) -> T:
     """Stand in for `AsyncTransport._send`: await a body that came with its head, too."""
-    response, head = await self._open(call, server, timeout, started)
-    return call.read(await aio._read_all(response, head, self._bounds(call, timeout, started)))
+    response, head, bounds = await self._open(call, server, timeout, started)
+    return call.read(await aio._read_all(response, head, bounds))
 
 
 class TimerOfWait:
