@@ -18,8 +18,8 @@ logger: Final = logging.getLogger(__name__)
 OPEN_TABLES: Final = 256
 """Tables that are kept open, those opened last (ours)."""
 
-OPEN_DATABASES: Final = 4
-"""Folders of tables that are kept open (ours)."""
+OPEN_DATABASES: Final = 8
+"""Connections to folders of tables that are kept open; the tables of one share LanceDB's caches (ours)."""
 
 READ_CHUNKS: Final = 8192
 """Chunks of a table that are copied at a time (ours)."""
@@ -70,7 +70,7 @@ class Tables:
         self._lock = threading.Lock()
         self._look_lock = threading.Lock()
         """Who looks a table through has it: another one would delete the copy that is read."""
-        self._databases: dict[str, Any] = {}
+        self._databases: dict[tuple[str, bool], Any] = {}
         # Each method of it is one step for all threads, which `next(iter(...))` of a dictionary is not.
         self._open: OrderedDict[str, tuple[int, OpenTable]] = OrderedDict()
         home.on_drop = lambda name: self._open.pop(name, None)
@@ -84,7 +84,8 @@ class Tables:
         self._home.use(at.table)  # first: what is open after that stays readable
         version, table = self._open.get(at.table, (None, None))
         if table is None or version != at.version:
-            source = ask(_open(self._home.reading(at.table, at.version), at))
+            location = self._home.reading(at.table, at.version)
+            source = ask(_open(self._connect(location, asynchronous=True), at))
             chunks = ask(source.count_rows())
             column = ask(source.query().select(["language"]).limit(chunks).to_arrow())["language"]
             counts = sorted(column.value_counts().to_pylist(), key=lambda entry: -entry["counts"])
@@ -202,24 +203,24 @@ class Tables:
         """Make what was written to a table readable by all who search, also after a loss of power."""
         self._home.publish(name)
 
-    def _connect(self, location: Location) -> Any:
+    def _connect(self, location: Location, *, asynchronous: bool = False) -> Any:
         with self._lock:
-            database = self._databases.get(location.uri)
+            database = self._databases.get((location.uri, asynchronous))
             if database is None:
                 import lancedb
 
-                database = lancedb.connect(location.uri, storage_options=location.options)
-                self._databases[location.uri] = database
+                if asynchronous:
+                    database = ask(lancedb.connect_async(location.uri, storage_options=location.options))
+                else:
+                    database = lancedb.connect(location.uri, storage_options=location.options)
+                self._databases[location.uri, asynchronous] = database
                 if len(self._databases) > OPEN_DATABASES:
                     self._databases.pop(next(iter(self._databases)))
             return database
 
 
-async def _open(location: Location, at: TableVersion) -> Any:
+async def _open(database: Any, at: TableVersion) -> Any:
     """Open a version of a table for reading."""
-    import lancedb
-
-    database = await lancedb.connect_async(location.uri, storage_options=location.options)
     table = await database.open_table(at.table)
     await table.checkout(at.version)
     return table
