@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.ingest.test_shared import PARAGRAPH, Load
+from tests.server.ingest.test_shared import PARAGRAPH, load_on
 from tests.support.caller import Caller
 from tests.support.server_process import ServerProcess, await_end_of
 
@@ -117,19 +117,12 @@ def test_each_job_is_run_once_and_each_request_answered_while_servers_are_replac
 @pytest.mark.parametrize("kills", [3, pytest.param(60, marks=pytest.mark.prove)])
 def test_killing_any_process_loses_nothing(open_team: Callable[..., Team], kills: int) -> None:
     team, chance = open_team(lease_seconds=2), random.Random(kills)
-    loads = [Load(team, number) for number in range(2)]  # type: ignore[arg-type]  # it asks for callers alone
-    for load in loads:
-        load.start()
-    for kill in range(kills):
-        threading.Event().wait(chance.uniform(0.1, 1.5))
-        if kill % 2:
-            team.replace_a_worker(chance)
-        else:
-            team.restart_a_server(chance, signal.SIGKILL)
-    for load in loads:
-        load.is_over.set()
-        load.join(120)
+    with load_on(team, 2) as loads:  # type: ignore[arg-type]  # it asks for callers alone
+        for kill in range(kills):
+            threading.Event().wait(chance.uniform(0.1, 1.5))
+            if kill % 6 == 0:  # what dies again and again is started again after longer and longer pauses
+                team.restart_a_server(chance, signal.SIGKILL)
+            else:
+                team.replace_a_worker(chance)
 
-    for load in loads:
-        load.check()
     assert sum(len(load.jobs) for load in loads) > 0
