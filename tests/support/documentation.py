@@ -125,7 +125,10 @@ def _serving(line: str, folder: Path) -> AbstractContextManager[str]:
 
 
 def _output_of(commands: list[str], folder: Path, environment: Mapping[str, str]) -> str:
-    script = "\n".join(["set -e", f'reka() {{ {shlex.quote(sys.executable)} -m reka.cli "$@"; }}', *commands])
+    python = shlex.quote(sys.executable)
+    script = "\n".join(
+        ["set -e", f'reka() {{ {python} -m reka.cli "$@"; }}', f'python() {{ {python} "$@"; }}', *commands]
+    )
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=folder,
