@@ -316,7 +316,7 @@ class LimitedServer(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._on_drain = on_drain
         self._is_draining = False
-        self._drain_began = math.inf
+        self._drain_began = self._closed_at = math.inf
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain after the first SIGTERM; end after SIGINT, or another SIGTERM."""
@@ -340,6 +340,8 @@ class LimitedServer(uvicorn.Server):
         if self._drain_began == math.inf:
             self._drain_began = now
             self._begin_drain()
+        if self._others is not None and (not self._accepts or self._others.accept()):
+            self._close_listener(now)
         duration = now - self._drain_began
         if duration >= self._drain_seconds:
             self.config.timeout_graceful_shutdown = 1  # what is left has had its time
@@ -347,17 +349,24 @@ class LimitedServer(uvicorn.Server):
         elif not self.server_state.tasks:
             # A client that is at work comes once more on an open connection, and learns to open another one.
             seconds = self.config.timeout_keep_alive if self.server_state.connections else _COMING_SECONDS
-            is_needed = self._others is not None and (duration < seconds or (self._accepts and self._others.drain()))
-            self.should_exit = not is_needed
+            if self._others is None or now - self._closed_at >= seconds:
+                self.should_exit = True
+            elif self._accepts and duration >= seconds and not self._others.drain():
+                self._close_listener(now)  # and answer what it has accepted; what comes now waits for another process
 
     def _begin_drain(self) -> None:
-        """Have clients come back on other connections, to other processes if there are any."""
-        for server in () if self._accepts else self.servers:
-            server.close()
+        """Have clients come back on other connections."""
         vars(self.config)["http_protocol_class"].is_last_request = True
         for connection in self.server_state.connections:
             if _is_limited(connection):
                 connection.end_after_response()
+
+    def _close_listener(self, now: float) -> None:
+        """Leave new connections to other processes."""
+        if self._closed_at == math.inf:
+            self._accepts, self._closed_at = False, now
+            for server in self.servers:
+                server.close()
 
     async def on_tick(self, counter: int) -> bool:
         """Do what is due; return whether the server shall end."""
