@@ -9,6 +9,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any, Final
@@ -44,13 +46,13 @@ FILTERS: Final[dict[str, dict[str, Any] | None]] = {
 
 
 class Library:
-    """A dataset of made-up documents on a server."""
+    """A dataset of made-up documents on the server at an address, of the owner of a key."""
 
-    def __init__(self, server: BackgroundServer) -> None:
-        self._url = f"{server.url}/datasets/library"
-        self._jobs = f"{server.url}/jobs/prepare-retrieval"
+    def __init__(self, url: str, key: str = "bench") -> None:
+        self._url = f"{url}/datasets/library"
+        self._jobs = f"{url}/jobs/prepare-retrieval"
         self._session = requests.Session()
-        self._session.headers["X-Api-Key"] = "bench"
+        self._session.headers["X-Api-Key"] = key
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
         """Send a request; return its JSON."""
@@ -58,14 +60,26 @@ class Library:
         answer.raise_for_status()
         return answer.json()
 
-    def await_job(self, job: str) -> None:
-        """Wait until a job has ended."""
-        while True:
-            status = self._session.get(f"{self._jobs}/{job}/status", timeout=60).json()
-            if status["job_status"] in ("COMPLETE", "ERROR"):
-                assert status["job_status"] == "COMPLETE", status
-                return
+    def history(self, job: str) -> list[dict[str, Any]] | None:
+        """Return the history of a job that has ended; None while it runs."""
+        status = self._session.get(f"{self._jobs}/{job}/status", timeout=60).json()
+        assert status["job_status"] != "ERROR", status
+        return list(status["history"]) if status["job_status"] == "COMPLETE" else None
+
+    def await_job(self, job: str) -> list[dict[str, Any]]:
+        """Wait until a job has ended, and return its history."""
+        while (history := self.history(job)) is None:
             sleep(0.005)
+        return history
+
+    def put_many(self, number: int) -> str:
+        """Put the first documents there are to make, and return the job of the last ones."""
+        words, weights = vocabulary()
+        job = ""
+        for first in range(0, number, PUT):
+            batch = [document(place, words, weights) for place in range(first, min(first + PUT, number))]
+            job = self.ask("PUT", "/documents", json=batch)["job_id"]
+        return job
 
     def put(self, documents: list[dict[str, Any]]) -> None:
         """Put documents, and wait until they are found."""
@@ -96,6 +110,7 @@ def document(number: int, words: list[str], weights: list[float]) -> dict[str, A
     }
 
 
+@cache
 def vocabulary() -> tuple[list[str], list[float]]:
     """Return the words of the language reference in `bench/reference`, frequent ones first, with cumulated weights."""
     texts = [path.read_text(encoding="utf-8") for path in (Path(__file__).parent / "reference").glob("*.txt")]
@@ -111,12 +126,19 @@ def vocabulary() -> tuple[list[str], list[float]]:
     return words, weights
 
 
+def make_queries(chance: random.Random) -> Iterator[str]:
+    """Make queries without end, of five words that are not the most frequent ones."""
+    words, _ = vocabulary()
+    while True:
+        yield " ".join(chance.choices(words[20:], k=5))
+
+
 @contextmanager
 def run_library(folder: Path) -> Iterator[Library]:
     """Run a server on a folder, with the default embedder."""
     server = BackgroundServer(Settings(port=0, data_dir=folder))
     try:
-        yield Library(server)
+        yield Library(server.url)
     finally:
         server.stop()
 
@@ -193,14 +215,10 @@ def main() -> int:
         0 if changes, filters and queries are quick enough; else 1.
     """
     words, weights = vocabulary()
-    chance = random.Random(1)
-    queries = [" ".join(chance.choices(words[20:], k=5)) for _ in range(QUERIES)]
+    queries = list(islice(make_queries(random.Random(1)), QUERIES))
     with tempfile.TemporaryDirectory() as folder, run_library(Path(folder) / "data") as library:
-        start, job = perf_counter(), ""
-        for first in range(0, DOCUMENTS, PUT):
-            batch = [document(number, words, weights) for number in range(first, first + PUT)]
-            job = library.ask("PUT", "/documents", json=batch)["job_id"]
-        library.await_job(job)
+        start = perf_counter()
+        library.await_job(library.put_many(DOCUMENTS))
         print(f"{DOCUMENTS} documents put and indexed in {perf_counter() - start:.0f} s")
         library.search("warm")
         # Before the changes: when they are done, the worker writes the table anew beside the queries.

@@ -15,18 +15,16 @@ from http.client import HTTPConnection
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
-from bench.documents import document, vocabulary
+from bench.documents import Library, make_queries
 
 CLIENTS: Final = 8
 SECONDS: Final = 20.0
 WARM_SECONDS: Final = 5.0
 HEADERS: Final = {"X-Api-Key": "bench", "Content-Type": "application/json"}
 JOB_DOCUMENTS: Final = 100_000
-PUT: Final = 10_000
-"""Documents of one request."""
 
 
 @contextmanager
@@ -48,13 +46,12 @@ def run_server(folder: Path, workers: int, *more: str) -> Iterator[str]:
 
 def ask(url: str, seed: int, seconds: float) -> list[float]:
     """Send one query after the other for some seconds, on one connection; return the seconds of each."""
-    words, _ = vocabulary()
-    chance = random.Random(seed)
+    queries = make_queries(random.Random(seed))
     connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
     times = []
     end = perf_counter() + seconds
     while (start := perf_counter()) < end:
-        body = json.dumps({"query": " ".join(chance.choices(words[20:], k=5)), "mode": "hybrid"})
+        body = json.dumps({"query": next(queries), "mode": "hybrid"})
         connection.request("POST", "/datasets/library/search", body, HEADERS)
         answer = connection.getresponse()
         content = answer.read()
@@ -71,31 +68,15 @@ def measure(url: str, clients: int, seconds: float) -> tuple[float, float, float
     return len(times) / seconds, 1000 * times[len(times) // 2], 1000 * times[len(times) * 95 // 100]
 
 
-def send(url: str, method: str, path: str, body: object = None) -> Any:
-    """Send a request for another owner; return its JSON."""
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=600)
-    connection.request(method, path, None if body is None else json.dumps(body), HEADERS | {"X-Api-Key": "other"})
-    answer = connection.getresponse()
-    content = json.loads(answer.read())
-    connection.close()
-    assert answer.status < 300, content
-    return content
-
-
 def measure_beside_job(url: str) -> None:
     """Compare the queries of one client while the server is idle, and while it indexes another owner's documents."""
-    words, weights = vocabulary()
     _, idle, _ = measure(url, 1, SECONDS)
-    job = ""
-    for first in range(0, JOB_DOCUMENTS, PUT):
-        documents = [document(number, words, weights) for number in range(first, first + PUT)]
-        job = send(url, "PUT", "/datasets/other/documents", documents)["job_id"]
+    other = Library(url, "other")
+    job = other.put_many(JOB_DOCUMENTS)
     times: list[float] = []
-    status = ""
-    while status not in ("COMPLETE", "ERROR"):
+    while other.history(job) is None:
         times += ask(url, 1, 1.0)
-        status = send(url, "GET", f"/jobs/prepare-retrieval/{job}/status")["job_status"]
-    send(url, "DELETE", "/datasets/other")
+    other.ask("DELETE", "")
     busy = 1000 * statistics.median(times)
     print(f"one client: median {idle:.1f} ms, while it indexes {busy:.1f} ms ({busy / idle:.2f} times)")
 

@@ -10,67 +10,32 @@ import subprocess
 import sys
 import tempfile
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from time import perf_counter, sleep
-from typing import Any, Final
+from typing import Final
 
-import requests
-
-from bench.documents import document, vocabulary
+from bench.documents import Library, make_queries, milliseconds
 from bench.processes import run_server
 from reka.server.retrieval.embedders.wordllama import WordLlamaEmbedder
 from reka.server.retrieval.index import Index
 from reka.server.retrieval.memory import EXACT_CHUNKS
 
 SIZES: Final = (1_000, 10_000, 100_000)
-PUT: Final = 10_000
-"""Documents of one request, each of which becomes one chunk."""
 QUERIES: Final = 50
 NEAREST: Final = 10
 MODES: Final = ("keyword", "vector", "hybrid")
 
 
-class Server:
-    """The dataset `library` of a running server."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._session = requests.Session()
-        self._session.headers["X-Api-Key"] = "bench"
-
-    def ask(self, method: str, path: str, **options: Any) -> Any:
-        """Send a request; return its JSON."""
-        answer = self._session.request(method, self._url + path, timeout=600, **options)
-        answer.raise_for_status()
-        return answer.json()
-
-    def put(self, size: int) -> None:
-        """Put documents."""
-        words, weights = vocabulary()
-        for first in range(0, size, PUT):
-            documents = [document(number, words, weights) for number in range(first, min(first + PUT, size))]
-            self.ask("PUT", "/datasets/library/documents", json=documents)
-
-    def await_index(self) -> float:
-        """Wait until the documents can be found; return the seconds of the job, from its start to its end."""
-        while (dataset := self.ask("GET", "/datasets/library"))["state"] != "prepared":
-            sleep(0.05)
-        history = self.ask("GET", f"/jobs/prepare-retrieval/{dataset['job_id']}/status")["history"]
-        first, last = (datetime.fromisoformat(history[place]["time"].rstrip("Z")) for place in (1, -1))
-        return (last - first).total_seconds()
-
-    def search(self, query: str, mode: str) -> float:
-        """Search; return the milliseconds."""
-        start = perf_counter()
-        self.ask("POST", "/datasets/library/search", json={"query": query, "mode": mode})
-        return 1000 * (perf_counter() - start)
-
-
 def queries() -> list[str]:
     """Return queries of five words."""
-    words, _ = vocabulary()
-    chance = random.Random(1)
-    return [" ".join(chance.choices(words[20:], k=5)) for _ in range(QUERIES)]
+    return list(islice(make_queries(random.Random(1)), QUERIES))
+
+
+def await_index(library: Library) -> float:
+    """Wait until the documents can be found; return the seconds of the job, from its start to its end."""
+    history = library.await_job(library.ask("GET", "")["job_id"])
+    first, last = (datetime.fromisoformat(history[place]["time"].rstrip("Z")) for place in (1, -1))
+    return (last - first).total_seconds()
 
 
 def resident_bytes() -> int:
@@ -102,14 +67,16 @@ def measure(folder: Path, size: int | None) -> None:
     """Print a row: of a new dataset of some size, or of the one that is in the folder."""
     if size is not None:
         with run_server(folder, 1, "--no-worker") as url:
-            Server(url).put(size)
+            Library(url).put_many(size)
     with run_server(folder, 1) as url:
-        server = Server(url)
-        seconds = server.await_index()
-        chunks = server.ask("GET", "/datasets/library")["chunks"]
+        library = Library(url)
+        seconds = await_index(library)
+        chunks = library.ask("GET", "")["chunks"]
         for mode in MODES:
-            server.search("warm", mode)
-        times = [statistics.median(server.search(query, mode) for query in queries()) for mode in MODES]
+            library.search("warm", mode=mode)
+        times = [
+            statistics.median(milliseconds(library.search, query, None, mode) for query in queries()) for mode in MODES
+        ]
         memory = resident_bytes()
     database, tables = stored_bytes(folder)
     found = recall(folder) if chunks > EXACT_CHUNKS else 1.0

@@ -310,7 +310,6 @@ class LimitedServer(uvicorn.Server):
         """
         super().__init__(config)
         self._others = others
-        self._accepts = True
         if others is not None:
             vars(config)["http_protocol_class"].on_lost = staticmethod(self._report_load)
         self._drain_seconds = drain_seconds
@@ -326,13 +325,17 @@ class LimitedServer(uvicorn.Server):
         if sig == signal.SIGTERM and not self._is_draining:
             self._is_draining, self.should_exit = True, False
             if self._others is not None:
-                self._others.report(None)  # first: of two that end at once, one at least sees the other end
-                self._accepts = not self._others.accept()
+                self._others.report(None)  # of all that are to end, the one that looks first finds nobody who accepts
             self._on_drain()
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether new connections are left to other processes."""
+        return self._closed_at < math.inf
 
     def _report_load(self) -> None:
         if self._others is not None:
-            self._others.report(len(self.server_state.connections) if self._accepts else None)
+            self._others.report(None if self._is_closed else len(self.server_state.connections))
 
     def _check_drain(self) -> None:
         """End the server when no request is left, or the time is over."""
@@ -340,7 +343,7 @@ class LimitedServer(uvicorn.Server):
         if self._drain_began == math.inf:
             self._drain_began = now
             self._begin_drain()
-        if self._others is not None and (not self._accepts or self._others.accept()):
+        if self._others is not None and self._others.accept():
             self._close_listener(now)
         duration = now - self._drain_began
         if duration >= self._drain_seconds:
@@ -351,7 +354,7 @@ class LimitedServer(uvicorn.Server):
             seconds = self.config.timeout_keep_alive if self.server_state.connections else _COMING_SECONDS
             if self._others is None or now - self._closed_at >= seconds:
                 self.should_exit = True
-            elif self._accepts and duration >= seconds and not self._others.drain():
+            elif duration >= seconds and not self._is_closed and not self._others.drain():
                 self._close_listener(now)  # and answer what it has accepted; what comes now waits for another process
 
     def _begin_drain(self) -> None:
@@ -363,8 +366,8 @@ class LimitedServer(uvicorn.Server):
 
     def _close_listener(self, now: float) -> None:
         """Leave new connections to other processes."""
-        if self._closed_at == math.inf:
-            self._accepts, self._closed_at = False, now
+        if not self._is_closed:
+            self._closed_at = now
             for server in self.servers:
                 server.close()
 

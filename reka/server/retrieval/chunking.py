@@ -49,8 +49,9 @@ def chunks(parts: Iterable[str], source: str, chunk_chars: int) -> Iterator[Chun
             yield Chunk(text, source, start + offset)
 
 
-_WHITE_SPACE: Final = "".join(
-    character for character in map(chr, range(0x3001)) if character.isspace() and not "\x1c" <= character <= "\x1f"
+_WHITE_SPACE: Final = (
+    "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
 )
 """What the splitter removes at both ends of a text: Unicode's white space."""
 

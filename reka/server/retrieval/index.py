@@ -158,7 +158,8 @@ class Index:
             return self._write_anew(table, target, removed, chunks, on_chunks)
         counts: Counter[int] = Counter()
         version = target.version
-        for batch in self._batches(chunks, counts, on_chunks, self._embedders.writer_of(target.schema)):
+        check = _progress(on_chunks, counts)
+        for batch in self._batches(chunks, counts, check, self._embedders.writer_of(target.schema)):
             target.add(batch)
             version += 1
         if counts.total() > APART * count:
@@ -305,11 +306,7 @@ class Index:
     ) -> Built:
         """Create a table of another one's chunks, without those of some documents, and of new ones."""
         counts = Counter() if counts is None else counts
-
-        def check() -> None:
-            if on_chunks is not None:
-                on_chunks(counts.total())
-
+        check = _progress(on_chunks, counts)
         clean_up = partial(self.drop, table)
         self._memory.drop(table)
         embedder = self._embedder if source is None else self._embedders.writer_of(source.schema)
@@ -318,7 +315,7 @@ class Index:
             for batch in () if source is None else self._tables.rows(source, removed):
                 target.add(batch)
                 check()
-            for batch in self._batches(chunks, counts, on_chunks, embedder):
+            for batch in self._batches(chunks, counts, check, embedder):
                 target.add(batch)
             check()
             run_while_wanted(partial(self._tables.create_keyword_index, target), check, clean_up)
@@ -326,7 +323,7 @@ class Index:
                 run_while_wanted(partial(self._tables.create_vector_index, target), check, clean_up)
             self._tables.publish(table)
         except BaseException:
-            self.drop(table)
+            clean_up()
             raise
         return Built(TableVersion(table, target.version), counts, target.count_rows(), is_new=True)
 
@@ -334,15 +331,11 @@ class Index:
         self,
         chunks: Iterable[Chunk],
         counts: Counter[int],
-        on_chunks: Callable[[int], None] | None,
+        check: Callable[[], None],
         embedder: Embedder,
     ) -> Iterator[Any]:
         """Make the rows of chunks; yield Arrow tables of WRITE_CHUNKS of them, and count those of each document."""
         import pyarrow as pa
-
-        def check() -> None:
-            if on_chunks is not None:
-                on_chunks(counts.total())
 
         unwritten: list[Any] = []
         iterator = iter(entries(chunks))
@@ -357,3 +350,13 @@ class Index:
                 check()
         if unwritten:
             yield pa.Table.from_batches(unwritten)
+
+
+def _progress(on_chunks: Callable[[int], None] | None, counts: Counter[int]) -> Callable[[], None]:
+    """Return what tells how many chunks there are so far; it raises what `on_chunks` raises."""
+
+    def check() -> None:
+        if on_chunks is not None:
+            on_chunks(counts.total())
+
+    return check

@@ -70,7 +70,11 @@ _FUNCTION_WORDS: Final[Mapping[str, frozenset[str]]] = {
 
 
 def _languages_of(words: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
-    return {word: [name for name in words if word in words[name]] for word in frozenset().union(*words.values())}
+    languages: dict[str, list[str]] = {}
+    for name, own in words.items():
+        for word in own:
+            languages.setdefault(word, []).append(name)
+    return languages
 
 
 _LANGUAGES_OF_STOP_WORD: Final = _languages_of(STOP_WORDS)

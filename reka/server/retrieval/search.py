@@ -107,7 +107,7 @@ class TableSearch:
             return pa.table([held.ids[places], scores, held.row_ids[places]], names=_FOUND)
 
         def query(limit: int, condition: str | None) -> Any:
-            # Vectors have unit length, so 1 - dot product is the cosine distance, and a zero vector is no special case.
+            # Vectors have unit length, so 1 - dot product is the cosine distance.
             search = self._source.query().nearest_to(vector).distance_type("dot").nprobes(PROBES).refine_factor(REFINE)
             rows = self._rows(search, limit, condition, "_distance")
             return rows.append_column("_score", pc.subtract(1, rows["_distance"])).select(_FOUND)  # pyright: ignore[reportAttributeAccessIssue]  # made when pyarrow is imported
@@ -140,10 +140,10 @@ class TableSearch:
         import numpy as np
 
         check_cancelled()
-        if not len(rows):
-            return ask(self._source.schema()).empty_table().select(list(columns))
         if self._copy is not None and (held := self._copy.read(rows["id"].to_numpy(), columns)) is not None:
             return held
+        if not len(rows):
+            return ask(self._source.schema()).empty_table().select(list(columns))
         taken = ask(self._source.take_row_ids(rows["_rowid"].to_pylist()).select(list(columns)).to_arrow())
         ids = taken["id"].to_numpy()
         order = np.argsort(ids)
