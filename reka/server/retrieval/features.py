@@ -4,7 +4,7 @@ The texts come as terms (see `terms.index_terms`). Their distinct terms are numb
 query once, and the counts of all texts are sums over numbers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -177,9 +177,10 @@ def _groups_in(words: Sequence[str], groups: Sequence[str]) -> tuple["Array", "A
 
     # Each word between borders, which two neighbours share: no group of a query lies across one.
     text = _letters(f"_{'_'.join(words)}_")
-    wanted = np.array([_hashes(_letters(group))[0] for group in groups])
+    wanted = _hashes(_letters("".join(groups)).reshape(-1, GROUP_LETTERS).T)
     order = np.argsort(wanted)
-    hashes = _hashes(text)
+    count = max(len(text) - GROUP_LETTERS + 1, 0)
+    hashes = _hashes([text[offset : offset + count] for offset in range(GROUP_LETTERS)])
     nearest = order[np.minimum(np.searchsorted(wanted[order], hashes), len(order) - 1)]
     places = np.flatnonzero(wanted[nearest] == hashes)
     borders = np.flatnonzero(text == ord("_"))
@@ -193,12 +194,11 @@ def _letters(text: str) -> "Array":
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
 
 
-def _hashes(letters: "Array") -> "Array":
-    """Make one number of each GROUP_LETTERS letters in a row."""
+def _hashes(letters: Iterable["Array"]) -> "Array":
+    """Make one number of each group of letters: the first letters of all groups, then the second ones, and so on."""
     import numpy as np
 
-    count = len(letters) - GROUP_LETTERS + 1
-    hashes = np.zeros(max(count, 0), dtype=np.uint64)
-    for offset in range(GROUP_LETTERS):
-        hashes = hashes * np.uint64(_MULTIPLIER) + letters[offset : offset + count]
+    hashes: Array = np.zeros((), dtype=np.uint64)
+    for column in letters:
+        hashes = hashes * np.uint64(_MULTIPLIER) + column
     return hashes

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -51,6 +51,9 @@ WRITE_CHUNKS: Final = 8192
 
 MAX_QUERY_TOKENS: Final = 2_000
 """Tokens of a query that are searched for (ours)."""
+
+COUNTS: Final = 32
+"""Texts whose tokens stay counted, beginnings of long questions: a search and its warnings ask for the same (ours)."""
 
 MAX_EMBEDDED_TOKENS: Final = 500
 """Tokens of a query that are embedded: its topic is clear by then (ours)."""
@@ -102,6 +105,7 @@ class Index:
             row_maker: Makes the rows of chunks; None for this process.
         """
         self._embedder = embedder
+        self._count_tokens = lru_cache(COUNTS)(embedder.count_tokens)
         self._embedders = RecordedEmbedders(embedder, installed_embedder)
         self._tables = Tables(FolderTables(home) if isinstance(home, Path) else home)
         self._row_maker = row_maker or LocalRows()
@@ -253,7 +257,7 @@ class Index:
         return []
 
     def _first_tokens(self, query: str, most: int) -> str:
-        return first_tokens(query, most, self._embedder.count_tokens)
+        return first_tokens(query, most, self._count_tokens)
 
     def chunks(self, at: TableVersion, document: int, first: int, count: int) -> list[Chunk]:
         """Return chunks of a document, in their order.
