@@ -213,6 +213,14 @@ def test_lists_are_read_page_by_page_in_both_directions(api: Caller) -> None:
     assert api.ask("GET", path, params={"after": "file-of-nobody"}).status_code == 404
 
 
+def test_a_vector_store_and_its_first_files_are_prepared_by_one_job(start: Start, call: Call, data_dir: Path) -> None:
+    api = call(start())
+    store_of(api, "notes", file_of(api, HEN), file_of(api, OWL))
+
+    with closing(sqlite3.connect(data_dir / "reka.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM jobs").fetchall() == [(1,)]
+
+
 def test_a_file_that_could_not_be_prepared_says_why(start: Start, call: Call) -> None:
     api = call(start(embedder=FailingEmbedder(ValueError("no vectors today"))))
     file = file_of(api, HEN)

@@ -49,7 +49,7 @@ def _add_store_routes(app: FastAPI, service: Service, bodies: BodyReader, owner:
 
         def create() -> dict[str, Any]:
             files.check(owner, body.attachments())
-            store = stores.create(owner, body, body.description)
+            store = stores.create(owner, body, body.description, has_files=bool(body.file_ids))
             if body.file_ids:
                 files.attach(owner, store["id"], body.attachments())
             return stores.retrieve(owner, store["id"])

@@ -68,8 +68,14 @@ class VectorStores:
         self._retriever = retriever
         self._limits = limits
 
-    def create(self, owner: str, facts: StoreFacts, description: str | None) -> dict[str, Any]:
+    def create(self, owner: str, facts: StoreFacts, description: str | None, *, has_files: bool) -> dict[str, Any]:
         """Create a vector store without files, and the dataset that it is.
+
+        Args:
+            owner: The owner.
+            facts: What the client sets.
+            description: A description of the dataset; None for none.
+            has_files: Whether files are attached next, so that one job prepares the dataset with them.
 
         Raises:
             RefusedError: The name has control characters.
@@ -83,7 +89,8 @@ class VectorStores:
             session.add(dataset)
             session.flush()
             session.add(_with_facts(_default_facts(dataset, facts.name or ""), facts))
-            self._jobs.request(session, dataset)
+            if not has_files:
+                self._jobs.request(session, dataset)
         self._jobs.notify_new()
         return self.retrieve(owner, store_id(dataset_id))
 
