@@ -87,7 +87,7 @@ def add_health_routes(app: FastAPI, service: Service) -> None:
 
 async def _is_database_up(service: Service) -> bool:
     try:
-        await run_in_threadpool(service.jobs.count_by_status)
+        await run_in_threadpool(service.jobs.check_database)
     except Exception:
         logger.warning("not ready: the database does not answer", exc_info=True)
         return False

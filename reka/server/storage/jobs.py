@@ -32,7 +32,6 @@ from reka.server.storage.database.job_rows import (
     OPEN,
     PENDING,
     RUNNING,
-    count_by_status,
     event_to_dict,
     fail,
     lock,
@@ -189,10 +188,10 @@ class Jobs:
                 "history": [event_to_dict(event) for event in job.events],
             }
 
-    def count_by_status(self) -> dict[str, int]:
-        """Count the jobs of all owners in each status."""
+    def check_database(self) -> None:
+        """Read a job, which fails where the database does not answer."""
         with self._database.read() as session:
-            return count_by_status(session)
+            session.execute(select(JobRow.id).limit(1))
 
     def start_next(self, max_bytes: int | None = None, besides: Collection[str] = ()) -> Task | None:
         """Start the oldest job that nobody runs, of the owner whose last start is longest ago.
