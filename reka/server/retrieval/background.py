@@ -14,8 +14,8 @@ CHECK_SECONDS: Final = 0.2
 """Seconds between two looks whether work is still wanted (ours)."""
 
 
-def map_ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generator[tuple[T, R], None, None]:
-    """Yield items, in order, with what a thread makes of them, while the next ones are made here.
+def map_ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generator[R, None, None]:
+    """Yield what a thread makes of items, in order, while the next ones are made here.
 
     Args:
         work: Called with each item, in the thread.
@@ -26,7 +26,7 @@ def map_ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generato
         BaseException: What `work` raises, in the place of its result.
     """
     given: SimpleQueue[tuple[T, Future[R]] | None] = SimpleQueue()
-    waiting: deque[tuple[T, Future[R]]] = deque()
+    waiting: deque[Future[R]] = deque()
 
     def run() -> None:
         while (task := given.get()) is not None:
@@ -36,20 +36,16 @@ def map_ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generato
             except BaseException as error:  # noqa: BLE001  # raised where the result is taken
                 result.set_exception(error)
 
-    def take() -> tuple[T, R]:
-        item, result = waiting.popleft()
-        return item, result.result()
-
     # Not an executor: as a program ends, those refuse work before anything tells that it ends.
     threading.Thread(target=run, name="reka-ahead", daemon=True).start()
     try:
         for item in items:
-            waiting.append((item, Future()))
-            given.put(waiting[-1])
+            waiting.append(Future())
+            given.put((item, waiting[-1]))
             if len(waiting) == most:
-                yield take()
+                yield waiting.popleft().result()
         while waiting:
-            yield take()
+            yield waiting.popleft().result()
     finally:
         given.put(None)
 

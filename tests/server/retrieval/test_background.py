@@ -6,8 +6,8 @@ import pytest
 from reka.server.retrieval.background import map_ahead, run_while_wanted
 
 
-def test_results_come_in_order_with_what_they_were_made_of() -> None:
-    assert list(map_ahead(lambda number: number * 2, range(10), 3)) == [(number, number * 2) for number in range(10)]
+def test_results_come_in_the_order_of_their_items() -> None:
+    assert list(map_ahead(lambda number: number * 2, range(10), 3)) == list(range(0, 20, 2))
     assert list(map_ahead(str, [], 3)) == []
 
 
@@ -21,7 +21,7 @@ def test_no_more_items_are_taken_than_may_wait() -> None:
 
     results = map_ahead(str, items(), 3)
 
-    assert next(results) == (0, "0")
+    assert next(results) == "0"
     assert taken == [0, 1, 2]
     results.close()
 
@@ -29,7 +29,7 @@ def test_no_more_items_are_taken_than_may_wait() -> None:
 def test_an_error_is_raised_in_the_place_of_its_result() -> None:
     results = map_ahead(lambda number: 1 // number, [1, 0, 2], 3)
 
-    assert next(results) == (1, 1)
+    assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
 

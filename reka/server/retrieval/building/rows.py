@@ -51,8 +51,7 @@ def local_rows(batches: Iterable[Batch], embedder: Embedder) -> Iterator[Any]:
     """Yield the rows of each batch, which is embedded while the terms of the next ones are made."""
     with_terms = ((batch, terms_of(batch)) for batch in batches)
     with closing(map_ahead(lambda task: rows_of(*task, embedder), with_terms, EMBED_AHEAD)) as results:
-        for _, rows in results:
-            yield rows
+        yield from results
 
 
 def terms_of(batch: Batch) -> list[str]:
