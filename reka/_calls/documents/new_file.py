@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from reka.errors import InvalidArgumentError, RekaError
 from reka.errors.combined import file_error
@@ -25,9 +26,10 @@ def new_file(path: object) -> Iterator[tuple[BinaryIO, Path]]:
     target = Path(path).expanduser()
     if target.is_dir():
         raise InvalidArgumentError(f"path: {str(path)!r} is a folder; want the path of a file")
-    part = target.with_name(f"{target.name}.part")
+    # Two that write to one path at once have a file each; the last one to end wins.
+    part = target.with_name(f"{target.name}.{uuid4().hex[:8]}.part")
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             yield file, target
         part.replace(target)
     except BaseException as error:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import reka
+from reka._calls.documents.new_file import new_file
 from reka.testing import FakeReka, reset
 
 ZIP = b"PK\x05\x06" + b"\0" * 100_000
@@ -52,6 +53,19 @@ def test_an_export_that_fails_leaves_the_file_as_it_was(
 
     assert Path("alice.zip").read_text() == "before"
     assert list(Path().iterdir()) == [Path("alice.zip")]
+
+
+def test_two_exports_to_one_path_at_once_are_both_whole_and_the_last_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "alice.zip"
+
+    with new_file(path) as (first, _):
+        first.write(ZIP)
+        with new_file(path) as (second, _):
+            second.write(b"second")
+        assert path.read_bytes() == b"second"
+
+    assert path.read_bytes() == ZIP
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def _half_a_zip(handler: Any) -> None:
