@@ -30,7 +30,9 @@ _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, m
 _HELP: Final = ["-h", "--help"]
 _SETTINGS: Final = {"help_option_names": _HELP}
 
-_Long = Annotated[bool, typer.Option("--long", "-l", help="Describe each model: limits, modalities, features, prices.")]
+_Long = Annotated[
+    bool, typer.Option("--long/--no-long", "-l", help="Describe each model: limits, modalities, features, prices.")
+]
 
 
 def models(session: Session, long: _Long = False) -> None:

@@ -23,7 +23,9 @@ def add(
         typer.Option(metavar="NAME", help="Name of the dataset. Default: the file's name without its extension."),
     ] = None,
     description: Annotated[str | None, typer.Option(help="Description stored with the dataset.")] = None,
-    prepare: Annotated[bool, typer.Option("--prepare", help="Also prepare it for retrieval, and wait.")] = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare/--no-prepare", help="Also prepare it for retrieval, and wait.")
+    ] = False,
 ) -> None:
     """Upload a text collection as a dataset. A folder is zipped as it is sent."""
     with session.client() as client:

@@ -35,7 +35,7 @@ def prepare(
 def status(
     session: Session,
     job_id: Annotated[str, typer.Argument(help="Job id, as printed by prepare.")],
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job has ended.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the job has ended.")] = False,
     timeout: Timeout = None,
 ) -> None:
     """Show the status of a job. Exits with 5 if the job has failed."""

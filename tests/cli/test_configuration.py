@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,6 +105,28 @@ def test_every_option_has_the_long_name_that_it_has_on_the_command_line() -> Non
     assert {key for key in keys if len(key) < 3} == set()
     assert {"top", "number", "max-tokens", "log", "wait"} <= keys
     assert not keys & {"all", "continue", "json", "local", "help"}
+
+
+def test_what_the_file_turns_on_the_command_line_turns_off(fake: FakeReka, command: Command, write: Write) -> None:
+    write(f'[global]\nbase-url = "{fake.url}"\napi-key = "{KEY}"\n[models]\nlong = true\n')
+    for _ in range(2):
+        fake.will_answer(200, ["m"])
+
+    assert command("models").out != "m\n"
+    assert command("models", "--no-long").out == "m\n"
+
+
+def test_every_option_that_is_on_or_off_can_be_turned_off_for_once() -> None:
+    switches = [setting for setting in catalogue(commands()).values() if setting.kind is bool]
+
+    assert {setting.section for setting in switches} >= {"chat", "server", "mcp"}
+    for setting in switches:
+        for path, name in setting.places:
+            command: Any = commands()
+            for part in path:
+                command = command.commands[part]
+            (option,) = [option for option in command.params if option.name == name]
+            assert option.secondary_opts or f"REKA_SERVER_{name.upper()}" in setting.variables, setting.name
 
 
 def test_a_setting_of_a_server_in_the_environment_wins_over_the_file(

@@ -15,7 +15,9 @@ _Dataset = Annotated[
     list[str] | None,
     typer.Option("--dataset", metavar="NAME", help="A dataset to offer; can be given several times. Default: all."),
 ]
-_Http = Annotated[bool, typer.Option("--http", help="Listen on a port, in place of standard input and output.")]
+_Http = Annotated[
+    bool, typer.Option("--http/--no-http", help="Listen on a port, in place of standard input and output.")
+]
 _Host = Annotated[str, typer.Option(metavar="ADDRESS", help="With --http: address of this machine to listen on.")]
 _Port = Annotated[
     int, typer.Option(min=0, max=65535, metavar="PORT", help="With --http: port to listen on; 0 picks a free one.")
