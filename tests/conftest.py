@@ -16,8 +16,14 @@ __all__ = ["at_once", "client", "connect", "fake", "isolated_environment", "sync
 
 
 def pytest_configure() -> None:
-    """Spare collections of garbage what is loaded before the tests are: plugins may bring whole frameworks."""
+    """Collect no garbage while modules and tests are loaded, a third of the time that it takes."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Spare collections of garbage what was loaded: whole frameworks, and thousands of tests."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(params=["sync", "async"])
