@@ -209,7 +209,10 @@ def serve(
     Every option can also be set in the environment: --data-dir is REKA_SERVER_DATA_DIR, and so on.
     """
     settings = _settings_of("reka serve", **locals())
-    from reka.server.run import serve as serve_until_stopped
+    from reka.server.processes.garbage import load_without_gc
+
+    with load_without_gc():
+        from reka.server.run import serve as serve_until_stopped
 
     with _ending():
         serve_until_stopped(settings)
@@ -231,7 +234,10 @@ def worker(
     Its settings are those of the server, in the environment as well: REKA_SERVER_EMBEDDER, and so on.
     """
     settings = _settings_of("reka worker", **locals())
-    from reka.server.processes.worker import run_worker
+    from reka.server.processes.garbage import load_without_gc
+
+    with load_without_gc():
+        from reka.server.processes.worker import run_worker
 
     with _ending():
         run_worker(settings)

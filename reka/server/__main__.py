@@ -4,11 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from pydantic import ValidationError
+from reka.server.processes.garbage import load_without_gc
 
-from reka.server.errors import StartError
-from reka.server.run import serve
-from reka.server.settings import Settings, describe_settings_error
+with load_without_gc():
+    from pydantic import ValidationError
+
+    from reka.server.errors import StartError
+    from reka.server.run import serve
+    from reka.server.settings import Settings, describe_settings_error
 
 
 def main() -> int:

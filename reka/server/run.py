@@ -12,6 +12,7 @@ from reka.server.errors import StartError
 from reka.server.generation.types import ChatBackend
 from reka.server.http.health import no_model_notice
 from reka.server.lifecycle import prepare_storage, run_service
+from reka.server.processes.garbage import tune_gc
 from reka.server.processes.parent import (
     check_can_share,
     drain_on_signal,
@@ -20,7 +21,7 @@ from reka.server.processes.parent import (
     worker_process,
 )
 from reka.server.processes.start import set_up_log, start_errors
-from reka.server.processes.web import GRACE_SECONDS, listen, prepare_process, tune_gc, url_of, web_server
+from reka.server.processes.web import GRACE_SECONDS, listen, prepare_process, url_of, web_server
 from reka.server.program_end import is_program_ending
 from reka.server.retrieval.embeddings import Embedder
 from reka.server.service import Service

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reka.server.errors import StartError
+from reka.server.processes.garbage import load_without_gc
 
 STDIN, STDOUT, STDERR = range(3)
 
@@ -30,15 +31,18 @@ def main() -> None:
 
 
 def _run(orders: Mapping[str, Any]) -> None:
-    from reka.server.settings import Settings
+    with load_without_gc():
+        from reka.server.settings import Settings
 
     settings, locks = Settings(**orders["settings"]), orders["locks"]
     if (listener := orders.get("listener")) is None:  # each imports what the other does not need
-        from reka.server.processes.worker import run_worker
+        with load_without_gc():
+            from reka.server.processes.worker import run_worker
 
         run_worker(settings, locks, _report_ready)
     else:
-        from reka.server.processes.share import run_server_process
+        with load_without_gc():
+            from reka.server.processes.share import run_server_process
 
         run_server_process(settings, locks, listener, orders["process"], _report_ready)
 

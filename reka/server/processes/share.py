@@ -5,9 +5,10 @@ from contextlib import ExitStack
 
 from reka.server.lifecycle import run_service
 from reka.server.processes.balance import DRAINING, Loads, SharedListener
+from reka.server.processes.garbage import tune_gc
 from reka.server.processes.sharing import open_loads, open_shares
 from reka.server.processes.start import set_up_log, start_errors
-from reka.server.processes.web import GRACE_SECONDS, prepare_process, tune_gc, web_server
+from reka.server.processes.web import GRACE_SECONDS, prepare_process, web_server
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
 from reka.server.telemetry.export import opentelemetry

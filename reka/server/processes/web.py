@@ -1,6 +1,5 @@
 """The web server of a process: where it listens, and how it ends."""
 
-import gc
 import os
 import signal
 import socket
@@ -23,9 +22,6 @@ BACKLOG: Final = 2048
 GRACE_SECONDS: Final = 5
 """Seconds that `reka serve` gives running requests to finish when it stops (ours)."""
 
-GC_THRESHOLD: Final = 20_000
-"""Allocated objects that trigger a garbage collection; a request allocates some hundreds for a short time (ours)."""
-
 
 def prepare_process() -> None:
     """Set up a process that is nothing but a server; SIGTERM ends it in order, as Ctrl-C does."""
@@ -34,11 +30,6 @@ def prepare_process() -> None:
     signal.signal(signal.SIGTERM, _leave)
     if hasattr(signal, "SIGHUP") and not (sys.stdin and sys.stdin.isatty()):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # with a terminal, it is the terminal that hangs up
-
-
-def tune_gc() -> None:
-    """Make garbage collections rarer. Only for a server in a process of its own."""
-    gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
 
 
 def listen(settings: Settings) -> socket.socket:
