@@ -20,6 +20,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.10 --no-header 
 # Tests start many processes: what Python has compiled is kept for the next one, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE :=
 
+# Of two cores, a third process of tests uses the time in which the others wait for servers.
 # `make test COVERAGE=yes` measures what the tests reach, which takes a quarter more time.
 COVERAGE ?=
 
@@ -42,7 +43,7 @@ demo: $(STAMP)  ## Upload a text collection, prepare it, chat over it: the main 
 	@$(BIN)/reka demo
 
 test: $(STAMP)  ## Run the tests (COVERAGE=yes measures what they reach)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not prove" --timeout 240 \
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not prove" --timeout 240 \
 	  $(if $(COVERAGE),--cov --cov-report=term --cov-fail-under=95)
 
 test-core:  ## Run the client's own tests, in an environment with nothing else (PYTHON=python3.10 chooses another Python)
@@ -50,16 +51,16 @@ test-core:  ## Run the client's own tests, in an environment with nothing else (
 	  VENV=.venv-core-$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 core-tests: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m "not prove" --timeout 240 -p no:cacheprovider tests/client
+	$(BIN)/python -m pytest -n 3 -m "not prove" --timeout 240 -p no:cacheprovider tests/client
 
 test-lowest:  ## Run the tests of the client, the server and the adapters on the lowest versions that they declare
 	@$(MAKE) --no-print-directory lowest-tests REQUIREMENTS=requirements-lowest.txt CONSTRAINTS=constraints-lowest.txt \
 	  VENV=.venv-lowest
 
 lowest-tests: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not prove" --timeout 240 -p no:cacheprovider tests/client tests/server
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not prove" --timeout 240 -p no:cacheprovider tests/client tests/server
 	$(foreach adapter,$(ADAPTERS),cd integrations/$(adapter) && \
-	  $(CURDIR)/$(BIN)/python -m pytest -n 2 --dist worksteal --timeout 240 -p no:cacheprovider tests && cd $(CURDIR) &&) true
+	  $(CURDIR)/$(BIN)/python -m pytest -n 3 --dist worksteal --timeout 240 -p no:cacheprovider tests && cd $(CURDIR) &&) true
 
 test-ray:  ## Run the tests on a Ray cluster of this machine, with the newest Ray and the lowest that is declared
 	@$(MAKE) --no-print-directory ray-tests REQUIREMENTS=requirements-ray.txt VENV=.venv-ray
