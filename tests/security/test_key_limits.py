@@ -144,6 +144,7 @@ def test_chats_at_once_are_limited_and_those_that_end_make_room(start: Start, ca
     slow.start()
     refused = None
     while refused is None or refused.status_code != 429:
+        threading.Event().wait(0.02)
         refused = api.ask("POST", path, json=body)
     served = other.ask("POST", path, json=body)
     may_end.set()

@@ -231,7 +231,7 @@ def test_a_process_that_is_to_end_is_not_ready_and_lets_streams_end(gated_model:
             process.send_signal(signal.SIGHUP)
             process.send_signal(signal.SIGTERM)
             while (ready := requests.get(f"{url}/readyz", timeout=30)).status_code == 200:
-                pass
+                threading.Event().wait(0.02)
             about = requests.get(url, timeout=30)
             assert gated_model.gate is not None
             gated_model.gate.set()

@@ -108,7 +108,7 @@ def test_while_all_processes_end_new_connections_are_answered(serve: Serve, mode
         for _ in range(CLIENTS):
             with open_caller(server.api.url) as api:
                 while (answer := api.ask("GET", "/readyz")).json().get("draining") is None:
-                    pass
+                    threading.Event().wait(0.02)
                 answers.append((answer.status_code, api.ask("GET", "/datasets").status_code))
         assert model.gate is not None
         model.gate.set()
@@ -125,6 +125,7 @@ def test_all_processes_end_with_the_one_that_started_them(serve: Serve, sign: si
     server = serve(workers=SERVERS)
     server.api.add_prepared("notes", "An owl hunts.")
     children = server.children("reka ")
+    server.api.close()  # of an open connection the next request is waited for
 
     code = server.end(sign)
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_a_worker_that_is_killed_is_started_again_and_goes_on(serve: Serve) -> N
     job = server.api.prepare("log").json()
     worker = server.await_child("reka worker")
     while server.api.status(job)["job_status"] == "PENDING":
-        pass
+        threading.Event().wait(0.02)
 
     os.kill(worker, signal.SIGKILL)
     other = server.await_child("reka worker", but=worker)
@@ -64,7 +65,7 @@ def test_a_worker_ends_with_its_server_however_that_ends(serve: Serve, sign: sig
     server.api.add("log", LONG)
     job = server.api.prepare("log").json()
     while server.api.status(job)["job_status"] == "PENDING":
-        pass
+        threading.Event().wait(0.02)
 
     code = server.end(sign)
 
@@ -83,7 +84,7 @@ def test_a_dataset_that_is_deleted_while_another_process_prepares_it_leaves_noth
     server.api.add("next", "An owl hunts.")
     job, next_job = server.api.prepare("log").json(), server.api.prepare("next").json()
     while len(server.api.status(job)["history"]) < 4:
-        pass
+        threading.Event().wait(0.02)
 
     assert server.api.delete("log").ok
 

@@ -65,7 +65,7 @@ def check(load: Load, api: Caller, bucket: Bucket) -> None:
     assert bucket.kinds() == {"files": len(names), "tables": len(names)}
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(100, marks=pytest.mark.prove)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(100, marks=pytest.mark.prove)])
 def test_killed_at_random_moments(rounds: int, tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REKA_SERVER_STORE_URL", bucket.url)
     chance, load = random.Random(11), Load()

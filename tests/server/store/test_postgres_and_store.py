@@ -65,20 +65,28 @@ def open_site(
         site.close()
 
 
-@pytest.mark.parametrize(("kills", "servers", "workers"), [(4, 2, 1), pytest.param(100, 3, 2, marks=pytest.mark.prove)])
+@pytest.mark.parametrize(
+    ("kills", "servers", "workers", "clients"), [(2, 2, 1, 1), pytest.param(100, 3, 2, 2, marks=pytest.mark.prove)]
+)
 def test_killed_at_random_under_load_while_database_and_store_fail(
-    open_site: Callable[..., StoreSite], postgres: Postgres, bucket: Bucket, kills: int, servers: int, workers: int
+    open_site: Callable[..., StoreSite],
+    postgres: Postgres,
+    bucket: Bucket,
+    kills: int,
+    servers: int,
+    workers: int,
+    clients: int,
 ) -> None:
     site, chance = open_site(servers=servers, workers=workers), random.Random(kills)
-    with load_on(site, 2):
+    with load_on(site, clients):
         for kill in range(kills):
             threading.Event().wait(chance.uniform(0.1, 1.5))
             site.replace(chance.randrange(len(site.processes)))
-            if kill % 10 == 2:
+            if kill % 10 == 0:
                 bucket.server.is_refusing = True
-                threading.Event().wait(30 if kill == 52 else chance.uniform(0.5, 3))
+                threading.Event().wait(30 if kill == 50 else chance.uniform(0.5, 3))
                 bucket.server.is_refusing = False
-            if kill % 10 == 3:
+            if kill % 10 == 1:
                 postgres.restart()
 
     site.check_nothing_is_left_over()

@@ -1,5 +1,6 @@
 """A store that refuses, or does not answer, for a while: requests say so soon, jobs wait, and nothing is lost."""
 
+import threading
 from pathlib import Path
 
 import lancedb
@@ -54,7 +55,7 @@ def test_a_server_without_its_store_is_not_ready(api: Caller, bucket: Bucket) ->
 
     assert (answer.status_code, answer.json()["storage"]) == (503, False)
     while not api.ask("GET", "/readyz").ok:
-        pass
+        threading.Event().wait(0.02)
 
 
 def test_what_is_on_this_machine_is_found_without_the_store(api: Caller, bucket: Bucket) -> None:
@@ -124,7 +125,7 @@ def test_what_is_deleted_without_the_store_is_gone_and_leaves_it_later(api: Call
     api.add_prepared("others", NOTES)  # after a job the worker tidies up
     api.delete("others")
     while bucket.objects() != ["reka-store.json"]:
-        pass
+        threading.Event().wait(0.02)
 
 
 def test_a_store_that_hangs_holds_nobody_up_for_long(api: Caller, bucket: Bucket) -> None:
