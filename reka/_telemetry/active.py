@@ -1,10 +1,12 @@
-"""Whether the program has set OpenTelemetry up. Nothing of it is imported here: a program that uses it has imported it.
+"""Whether the program wants spans. Nothing of OpenTelemetry is imported here: a program that uses it has imported it.
 
-A span costs something only where a provider is set: by the program, by `opentelemetry-instrument`, or by `reka serve`.
+There are spans where the extra `otel` is installed and a provider is set: by the program, `opentelemetry-instrument` or
+`reka serve`. A program without the extra that has its HTTP library traced sees each request once.
 """
 
 import os
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from reka._version import __version__
@@ -21,6 +23,9 @@ SCOPE: Final = "reka"
 _DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 """Variable of OpenTelemetry's Python with the names of what shall make no spans, separated by commas."""
 
+_EXTRA: Final = "opentelemetry.exporter.otlp.proto.http"
+"""What the extra `otel` installs, and OpenTelemetry itself does not."""
+
 _VARIABLES: Final = {
     "tracer": ("opentelemetry.trace", "_TRACER_PROVIDER"),
     "meter": ("opentelemetry.metrics._internal", "_METER_PROVIDER"),
@@ -33,7 +38,7 @@ _made: dict[str, tuple[Any, Any]] = {}
 
 
 def active_tracer() -> "Tracer | None":
-    """Return the tracer of the program's OpenTelemetry; None if none is set up.
+    """Return the tracer of the program's OpenTelemetry; None if none is set up, or the extra is not installed.
 
     Where metrics alone are set up, it is one whose spans are nothing.
     """
@@ -48,7 +53,7 @@ def active_tracer() -> "Tracer | None":
 
 
 def active_meter() -> "Meter | None":
-    """Return the meter of the program's OpenTelemetry; None if none is set up."""
+    """Return the meter of the program's OpenTelemetry; None if none is set up, or the extra is not installed."""
     meter: Meter | None = _of_provider("meter")
     return meter
 
@@ -81,11 +86,20 @@ def _of_provider(kind: str) -> Any:
     known, made = _made.get(kind, (None, None))
     if provider is not known:
         made = None
-        if not _stands_for_none(provider) and SCOPE not in os.environ.get(_DISABLED, "").replace(" ", "").split(","):
+        if not _stands_for_none(provider) and _is_wanted():
             made = getattr(provider, f"get_{kind}")(SCOPE, __version__)
             made = None if _stands_for_none(made) else made  # as OTEL_SDK_DISABLED has it
         _made[kind] = provider, made
     return made
+
+
+def _is_wanted() -> bool:
+    if SCOPE in os.environ.get(_DISABLED, "").replace(" ", "").split(","):
+        return False
+    try:
+        return find_spec(_EXTRA) is not None
+    except (ModuleNotFoundError, ValueError):  # a package above it is not there, or its import is forbidden
+        return False
 
 
 def _stands_for_none(given: Any) -> bool:

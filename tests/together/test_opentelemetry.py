@@ -134,6 +134,15 @@ def test_who_disables_the_instrumentation_has_no_spans(fake: FakeReka) -> None:
     assert "traceparent" not in fake.requests[0].headers
 
 
+def test_without_the_extra_a_traced_http_library_sees_each_request_once(fake: FakeReka) -> None:
+    script(fake)
+
+    spans, _ = seen("without-the-extra", fake.url)
+
+    assert [span["name"] for span in spans] == ["POST"] * 4
+    assert [request.headers["traceparent"].split("-")[2] for request in fake.requests] == [span["id"] for span in spans]
+
+
 def test_a_program_without_opentelemetry_imports_nothing_of_it(fake: FakeReka) -> None:
     fake.will_answer(200, TURN)
     code = (

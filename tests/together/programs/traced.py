@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 
 from opentelemetry import metrics, trace
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -57,7 +58,10 @@ client = reka.Reka(base_url=base_url, max_retries=0)
 if way == "late":
     client.chat(question)
 set_up()
-if way in ("sync", "late"):
+if way == "without-the-extra":
+    sys.modules["opentelemetry.exporter.otlp.proto.http"] = None  # as if it were not installed
+    RequestsInstrumentor().instrument()
+if way in ("sync", "late", "without-the-extra"):
     call(client)
 elif way == "async":
     asyncio.run(call_async(reka.AsyncReka(base_url=base_url, max_retries=0)))
