@@ -125,3 +125,15 @@ def test_the_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
     with pytest.raises(sqlite3.DatabaseError, match="newer version"):
         store.save(None, HEAD, turns("c", "d"))
+
+
+def test_a_folder_in_the_place_of_the_file_keeps_its_permissions(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    store = LogStore(tmp_path)
+
+    note = Recorder(store).keep(HEAD, [{"type": "human", "text": "a"}, {"type": "model", "text": "b"}], None)
+    with pytest.raises(sqlite3.OperationalError):
+        store.summaries(1)
+
+    assert "Is a directory" in str(note)
+    assert tmp_path.stat().st_mode & 0o777 == 0o755

@@ -173,7 +173,7 @@ class LogStore:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, _PRIVATE))
         exists = self.path.exists()
-        if exists and os.name == "posix":
+        if self.path.is_file() and os.name == "posix":  # of what is no file, SQLite says so
             self.path.chmod(_PRIVATE)  # also one that was copied here
         with closing(
             sqlite3.connect(self.path if exists else ":memory:", timeout=_BUSY_SECONDS, isolation_level=None)
