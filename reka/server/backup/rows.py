@@ -1,15 +1,16 @@
-"""The rows of a backup: each table as JSON lines, an object a row, whatever the database."""
+"""The rows of a backup: each table as JSON lines, an object a row, whatever the database; bytes are in Base64."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Integer, Select, Table, func, insert, literal, select
+from sqlalchemy import Integer, LargeBinary, Select, Table, func, insert, literal, select
 from sqlalchemy.orm import Session
 
 from reka.server.backup.layout import BackupError
-from reka.server.storage.database import NO_OWNER, Base, DatasetRow, DocumentRow, DocumentTextRow
+from reka.server.storage.database import NO_OWNER, Base, DatasetRow, DocumentRow
 
 _OWN: Final = frozenset({"store", "arrivals", "leases", "schema_version"})
 """Tables with what holds for one database, its store and its processes alone."""
@@ -28,7 +29,7 @@ def write_table(session: Session, table: Table, path: Path) -> int:
     count = 0
     with path.open("w", encoding="ascii") as file:
         for row in session.execute(_rows_of(table).execution_options(yield_per=_AT_ONCE)).mappings():
-            file.write(json.dumps(dict(row)) + "\n")
+            file.write(json.dumps(dict(row), default=_base64) + "\n")
             count += 1
     return count
 
@@ -44,7 +45,7 @@ def read_table(session: Session, table: Table, path: Path) -> None:
     for row in _lines(path):
         if unknown := row.keys() - columns:
             raise BackupError(f"the backup has columns that this release of reka lacks: {table.name}.{min(unknown)}")
-        batch.append({_key(table, name): value for name, value in row.items()})
+        batch.append({table.columns[name].key: _value(table, name, value) for name, value in row.items()})
         if len(batch) == _AT_ONCE:
             session.execute(insert(table), batch)
             batch = []
@@ -60,15 +61,15 @@ def is_empty(session: Session) -> bool:
 
 def _rows_of(table: Table) -> Select[Any]:
     kept = select(DatasetRow.id).where(DatasetRow.owner != NO_OWNER)
-    documents = select(DocumentRow.number).where(DocumentRow.dataset_id.in_(kept))
-    rows = select(table).order_by(*table.primary_key.columns)
-    conditions = {
-        DatasetRow.__tablename__: table.c.id.in_(kept) if "id" in table.c else None,
-        DocumentRow.__tablename__: table.c.dataset_id.in_(kept) if "dataset_id" in table.c else None,
-        DocumentTextRow.__tablename__: table.c.number.in_(documents) if "number" in table.c else None,
+    present = {
+        DatasetRow.__table__.c.id: kept,
+        DocumentRow.__table__.c.number: select(DocumentRow.number).where(DocumentRow.dataset_id.in_(kept)),
     }
-    condition = conditions.get(table.name)
-    return rows if condition is None else rows.where(condition)
+    rows = select(table).order_by(*table.primary_key.columns)
+    if table is DatasetRow.__table__:
+        return rows.where(table.c.id.in_(kept))
+    references = [(key.parent, present[key.column]) for key in table.foreign_keys if key.column in present]
+    return rows.where(*(column.in_(there) for column, there in references))
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -77,8 +78,13 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _key(table: Table, name: str) -> str:
-    return table.columns[name].key
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+def _value(table: Table, name: str, value: Any) -> Any:
+    is_bytes = isinstance(table.columns[name].type, LargeBinary) and isinstance(value, str)
+    return base64.b64decode(value) if is_bytes else value
 
 
 def _continue_numbers(session: Session, table: Table) -> None:

@@ -52,8 +52,8 @@ def put_back(settings: dict[str, Any], folder: Path) -> None:
 
 
 def contents(api: Caller) -> dict[str, Any]:
-    """All that a key can read of its datasets."""
-    found = {}
+    """All that a key can read of its datasets, files and vector stores."""
+    found: dict[str, Any] = {}
     for name in api.names():
         facts = api.ask("GET", f"/datasets/{name}").json()
         chunks = api.search(name, "owl hen bird mill", k=50) if facts["state"] == "prepared" else None
@@ -64,6 +64,9 @@ def contents(api: Caller) -> dict[str, Any]:
             "chunks": chunks and sorted((one["document_id"], one["text"]) for one in chunks),
             "export": len(api.ask("GET", f"/datasets/{name}/export").content),
         }
+    files = api.ask("GET", "/v1/files").json()["data"]
+    found["files"] = {file["filename"]: api.ask("GET", f"/v1/files/{file['id']}/content").content for file in files}
+    found["vector stores"] = api.ask("GET", "/v1/vector_stores").json()["data"]
     return found
 
 
@@ -78,6 +81,13 @@ def test_what_is_restored_is_what_was_backed_up(
     api.add_prepared("files", zipped({"owl.txt": "The owl hunts.", "hen.txt": "The hen lays."}), "files.zip")
     api.remove("files", ids=["owl.txt"])
     api.put("birds", BIRDS)
+    files = [
+        api.ask("POST", "/v1/files", data={"purpose": "assistants"}, files={"file": (name, content)}).json()["id"]
+        for name, content in {"owl.txt": b"The owl hunts.", "mill.txt": "Grüße".encode("utf-16")}.items()
+    ]
+    store = {"name": "farm", "file_ids": files[:1], "metadata": {"topic": "animals"}}
+    assert api.ask("POST", "/v1/vector_stores", json=store).ok
+    api.prepare("farm")
     assert api.add("unprepared", "A mill.").ok
     other.add_prepared("notes", "Another owl.")
     assert api.add("jobs", "An owl.").ok
