@@ -105,7 +105,8 @@ def drain_on_signal(servers: list[Child], signals: "SimpleQueue[int]", drain_sec
 
 
 def _orders(settings: Settings, locks: tuple[int, ...]) -> dict[str, Any]:
-    return {"settings": settings.model_dump(mode="json"), "locks": locks}
+    # What is not set stays so: some defaults depend on what is.
+    return {"settings": settings.model_dump(mode="json", exclude_unset=True), "locks": locks}
 
 
 def _share_of(settings: Settings) -> Settings:

@@ -70,6 +70,19 @@ def test_several_processes_serve_one_port_and_count_together(serve: Serve) -> No
     assert "reka_upstream_busy 0.0" in figures
 
 
+def test_several_processes_offer_the_models_of_their_upstream(serve: Serve, model: RuleModel) -> None:
+    server = serve(workers=SERVERS, upstream=model.url)
+    assert model.gate is not None
+    model.gate.set()
+
+    names = [one["id"] for one in server.api.ask("GET", "/v1/models").json()["data"]]
+    body = {"model": "rules-1", "messages": [{"role": "user", "content": "Repeat: hi"}]}
+    answer = server.api.ask("POST", "/v1/chat/completions", json=body)
+
+    assert names == ["rules-1", "rules-2"]
+    assert answer.status_code == 200, answer.text
+
+
 def test_a_rolling_restart_answers_every_request_and_cuts_no_stream(serve: Serve, model: RuleModel) -> None:
     server = serve(**behind(model))
     before = set(server.children("reka server"))
