@@ -17,10 +17,9 @@ from reka.server.processes.parent import (
     check_can_share,
     drain_on_signal,
     server_processes,
-    watch_signals,
     worker_process,
 )
-from reka.server.processes.start import set_up_log, start_errors
+from reka.server.processes.start import set_up_log, start_errors, watch_signals
 from reka.server.processes.web import GRACE_SECONDS, listen, prepare_process, url_of, web_server
 from reka.server.program_end import is_program_ending
 from reka.server.retrieval.embeddings import Embedder

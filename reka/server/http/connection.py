@@ -274,6 +274,10 @@ class OtherProcesses(Protocol):
         """Tell them how many connections this process has; None if it takes none any more."""
         ...
 
+    def leave(self) -> object:
+        """Tell them that this process takes no connections any more; what handles a signal may call it."""
+        ...
+
     def accept(self) -> bool:
         """Tell whether one of them takes connections."""
         ...
@@ -325,7 +329,7 @@ class LimitedServer(uvicorn.Server):
         if sig == signal.SIGTERM and not self._is_draining:
             self._is_draining, self.should_exit = True, False
             if self._others is not None:
-                self._others.report(None)  # of all that are to end, the one that looks first finds nobody who accepts
+                self._others.leave()  # of all that are to end, the one that looks first finds nobody who accepts
             self._on_drain()
 
     @property

@@ -79,20 +79,12 @@ def server_processes(settings: Settings, locks: tuple[int, ...], listener: int) 
         end_together(servers, GRACE_SECONDS + KILL_SECONDS)
 
 
-def watch_signals() -> "SimpleQueue[int]":
-    """Collect SIGTERM and SIGINT from now on."""
-    signals: SimpleQueue[int] = SimpleQueue()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, lambda number, _: signals.put(number))
-    return signals
-
-
 def drain_on_signal(servers: list[Child], signals: "SimpleQueue[int]", drain_seconds: float) -> None:
     """Wait for a signal, then until no request is left; for SIGINT, or after another signal, not so long.
 
     Args:
         servers: The processes that answer requests.
-        signals: The signals; see `watch_signals`.
+        signals: The signals; see `start.watch_signals`.
         drain_seconds: Maximum time for requests to end after SIGTERM.
     """
     seconds = drain_seconds if signals.get() == signal.SIGTERM else GRACE_SECONDS

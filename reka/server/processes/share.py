@@ -27,6 +27,9 @@ class _Others:
         self._loads.publish(DRAINING if connections is None else connections)
         self._metrics.sample()  # for a scrape that another process answers
 
+    def leave(self) -> None:
+        self._loads.publish(DRAINING)  # nothing that waits for a lock, which the interrupted code may have
+
     def accept(self) -> bool:
         return self._loads.others_accept()
 

@@ -1,13 +1,31 @@
-"""The start of a process: its log, and what keeps it from starting."""
+"""The start of a process: its signals, its log, and what keeps it from starting."""
 
 import logging
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from reka.server.errors import StartError
 from reka.server.telemetry.request_record import add_request_id
+
+
+def ignore_hangup() -> None:
+    """Ignore SIGHUP, which has no meaning for a server; with a terminal, it is the terminal that hangs up."""
+    if hasattr(signal, "SIGHUP") and not (sys.stdin and sys.stdin.isatty()):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def watch_signals() -> "SimpleQueue[int]":
+    """Collect SIGTERM and SIGINT from now on, but for what is ignored."""
+    signals: SimpleQueue[int] = SimpleQueue()  # the one that can be put into while it is being put into
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(sign) is not signal.SIG_IGN:
+            signal.signal(sign, lambda number, _: signals.put(number))
+    return signals
 
 
 def set_up_log() -> None:

@@ -13,6 +13,7 @@ import uvicorn
 from reka.server.errors import StartError
 from reka.server.http.app import create_app
 from reka.server.http.connection import LimitedServer, OtherProcesses, limited_connection
+from reka.server.processes.start import ignore_hangup
 from reka.server.service import Service
 from reka.server.settings import Settings
 
@@ -28,8 +29,7 @@ def prepare_process() -> None:
     os.umask(0o077)  # what libraries create in the data folder is for this user only, too
     _raise_fd_limit()
     signal.signal(signal.SIGTERM, _leave)
-    if hasattr(signal, "SIGHUP") and not (sys.stdin and sys.stdin.isatty()):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # with a terminal, it is the terminal that hangs up
+    ignore_hangup()
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -1,15 +1,13 @@
 """The process that runs the jobs, so that requests stay fast while it works."""
 
 import os
-import signal
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
 
 from reka.server.errors import StartError
 from reka.server.lifecycle import end_attempts, run_service
-from reka.server.processes.start import set_up_log, start_errors
+from reka.server.processes.start import ignore_hangup, set_up_log, start_errors, watch_signals
 from reka.server.retrieval.building.link import ClusterError
 from reka.server.retrieval.embeddings import EmbeddingError
 from reka.server.service import cluster_of, embedder_of
@@ -45,10 +43,8 @@ def run_worker(settings: Settings, locks: list[int] | None = None, on_ready: Cal
             pass  # no server runs them
     for handle in locks or ():
         folder.join(handle)
-    has_to_end = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: has_to_end.set())
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda *_: has_to_end.set())
+    ignore_hangup()
+    signals = watch_signals()
     with ExitStack() as stack:
         with start_errors():
             if locks:
@@ -56,7 +52,7 @@ def run_worker(settings: Settings, locks: list[int] | None = None, on_ready: Cal
             _check_cluster(settings)
             stack.enter_context(run_service(settings, is_alone=False))
         on_ready()
-        has_to_end.wait()
+        signals.get()
 
 
 def _check_cluster(settings: Settings) -> None:

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 import requests
+import uvicorn
 
+from reka.server.http.connection import LimitedServer, limited_connection
 from reka.server.processes.balance import SharedListener
 from reka.server.processes.sharing import SharedCounts, forget_process, open_loads, prepare_folder
+from reka.server.settings import Settings
 from tests.server.processes.conftest import Serve
 from tests.support.caller import Caller
 from tests.support.rule_model import RuleModel
@@ -146,6 +149,35 @@ def test_all_processes_end_with_the_one_that_started_them(serve: Serve, sign: si
     assert len(children) == SERVERS + 1
     assert (code == 0) is (sign == signal.SIGTERM)
     assert [chunk["text"] for chunk in serve(workers=SERVERS).api.chunks("owl", "notes")] == ["An owl hunts."]
+
+
+class UnsafeOthers:
+    """Other processes, to which nothing may be reported while a signal is handled."""
+
+    def __init__(self) -> None:
+        self.has_left = False
+
+    def report(self, connections: int | None) -> None:
+        raise AssertionError(f"what it waits for, the interrupted code may have: {connections}")
+
+    def leave(self) -> None:
+        self.has_left = True
+
+    def accept(self) -> bool:
+        return True
+
+    def drain(self) -> bool:
+        return False
+
+
+def test_what_handles_sigterm_waits_for_nothing_that_the_interrupted_code_may_have(data_dir: Path) -> None:
+    others = UnsafeOthers()
+    config = uvicorn.Config("json:loads", http=limited_connection(Settings(data_dir=data_dir)))
+    config.load()
+
+    LimitedServer(config, 1, lambda: None, others).handle_exit(signal.SIGTERM, None)
+
+    assert others.has_left
 
 
 def test_the_limit_of_chats_is_that_of_all_processes(serve: Serve, model: RuleModel) -> None:

@@ -35,6 +35,17 @@ def test_a_server_has_its_jobs_run_by_a_process_of_lower_priority(serve: Serve) 
     assert server.api.ask("GET", "/readyz").json()["worker"] is True
 
 
+def test_a_worker_stays_when_a_terminal_hangs_up(serve: Serve) -> None:
+    server = serve()
+    server.api.add_prepared("notes", "An owl hunts.")
+    worker = server.await_child("reka worker")
+
+    os.kill(worker, signal.SIGHUP)
+    server.api.add_prepared("more", "A hen lays.")
+
+    assert server.await_child("reka worker") == worker
+
+
 def test_a_server_inside_a_program_starts_no_process(start: Start, call: Call) -> None:
     call(start()).add_prepared("notes", "An owl hunts.")
 
