@@ -261,6 +261,33 @@ def test_a_process_that_is_to_end_waits_for_streams_no_longer_than_it_was_set(
     assert code in (0, -signal.SIGTERM)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to handle")
+def test_a_request_that_takes_longer_than_a_server_waits_is_told_to_come_again(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access_log = data_dir.parent / "access.log"
+    monkeypatch.setenv("REKA_SERVER_DRAIN_SECONDS", "0")
+    monkeypatch.setenv("REKA_SERVER_ACCESS_LOG", str(access_log))
+    command = (sys.executable, "-m", "reka.server", "--port", "0", "--data-dir", str(data_dir))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().rsplit(maxsplit=1)[1]
+        with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) as connection:
+            connection.sendall(b"POST /chat HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: k\r\nContent-Length: 50\r\n\r\n{")
+            requests.get(f"{url}/healthz", timeout=10)  # by then the request before it is being read
+            process.send_signal(signal.SIGTERM)
+            head, body = b"".join(iter(lambda: connection.recv(65536), b"")).decode().split("\r\n\r\n")
+        _, log = process.communicate(timeout=30)
+    line = json.loads(access_log.read_text().splitlines()[-1])
+
+    assert head.startswith("HTTP/1.1 503 ")
+    assert "retry-after: 1" in head.lower().splitlines()
+    assert "send it again" in json.loads(body)["detail"]
+    assert line["status"] == 503
+    assert f"x-request-id: {line['request_id']}" in head
+    assert "Traceback" not in log
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of open files")
 def test_a_process_takes_more_connections_than_it_was_let_open_files(data_dir: Path) -> None:
     with_few_files = ("sh", "-c", 'ulimit -S -n 60; exec "$@"', "sh")

@@ -1,5 +1,6 @@
 """The outermost middleware: the record of a request, the headers of its response, its metrics and its log line."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -31,13 +32,17 @@ _POLICY_HEADER: Final = b"content-security-policy"
 _NO_PAGE: Final = (_POLICY_HEADER, b"default-src 'none'; frame-ancestors 'none'")
 """A browser that is made to show a response as a page runs and loads nothing; pages have policies of their own."""
 
+_RETRY_SECONDS: Final = "1"
+"""Seconds after which a client asks another server, or this one when it is started again (ours)."""
+
 _PAGES: Final = frozenset({PAGE_PATH, DOCS_PATH})
 
 
 class RequestMiddleware:
     """Gives each request a record, and each response its id, its rate limits and what a browser must not do with it.
 
-    It turns an unhandled exception into a 500 that reveals no internals. It counts and times requests up to the end of
+    It turns an unhandled exception into a 500 that reveals no internals, and the end of the server, if the request has
+    not ended by then, into a 503. It counts and times requests up to the end of
     their responses, writes their lines of the access log, and ends what they hold.
     """
 
@@ -92,6 +97,11 @@ class RequestMiddleware:
     async def _respond(self, scope: Scope, receive: Receive, response: "_Response", record: RequestRecord) -> None:
         try:
             await self._app(scope, receive, response.send)
+        except asyncio.CancelledError:  # by a server that ends, and waits no longer; its connection is closed then
+            if not response.has_started:
+                detail = "The server is ending, and this request has taken longer than it waits: send it again"
+                headers = {"Retry-After": _RETRY_SECONDS, "Connection": "close"}
+                await JSONResponse(error_body(scope["path"], 503, detail), 503, headers)(scope, receive, response.send)
         except Exception:
             logger.exception("request %s (%s %s) failed", record.id, scope["method"], scope["path"])
             if response.has_started:
