@@ -2,11 +2,13 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -244,6 +246,15 @@ def test_a_server_sends_nothing_unless_it_is_told_where(
         assert requests.post(f"{url}/v1/chat/completions", json=body, headers={"X-Api-Key": KEY}).ok
 
     assert "traceparent" not in fake.requests[0].headers
+
+
+def test_a_collector_that_is_away_does_not_hold_the_end_of_a_server_up_for_long(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts connections and answers nothing
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with serving(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as url:
+            requests.get(url, timeout=10)
+            began = monotonic()
+        assert monotonic() - began < 10
 
 
 def test_an_unknown_exporter_stops_the_start(tmp_path: Path) -> None:

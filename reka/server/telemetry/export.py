@@ -1,9 +1,10 @@
 """OpenTelemetry of `reka serve`, set up by OpenTelemetry's own environment variables."""
 
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any, Final
 from uuid import uuid4
@@ -24,6 +25,9 @@ _NONE: Final = "none"
 _SNAPSHOT_SECONDS: Final = 1.0
 """Seconds for which a collection of the metrics stands (ours)."""
 
+_END_SECONDS: Final = 5.0
+"""Seconds in which the last spans and figures are sent when a server ends (ours)."""
+
 
 @contextmanager
 def opentelemetry(metrics: Metrics) -> Iterator[None]:
@@ -40,21 +44,31 @@ def opentelemetry(metrics: Metrics) -> Iterator[None]:
         StartError: The packages of the extra `otel` are missing, or an exporter is unknown.
     """
     exporters = {} if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" else _wanted()
-    with ExitStack() as stack:
-        if not exporters:
-            yield
-            return
-        try:
-            if traces := exporters.get("traces"):
-                stack.callback(_send_spans(traces))
-            if measures := exporters.get("metrics"):
-                stack.callback(_send_metrics(measures, metrics))
-        except ImportError as error:
-            raise StartError(
-                f"the environment's OTEL_... variables need packages ({error.name} is missing): install this package "
-                "with the extra `otel`, reka[otel], or set OTEL_SDK_DISABLED=true"
-            ) from error
+    ends: list[Callable[[], object]] = []
+    try:
+        if traces := exporters.get("traces"):
+            ends.append(_send_spans(traces))
+        if measures := exporters.get("metrics"):
+            ends.append(_send_metrics(measures, metrics))
+    except ImportError as error:
+        raise StartError(
+            f"the environment's OTEL_... variables need packages ({error.name} is missing): install this package "
+            "with the extra `otel`, reka[otel], or set OTEL_SDK_DISABLED=true"
+        ) from error
+    try:
         yield
+    finally:
+        _send_the_rest(ends)
+
+
+def _send_the_rest(ends: Sequence[Callable[[], object]]) -> None:
+    """Send what is not sent yet, at once, for a few seconds: a collector that is away holds no end up."""
+    threads = [threading.Thread(target=end, name="reka-telemetry", daemon=True) for end in ends]
+    deadline = time.monotonic() + _END_SECONDS
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0, deadline - time.monotonic()))
 
 
 def _wanted() -> dict[str, list[str]]:
