@@ -15,7 +15,12 @@ JSON_LINES: Final = "application/x-ndjson"
 
 _DATASET: Final = object_with(name=STRING, state=STRING, documents=INTEGER, chunks=INTEGER, size_bytes=INTEGER)
 _DOCUMENT: Final = object_with(
-    id=STRING, source=optional(STRING), metadata=optional(OBJECT), size_bytes=INTEGER, chunks=INTEGER, digest=STRING
+    id=STRING,
+    source=optional(STRING),
+    metadata=optional(OBJECT),
+    size_bytes=INTEGER,
+    chunks=INTEGER,
+    digest=optional(STRING),
 )
 _PAGE: Final = object_with(documents=list_of(_DOCUMENT), next=optional(STRING))
 _TEXT: Final = object_with(id=STRING, text=STRING, source=optional(STRING), metadata=optional(OBJECT))
@@ -50,8 +55,14 @@ def read_dataset_info(reply: Reply) -> DatasetInfo:
 def read_page(reply: Reply) -> Page:
     """Read a page of documents."""
     page = read_json(reply, _PAGE, "a page of documents")
+    # A file has no digest before it is prepared: only then are the texts in it read.
     documents = [
-        {**document, "source": document.get("source"), "metadata": document.get("metadata") or {}}
+        {
+            **document,
+            "source": document.get("source"),
+            "metadata": document.get("metadata") or {},
+            "digest": document.get("digest"),
+        }
         for document in page["documents"]
     ]
     return Page(cast("list[DocumentInfo]", documents), page.get("next"))

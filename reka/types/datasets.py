@@ -47,8 +47,8 @@ class DocumentInfo(TypedDict):
     chunks: int
     """How many chunks of it can be retrieved; 0 until it is prepared."""
 
-    digest: str
-    """Hash of what it holds."""
+    digest: str | None
+    """Hash of what it holds; None for a file that was uploaded and is not prepared yet."""
 
 
 class _DatasetInfo(TypedDict):

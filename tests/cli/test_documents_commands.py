@@ -57,6 +57,13 @@ def test_documents_are_listed_one_per_line(server: FakeReka, command: Command) -
     assert outcome.err == ""
 
 
+def test_files_that_are_not_prepared_are_listed(server: FakeReka, command: Command) -> None:
+    stored = LISTED | {"id": "a.txt", "source": "a.txt", "metadata": {}, "chunks": 0, "digest": None}
+    server.will_answer(200, {"documents": [stored], "next": None})
+
+    assert command("datasets", "documents", "notes").out == "a.txt  1,100 bytes 0 chunks\n"
+
+
 def test_documents_as_json_are_one_array(server: FakeReka, command: Command) -> None:
     server.will_answer(200, {"documents": [LISTED], "next": None})
 

@@ -45,6 +45,18 @@ def test_documents_go_in_come_back_change_and_go(client: reka.Reka, tmp_path: Pa
     assert client.retrieve("owl night", "birds", filter={"lang": "en"}) == []
 
 
+def test_files_that_are_not_prepared_are_documents_already(client: reka.Reka, tmp_path: Path) -> None:
+    (tmp_path / "owl.txt").write_text(OWL["text"])
+    client.add_folder(tmp_path, "files")
+    stored = list(client.list_documents("files"))
+    job_id = client.prepare_retrieval("files")
+    client.wait_for_retrieval(job_id)
+    prepared = list(client.list_documents("files"))
+
+    assert [(one["id"], one["chunks"], one["digest"]) for one in stored] == [("owl.txt", 0, None)]
+    assert [(one["id"], one["chunks"], one["digest"] is None) for one in prepared] == [("owl.txt", 1, False)]
+
+
 def test_texts_come_back_whole_whatever_one_answer_holds(client: reka.Reka, tmp_path: Path) -> None:
     large = " ".join(map(str, range(220_000)))
     for name in ("a", "b", "c"):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +124,28 @@ async def test_datasets_are_searched_listed_and_read(transport: str, environment
     ]
     assert json.loads(text_of(about))["documents"] == 2
     assert text_of(owl) == "The owl of the mill hunts at night."
+
+
+async def test_a_dataset_that_is_not_prepared_is_listed_with_the_others(
+    transport: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    owner = {**environment, "REKA_API_KEY": f"key-for-files-{transport}"}
+    (tmp_path / "hen.txt").write_text(HEN)
+    with reka.Reka(base_url=owner["REKA_BASE_URL"], api_key=owner["REKA_API_KEY"]) as files:
+        files.add_folder(tmp_path, "files")
+        files.put_documents("birds", [{"id": "hen", "text": HEN}])
+
+    async with connect(transport, owner) as client:
+        resources = [resource.uri for resource in (await client.list_resources()).resources]
+        about = await client.read_resource("reka://datasets/files")
+
+    assert resources == [
+        "reka://datasets/birds",
+        "reka://datasets/birds/documents/hen",
+        "reka://datasets/files",
+        "reka://datasets/files/documents/hen.txt",
+    ]
+    assert [one["id"] for one in json.loads(text_of(about))["first_documents"]] == ["hen.txt"]
 
 
 async def test_what_goes_wrong_is_said_to_the_model(transport: str, environment: dict[str, str]) -> None:

@@ -216,6 +216,22 @@ def test_files_replace_files_and_a_folder_without_text_changes_nothing(make: Mak
     assert (found.id, found.page_content) == ("sub/a.txt", "The lamp is red.\r\nAnd new.")
 
 
+@pytest.mark.parametrize("how", ["from_files", "from_texts"])
+def test_a_dataset_that_was_uploaded_only_is_filled_too(
+    make: Make, ask: Ask, embedded: str, how: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    name = f"uploaded-{abs(hash(request.node.nodeid))}"
+    (tmp_path / "a.txt").write_text("The lamp is red.")
+    (tmp_path / "old.txt").write_text("The lamp is old.")
+    with reka.Reka(base_url=embedded) as client:
+        client.add_folder(tmp_path, name)
+    (tmp_path / "old.txt").unlink()
+
+    retriever = make(how, tmp_path if how == "from_files" else {"a.txt": "The lamp is red."}, dataset=name)
+
+    assert [(found.id, found.page_content) for found in ask(retriever, "lamp")] == [("a.txt", "The lamp is red.")]
+
+
 def test_a_filter_is_given_when_the_retriever_is_made_and_another_in_a_call(make: Make, ask: Ask) -> None:
     retriever = make("from_documents", MANUAL, filter={"page": {"$gte": 7}, "lang": "en"})
 

@@ -269,3 +269,17 @@ def test_a_dataset_of_files_is_an_index_too(opened: Open, served: str, request: 
     index.insert(Document(text="A green lamp.", id_="c"))
 
     assert {node.ref_doc_id for node in found(index)} == {"b.txt", "c"}
+
+
+def test_files_that_are_not_prepared_are_documents_of_an_index_which_prepares_them(
+    opened: Open, served: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    (tmp_path / "a.txt").write_text("A red lamp.")
+    (tmp_path / "b.txt").write_text("A blue lamp.")
+    with reka.Reka(request.node.name, served) as client:
+        client.add_folder(tmp_path, "files")
+    index = opened("files")
+
+    assert set(index.ref_doc_info) == {"a.txt", "b.txt"}
+    assert index.refresh_ref_docs([Document(text="A red lamp.", id_="a.txt")]) == [True]
+    assert {node.ref_doc_id for node in found(index)} == {"a.txt", "b.txt"}

@@ -229,7 +229,7 @@ def test_what_is_no_choice_of_documents_is_refused(
 
 def test_documents_are_listed_page_by_page(client: reka.Reka, fake: FakeReka) -> None:
     fake.will_answer(200, {"documents": [LISTED, LISTED | {"id": "b&"}], "next": "b&"})
-    fake.will_answer(200, {"documents": [LISTED | {"id": "c", "source": None, "metadata": None}], "next": None})
+    fake.will_answer(200, {"documents": [{"id": "c", "source": None, "size_bytes": 1, "chunks": 0}], "next": None})
 
     documents = client.list_documents("alice")
     first = next(documents)
@@ -239,7 +239,7 @@ def test_documents_are_listed_page_by_page(client: reka.Reka, fake: FakeReka) ->
     assert first == LISTED
     assert asked_for_first == 2
     assert [document["id"] for document in rest] == ["b&", "c"]
-    assert rest[1]["metadata"] == {}
+    assert (rest[1]["metadata"], rest[1]["digest"]) == ({}, None)
     assert fake.paths[1:] == [f"GET /datasets/alice/documents?limit=1000{more}" for more in ("", "&after=b%26")]
 
 
