@@ -17,6 +17,7 @@ from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest
 from reka._lazy import IMPORTING
 from reka._protocol.addresses import is_sent_in_clear
+from reka._protocol.checks import require_utf8
 from reka._protocol.forms import FORMS
 from reka._protocol.retries import RetryPolicy
 from reka._telemetry.active import active_tracer
@@ -101,7 +102,7 @@ class BaseClient:
         """Make the flow that answers a request, from its dataset if it names one."""
         flow = self._dataset_flow(answer, request)
         if self._asks_for_models:
-            flow = partial(learning_models, flow)
+            flow = partial(learning_models, flow, request)
         if (tracer := active_tracer()) is None:
             return flow
         with IMPORTING:
@@ -113,6 +114,7 @@ class BaseClient:
         flow: Callable[[ServerCapabilities], Flow[T]] = partial(answer, request, self._api)
         if request.dataset is None:
             return flow
+        require_utf8(request.arguments())  # before what comes first: a search, or a look at what the server can do
         place = self._place()
         if endpoint.is_local(place):
             return partial(local_datasets.answer_over_passages, answer, request, self._api, place)

@@ -9,6 +9,7 @@ from reka._calls.nonempty import NonEmptyDecoder
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest
 from reka._inputs.uploads import Source
+from reka._protocol.checks import require_utf8
 from reka._protocol.datasets import ALREADY_PREPARED, refusal_code
 from reka._protocol.files.litter import note_on_skipped
 from reka._protocol.forms import STREAM_OPTIONS, to_openai_messages, to_openai_tools, to_reka_tools
@@ -43,7 +44,9 @@ _COMPLETIONS: Final = "/v1/chat/completions"
 
 def chat(request: ChatRequest) -> Call[ChatCompletion]:
     """`POST /chat`, the documented endpoint."""
-    body = documented.chat_body(request.turns, request.model, request.stop, request.options, request.extra)
+    body = documented.chat_body(
+        request.turns, request.model, request.stop, request.options, request.extra, request.arguments
+    )
     return Call("POST", "/chat", _completed(request, documented.read_chat), body, _chat_errors(request))
 
 
@@ -108,6 +111,7 @@ def add_dataset(
     if description is not None:
         if not isinstance(description, str):
             raise InvalidArgumentError(f"description: got {type(description).__name__}, want a string")
+        require_utf8(description, "description")
         fields["dataset_description"] = description
     body = Upload(source, fields, on_progress)
 
@@ -158,7 +162,9 @@ def _body(request: ChatRequest, form: Form, *, stream: bool) -> bytes:
     options = {**request.options, **fields, **tool_fields}
     if stream and form == "openai":
         options[STREAM_OPTIONS] = {"include_usage": True}
-    return completions.completion_body(messages, request.model, request.stop, options, request.extra, stream=stream)
+    return completions.completion_body(
+        messages, request.model, request.stop, options, request.extra, request.arguments, stream=stream
+    )
 
 
 def _completed(request: ChatRequest, read: Callable[[Reply], ChatCompletion]) -> Callable[[Reply], ChatCompletion]:

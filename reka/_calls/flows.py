@@ -17,6 +17,7 @@ from reka._calls.model_flows import lacks_model, with_existing_model
 from reka._inputs import validation
 from reka._inputs.chat_request import ChatRequest, chat_request
 from reka._inputs.uploads import ArchiveSource
+from reka._protocol.checks import require_utf8
 from reka._protocol.constants import RETRIEVAL_TOP_K, V0_ONLY
 from reka._protocol.datasets import ALREADY_PREPARED, BEING_PREPARED, has_digest, name_with_digest, refusal_code
 from reka._protocol.errors import ENDPOINT_MISSING
@@ -175,8 +176,10 @@ def _dialect(request: ChatRequest, api: Api, capabilities: ServerCapabilities, p
         return preferred
     of_v0 = V0_ONLY & needs
     # What the server can do matters only where the generations clash, or where v1 would be the better one.
-    asks = bool(of_v0) and (api == "v1" or needs != of_v0 or preferred == "v1")
-    features = (yield from fetch_features(capabilities)) if asks and api != "v0" else frozenset()
+    asks = bool(of_v0) and (api == "v1" or needs != of_v0 or preferred == "v1") and api != "v0"
+    if asks:
+        require_utf8(request.arguments())
+    features = (yield from fetch_features(capabilities)) if asks else frozenset()
     return dialect(api, preferred, needs, features)
 
 

@@ -12,6 +12,7 @@ from reka._calls.capabilities import HostModels, ServerCapabilities
 from reka._calls.flow import Brief, Flow, Sleep
 from reka._inputs.chat_request import ChatRequest
 from reka._lazy import IMPORTING
+from reka._protocol.checks import require_utf8
 from reka._protocol.errors import ENDPOINT_MISSING
 from reka._protocol.models import model_of, with_table_facts
 from reka.errors import APIStatusError, NotFoundError, RekaError, UnsupportedRequestError
@@ -65,9 +66,11 @@ def describe_model(name: str, capabilities: ServerCapabilities) -> Flow[Model]:
     raise NotFoundError(f"there is no model {name!r}; the server has {names_in_words(names)}")
 
 
-def learning_models(flow: Callable[[ServerCapabilities], Flow[T]], capabilities: ServerCapabilities) -> Flow[T]:
-    """Run a flow; if it is the first for a server, ask what that says of its models before."""
-    return flow(capabilities) if capabilities.models.is_settled else _learn_before(flow, capabilities)
+def learning_models(
+    flow: Callable[[ServerCapabilities], Flow[T]], request: ChatRequest, capabilities: ServerCapabilities
+) -> Flow[T]:
+    """Run the flow of a request; if it is the first for a server, ask what that says of its models before."""
+    return flow(capabilities) if capabilities.models.is_settled else _learn_before(flow, request, capabilities)
 
 
 def with_host_facts(request: ChatRequest, capabilities: ServerCapabilities) -> ChatRequest:
@@ -122,7 +125,10 @@ def _at_either(
     return models
 
 
-def _learn_before(flow: Callable[[ServerCapabilities], Flow[T]], capabilities: ServerCapabilities) -> Flow[T]:
+def _learn_before(
+    flow: Callable[[ServerCapabilities], Flow[T]], request: ChatRequest, capabilities: ServerCapabilities
+) -> Flow[T]:
+    require_utf8(request.arguments())
     yield from _learn(capabilities.models)
     return (yield from flow(capabilities))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from os import PathLike
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from reka import config
 from reka._inputs import validation
@@ -12,7 +12,7 @@ from reka._inputs.documents import metadata_filter
 from reka._lazy import IMPORTING
 from reka._protocol.constants import V0_ONLY
 from reka._protocol.media import MEDIA_KINDS, part_of_url
-from reka._protocol.messages import beyond_turns, fold, normalize_messages, text_of
+from reka._protocol.messages import beyond_turns, fold, normalize_messages, sent_message, text_of
 from reka._protocol.prompt import Passage, question_with_passages, with_passages
 from reka._protocol.sampling import ARGUMENTS, PARAMETERS
 from reka._protocol.tools import flat_tools, normalized_choice
@@ -81,6 +81,18 @@ class ChatRequest:
         condition: Mapping[str, Any] | None = self.extra.get("retrieval_filter", self.options.get("retrieval_filter"))
         return condition
 
+    def arguments(self) -> dict[str, object]:
+        """The arguments that have texts, by their names."""
+        model, stop = self.conversation.MODEL_AND_STOP
+        return {
+            **self.conversation.arguments(),
+            model: self.model,
+            stop: self.stop,
+            **self.options,
+            **self.v1_fields,
+            "extra_request_args": self.extra,
+        }
+
     def required_features(self) -> set[str]:
         """Name the features of this request that not every endpoint family has."""
         fields = {**self.options, **self.v1_fields, **self.extra}
@@ -92,11 +104,23 @@ class ChatRequest:
 class TurnHistory:
     """A conversation as turns of the documented API."""
 
+    MODEL_AND_STOP: ClassVar = ("model_name", "stop_words")
+    """Names of two arguments that come with turns."""
+
     history: list[dict[str, str]]
+    has_human: bool = False
+    """Whether the last turn is the argument `human`, and no part of the `conversation_history`."""
 
     def turns(self) -> list[dict[str, str]]:
         """Return the history as it is."""
         return self.history
+
+    def arguments(self) -> dict[str, object]:
+        """The arguments that the conversation is made of, by their names."""
+        if not self.has_human:
+            return {"conversation_history": self.history}
+        *before, last = self.history
+        return {"conversation_history": before, "human": last["text"], "media_url": last.get("media_url")}
 
     def messages(self) -> list[dict[str, Any]]:
         """Convert each turn to a message."""
@@ -121,7 +145,7 @@ class TurnHistory:
         last = self._last_human()
         turn = self.history[last]
         quoting = turn | {"text": question_with_passages(turn["text"], passages)}
-        return TurnHistory([*self.history[:last], quoting, *self.history[last + 1 :]])
+        return TurnHistory([*self.history[:last], quoting, *self.history[last + 1 :]], self.has_human)
 
     def _last_human(self) -> int:
         return max(index for index, turn in enumerate(self.history) if turn["type"] == "human")
@@ -131,8 +155,15 @@ class TurnHistory:
 class MessageHistory:
     """A conversation as messages of the messages API."""
 
+    MODEL_AND_STOP: ClassVar = ("model", "stop")
+    """Names of two arguments that come with messages."""
+
     history: list[dict[str, Any]]
     """Normalized messages."""
+
+    def arguments(self) -> dict[str, object]:
+        """The argument that the conversation is made of, by its name."""
+        return {"messages": [{**message, **sent_message(message)} for message in self.history]}
 
     def turns(self) -> list[dict[str, str]]:
         """Convert each message to a turn: the inverse of `TurnHistory.messages`."""
@@ -213,7 +244,9 @@ def chat_request(
         conversation(conversation_history, human, "data:,")
         media_url = media_url_of_file(media_filename, max_media_bytes)
     turns = conversation(conversation_history, human, media_url)
-    return ChatRequest(TurnHistory(turns), model, sampling, stop, extra=extra, names_model=names_model)
+    return ChatRequest(
+        TurnHistory(turns, human is not None), model, sampling, stop, extra=extra, names_model=names_model
+    )
 
 
 def messages_request(messages: Sequence[Message], options: CompletionOptions) -> ChatRequest:

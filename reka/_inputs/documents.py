@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any, Final
 
 from reka import config
-from reka._protocol.checks import describe, json_kind
+from reka._protocol.checks import describe, json_kind, require_utf8
 from reka._protocol.datasets import MAX_DOCUMENT_ID
 from reka._protocol.filters import parse_filter
 from reka.errors import InvalidArgumentError
@@ -114,7 +114,8 @@ def _json_line(fields: Mapping[str, Any], where: str) -> bytes:
     try:
         return _JSON.encode(fields).encode() + b"\n"
     except UnicodeEncodeError as error:
-        raise InvalidArgumentError(f"{where}: holds a lone surrogate, which UTF-8 cannot write") from error
+        require_utf8(fields, where)
+        raise InvalidArgumentError(f"{where}: cannot be written as UTF-8: {error}") from error
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"{where}['metadata']: cannot be written as JSON: {error}") from error
 
@@ -124,4 +125,6 @@ def _name(value: object, where: str) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_DOCUMENT_ID:
         got = f"{len(value)} characters" if isinstance(value, str) else json_kind(value)
         raise InvalidArgumentError(f"{where}: got {got}, want a text of 1 to {MAX_DOCUMENT_ID} characters")
+    if not value.isascii():
+        require_utf8(value, where)
     return value

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from reka import config
+from reka._protocol.checks import require_utf8
 from reka._protocol.files.litter import is_litter, note_on_skipped
 from reka._protocol.files.plain_text import TextCheck
 from reka._record import record
@@ -154,6 +155,7 @@ def file_source(filepath: str | PathLike[str]) -> FileSource:
         raise file_error(f"filepath: {str(path)!r} {problem}", error) from error
     if not size:
         raise InvalidArgumentError(f"filepath: {str(path)!r} is empty")
+    require_utf8(path.name, f"filepath: the name {path.name!r}")
     return FileSource(path, size)
 
 
@@ -184,6 +186,7 @@ def folder_source(folder: str | PathLike[str], argument: str = "folder") -> Arch
     if not files:
         raise InvalidArgumentError(f"{argument}: {str(path)!r} has no files in it{note_on_skipped(list(skipped))}")
     _check_texts(files, argument)
+    require_utf8(root.name, f"{argument}: the name {root.name!r}")
     return ArchiveSource(f"{root.name or 'folder'}.zip", files, tuple(skipped))
 
 
@@ -210,6 +213,8 @@ def _check_texts(files: Mapping[str, Path], argument: str) -> None:
     Raises:
         InvalidArgumentError: Some are not; the error names them, and what they are.
     """
+    for name in files:
+        require_utf8(name, f"{argument}: the name {name!r}")
     problems = [f"{name!r} {problem}" for name, file in files.items() if (problem := _text_problem(file))]
     if problems:
         more = f"; and {len(problems) - _MAX_PROBLEMS} more" if len(problems) > _MAX_PROBLEMS else ""
@@ -256,10 +261,8 @@ def _texts_source(texts: object) -> ArchiveSource:
     for name, text in texts_by_name.items():
         if not isinstance(text, str):
             raise InvalidArgumentError(f"texts: {name!r} is {type(text).__name__}, want a string")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidArgumentError(f"texts: {name!r} holds a lone surrogate, which UTF-8 cannot write") from error
+        require_utf8(name, f"texts: the name {name!r}")
+        require_utf8(text, f"texts: {name!r}")
     return ArchiveSource("texts.zip", texts_by_name)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from reka._protocol.addresses import Secret
+from reka._protocol.checks import require_utf8
 from reka.errors import InvalidArgumentError
 
 T = TypeVar("T")
@@ -16,9 +17,11 @@ _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def non_empty_string(value: object, argument: str) -> str:
-    """Require a string that is not blank."""
+    """Require a string that is not blank, and that UTF-8 can write."""
     if not isinstance(value, str) or not value.strip():
         raise InvalidArgumentError(f"{argument}: got {value!r}, want a name")
+    if not value.isascii():
+        require_utf8(value, argument)
     return value
 
 

@@ -1,7 +1,7 @@
 """Checks of numbers and strings: each returns the value or raises an error with argument, value and limits."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import index
 from typing import Any
 
@@ -39,6 +39,40 @@ def choice(value: object, argument: str, choices: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise InvalidArgumentError(f"{argument}: got {value!r}, want one of {', '.join(map(repr, choices))}")
     return value
+
+
+def require_utf8(value: object, place: str = "") -> None:
+    """Require that UTF-8 can write the texts of a JSON value: none has a surrogate, half of a character of UTF-16.
+
+    Args:
+        value: The value.
+        place: Its argument; of a dict of arguments, the empty string.
+
+    Raises:
+        InvalidArgumentError: A text has one; the message has its place.
+    """
+    for where, text in _texts(value, place):
+        try:
+            text.isascii() or text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidArgumentError(
+                f"{where}: got the lone surrogate {text[error.start]!r} at index {error.start}, which UTF-8 cannot "
+                "write; decode the text by the encoding that its bytes have, or leave that character out"
+            ) from error
+
+
+def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
+    """The texts of a JSON value with their places, those of a dict's keys too; in no order."""
+    values = [(place, value)]
+    while values:
+        where, one = values.pop()
+        if isinstance(one, str):
+            yield where, one
+        elif isinstance(one, Mapping):
+            values += [(where or "the request", key) for key in one]
+            values += [(f"{where}[{key!r}]" if where else str(key), content) for key, content in one.items()]
+        elif isinstance(one, list | tuple):
+            values += [(f"{where}[{number}]", content) for number, content in enumerate(one)]
 
 
 def _as_integer(value: Any) -> int | None:

@@ -1,6 +1,6 @@
 """Generation C of the API, `/v1/chat/completions`: what its bodies look like, both ways."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Final
 
@@ -46,6 +46,7 @@ def completion_body(
     stop: list[str],
     options: Mapping[str, Any],
     extra: Mapping[str, Any],
+    arguments: Callable[[], Mapping[str, object]],
     *,
     stream: bool,
 ) -> bytes:
@@ -55,7 +56,7 @@ def completion_body(
         body["stop"] = stop
     if stream:
         body["stream"] = True
-    return json_body(body | dict(options) | dict(extra))
+    return json_body(body | dict(options) | dict(extra), arguments)
 
 
 def read_completion(reply: Reply) -> ChatCompletion:

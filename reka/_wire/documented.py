@@ -1,10 +1,11 @@
 """Generation A of the API, the documented one: what its bodies look like, both ways."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final, cast
 
+from reka._protocol.checks import require_utf8
 from reka._protocol.models import listed_models, read_model
 from reka._protocol.responses import read_turn_usage
 from reka._protocol.sampling import V0_NAMES
@@ -25,7 +26,6 @@ from reka.types import (
 
 _KNOWN: Final = frozenset({"type", "text", "finish_reason", "usage", "retrieved_chunks"})
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_ASCII_JSON: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _TEXT_NAMES: Final = ("text", "chunk", "content")
 _SOURCE_NAMES: Final = ("source", "source_document", "sourceDocument", "filename", "file_name", "document")
 
@@ -38,29 +38,40 @@ _STATUS: Final = object_with(job_status=STRING, detail=optional(STRING), history
 _ABOUT: Final = object_with(features=optional(list_of(STRING)))
 
 
-def json_body(document: Mapping[str, object]) -> bytes:
-    """Write a request's body. Lone surrogates, which UTF-8 cannot write, are escaped.
+def json_body(document: Mapping[str, object], arguments: Callable[[], Mapping[str, object]] | None = None) -> bytes:
+    """Write a request's body.
+
+    Args:
+        document: The body.
+        arguments: Returns the arguments that it is made of, by their names, for an error; None if they are the body's
+            own fields.
 
     Raises:
-        InvalidArgumentError: Something in it is no JSON value.
+        InvalidArgumentError: Something in it is no JSON value, or a text that UTF-8 cannot write.
     """
     try:
         return _JSON.encode(document).encode()
-    except UnicodeEncodeError:
-        return _ASCII_JSON.encode(document).encode()
+    except UnicodeEncodeError as error:
+        require_utf8(document if arguments is None else arguments())
+        raise InvalidArgumentError(f"the request cannot be written as UTF-8: {error}") from error
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"the request cannot be written as JSON: {error}") from error
 
 
 def chat_body(
-    turns: list[dict[str, str]], model: str, stop: list[str], options: Mapping[str, Any], extra: Mapping[str, Any]
+    turns: list[dict[str, str]],
+    model: str,
+    stop: list[str],
+    options: Mapping[str, Any],
+    extra: Mapping[str, Any],
+    arguments: Callable[[], Mapping[str, object]],
 ) -> bytes:
     """Write the body of `POST /chat`; the options come under their names in the messages API."""
     body: dict[str, Any] = {"conversation_history": turns, "model_name": model, "stop_words": stop}
     for name, value in options.items():
         body[V0_NAMES.get(name, name)] = value
     body.update(extra)
-    return json_body(body)
+    return json_body(body, arguments)
 
 
 def read_chat(reply: Reply) -> ChatCompletion:

@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+from reka._protocol.checks import require_utf8
 from reka.errors import InvalidArgumentError
 
 
@@ -12,17 +13,15 @@ def path_part(value: object, argument: str) -> str:
     `..` would become `DELETE /`.
 
     Raises:
-        InvalidArgumentError: It is no string, empty, `.` or `..`, or has control characters.
+        InvalidArgumentError: It is no string, empty, `.` or `..`, or has control characters or lone surrogates.
     """
     if not isinstance(value, str):
         raise InvalidArgumentError(f"{argument}: got {type(value).__name__}, want a string")
     if value in {"", ".", ".."}:
         raise InvalidArgumentError(f"{argument}: got {value!r}, want a name")
     refuse_control_characters(value, argument)
-    try:
-        return quote(value, safe="")
-    except UnicodeEncodeError as error:
-        raise InvalidArgumentError(f"{argument}: holds a lone surrogate, which UTF-8 cannot write") from error
+    require_utf8(value, argument)
+    return quote(value, safe="")
 
 
 def refuse_control_characters(value: str, argument: str) -> None:

@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 
 import reka
 from reka import config
+from reka._protocol.checks import require_utf8
 from reka._protocol.sampling import PARAMETERS
 from reka.cli import show
 from reka.cli.conversation.answers import show_chunks, stream_answer
@@ -113,6 +114,7 @@ def chat(
         "stop_words": stop,
         "retrieval_filter": json_object(condition, "--filter"),
     }
+    require_utf8(system, "--system")
     text = read_question(question, session)
     conversation = _conversation(session, options, system, media, continued, log=log)
     with session.client() as client:
@@ -181,14 +183,19 @@ def read_question(argument: str | None, session: Session) -> str | None:
 
     Raises:
         UsageError: The question is missing or empty.
+        InvalidArgumentError: It is not UTF-8.
     """
     if argument is None and sys.stdin.isatty():
         if session.as_json:
             raise UsageError("an interactive chat cannot be printed as one JSON document; pass QUESTION, or pipe it in")
         return None
-    question = sys.stdin.read() if argument in {None, "-"} else argument
-    if question is None or not question.strip():
+    try:
+        question = sys.stdin.read() if argument is None or argument == "-" else argument
+    except UnicodeDecodeError as error:
+        question = error.object.decode(errors="surrogateescape")  # as in other locales
+    if not question.strip():
         raise UsageError("the question is empty; pass QUESTION, or pipe it in")
+    require_utf8(question, "the question")
     return question
 
 

@@ -63,6 +63,11 @@ _PHRASES: Final = (
     (r"\bgive retrieval_dataset as well", "give --dataset as well"),
     (r"\bretrieval_dataset=\"\.\.\.\"", "--dataset NAME"),
     (r"\bbase_url\b(?!=)", "--base-url"),
+    # Python gives a byte of arguments and pipes that is not UTF-8 as such a surrogate.
+    (
+        r": got the lone surrogate '\\udc(..)' at index (\d+), which UTF-8 cannot write; decode .* out$",
+        r" is not UTF-8: got the byte 0x\1 at index \2; convert it, as with iconv",
+    ),
 )
 """Code in messages of client and server, and what does the same on the command line."""
 

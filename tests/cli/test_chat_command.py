@@ -1,6 +1,9 @@
 """`reka chat`: what is asked, and what is shown."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +86,43 @@ def test_an_empty_question_is_not_sent(server: FakeReka, command: Command, argum
 
     assert outcome.code == 2
     assert outcome.err == "error: the question is empty; pass QUESTION, or pipe it in\n"
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("chat",), "the question"),
+        (("chat", "-"), "the question"),
+        (("chat", "caf\udce9"), "the question"),
+        (("chat", "hi", "--system", "caf\udce9"), "--system"),
+        (("chat", "hi", "--dataset", "caf\udce9"), "--dataset"),
+        (("datasets", "search", "birds", "caf\udce9"), "QUERY"),
+        (("datasets", "add", __file__, "--description", "caf\udce9"), "--description"),
+        (("logs", "search", "caf\udce9"), "TEXT"),
+    ],
+)
+def test_bytes_that_are_not_utf8_are_not_sent(
+    server: FakeReka, command: Command, arguments: tuple[str, ...], what: str
+) -> None:
+    outcome = command(*arguments, stdin="caf\udce9")
+
+    assert outcome.code == 2
+    assert outcome.err == f"error: {what} is not UTF-8: got the byte 0xe9 at index 3; convert it, as with iconv\n"
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_a_pipe_that_is_not_utf8_is_refused_in_any_locale(server: FakeReka, errors: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": f"utf-8:{errors}"}
+    command = [sys.executable, "-m", "reka.cli", "chat"]
+
+    outcome = subprocess.run(command, input=b"caf\xe9", capture_output=True, env=environment, check=False)
+
+    assert outcome.returncode == 2
+    assert (
+        outcome.stderr == b"error: the question is not UTF-8: got the byte 0xe9 at index 3; convert it, as with iconv\n"
+    )
     assert server.requests == []
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reka._protocol.checks import require_utf8
 from reka.cli import show
 from reka.cli.errors import StepError, UsageError
 from reka.cli.logs.store import Kept, KeptTurn, LogStore, Summary, logs_path
@@ -47,6 +48,7 @@ def search(
     number: _Number = 20,
 ) -> None:
     """Search the conversations that are kept, the newest first."""
+    require_utf8(text, "TEXT")
     with _store() as store:
         found = store.summaries(number, text)
     _show_list(session, found, [around(summary.text, text) for summary in found])

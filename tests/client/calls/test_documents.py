@@ -147,7 +147,7 @@ def test_documents_whose_connection_breaks_are_sent_again(client: reka.Reka, fak
         ([{"id": "a", "text": ""}], r"documents\[0\]\['text'\]: got an empty one, want a text that is not empty"),
         ([{"id": "a", "text": " \n"}], r"documents\[0\]\['text'\]: got an empty one, want a text that is not empty"),
         ([{"id": "a", "text": b"x"}], r"documents\[0\]\['text'\]: got bytes, want a text"),
-        ([{"id": "a", "text": "\ud800"}], r"documents\[0\]: holds a lone surrogate"),
+        ([{"id": "a", "text": "\ud800"}], r"documents\[0\]\['text'\]: got the lone surrogate"),
         ([{"id": "a", "text": "x", "source": 7}], r"documents\[0\]\['source'\]: got a number, want a text"),
         ([{"id": "a", "text": "x", "source": ""}], r"documents\[0\]\['source'\]: got 0 characters, want a text of 1"),
         ([{"id": "a", "text": "x", "metadata": ["m"]}], r"documents\[0\]\['metadata'\]: got a list, want a dict"),
