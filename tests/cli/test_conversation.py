@@ -68,7 +68,7 @@ def test_ctrl_c_stops_an_answer_and_forgets_its_question_alone(server: FakeReka,
     chat.type("second\r")
     chat.expect("The first half of")
     chat.interrupt()
-    chat.expect("stopped; the question was dropped")
+    chat.expect("stopped; the conversation stays as it was")
     chat.expect(PROMPT)
     ask(chat, "third", shows="three")
     chat.type("\x04")
@@ -91,7 +91,7 @@ def test_ctrl_c_stops_the_wait_for_an_answer(server: FakeReka, terminal: Open) -
     chat.type("first\r")
     assert arrived.wait(30)
     chat.interrupt()
-    chat.expect("stopped; the question was dropped")
+    chat.expect("stopped; the conversation stays as it was")
     chat.expect(PROMPT)
     chat.type("\x04")
 
@@ -180,6 +180,30 @@ def test_commands_change_what_is_asked(server: FakeReka, terminal: Open, tmp_pat
     assert "Be brief.\n\nWhat is this?" in first[0]
     assert "me.png" in json.dumps(server.requests[1].json)
     assert [turn["text"] for turn in json.loads(file.read_text())["turns"]] == ["What is this?", "Another picture."]
+
+
+def test_a_retry_that_fails_or_is_stopped_leaves_the_conversation_as_it_was(server: FakeReka, terminal: Open) -> None:
+    server.will_stream(texts("one"))
+    server.will_stream(texts("two"))
+    server.will_answer(400, {"error": {"message": "not now"}})
+    server.will_stream(events(chunk(content="The first half of ")), ends=False)
+    server.will_stream(texts("two again"))
+    server.will_stream(texts("three"))
+
+    chat = begin(terminal)
+    ask(chat, "first", shows="one")
+    ask(chat, "second", shows="two")
+    ask(chat, "/retry", shows="not now")
+    chat.type("/retry\r")
+    chat.expect("The first half of")
+    chat.interrupt()
+    chat.expect(PROMPT)
+    ask(chat, "/retry", shows="two again")
+    ask(chat, "third", shows="three")
+    chat.type("\x04")
+
+    assert chat.end() == 0
+    assert asked(server)[2:] == [["first", "one", "second"]] * 3 + [["first", "one", "second", "two again", "third"]]
 
 
 def test_a_saved_conversation_goes_on(server: FakeReka, terminal: Open, tmp_path: Path) -> None:

@@ -113,13 +113,10 @@ class Conversation:
         """The dataset that is asked; None for none."""
         return self.options.get("retrieval_dataset")
 
-    def without_last(self) -> str | None:
-        """Take the last question and its answer out, and return the question; None if there is none."""
-        if len(self.turns) < 2:
-            return None
-        *self.turns, question, _ = self.turns
-        self.media_url = cast("str | None", question.get("media_url")) or self.media_url
-        return str(question["text"])
+    def until_last_question(self) -> list[Turn] | None:
+        """Return the turns up to the last question, to ask it again; None if there is none."""
+        last = max((place for place, turn in enumerate(self.turns) if turn["type"] == "human"), default=None)
+        return None if last is None else self.turns[: last + 1]
 
     def save(self, path: Path) -> None:
         """Write the conversation to a file that `load` reads.

@@ -1,5 +1,7 @@
 """An interactive chat: questions and commands, one after the other, until the end of input."""
 
+from collections.abc import Sequence
+
 from rich.text import Text
 
 import reka
@@ -9,6 +11,7 @@ from reka.cli.conversation.commands import COMMANDS, EXIT, HELP, RETRY, help_tab
 from reka.cli.conversation.prompt import make_prompt
 from reka.cli.conversation.state import Conversation, with_system
 from reka.cli.errors import UsageError, report
+from reka.types import Turn
 
 
 def converse(client: reka.Reka, conversation: Conversation, *, debug: bool) -> None:
@@ -33,42 +36,41 @@ def _talk(client: reka.Reka, conversation: Conversation, *, debug: bool) -> None
             _note(f"Ctrl-D or {EXIT} quits")
             continue
         try:
-            question = _question_of(line, conversation)
+            command = parse_command(line)
+            if command is not None and command[0] == EXIT:
+                return
+            turns = _turns_to_send(line, command, conversation)
         except (UsageError, reka.InvalidArgumentError, OSError) as error:
             report(error, as_json=False, debug=debug)
             continue
-        if question == EXIT:
-            return
-        if question is not None and question.strip():
-            _answer(client, conversation, question, debug=debug)
+        if turns is not None:
+            _answer(client, conversation, turns, debug=debug)
 
 
-def _question_of(line: str, conversation: Conversation) -> str | None:
-    """Run a command, or return the question; EXIT to quit, None if there is nothing to ask."""
-    command = parse_command(line)
-    if command is None or command[0] == EXIT:
-        return EXIT if command else line
+def _turns_to_send(line: str, command: tuple[str, str] | None, conversation: Conversation) -> list[Turn] | None:
+    """Run a command, if the line is one, and return the turns that end with what is asked; None if nothing is."""
+    if command is None:
+        return conversation.with_question(line) if line.strip() else None
     name, argument = command
     if name == HELP:
         show.notes().print(help_table(), style="dim")
         return None
     if name == RETRY:
-        question = conversation.without_last()
-        if question is None:
+        turns = conversation.until_last_question()
+        if turns is None:
             raise UsageError(f"{RETRY}: there is no question yet")
-        return question
+        return turns
     run = COMMANDS[name].run
     assert run is not None
     _note(show.one_line(run(conversation, argument)))
     return None
 
 
-def _answer(client: reka.Reka, conversation: Conversation, question: str, *, debug: bool) -> None:
-    turns = conversation.with_question(question)
+def _answer(client: reka.Reka, conversation: Conversation, turns: Sequence[Turn], *, debug: bool) -> None:
     try:
         text, chunks = stream_answer(client, with_system(turns, conversation.system), conversation.options)
     except KeyboardInterrupt:
-        _note("stopped; the question was dropped")
+        _note("stopped; the conversation stays as it was")
         return
     except reka.AuthError:
         raise
