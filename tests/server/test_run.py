@@ -34,7 +34,7 @@ def test_a_second_server_on_the_same_data_does_not_start(start: Start, data_dir:
 def test_a_second_server_on_the_database_of_another_data_folder_does_not_start(
     start: Start, call: Call, tmp_path: Path
 ) -> None:
-    url = sqlite_url(tmp_path / "shared.sqlite")
+    url = str(sqlite_url(tmp_path / "shared.sqlite"))
     first = start(database_url=url)
     call(first).add_prepared("notes", "text")
 
@@ -117,7 +117,8 @@ def test_a_port_that_is_in_use_is_named(start: Start) -> None:
 
 
 def test_a_host_that_is_none_is_named(start: Start, data_dir: Path) -> None:
-    database = Database(_made(data_dir))
+    data_dir.mkdir()
+    database = Database(sqlite_url(data_dir / "reka.sqlite"))
     KeyRing(database, accept_any=False).create("ann")
     database.close()
 
@@ -347,8 +348,3 @@ def test_a_server_loads_what_is_heavy_only_when_it_is_used() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
 
     assert json.loads(done.stdout) == []
-
-
-def _made(data_dir: Path) -> str:
-    data_dir.mkdir()
-    return sqlite_url(data_dir / "reka.sqlite")

@@ -1,6 +1,7 @@
 """The data folder of a server: its layout, and the lock that admits one server at a time."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ LOCK_SECONDS: Final = 0.3
 
 LEAST_FREE_BYTES: Final = 1024 * 1024
 """Bytes on the disk below which a server is not ready: less than an upload of any use needs (ours)."""
+
+_UNSTORABLE: Final = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
+"""What a path of LanceDB cannot have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,11 @@ class DataFolder:
             StartError: The path is not a folder, is not safe, or holds anything but a server's data; or the data are
                 of a newer version.
         """
+        if _UNSTORABLE.search(str(self.root.absolute())):
+            raise StartError(
+                f"data_dir: got {str(self.root)!r}, which has a control character or is no valid text: choose a folder "
+                "without"
+            )
         try:
             if self.root.exists():
                 check_folder(self.root)

@@ -51,9 +51,9 @@ def in_file(run: DatabaseMigration) -> Migration:
     def migrate_file(root: Path) -> None:
         if not (path := root / DATABASE).exists():
             return
-        from sqlalchemy import create_engine  # late: who joins the server of another process migrates nothing
+        from sqlalchemy import URL, create_engine  # late: who joins the server of another process migrates nothing
 
-        engine = create_engine(f"sqlite:///{path}")
+        engine = create_engine(URL.create("sqlite", database=str(path)))
         try:
             with engine.begin() as connection:
                 run(connection)

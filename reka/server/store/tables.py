@@ -88,7 +88,8 @@ class FolderTables:
         """Keep tables in a folder, which is created with the first one."""
         self.on_drop: Callable[[str], object] = _ignore
         self._folder = folder
-        self._location = Location(str(folder))
+        # LanceDB takes a path that begins with `~` or with a scheme, as relative ones may, for another place.
+        self._location = Location(str(folder.absolute()))
 
     def use(self, name: str) -> None:
         """Keep the table: it is not dropped for others."""

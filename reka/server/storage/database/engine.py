@@ -56,7 +56,7 @@ _CAUSES: Final = (
 """What may be shown of a database's message, which otherwise may have parts of the URL, and so of its password."""
 
 
-def database_url(url: str) -> URL:
+def database_url(url: URL | str) -> URL:
     """Read the URL of a database.
 
     Args:

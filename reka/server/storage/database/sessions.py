@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Select
+from sqlalchemy import URL, Select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from typing_extensions import Unpack
@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Database:
     """Sessions on the database. Safe to share between threads."""
 
-    def __init__(self, url: str, reserve: Reserve | None = None) -> None:
+    def __init__(self, url: URL | str, reserve: Reserve | None = None) -> None:
         """Open the database at an SQLAlchemy URL, and create missing tables, or migrate those of an earlier release.
 
         Args:
@@ -177,6 +177,6 @@ def open_database(folder: DataFolder, url: str | None = None) -> Iterator[Databa
         database.close()
 
 
-def sqlite_url(path: Path) -> str:
-    """Return the SQLAlchemy URL of an SQLite file."""
-    return f"sqlite:///{path}"
+def sqlite_url(path: Path) -> URL:
+    """Return the SQLAlchemy URL of an SQLite file, whatever characters its path has."""
+    return URL.create("sqlite", database=str(path))
