@@ -32,6 +32,9 @@ _SQLITE_PASSING: Final = (
 _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
 """How LanceDB, which is written in Rust, names an error of the system."""
 
+_NOT_FOUND: Final = re.compile(r"\bnot found\b", re.IGNORECASE)
+"""How it says that a file is not there."""
+
 _OF_STORE: Final = re.compile(r"Generic (?:S3|GCS|MicrosoftAzure) error|store: \"(?:S3|GCS|MicrosoftAzure)\"")
 """How LanceDB says that an object store does not answer, or refuses; it says otherwise that something is not there."""
 
@@ -65,6 +68,11 @@ def is_transient(error: BaseException) -> bool:
     )
 
 
+def is_missing(error: BaseException) -> bool:
+    """Tell whether an error says that a file is not there."""
+    return _errno(error) == errno.ENOENT
+
+
 def describe_fault(error: BaseException) -> str:
     """Describe a fault in a few words, without a path of this machine or a statement."""
     if isinstance(cause := _of_database(error), sqlite3.Error):
@@ -82,5 +90,8 @@ def _of_database(error: BaseException) -> BaseException | None:
 def _errno(error: BaseException) -> int | None:
     if isinstance(error, OSError):
         return error.errno
-    match = _OS_ERROR.search(str(error)) if isinstance(error, RuntimeError | ValueError) else None
-    return int(match[1]) if match else None
+    if not isinstance(error, RuntimeError | ValueError):
+        return None
+    if match := _OS_ERROR.search(str(error)):
+        return int(match[1])
+    return errno.ENOENT if _NOT_FOUND.search(str(error)) else None

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from reka._protocol.constants import DOCUMENTS, RETRIEVAL_TOP_K, V1_RETRIEVAL
 from reka._protocol.filters import Filter
-from reka.server.errors import EmbedderUnavailableError, NotFoundError, RefusedError
+from reka.server.errors import EmbedderUnavailableError, NotFoundError, RefusedError, StorageUnavailableError
 from reka.server.generation.catalog import ModelCatalog
 from reka.server.generation.concurrency import ConcurrencyLimiter
 from reka.server.generation.factory import make_backend
@@ -232,11 +232,12 @@ class Service:
         self.is_draining = True
 
     def is_index_complete(self) -> bool:
-        """Tell whether no dataset's index is known to be lost and not built anew yet."""
+        """Tell whether no dataset's index is lost and not built anew yet, which begins when it is found."""
         try:
+            self.sweeper.rebuild_lost()
             return not self.datasets.has_lost_table()
-        except SQLAlchemyError:
-            return True  # nothing is known of it; that the database does not answer is found elsewhere
+        except (SQLAlchemyError, StorageUnavailableError, OSError):
+            return True  # nothing is known of it; that the database or the folder is away is found elsewhere
 
     def is_storage_usable(self) -> bool:
         """Tell whether the data folder and the store are there, and the disk has room; the log says what is wrong."""

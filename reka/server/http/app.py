@@ -66,7 +66,7 @@ def create_app(service: Service) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         **_LEFT_OUT,
     )
-    error_handlers.register_error_handlers(app, service.metrics)
+    error_handlers.register_error_handlers(app, service.metrics, service.folder.is_there)
     openapi.describe_bodies(app)
     _add_middleware(app, service)
     add_docs_page(app)

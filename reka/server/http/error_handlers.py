@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from reka.server.error_bodies import CLIENT_GONE, error_body, is_openai
 from reka.server.errors import ServiceError, StorageFullError, StorageUnavailableError, TooManyRequestsError
-from reka.server.faults import describe_fault, is_disk_full, is_transient
+from reka.server.faults import describe_fault, is_disk_full, is_missing, is_transient
 from reka.server.generation.types import GenerationError
 from reka.server.telemetry.metrics import Metrics
 
@@ -28,9 +28,15 @@ _MAX_NAME_CHARS: Final = 100
 _MAX_MESSAGE_CHARS: Final = 1000
 
 
-def register_error_handlers(app: FastAPI, metrics: Metrics) -> None:
-    """Register a handler for each kind of error that a route can raise; `metrics` counts refusals and faults."""
-    app.state.metrics = metrics
+def register_error_handlers(app: FastAPI, metrics: Metrics, on_missing: Callable[[], object]) -> None:
+    """Register a handler for each kind of error that a route can raise.
+
+    Args:
+        app: The application.
+        metrics: Counts refusals and faults.
+        on_missing: Called when a file or folder is not there; what it makes anew is there for the next request.
+    """
+    app.state.metrics, app.state.on_missing = metrics, on_missing
     app.add_exception_handler(ServiceError, _service_error)
     for kind in (OSError, SQLAlchemyError, sqlite3.Error):
         app.add_exception_handler(kind, _fault)
@@ -58,6 +64,8 @@ def _fault(request: Request, error: Exception) -> Response:
         return _service_error(request, StorageFullError())
     if not is_transient(error) and not isinstance(error, FileNotFoundError):
         raise error
+    if is_missing(error):
+        request.app.state.on_missing()
     _metrics(request).record_fault("storage" if isinstance(error, OSError) else "database")
     logger.warning("%s %s: the data cannot be used", request.method, request.url.path, exc_info=error)
     return _service_error(

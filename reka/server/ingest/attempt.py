@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from reka.server.errors import ServiceError
-from reka.server.faults import describe_fault, is_transient
+from reka.server.faults import describe_fault, is_missing, is_transient
 from reka.server.ingest.pauses import pause_after
 from reka.server.ingest.reader import DocumentReader
 from reka.server.ingest.sweep import Sweeper
@@ -124,10 +124,12 @@ class Attempt:
             return True
         try:
             base = self.task.base
-            return base is not None and self._tools.datasets.rebuild_if_lost(self.task.dataset_id, base)
+            if base is not None and self._tools.datasets.rebuild_if_lost(self.task.dataset_id, base):
+                return True
         except Exception as fault:
             logger.warning("cannot look whether the table of job %s is lost", self.task.job_id, exc_info=True)
             return is_transient(fault)
+        return is_missing(error) and self.task.table in str(error)  # somebody deletes the index while it is written
 
     def _try_later(self, error: Exception) -> None:
         """Put the job back, to be tried again after a pause that grows with each try."""

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from reka.server.retrieval.index import Index
+from reka.server.retrieval.tables import TableVersion
 from reka.server.storage.arrivals import Arrivals
-from reka.server.storage.database import Database, DatasetRow
+from reka.server.storage.database import NO_OWNER, Database, DatasetRow
 from reka.server.storage.datasets import Datasets
 from reka.server.storage.document_store import ROWS
 from reka.server.storage.jobs import base_of
@@ -23,6 +24,9 @@ logger: Final = logging.getLogger(__name__)
 
 SWEEPS: Final = 2
 """Sweeps of a shared store in `orphan_seconds` (ours)."""
+
+LOOK_SECONDS: Final = 1.0
+"""Seconds between two looks whether all tables are there (ours)."""
 
 
 class Sweeper:
@@ -57,6 +61,7 @@ class Sweeper:
         self._arrivals = arrivals
         self._seconds = orphan_seconds / SWEEPS
         self._next = time.monotonic() + self._seconds
+        self._next_look = 0.0
 
     def sweep_first(self, *, is_alone: bool) -> None:
         """Sweep before this server does anything else.
@@ -101,3 +106,21 @@ class Sweeper:
         for row in rows:
             if row.table not in tables and (at := base_of(row)) is not None:
                 self._datasets.rebuild_if_lost(row.id, at)
+
+    def rebuild_lost(self) -> None:
+        """Have tables built anew that are gone from a data folder: no search need fail, as some are in memory.
+
+        Raises:
+            StorageUnavailableError: The data folder is not there.
+            Exception: A fault that can pass.
+        """
+        if self._store.files.is_shared or time.monotonic() < self._next_look:
+            return  # listing what a store has takes long, and is done by `sweep_if_due`
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        tables = set(self._index.tables())
+        with self._database.read() as session:
+            of_tables = select(DatasetRow.id, DatasetRow.table, DatasetRow.table_version)
+            rows = session.execute(of_tables.where(DatasetRow.owner != NO_OWNER)).all()
+        for dataset_id, table, version in rows:
+            if table is not None and version is not None and table not in tables:
+                self._datasets.rebuild_if_lost(dataset_id, TableVersion(table, version))

@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -104,9 +104,16 @@ class DataFolder:
         return shutil.disk_usage(self.root).free >= LEAST_FREE_BYTES
 
     def is_there(self) -> bool:
-        """Tell whether the folder is there and writable: its volume may be unmounted meanwhile, or read-only."""
-        folders = (self.staging, self.datasets, self.index)
-        return (self.root / MARKER).is_file() and all(path.is_dir() and os.access(path, os.W_OK) for path in folders)
+        """Tell whether the folder is there and writable: its volume may be unmounted meanwhile, or read-only.
+
+        Folders in it that have nothing which is not to be had again are made anew, if they alone are missing.
+        """
+        if not ((self.root / MARKER).is_file() and _is_writable(self.datasets)):
+            return False
+        for path in (self.staging, self.index):
+            with suppress(OSError):
+                path.mkdir(mode=0o700)
+        return _is_writable(self.staging) and _is_writable(self.index)
 
     def claim(self) -> None:
         """Make sure that the folder is this server's own, and create what is missing in it, for its user only.
@@ -232,6 +239,10 @@ def _holding(path: Path, refusal: StartError) -> Iterator["FileLock"]:
 def _handles(lock: "FileLock") -> tuple[int, ...]:
     handle = lock._context.lock_file_fd  # noqa: SLF001  # the library has no other way to it
     return () if handle is None or sys.platform == "win32" else (handle,)
+
+
+def _is_writable(path: Path) -> bool:
+    return path.is_dir() and os.access(path, os.W_OK)
 
 
 def _is_file(path: Path) -> bool:

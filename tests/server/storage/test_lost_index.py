@@ -1,6 +1,7 @@
 """Tables of the index that are lost or damaged: they are made again from the stored texts."""
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,58 @@ def test_an_index_that_is_lost_while_the_server_is_down_is_made_again_by_itself(
     assert (meanwhile.status_code, meanwhile.json()["index"]) == (503, False)
     assert [chunk["text"] for chunk in api.chunks("owl", "notes")] == ["An owl hunts."]
     assert api.ask("GET", "/readyz").json()["index"] is True
+
+
+def test_an_index_that_is_deleted_while_the_server_runs_is_made_again_by_itself(
+    start: Start, call: Call, data_dir: Path
+) -> None:
+    gated = GatedEmbedder()
+    gated.gate.set()
+    api = call(start(embedder=gated))
+    for name, text in (("owls", "An owl hunts."), ("hens", "A hen lays.")):
+        api.add_prepared(name, text)
+    assert api.chunks("owl", "owls")  # which is in memory now
+    gated.gate.clear()
+    shutil.rmtree(data_dir / "index")
+
+    meanwhile = api.ask("GET", "/readyz").json()
+    gated.gate.set()
+    while not api.ask("GET", "/readyz").ok:
+        threading.Event().wait(0.02)
+
+    assert (meanwhile["storage"], meanwhile["index"]) == (True, False)
+    assert len(list((data_dir / "index").iterdir())) == 2
+    assert [chunk["text"] for chunk in api.chunks("hen", "hens")] == ["A hen lays."]
+
+
+def test_a_search_after_the_index_was_deleted_waits_for_the_new_one(start: Start, call: Call, data_dir: Path) -> None:
+    api = call(start())
+    api.add_prepared("notes", "An owl hunts.")
+    shutil.rmtree(data_dir / "index")
+
+    assert [chunk["text"] for chunk in api.chunks("owl", "notes")] == ["An owl hunts."]
+
+
+def test_a_job_whose_index_is_deleted_under_it_writes_it_again(start: Start, call: Call, data_dir: Path) -> None:
+    gated = GatedEmbedder()
+    api = call(start(embedder=gated))
+    assert api.add("notes", "An owl hunts.").ok
+    job = api.prepare("notes").json()
+    assert gated.has_arrived.wait(30)
+    shutil.rmtree(data_dir / "index")
+    (data_dir / "index").mkdir()
+    gated.gate.set()
+
+    assert api.await_end(job)["job_status"] == "COMPLETE"
+    assert [chunk["text"] for chunk in api.chunks("owl", "notes")] == ["An owl hunts."]
+
+
+def test_a_folder_of_unfinished_uploads_that_is_deleted_is_made_again(start: Start, call: Call, data_dir: Path) -> None:
+    api = call(start())
+    (data_dir / "staging").rmdir()
+
+    assert api.add("notes", "text").status_code == 503
+    assert api.add("notes", "text").ok
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
