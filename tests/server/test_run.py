@@ -142,6 +142,14 @@ def test_a_record_that_is_no_database_is_named(start: Start, data_dir: Path) -> 
         start()
 
 
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file:a?mode=memory&uri=true"]
+)
+def test_a_database_in_memory_is_refused(start: Start, url: str) -> None:
+    with pytest.raises(StartError, match=r"database_url: got a URL of SQLite in memory.*want sqlite:////PATH"):
+        start(database_url=url)
+
+
 def test_a_key_variable_that_is_not_set_is_named(start: Start) -> None:
     with pytest.raises(StartError, match="upstream_key_env: the environment variable NOT_SET_ANYWHERE is not set"):
         start(upstream="http://127.0.0.1:9", upstream_key_env="NOT_SET_ANYWHERE")

@@ -9,20 +9,17 @@ from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.database import Database, KeyRow, now, sqlite_url
 
 
-@pytest.mark.parametrize("is_file", [True, False], ids=["a file", "no file"])
-def test_a_key_is_known_from_its_making_to_its_end_wherever_the_record_is(is_file: bool, tmp_path: Path) -> None:
-    database = Database(sqlite_url(tmp_path / "record.db") if is_file else "sqlite://")
-    keys = KeyRing(database, accept_any=False)
+def test_a_key_is_known_from_its_making_to_its_end_wherever_the_record_is(empty_database: Database) -> None:
+    keys = KeyRing(empty_database, accept_any=False)
 
     key = keys.create("ann")
     owner = keys.owner_of(key)
     keys.revoke(key)
 
-    assert keys.is_nonblocking is is_file
+    assert keys.is_nonblocking is empty_database.is_file
     assert owner == "ann"
     with pytest.raises(WrongKeyError):
         keys.owner_of(key)
-    database.close()
 
 
 def test_what_another_process_s_connection_commits_is_seen_at_once_and_what_it_has_not_committed_is_not(

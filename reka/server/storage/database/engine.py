@@ -74,7 +74,14 @@ def database_url(url: URL | str) -> URL:
         parsed = parsed.set(drivername=_POSTGRES)
     if parsed.drivername not in (_POSTGRES, "sqlite", "sqlite+pysqlite"):
         raise StartError(f"database_url: got a URL of {parsed.drivername[:40]!r}, {wanted}")
+    if parsed.drivername != _POSTGRES and _is_in_memory(parsed):
+        raise StartError(f"database_url: got a URL of SQLite in memory, which each connection has for itself: {wanted}")
     return parsed
+
+
+def _is_in_memory(url: URL) -> bool:
+    is_unnamed = (url.database or "").removeprefix("file:") in ("", ":memory:")
+    return is_unnamed or url.query.get("mode") == "memory" or url.query.get("vfs") == "memdb"
 
 
 def make_engine(url: URL) -> Engine:
