@@ -6,8 +6,8 @@ import math
 import time
 from typing import Any, Final
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -22,6 +22,9 @@ __all__ = ["add_health_routes", "no_model_notice"]
 
 logger: Final = logging.getLogger(__name__)
 
+THREADS: Final = 4
+"""Threads that the checks have of their own: they answer while requests wait in all others for the database (ours)."""
+
 _NO_MODEL: Final = (
     "No language model is attached: answers are quotations from the retrieved chunks or from the conversation itself. "
     "Start the server with --upstream URL to put one behind it."
@@ -35,7 +38,7 @@ def no_model_notice(service: Service) -> str | None:
 
 def add_health_routes(app: FastAPI, service: Service) -> None:
     """Add the server's own routes to an application."""
-    model = _ModelCheck(service)
+    model, threads = _ModelCheck(service), CapacityLimiter(THREADS)
 
     @app.get(
         PAGE_PATH,
@@ -67,9 +70,9 @@ def add_health_routes(app: FastAPI, service: Service) -> None:
         if service.is_draining:
             return JSONResponse({"ready": False, "draining": True}, 503)
         checks = {
-            "database": await _is_database_up(service),
-            "storage": await run_in_threadpool(service.is_storage_usable),
-            "index": await run_in_threadpool(service.is_index_complete),
+            "database": await to_thread.run_sync(_is_database_up, service, limiter=threads),
+            "storage": await to_thread.run_sync(service.is_storage_usable, limiter=threads),
+            "index": await to_thread.run_sync(service.is_index_complete, limiter=threads),
             "model": await model.is_up(),
         }
         if service.is_worker_running is not None:
@@ -80,14 +83,15 @@ def add_health_routes(app: FastAPI, service: Service) -> None:
     @app.get(
         "/metrics", tags=[PUBLIC_TAG], response_class=Response, responses={200: {"content": {metrics.CONTENT_TYPE: {}}}}
     )
-    def get_metrics() -> Response:
+    async def get_metrics() -> Response:
         """Prometheus metrics."""
-        return Response(service.metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})
+        text = await to_thread.run_sync(service.metrics.text, limiter=threads)
+        return Response(text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
-async def _is_database_up(service: Service) -> bool:
+def _is_database_up(service: Service) -> bool:
     try:
-        await run_in_threadpool(service.jobs.check_database)
+        service.jobs.check_database()
     except Exception:
         logger.warning("not ready: the database does not answer", exc_info=True)
         return False

@@ -3,10 +3,14 @@
 import errno
 import re
 import socket
+import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import requests
 from sqlalchemy import create_engine, text
 
 from reka.server.generation.types import GenerationError
@@ -95,6 +99,22 @@ def test_a_server_whose_data_folder_is_gone_is_not_ready_and_says_so_to_an_uploa
     assert added.json() == {"detail": "The server cannot use its data now (No such file or directory): try again"}
     assert api.ask("GET", "/readyz").json() == READY
     assert api.add("notes", "text").ok
+
+
+def test_a_server_whose_threads_all_wait_for_the_database_says_how_it_is(
+    start: Start, call: Call, data_dir: Path
+) -> None:
+    server = start()
+    with closing(sqlite3.connect(data_dir / "reka.sqlite")) as database, ThreadPoolExecutor(50) as pool:
+        database.execute("BEGIN IMMEDIATE")
+        uploads = [pool.submit(call(server).add, f"notes-{number}", "text") for number in range(50)]
+        while sum("AnyIO worker" in thread.name for thread in threading.enumerate()) < 40:
+            threading.Event().wait(0.02)
+        statuses = [requests.get(f"{server.url}{path}", timeout=10).status_code for path in ("/readyz", "/metrics")]
+        database.rollback()
+
+        assert statuses == [200, 200]
+        assert all(upload.result().ok for upload in uploads)
 
 
 def test_requests_are_counted_by_route_and_status(start: Start, call: Call) -> None:

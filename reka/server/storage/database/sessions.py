@@ -38,21 +38,23 @@ class Database:
         """
         self._reserve = reserve
         engine = make_engine(database_url(url))
-        self._write_engine = engine.execution_options(writes=True)
+        is_file = engine.dialect.name == "sqlite"
+        # In SQLite who reads waits for no writer, nor should it for the connections of those that wait for each other.
+        self._write_engine = (make_engine(engine.url) if is_file else engine).execution_options(writes=True)
         # Every statement of a session that reads sees the same state, as it does in SQLite.
-        snapshot = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        snapshot = {} if is_file else {"isolation_level": "REPEATABLE READ"}
         self._engine = engine.execution_options(**snapshot)
         try:
             prepare_schema(self._engine, self._write_engine)
         except BaseException:
-            engine.dispose()
+            self._dispose()
             raise
         self._read_connection = self._engine.raw_connection() if self.is_file else None
 
     @property
     def is_file(self) -> bool:
         """Whether it is an SQLite file, which is read without waiting for a network or for a writer."""
-        return self._engine.dialect.name == "sqlite" and bool(self._engine.url.database)
+        return self._engine.dialect.name == "sqlite"
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -145,7 +147,11 @@ class Database:
         """Close all connections."""
         if self._read_connection is not None:
             self._read_connection.close()
-        self._engine.dispose()
+        self._dispose()
+
+    def _dispose(self) -> None:
+        for engine in (self._engine, self._write_engine):
+            engine.dispose()
 
 
 @contextmanager
