@@ -69,6 +69,7 @@ def _failures() -> Iterator[None]:
 
     from reka.server.backup.layout import BackupError
     from reka.server.errors import StartError
+    from reka.server.storage.database.engine import database_failure
 
     try:
         yield
@@ -77,7 +78,7 @@ def _failures() -> Iterator[None]:
     except ValueError as error:
         raise UsageError(str(error)) from error
     except SQLAlchemyError as error:
-        raise StepError(f"--database-url: the database cannot be used ({type(error).__name__})") from error
+        raise StepError(str(database_failure(error))) from error
     except OSError as error:
         raise StepError(f"cannot read or write all of it ({error.strerror or error})") from error
 

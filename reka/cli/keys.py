@@ -92,13 +92,16 @@ def _key_ring(data_dir: Path | None, database_url: str | None, *, make: bool = F
 
     Raises:
         UsageError: The folder holds no server's data, or the server's packages are missing.
-        StepError: The folder cannot be created.
+        StepError: The folder cannot be created, or the database cannot be used.
     """
     settings = server_settings(data_dir=data_dir, database_url=database_url)
+    from sqlalchemy.exc import SQLAlchemyError
+
     from reka.server.errors import StartError
     from reka.server.storage.api_keys import KeyRing
     from reka.server.storage.data_dir import DataFolder
     from reka.server.storage.database import open_database
+    from reka.server.storage.database.engine import database_failure
 
     if not make:
         require_data(settings)
@@ -107,3 +110,5 @@ def _key_ring(data_dir: Path | None, database_url: str | None, *, make: bool = F
             yield KeyRing(database, accept_any=False)
     except StartError as error:
         raise StepError(str(error)) from error
+    except SQLAlchemyError as error:
+        raise StepError(str(database_failure(error))) from error

@@ -150,6 +150,15 @@ def test_a_database_in_memory_is_refused(start: Start, url: str) -> None:
         start(database_url=url)
 
 
+def test_a_database_that_is_locked_is_named(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "shared.sqlite"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(StartError, match="the database, which is locked: end the program that writes to it"):
+            start(database_url=f"sqlite:///{path}?timeout=0.1")
+
+
 def test_a_key_variable_that_is_not_set_is_named(start: Start) -> None:
     with pytest.raises(StartError, match="upstream_key_env: the environment variable NOT_SET_ANYWHERE is not set"):
         start(upstream="http://127.0.0.1:9", upstream_key_env="NOT_SET_ANYWHERE")

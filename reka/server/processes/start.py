@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from reka.server.errors import StartError
+from reka.server.storage.database.engine import database_failure
 from reka.server.telemetry.request_record import add_request_id
 
 
@@ -51,7 +52,4 @@ def start_errors() -> Iterator[None]:
     except IntegrityError as error:
         raise StartError("database_url: another server has just taken the database: use another one") from error
     except SQLAlchemyError as error:
-        raise StartError(
-            f"database_url: cannot open the database ({type(error).__name__}): check the URL, or restore the file "
-            "from a backup"
-        ) from error
+        raise database_failure(error) from error

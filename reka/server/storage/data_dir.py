@@ -28,6 +28,9 @@ LOCK_SECONDS: Final = 0.3
 LEAST_FREE_BYTES: Final = 1024 * 1024
 """Bytes on the disk below which a server is not ready: less than an upload of any use needs (ours)."""
 
+LEAST_FREE_FILES: Final = 32
+"""Files that the disk must be able to take besides: the table of one upload has some twenty (ours)."""
+
 _UNSTORABLE: Final = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 """What a path of LanceDB cannot have."""
 
@@ -101,7 +104,7 @@ class DataFolder:
         Raises:
             OSError: The folder is not there.
         """
-        return shutil.disk_usage(self.root).free >= LEAST_FREE_BYTES
+        return shutil.disk_usage(self.root).free >= LEAST_FREE_BYTES and _has_room_for_files(self.root)
 
     def is_there(self) -> bool:
         """Tell whether the folder is there and writable: its volume may be unmounted meanwhile, or read-only.
@@ -239,6 +242,13 @@ def _holding(path: Path, refusal: StartError) -> Iterator["FileLock"]:
 def _handles(lock: "FileLock") -> tuple[int, ...]:
     handle = lock._context.lock_file_fd  # noqa: SLF001  # the library has no other way to it
     return () if handle is None or sys.platform == "win32" else (handle,)
+
+
+def _has_room_for_files(root: Path) -> bool:
+    if sys.platform == "win32":
+        return True
+    disk = os.statvfs(root)
+    return disk.f_files == 0 or disk.f_favail >= LEAST_FREE_FILES  # some file systems have no such limit
 
 
 def _is_writable(path: Path) -> bool:

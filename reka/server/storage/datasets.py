@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from reka.server.errors import RefusedError, ServiceError, StorageUnavailableError
+from reka.server.faults import is_disk_full
 from reka.server.retrieval.index import Index
 from reka.server.retrieval.tables import TableVersion
 from reka.server.settings import Settings
@@ -167,7 +168,13 @@ class Datasets:
             self._jobs.fail_jobs_of(session, dataset_id)
             return dataset_id, stored_name
 
-        dataset_id, stored_name = self._database.remove(remove)
+        try:
+            dataset_id, stored_name = self._database.remove(remove)
+        except DBAPIError as error:
+            if not is_disk_full(error):
+                raise
+            self._make_room(owner, name)
+            dataset_id, stored_name = self._database.remove(remove)
         # The dataset is gone now. What is left of it if the server stops here, or the disk is full, is removed later.
         self._jobs.notify_deleted(dataset_id)
         try:
@@ -175,6 +182,13 @@ class Datasets:
         except (DBAPIError, OSError):
             logger.warning("cannot remove all of a deleted dataset yet", exc_info=True)
         return stored_name
+
+    def _make_room(self, owner: str, name: str) -> None:
+        """Delete table and file of a dataset that is to be deleted, which a disk without a reserve does not record."""
+        row = self.find(owner, name)
+        if row.table is not None:
+            self._index.drop(row.table)
+        self._files.delete(row.id)
 
     def remove_deleted(self) -> None:
         """Remove what is left of deleted datasets, and keep room for further deletions."""

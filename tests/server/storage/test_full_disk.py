@@ -2,13 +2,15 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from reka.server.errors import WrongKeyError
+from reka.server.errors import StartError, WrongKeyError
 from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import open_database
@@ -32,6 +34,12 @@ class Disk:
             while True:
                 file.write(bytes(4096))
 
+    def fill_with_files(self) -> None:
+        """Make files until there can be no more."""
+        with suppress(OSError):
+            for number in count():
+                (self.root / f"file-{number}").touch()
+
     def empty(self) -> None:
         """Delete what `fill` has written."""
         self._filler.unlink()
@@ -42,7 +50,10 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     root = tmp_path / "disk"
     root.mkdir()
     mount = shutil.which("mount")
-    if not mount or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(root)]).returncode:
+    if (
+        not mount
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,nr_inodes=1000", "tmpfs", str(root)]).returncode
+    ):
         pytest.skip("mounting a file system takes root")
     yield Disk(root)
     subprocess.run(["umount", "-l", str(root)], check=True)
@@ -77,6 +88,78 @@ def test_on_a_full_disk_a_dataset_can_be_deleted_which_makes_room(start: Start, 
     assert api.names() == []
     assert list((disk.data / "datasets").iterdir()) == []
     assert api.add("notes", "text").ok
+
+
+def test_on_a_full_disk_whose_reserve_is_used_up_a_dataset_can_be_deleted(start: Start, call: Call, disk: Disk) -> None:
+    api = call(start(data_dir=disk.data))
+    for name in ("notes", "others"):
+        assert api.add(name, TEXT).ok
+    disk.fill()
+    DataFolder(disk.data).reserve.unlink()
+    disk.fill()
+
+    assert api.delete("notes").status_code == 200
+    assert api.names() == ["others"]
+
+
+def test_what_little_room_a_deletion_makes_is_kept_for_the_next_one(start: Start, call: Call, disk: Disk) -> None:
+    api = call(start(data_dir=disk.data))
+    reserve = DataFolder(disk.data).reserve
+    api.put("rows", [{"id": "a", "text": "An owl."}])
+    assert api.add("notes", TEXT[:300_000]).ok
+    disk.fill()
+    reserve.unlink()
+    disk.fill()
+
+    assert api.delete("notes").status_code == 200
+    assert 0 < reserve.stat().st_size < RESERVE_BYTES
+    disk.fill()
+    assert api.ask("POST", "/datasets/rows/documents/delete", json={"ids": ["a"]}).status_code == 200
+
+
+def test_a_server_starts_on_a_full_disk_so_that_something_can_be_deleted(start: Start, call: Call, disk: Disk) -> None:
+    server = start(data_dir=disk.data)
+    assert call(server).add("notes", TEXT).ok
+    server.stop()
+    disk.fill()
+
+    api = call(start(data_dir=disk.data))
+    disk.fill()
+
+    assert not api.ask("GET", "/readyz").json()["storage"]
+    assert api.delete("notes").status_code == 200
+    assert api.add("notes", "text").ok
+
+
+def test_a_server_that_cannot_start_on_a_full_disk_says_so(start: Start, disk: Disk) -> None:
+    start(data_dir=disk.data).stop()
+    DataFolder(disk.data).reserve.unlink()
+    disk.fill()
+
+    with pytest.raises(StartError, match="cannot open the database, as its disk is full: make room on it"):
+        start(data_dir=disk.data)
+
+
+def test_a_command_on_a_full_disk_says_so(start: Start, disk: Disk) -> None:
+    start(data_dir=disk.data)
+    DataFolder(disk.data).reserve.unlink()
+    disk.fill()
+
+    create = [sys.executable, "-m", "reka.cli", "keys", "create", "ann", "--data-dir", str(disk.data)]
+    outcomes = (subprocess.run(create, capture_output=True, text=True, check=False) for _ in range(100))
+    refused = next(outcome for outcome in outcomes if outcome.returncode)
+
+    assert refused.stderr == "error: database_url: cannot open the database, as its disk is full: make room on it\n"
+
+
+def test_a_server_on_a_disk_that_takes_no_more_files_is_not_ready(start: Start, call: Call, disk: Disk) -> None:
+    api = call(start(data_dir=disk.data))
+    disk.fill_with_files()
+
+    ready = api.ask("GET", "/readyz")
+
+    assert (ready.status_code, ready.json()["storage"]) == (503, False)
+    assert api.add("notes", "text").status_code == 507
 
 
 def test_on_a_full_disk_documents_can_be_deleted(start: Start, call: Call, disk: Disk) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from reka.server.errors import StartError
+from reka.server.faults import is_disk_full
 
 BUSY_SECONDS: Final = 30.0
 """Seconds that an SQLite writer waits for another one (ours)."""
@@ -34,6 +35,7 @@ _NETWORK: Final[Mapping[str, Any]] = {
     "client_encoding": "utf8",
 }
 
+_LOCKED: Final = "is locked"
 _CAUSES: Final = (
     "password authentication failed",
     "no password supplied",
@@ -50,8 +52,9 @@ _CAUSES: Final = (
     "permission denied",
     "does not exist",
     "read-only",
-    "is locked",
+    _LOCKED,
     "is not a database",
+    "is malformed",
 )
 """What may be shown of a database's message, which otherwise may have parts of the URL, and so of its password."""
 
@@ -91,7 +94,7 @@ def make_engine(url: URL) -> Engine:
         StartError: The driver is not installed.
     """
     if url.drivername != _POSTGRES:
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        engine = create_engine(url, connect_args={} if "timeout" in url.query else {"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -113,8 +116,27 @@ def make_engine(url: URL) -> Engine:
         ) from None
 
 
-def cause_of(error: BaseException) -> str:
-    """Say why a database cannot be used, without anything of its URL."""
+def database_failure(error: BaseException, *, is_full: bool = False) -> StartError:
+    """Say why a database cannot be used, and what to do, without anything of its URL.
+
+    Args:
+        error: What the driver has raised.
+        is_full: Whether its disk is known to be full, which SQLite does not always say.
+    """
+    if is_full or is_disk_full(error):
+        return StartError("database_url: cannot open the database, as its disk is full: make room on it")
+    cause = _cause_of(error)
+    if cause == _LOCKED:
+        return StartError(
+            "database_url: cannot open the database, which is locked: end the program that writes to it, or try again "
+            "when it has ended"
+        )
+    return StartError(
+        f"database_url: cannot open the database ({cause}): check the URL, or restore the file from a backup"
+    )
+
+
+def _cause_of(error: BaseException) -> str:
     message = str(error.orig if isinstance(error, DBAPIError) else error)
     return next((cause for cause in _CAUSES if cause in message), type(error).__name__)
 

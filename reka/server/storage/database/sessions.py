@@ -12,10 +12,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from typing_extensions import Unpack
 
-from reka.server.errors import StartError
-from reka.server.faults import is_disk_full
+from reka.server.faults import is_disk_full, is_transient
 from reka.server.storage.data_dir import DataFolder
-from reka.server.storage.database.engine import BUSY_SECONDS, cause_of, database_url, make_engine
+from reka.server.storage.database.engine import BUSY_SECONDS, database_failure, database_url, make_engine
 from reka.server.storage.database.schema import prepare_schema
 from reka.server.store.reserve import Reserve
 
@@ -167,20 +166,31 @@ def open_database(folder: DataFolder, url: str | None = None) -> Iterator[Databa
         StartError: The data folder or the database cannot be used.
     """
     try:
-        if url is None:
-            folder.open()
-            database = Database(sqlite_url(folder.make_database()), Reserve(folder.reserve))
-        else:
-            database = Database(url)
+        database = _open_own(folder) if url is None else Database(url)
     except SQLAlchemyError as error:
-        raise StartError(
-            f"database_url: cannot open the database ({cause_of(error)}): check the URL, or restore the file from a "
-            "backup"
-        ) from None
+        raise database_failure(error, is_full=url is None and _is_of_full_disk(error, folder)) from None
     try:
         yield database
     finally:
         database.close()
+
+
+def _open_own(folder: DataFolder) -> Database:
+    """Open the database of a folder; on a full disk by using up the reserve, so that something can be deleted."""
+    folder.open()
+    url, reserve = sqlite_url(folder.make_database()), Reserve(folder.reserve)
+    try:
+        return Database(url, reserve)
+    except DBAPIError as error:
+        if not _is_of_full_disk(error, folder):
+            raise
+    reserve.release()
+    return Database(url, reserve)
+
+
+def _is_of_full_disk(error: SQLAlchemyError, folder: DataFolder) -> bool:
+    """Tell whether a disk without room may be the reason of an error: SQLite says of some that they are of the disk."""
+    return is_disk_full(error) or (is_transient(error) and not folder.has_room())
 
 
 def sqlite_url(path: Path) -> URL:
