@@ -139,9 +139,11 @@ class BackgroundServer:
 def _locked(settings: Settings) -> Iterator[tuple[int, ...]]:
     """Lock the data folder for a server, and its jobs too unless others run them; yield what a child shares."""
     folder = DataFolder(settings.data_dir)
-    with folder.locked() as locks, ExitStack() as stack:
-        if not settings.no_worker:
-            stack.enter_context(folder.running_jobs())
+    with ExitStack() as stack:
+        with start_errors():
+            locks = stack.enter_context(folder.locked())
+            if not settings.no_worker:
+                stack.enter_context(folder.running_jobs())
         yield locks
 
 

@@ -1,5 +1,6 @@
 import json
 import logging
+import shutil
 import signal
 import socket
 import sqlite3
@@ -140,6 +141,36 @@ def test_a_record_that_is_no_database_is_named(start: Start, data_dir: Path) -> 
 
     with pytest.raises(StartError, match="database_url: cannot open the database"):
         start()
+
+
+def test_a_damaged_record_of_an_earlier_release_is_named(start: Start, data_dir: Path) -> None:
+    start().stop()
+    marker = json.loads((data_dir / "reka-data.json").read_text())
+    (data_dir / "reka-data.json").write_text(json.dumps(marker | {"version": 1}))
+    (data_dir / "reka.sqlite").write_text("no database" * 1000)
+
+    with pytest.raises(StartError, match=r"database_url: cannot open the database \(is not a database\)"):
+        start()
+
+
+@pytest.mark.parametrize("name", ["reka.sqlite", "worker", "lock", "reka-data.json"])
+def test_a_folder_in_the_place_of_a_file_is_named(start: Start, data_dir: Path, name: str) -> None:
+    start().stop()
+    (data_dir / name).unlink()
+    (data_dir / name).mkdir()
+
+    with pytest.raises(StartError, match=rf"data_dir: cannot store data in .* \(Is a directory: .*/{name}\)"):
+        start()
+
+
+def test_a_file_in_the_place_of_the_copies_of_a_store_is_named(start: Start, data_dir: Path, tmp_path: Path) -> None:
+    store = {"store_url": f"file://{tmp_path / 'store'}"}
+    start(**store).stop()
+    shutil.rmtree(data_dir / "cache")
+    (data_dir / "cache").touch()
+
+    with pytest.raises(StartError, match=r"cannot use .*/cache/0 \(Not a directory\)"):
+        start(**store)
 
 
 @pytest.mark.parametrize(

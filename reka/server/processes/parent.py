@@ -13,6 +13,7 @@ from typing import Any, Final
 from reka.server.errors import StartError
 from reka.server.processes.children import KILL_SECONDS, Child, end_together
 from reka.server.processes.sharing import forget_process, prepare_folder
+from reka.server.processes.start import start_errors
 from reka.server.processes.web import GRACE_SECONDS
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
@@ -62,7 +63,8 @@ def server_processes(settings: Settings, locks: tuple[int, ...], listener: int) 
         StartError: One of them cannot start.
     """
     shared = DataFolder(settings.data_dir).processes
-    prepare_folder(shared, settings.workers)
+    with start_errors():
+        prepare_folder(shared, settings.workers)
     handles = (*locks, listener)
     orders = _orders(_share_of(settings), locks) | {"listener": listener}
     servers = [

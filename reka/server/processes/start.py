@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,5 +52,9 @@ def start_errors() -> Iterator[None]:
         raise StartError(str(error)) from error
     except IntegrityError as error:
         raise StartError("database_url: another server has just taken the database: use another one") from error
-    except SQLAlchemyError as error:
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise StartError(f"cannot use {error.filename} ({error.strerror}): move it away, or free it") from error
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise database_failure(error) from error

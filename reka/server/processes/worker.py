@@ -38,9 +38,10 @@ def run_worker(settings: Settings, locks: list[int] | None = None, on_ready: Cal
     _make_way()
     folder = DataFolder(settings.data_dir)
     if locks is None:
-        folder.open()
-        with folder.running_jobs():
-            pass  # no server runs them
+        with start_errors():
+            folder.open()
+            with folder.running_jobs():
+                pass  # no server runs them
     for handle in locks or ():
         folder.join(handle)
     ignore_hangup()

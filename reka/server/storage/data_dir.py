@@ -72,8 +72,13 @@ class DataFolder:
         return self.root / DATABASE
 
     def make_database(self) -> Path:
-        """Create the SQLite file if it is missing, for this user only, and return its path."""
-        make_private_file(self.database)
+        """Create the SQLite file if it is missing, for this user only, and return its path.
+
+        Raises:
+            StartError: It cannot be created.
+        """
+        with self._faults():
+            make_private_file(self.database)
         return self.database
 
     def id(self) -> str:
@@ -132,7 +137,7 @@ class DataFolder:
                 f"data_dir: got {str(self.root)!r}, which has a control character or is no valid text: choose a folder "
                 "without"
             )
-        try:
+        with self._faults():
             if self.root.exists():
                 check_folder(self.root)
             else:
@@ -142,9 +147,16 @@ class DataFolder:
             for path in (self.staging, self.datasets, self.index):
                 make_private_folder(path)
             make_private_file(self.lock)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
+            place = "" if error.filename in (None, str(self.root)) else f": {error.filename}"
             raise StartError(
-                f"data_dir: cannot store data in {self.root} ({error.strerror}): choose another folder as data_dir"
+                f"data_dir: cannot store data in {self.root} ({error.strerror}{place}): choose another folder as "
+                "data_dir"
             ) from error
 
     def open(self) -> None:
@@ -201,9 +213,10 @@ class DataFolder:
         """Have the jobs of the folder run by this server alone, until the block ends.
 
         Raises:
-            StartError: Another server runs them.
+            StartError: Another server runs them; or the folder cannot be used.
         """
-        make_private_file(self.worker_lock)
+        with self._faults():
+            make_private_file(self.worker_lock)
         refusal = StartError(
             f"data_dir: a server already runs the jobs of {self.root}: start that one with --no-worker, and a worker "
             "beside it, or leave the jobs to it"
