@@ -125,11 +125,11 @@ class AccessLog:
             with_prompts: Whether lines have the text of the prompt.
 
         Raises:
-            ValueError: The file cannot be written.
+            ValueError: The file cannot be written, or the standard output is closed.
         """
         self._path = None if destination == STANDARD_OUTPUT else Path(destination).expanduser()
         try:
-            self._file = sys.__stdout__.fileno() if self._path is None and sys.__stdout__ else self._open()
+            self._file = _standard_output() if self._path is None else self._open()
         except OSError as error:
             raise ValueError(
                 f"access_log: cannot write {destination!r} ({error.strerror}): want the path of a file, or - for the "
@@ -200,6 +200,12 @@ def open_access_log(settings: Settings) -> AccessLog | None:
         with_paths=settings.access_log_paths,
         with_prompts=settings.access_log_prompts,
     )
+
+
+def _standard_output() -> int:
+    if sys.__stdout__ is None or sys.__stdout__.closed:
+        raise ValueError("access_log: got '-', and the standard output is closed: give the path of a file instead")
+    return sys.__stdout__.fileno()
 
 
 @lru_cache(1024)

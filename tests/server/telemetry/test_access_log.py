@@ -1,6 +1,9 @@
 """The access log: what a line has, what it never has, and what becomes of the file."""
 
 import json
+import os
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -106,6 +109,18 @@ def test_a_server_logs_nothing_unless_it_is_asked_to(start: Start, call: Call, l
 def test_a_file_that_cannot_be_written_stops_the_start(start: Start, log: Path) -> None:
     with pytest.raises(Exception, match=r"access_log: cannot write .*want the path of a file, or - for"):
         start(access_log=str(log / "no" / "folder"))
+
+
+def test_a_standard_output_that_is_closed_is_named(tmp_path: Path) -> None:
+    command = f'"{sys.executable}" -m reka.server --port 0 --data-dir "{tmp_path}" >&-'
+    environment = os.environ | {"REKA_SERVER_ACCESS_LOG": "-"}
+
+    done = subprocess.run(
+        ["sh", "-c", command], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    message = "error: access_log: got '-', and the standard output is closed: give the path of a file instead\n"
+    assert (done.returncode, done.stderr) == (1, message)
 
 
 def test_a_file_that_is_moved_away_is_made_anew(log: Path) -> None:
