@@ -83,28 +83,32 @@ def read(folder: Path) -> tuple[dict[str, Part], Summary]:
     Raises:
         BackupError: The backup is incomplete, damaged or of a newer version.
     """
-    manifest: dict[str, Any] = {}
+    no_manifest = BackupError(f"{folder / MANIFEST} is not the manifest of a backup")
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        version = int(manifest["version"]) if manifest["format"] == _FORMAT else None
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["format"] != _FORMAT:
+            raise no_manifest
+        version = int(manifest["version"])
     except OSError as error:
         raise BackupError(f"{folder} is no complete backup: it has no {MANIFEST} that can be read") from error
-    except (ValueError, LookupError, TypeError):
-        version = None
-    if version is None:
-        raise BackupError(f"{folder / MANIFEST} is not the manifest of a backup")
+    except (ValueError, LookupError, TypeError) as error:
+        raise no_manifest from error
     if version != _VERSION:
         raise BackupError(
             f"the backup is of version {version}, and this release of reka reads version {_VERSION}: install the "
             f"release that took it ({manifest.get('release')})"
         )
-    parts = {name: Part(**part) for name, part in manifest["parts"].items()}
+    try:
+        parts = {name: Part(**part) for name, part in manifest["parts"].items()}
+        summary = Summary(**manifest["summary"])
+    except (LookupError, TypeError, AttributeError) as error:
+        raise no_manifest from error
     for name, part in parts.items():
         if not _NAME.fullmatch(name):
             raise BackupError(f"{folder / MANIFEST} names a file that no backup has: {name[:100]!r}")
         if not (folder / name).is_file() or part_of(folder / name) != part:
             raise BackupError(f"the backup is damaged: {folder / name} is missing, or is not as it was written")
-    return parts, Summary(**manifest["summary"])
+    return parts, summary
 
 
 def make_folder(folder: Path) -> None:

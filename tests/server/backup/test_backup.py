@@ -203,6 +203,17 @@ def test_a_backup_that_is_not_whole_is_refused_before_anything_is_stored(
             assert session.scalars(select(DatasetRow)).all() == []
 
 
+@pytest.mark.parametrize("lacking", ["format", "version", "parts", "summary"])
+def test_a_manifest_that_lacks_a_part_is_refused(at: Place, tmp_path: Path, lacking: str) -> None:
+    take(at("a folder", "old"), tmp_path / "backup")
+    manifest = json.loads((tmp_path / "backup" / "backup.json").read_text())
+    del manifest[lacking]
+    (tmp_path / "backup" / "backup.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(BackupError, match=r"backup\.json is not the manifest of a backup"):
+        put_back(at("a folder", "new"), tmp_path / "backup")
+
+
 def test_nothing_is_restored_over_what_is_there(start: Start, call: Call, at: Place, tmp_path: Path) -> None:
     api = call(start(**at("a folder", "old")))
     assert api.add("notes", NOTES).ok
