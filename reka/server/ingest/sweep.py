@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
+from reka.server.faults import is_disk_full
 from reka.server.retrieval.index import Index
 from reka.server.retrieval.tables import TableVersion
 from reka.server.storage.arrivals import Arrivals
@@ -78,6 +79,10 @@ class Sweeper:
             self.sweep()
         except StoreUnavailableError:
             logger.warning("the store was not looked through for what is left over, which is done later")
+        except DBAPIError as error:
+            if not is_disk_full(error):
+                raise
+            logger.warning("the disk is full, so lost tables are built anew later")
 
     def sweep_if_due(self) -> None:
         """Sweep a shared store once in a while: other processes end too, and do not start again."""

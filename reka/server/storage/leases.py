@@ -119,8 +119,7 @@ class Leases:
 
     def end_all(self) -> None:
         """End the leases of all processes, none of which is there any more."""
-        with self._database.write() as session:
-            session.execute(delete(LeaseRow))
+        self._database.remove(lambda session: session.execute(delete(LeaseRow)))
 
     def live(self) -> tuple[set[str], set[str]]:
         """Return the datasets that attempts of any process work on, and the names of these attempts' tables."""

@@ -15,6 +15,7 @@ from reka.server.storage.api_keys import KeyRing
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import open_database
 from reka.server.store.reserve import RESERVE_BYTES
+from tests.support.server_process import ServerProcess, await_end_of
 from tests.support.servers import Call, Start
 
 TEXT = "Paragraph of the notes, with some words to fill it.\n\n" * 20_000
@@ -129,6 +130,27 @@ def test_a_server_starts_on_a_full_disk_so_that_something_can_be_deleted(start: 
     assert not api.ask("GET", "/readyz").json()["storage"]
     assert api.delete("notes").status_code == 200
     assert api.add("notes", "text").ok
+
+
+def test_a_killed_server_starts_on_a_full_disk_though_its_index_is_lost(disk: Disk) -> None:
+    server = ServerProcess(disk.data)
+    server.api.add_prepared("notes", TEXT[:1000])
+    assert server.api.add("others", TEXT).ok
+    worker = server.await_child("worker")
+    server.kill()
+    await_end_of(worker)
+    shutil.rmtree(disk.data / "index")
+    disk.fill()
+
+    server = ServerProcess(disk.data)
+    disk.fill()
+    deleted, names = server.api.delete("others"), server.api.names()
+    found = server.api.search("notes", "paragraph")
+    server.end()
+
+    assert deleted.status_code == 200
+    assert names == ["notes"]
+    assert found
 
 
 def test_a_server_that_cannot_start_on_a_full_disk_says_so(start: Start, disk: Disk) -> None:
