@@ -8,6 +8,9 @@ from reka._protocol.errors import type_of_status
 CLIENT_GONE: Final = 499
 """Status of a request whose client disconnected before the response; only metrics show it (nginx's)."""
 
+_OF_KEY: Final = "[key]"
+"""Where pydantic has the fault of a key of an object: behind the key."""
+
 
 def is_openai(path: str) -> bool:
     """Tell whether the endpoint at a path has OpenAI's error form: all of `/v1` except `/v1/chat`, of `reka-api` 3."""
@@ -34,6 +37,9 @@ def openai_error(status: int, message: str, code: str | None = None) -> dict[str
 
 
 def _describe(error: dict[str, Any]) -> str:
-    location = ".".join(str(part) for part in error["loc"] if part != "body")
+    place = [str(part) for part in error["loc"] if part != "body"]
+    if place[-1:] == [_OF_KEY]:
+        *place, key = place[:-1]
+        return f"{'.'.join(place)}: the key {key!r}: {error['msg']}"
     # The messages of our own validators contain the location already.
-    return error["msg"] if error["type"] == "request" or not location else f"{location}: {error['msg']}"
+    return error["msg"] if error["type"] == "request" or not place else f"{'.'.join(place)}: {error['msg']}"

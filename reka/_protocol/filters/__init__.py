@@ -36,6 +36,7 @@ from reka._protocol.filters.parse import (
     Combination,
     Comparison,
     Filter,
+    Parser,
     parse_filter,
 )
 
@@ -47,6 +48,7 @@ __all__ = [
     "Combination",
     "Comparison",
     "Filter",
+    "Parser",
     "identity",
     "matches",
     "parse_filter",

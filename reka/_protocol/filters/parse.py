@@ -63,10 +63,10 @@ def parse_filter(value: object, argument: str) -> Filter:
     Raises:
         InvalidArgumentError: It is no filter, or it is too deep or too large. The message has the place within it.
     """
-    return _Parser().entries(value, argument, 0)
+    return Parser().entries(value, argument, 0)
 
 
-class _Parser:
+class Parser:
     """Counts what a filter is made of while it is parsed."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class _Parser:
             wanted = f"a key of the metadata, or one of {', '.join(_COMBINATORS)}"
             raise _error(place, f"the key {key[:100]!r}", wanted)
         if not isinstance(content, Mapping):
-            return self._comparison(key, "$eq", content, inside)
+            return self.comparison(key, "$eq", content, inside)
         return self._operators(key, content, inside, depth)
 
     def _operators(self, key: str, content: object, place: str, depth: int) -> Filter:
@@ -102,28 +102,29 @@ class _Parser:
         for operator, value in content.items():
             inside = f"{place}[{describe(operator)}]"
             if operator == "$not":
-                self._count(inside, depth + 1)
+                self.count(inside, depth + 1)
                 parts.append(Combination("$not", (self._operators(key, value, inside, depth + 1),)))
             elif operator in _OPERATORS:
-                parts.append(self._comparison(key, operator, value, inside))
+                parts.append(self.comparison(key, operator, value, inside))
             else:
                 raise _error(place, f"the operator {describe(operator)}", f"one of {_WANTED_OPERATORS}")
         return parts[0] if len(parts) == 1 else Combination("$and", tuple(parts))
 
     def _combination(self, combinator: Combinator, content: object, place: str, depth: int) -> Combination:
         depth += 1
-        self._count(place, depth)
+        self.count(place, depth)
         if combinator == "$not":
             return Combination(combinator, (self.entries(content, place, depth),))
         if not is_list(content) or not content:
             got = "an empty list" if is_list(content) else json_kind(content)
             raise _error(place, got, "a list of one filter or more")
-        self._count(place, depth, len(content))
+        self.count(place, depth, len(content))
         parts = [self.entries(part, f"{place}[{index}]", depth) for index, part in enumerate(content)]
         return Combination(combinator, tuple(parts))
 
-    def _comparison(self, key: str, operator: Operator, value: object, place: str) -> Comparison:
-        self._count(place)
+    def comparison(self, key: str, operator: Operator, value: object, place: str) -> Comparison:
+        """Parse the value that an operator compares with."""
+        self.count(place)
         if operator in _LIST_OPERATORS or (operator in {"$eq", "$ne"} and is_list(value)):
             if not is_list(value):
                 raise _error(place, json_kind(value), "a list of texts, numbers, booleans or nulls")
@@ -136,7 +137,12 @@ class _Parser:
             raise _error(place, json_kind(value), "a number or a text to compare with")
         return Comparison(key, operator, _scalar(value, place))
 
-    def _count(self, place: str, depth: int = 0, more: int = 1) -> None:
+    def count(self, place: str, depth: int = 0, more: int = 1) -> None:
+        """Count what is parsed.
+
+        Raises:
+            InvalidArgumentError: The filter is too deep or too large.
+        """
         self._conditions += more
         if depth > MAX_FILTER_DEPTH:
             raise _error(place, f"{depth} combinations inside each other", f"at most {MAX_FILTER_DEPTH}")

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, from_json
 
+from reka._protocol.checks import json_kind
 from reka._protocol.constants import MAX_SEARCH_CHUNKS
 from reka._protocol.datasets import MAX_DOCUMENT_ID
 from reka._protocol.filters import Filter, parse_filter
@@ -33,7 +34,7 @@ def _parse_filter(value: Any, info: ValidationInfo) -> Filter | None:
     try:
         return None if value is None else parse_filter(value, info.field_name or "filter")
     except InvalidArgumentError as error:
-        raise PydanticCustomError("filter", "{problem}", {"problem": error.message}) from error
+        raise PydanticCustomError("request", "{problem}", {"problem": error.message}) from error
 
 
 def _without_nul(text: str) -> str:
@@ -65,8 +66,20 @@ MetadataFilter = Annotated[
 ]
 """A filter on metadata, parsed; None for all documents."""
 
-Text = Annotated[str, AfterValidator(_without_nul)]
-Name = Annotated[Text, Field(min_length=1, max_length=MAX_DOCUMENT_ID)]
+TEXT: Final = AfterValidator(_without_nul)
+"""What a text that is stored must be. It stands behind limits of its length, which are those of a string then."""
+
+Text = Annotated[str, TEXT]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_DOCUMENT_ID), TEXT]
+
+
+def as_texts(value: Any) -> Any:
+    """Read a text, where a list of texts is wanted, as the list of it alone."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list):
+        raise PydanticCustomError("texts", "got {got}, want a text, or a list of texts", {"got": json_kind(value)})
+    return value
 
 
 class StrictBody(BaseModel):

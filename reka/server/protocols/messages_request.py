@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from reka.server.generation.types import GenerationRequest, Snippet, user_texts
-from reka.server.protocols.documents import MetadataFilter
+from reka.server.protocols.documents import MetadataFilter, as_texts
 from reka.server.protocols.normalize import (
     MAX_MESSAGES,
     MAX_TOOLS,
@@ -71,7 +71,7 @@ class MessagesRequest(BaseModel):
     @field_validator("stop", mode="before")
     @classmethod
     def _stop_to_list(cls, stop: Any) -> Any:
-        return [stop] if isinstance(stop, str) else stop
+        return None if stop is None else as_texts(stop)
 
     @model_validator(mode="after")
     def _resolve_tool_choice(self) -> "MessagesRequest":

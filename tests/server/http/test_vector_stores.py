@@ -1,5 +1,7 @@
 """Vector stores and datasets are the same, seen twice: what is done to one is seen in the other."""
 
+import json
+import math
 import sqlite3
 import threading
 from contextlib import closing
@@ -263,12 +265,14 @@ def test_files_that_were_in_a_batch_and_are_not_there_any_more_count_as_cancelle
         ("POST", "", {"file_ids": ["file-of-nobody"]}, 404, "file-of-nobody"),
         ("POST", "", {"expires_after": {"anchor": "last_active_at", "days": 0}}, 400, "days"),
         ("POST", "/STORE/files", {"file_id": "doc-1"}, 404, "doc-1"),
-        ("POST", "/STORE/files", {"file_id": "f", "attributes": {"a": [1]}}, 400, "attributes"),
+        ("POST", "", {"metadata": {"": "red"}}, 400, "metadata: the key '': String should have at least 1 character"),
+        ("POST", "", {"name": "x" * 2000}, 400, "name: String should have at most 1024 characters"),
         ("POST", "/STORE/file_batches", {}, 400, "either file_ids or files"),
         ("POST", "/STORE/file_batches", {"file_ids": ["a"], "files": [{"file_id": "a"}]}, 400, "either file_ids"),
         ("POST", "/STORE/search", {"query": ""}, 400, "query"),
         ("POST", "/STORE/search", {"query": "hen", "max_num_results": 51}, 400, "max_num_results"),
-        ("POST", "/STORE/search", {"query": "hen", "filters": {"type": "like"}}, 400, "filters: got the type 'like'"),
+        ("POST", "/STORE/search", {"query": "hen", "filters": {"type": "like"}}, 400, "filters.type: got 'like', want"),
+        ("POST", "/STORE/search", {"query": 7}, 400, "query: got a number, want a text, or a list of texts"),
         ("POST", "/STORE/search", {"query": ["hen"] * 17}, 400, "query"),
         ("GET", "/STORE/files?limit=0", None, 400, "limit"),
         ("GET", "/STORE/files?order=up", None, 400, "order"),
@@ -286,6 +290,29 @@ def test_a_wrong_request_is_refused_in_openai_s_form_and_changes_nothing(
     assert said in answer.json()["error"]["message"]
     assert api.names() == ["notes"]
     assert api.documents("notes") == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({"a": {"b": 1}}, "attributes.a: got an object, want a text, a number or a boolean"),
+        ({"a": [1]}, "attributes.a: got a list, want a text, a number or a boolean"),
+        ({"a": None}, "attributes.a: got nothing, want a text, a number or a boolean"),
+        ({"a": math.inf}, "attributes.a: got inf, want a text, a number or a boolean"),
+        ({"a": "x" * 5000}, "attributes.a: String should have at most 4096 characters"),
+        ({"a": "\0"}, "attributes.a: has a NUL character, which is not text: leave it out"),
+        ({"x" * 600: 1}, f"attributes: the key '{'x' * 100}...': String should have at most 512 characters"),
+    ],
+)
+def test_an_attribute_of_another_type_is_refused_with_one_reason(
+    api: Caller, attributes: dict[str, Any], said: str
+) -> None:
+    store = store_of(api, "notes")["id"]
+    body = json.dumps({"file_id": "f", "attributes": attributes}).encode()
+
+    answer = api.ask("POST", f"/v1/vector_stores/{store}/files", data=body)
+
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, said)
 
 
 @pytest.mark.parametrize(

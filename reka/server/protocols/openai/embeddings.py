@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from reka.server.protocols.documents import StrictBody, Text
+from reka.server.protocols.documents import TEXT, StrictBody, as_texts
 
 MAX_INPUTS: Final = 2_048
 """Texts of a request (OpenAI's)."""
@@ -18,8 +18,8 @@ MAX_INPUT_CHARS: Final = 100_000
 
 
 def _as_texts(value: Any) -> Any:
-    texts = [value] if isinstance(value, str) else value
-    if isinstance(texts, list) and any(isinstance(one, int | list) for one in texts):
+    texts = as_texts(value)
+    if any(isinstance(one, int | list) for one in texts):
         problem = (
             "input: got tokens, want texts: this server's models have other tokens than OpenAI's; LangChain's "
             "OpenAIEmbeddings sends texts with check_embedding_ctx_length=False"
@@ -32,9 +32,9 @@ class EmbeddingsBody(StrictBody):
     """Body of `POST /v1/embeddings`."""
 
     input: Annotated[
-        list[Annotated[Text, Field(min_length=1, max_length=MAX_INPUT_CHARS)]],
-        BeforeValidator(_as_texts),
+        list[Annotated[str, Field(min_length=1, max_length=MAX_INPUT_CHARS), TEXT]],
         Field(min_length=1, max_length=MAX_INPUTS),
+        BeforeValidator(_as_texts),
         WithJsonSchema(
             {
                 "anyOf": [

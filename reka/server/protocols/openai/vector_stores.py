@@ -1,19 +1,22 @@
 """The request bodies of vector stores and of the files in them."""
 
+import math
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    TypeAdapter,
     ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from reka._protocol.checks import json_kind
 from reka.errors import InvalidArgumentError
-from reka.server.protocols.documents import MAX_METADATA_KEYS, StrictBody, Text
+from reka.server.protocols.documents import MAX_METADATA_KEYS, TEXT, StrictBody, as_texts
 from reka.server.protocols.openai.filters import parse_openai_filter
 
 MAX_BATCH_FILES: Final = 2_000
@@ -61,10 +64,30 @@ class ChunkingStrategy(StrictBody):
     static: StaticChunks | None = None
 
 
-_Key = Annotated[Text, Field(min_length=1, max_length=_MAX_KEY_CHARS)]
-_Value = Annotated[Text, Field(max_length=_MAX_VALUE_CHARS)]
+_Key = Annotated[str, Field(min_length=1, max_length=_MAX_KEY_CHARS), TEXT]
+_Value = Annotated[str, Field(max_length=_MAX_VALUE_CHARS), TEXT]
+_VALUE: Final[TypeAdapter[str]] = TypeAdapter(_Value)
+
+
+def _attribute(value: Any) -> Any:
+    """Check the value of an attribute, with one error for all types, as a union of them has not."""
+    if isinstance(value, str):
+        return _VALUE.validate_python(value)
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    got = repr(value) if isinstance(value, float) else json_kind(value)
+    raise PydanticCustomError("attribute", "got {got}, want a text, a number or a boolean", {"got": got})
+
+
+_Attribute = Annotated[
+    Any,
+    AfterValidator(_attribute),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "maxLength": _MAX_VALUE_CHARS}, {"type": "boolean"}, {"type": "number"}]}
+    ),
+]
 _Metadata = Annotated[dict[_Key, _Value], Field(max_length=MAX_METADATA_KEYS)]
-_Attributes = Annotated[dict[_Key, _Value | bool | int | float], Field(max_length=MAX_METADATA_KEYS)]
+_Attributes = Annotated[dict[_Key, _Attribute], Field(max_length=MAX_METADATA_KEYS)]
 _FileId = Annotated[str, Field(min_length=1, max_length=1_024)]
 _FileIds = Annotated[list[_FileId], Field(max_length=MAX_BATCH_FILES)]
 
@@ -72,7 +95,7 @@ _FileIds = Annotated[list[_FileId], Field(max_length=MAX_BATCH_FILES)]
 class ModifyStoreBody(StrictBody):
     """Body of `POST /v1/vector_stores/{vector_store_id}`."""
 
-    name: Annotated[Text, Field(max_length=1_024)] | None = None
+    name: Annotated[str, Field(max_length=1_024), TEXT] | None = None
     expires_after: ExpiresAfter | None = None
     metadata: _Metadata | None = None
 
@@ -90,7 +113,7 @@ class ModifyStoreBody(StrictBody):
 class CreateStoreBody(ModifyStoreBody):
     """Body of `POST /v1/vector_stores`."""
 
-    description: Annotated[Text, Field(max_length=4_096)] | None = None
+    description: Annotated[str, Field(max_length=4_096), TEXT] | None = None
     file_ids: _FileIds | None = None
     chunking_strategy: ChunkingStrategy | None = None
 
@@ -141,11 +164,7 @@ class RankingOptions(StrictBody):
     score_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
-_Query = Annotated[Text, Field(min_length=1, max_length=MAX_QUERY_CHARS)]
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+_Query = Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARS), TEXT]
 
 
 class StoreSearchBody(StrictBody):
@@ -153,8 +172,8 @@ class StoreSearchBody(StrictBody):
 
     query: Annotated[
         list[_Query],
-        BeforeValidator(_as_list),
         Field(min_length=1, max_length=MAX_QUERIES),
+        BeforeValidator(as_texts),
         WithJsonSchema(
             {
                 "anyOf": [
