@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _KEY = "key-of-the-test"
 _SECONDS = 10.0
+_NO_LIST = 'no list of models is scripted: set reka_server.listing, for example to answer(200, ["reka-flash"])'
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def reka_server(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPa
     from reka.testing import FakeReka, fails, hide_settings
 
     with hide_settings(monkeypatch, tmp_path_factory.getbasetemp()), FakeReka() as server:
-        server.listing = fails(404)
+        server.listing = fails(404, _NO_LIST)
         monkeypatch.setenv("REKA_BASE_URL", server.url)
         monkeypatch.setenv("REKA_API_KEY", _KEY)
         yield server

@@ -34,7 +34,11 @@ def answer(status: int, body: object = b"", headers: Mapping[str, str] | None = 
         status: The HTTP status.
         body: Bytes are sent as they are, anything else as JSON.
         headers: Headers; None for none besides those of the body.
+
+    Raises:
+        TypeError: The status is no whole number, or the body cannot be written as JSON.
     """
+    _require_status(status)
     sent = dict(headers or {})
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
@@ -53,7 +57,13 @@ def fails(
         code: The error's code, such as `P001` for an account without balance; None for none.
         retry_after: Seconds that the client is asked to wait, to a millisecond; None has a client that tries again
             wait one, so that tests are fast.
+
+    Raises:
+        TypeError: The status is no whole number, or the time to wait no number.
     """
+    _require_status(status)
+    if isinstance(retry_after, bool) or not isinstance(retry_after, int | float | None):
+        raise TypeError(f"retry_after: got {type(retry_after).__name__}, want seconds, or None")
     wait = 1 if retry_after is None else round(retry_after * 1000)
     headers = {"retry-after-ms": str(wait)}
 
@@ -66,3 +76,8 @@ def fails(
         answer(status, body, headers)(connection)
 
     return send
+
+
+def _require_status(status: int) -> None:
+    if isinstance(status, bool) or not isinstance(status, int):
+        raise TypeError(f"status: got {type(status).__name__}, want an HTTP status such as 503")

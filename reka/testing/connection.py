@@ -1,9 +1,11 @@
 """The connections of a scripted server: what a script can do to one, and the socket where they come in."""
 
+import json
 import selectors
 import ssl
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +16,9 @@ from reka.testing.recorded import RecordedRequest
 
 PATIENCE = 10.0
 """Seconds that a server waits for a test, so that a failing one ends."""
+
+NOT_SCRIPTED = 501
+"""Status of requests that have no answer: one that no client tries again."""
 
 
 class Connection(BaseHTTPRequestHandler):
@@ -26,6 +31,13 @@ class Connection(BaseHTTPRequestHandler):
     """Whether the connection is closed after the answer."""
     recorded: RecordedRequest
     """The request."""
+    has_begun = False
+    """Whether something of the answer was sent."""
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Begin the head of an answer."""
+        self.has_begun = True
+        super().send_response(code, message)
 
     def send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Send a whole answer, and keep the connection open."""
@@ -71,10 +83,12 @@ class Connection(BaseHTTPRequestHandler):
 
     def raw(self, sent: bytes) -> None:
         """Send bytes that may be no HTTP."""
+        self.has_begun = True
         self.wfile.write(sent)
 
     def drip(self, sent: bytes, seconds: float, *, at_once: bytes = b"") -> None:
         """Send a byte every so many seconds, until the client disconnects."""
+        self.has_begun = True
         self.wfile.write(at_once)
         self.connection.settimeout(seconds)
         for byte in sent:
@@ -96,6 +110,7 @@ class Connection(BaseHTTPRequestHandler):
     def _handle_any(self) -> None:
         self._may_stay_open = not self.close_connection
         self.close_connection = True  # unless the answer is whole
+        self.has_begun = False
         host: Host = self.server.host
         headers = {name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers}
         self.recorded = RecordedRequest(self.command, self.path, headers, self._body() if host.takes_bodies else b"")
@@ -123,6 +138,41 @@ class Connection(BaseHTTPRequestHandler):
 
 Script: TypeAlias = Callable[[Connection], object]
 """Answers a request, by its connection; the connection is closed afterwards, unless the answer keeps it open."""
+
+
+def require_script(value: Script, place: str) -> Script:
+    """Require what can answer a request.
+
+    Args:
+        value: What was scripted.
+        place: Where, for the error.
+
+    Raises:
+        TypeError: It is no script.
+    """
+    if not callable(value):
+        raise TypeError(
+            f"{place}: got {type(value).__name__}, want a script, as says(...), answer(...) and fails(...) make one"
+        )
+    return value
+
+
+def run_script(script: Script, connection: Connection) -> None:
+    """Answer a request; a script that fails is reported to the client, if that has got nothing yet, and by a traceback.
+
+    The output of a test's threads is shown with the failure of the test.
+    """
+    try:
+        script(connection)
+    except (ConnectionError, TimeoutError, ssl.SSLError):
+        raise  # the client is gone
+    except BaseException as error:  # noqa: BLE001  # a test's own code can raise anything, such as pytest's failures
+        traceback.print_exc()
+        if not connection.has_begun:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            reason = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
+            body = json.dumps({"detail": f"the script of this answer failed: {reason}"}).encode()
+            connection.send(NOT_SCRIPTED, {"Content-Type": "application/json"}, body)
 
 
 class Host(Protocol):

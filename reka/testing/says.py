@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from reka.testing.answers import answer
 from reka.testing.bodies import DONE, call_pieces, chunk, completion, events
-from reka.testing.connection import PATIENCE, Connection, Script
+from reka.testing.connection import NOT_SCRIPTED, PATIENCE, Connection, Script, require_script
 from reka.testing.recorded import RecordedRequest
 from reka.types import Citation, Finish, ReasoningDelta, TextDelta, ToolCall, Usage
 
@@ -19,6 +19,10 @@ class Wait:
     """A delay in an answer; one that is not streamed waits as long before it is sent."""
 
     seconds: float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seconds, bool) or not isinstance(self.seconds, int | float):
+            raise TypeError(f"seconds: got {type(self.seconds).__name__}, want a number")
 
 
 class Fault(Enum):
@@ -43,6 +47,8 @@ Item: TypeAlias = (
 """A part of an answer: a piece of its text, what else `reka.Reka.stream_messages` gives, a delay or a fault; at an
 event the server waits until the test sets it."""
 
+_ITEMS = get_args(Item)
+
 _ERROR = {"error": {"message": "scripted", "type": "server_error", "code": None, "param": None}}
 
 
@@ -52,7 +58,17 @@ def says(*items: Item) -> Script:
     Args:
         items: The parts of the answer, in their order; each string is a piece of the stream. Without a `Finish` the
             answer ends with `tool_calls` if it has some, else with `stop`. A `Usage` replaces the token counts.
+
+    Raises:
+        TypeError: An item is of another type.
     """
+    for place, item in enumerate(items):
+        if not isinstance(item, _ITEMS):
+            wanted = ", ".join(kind.__name__ for kind in _ITEMS)
+            raise TypeError(
+                f"items[{place}]: got {type(item).__name__}, want one of {wanted}; a body as it is sent goes into "
+                "will_answer"
+            )
 
     def send(connection: Connection) -> None:
         path = urlsplit(connection.recorded.path).path
@@ -60,7 +76,7 @@ def says(*items: Item) -> Script:
             _send_whole(connection, items, _turn(items))
         elif path != "/v1/chat/completions":
             detail = f"the scripted answer is one of a model, and this is a request to {path}"
-            answer(501, {"detail": detail})(connection)
+            answer(NOT_SCRIPTED, {"detail": detail})(connection)
         elif connection.recorded.json.get("stream"):
             _send_stream(connection, items)
         else:
@@ -70,8 +86,14 @@ def says(*items: Item) -> Script:
 
 
 def by_request(choose: Callable[[RecordedRequest], Script]) -> Script:
-    """Make an answer that depends on the request, such as on its `question`."""
-    return lambda connection: choose(connection.recorded)(connection)
+    """Make an answer that depends on the request, such as on its `question`.
+
+    Raises:
+        TypeError: `choose` cannot be called.
+    """
+    if not callable(choose):
+        raise TypeError(f"choose: got {type(choose).__name__}, want a function of the request that returns a script")
+    return lambda connection: require_script(choose(connection.recorded), "what by_request chose")(connection)
 
 
 def _send_whole(connection: Connection, items: Sequence[Item], body: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from typing_extensions import Self
 
 from reka.testing.answers import answer, fails
-from reka.testing.connection import PATIENCE, Connection, Listener, Script
+from reka.testing.connection import NOT_SCRIPTED, PATIENCE, Connection, Listener, Script, require_script, run_script
 from reka.testing.recorded import RecordedRequest
 from reka.testing.says import Item, says
 
@@ -28,11 +28,8 @@ class FakeReka:
     def __init__(self, certificate: Path | None = None) -> None:
         self.requests: list[RecordedRequest] = []
         """The requests so far, but those of `listing_requests`."""
-        self.otherwise: Script = _nothing_is_scripted
-        """The answer to every request after those that have a scripted one; until it is set, a 501 that says so."""
-        self.listing: Script | None = None
-        """The answer to requests for the list of models, which then are not among `requests`: adapters ask for it
-        once, and take a 404 for a server without one. None treats them as any other request."""
+        self._otherwise: Script = _nothing_is_scripted
+        self._listing: Script | None = None
         self.listing_requests: list[RecordedRequest] = []
         """Requests for the list of models, where that has an answer of its own."""
         self.takes_bodies = True
@@ -49,6 +46,27 @@ class FakeReka:
     def url(self) -> str:
         """The server's address, for `base_url`; OpenAI's clients want `/v1` behind it."""
         return f"{self._scheme}://127.0.0.1:{self._listener.server_address[1]}"
+
+    @property
+    def otherwise(self) -> Script:
+        """The answer to every request after those that have a scripted one; until it is set, a 501 that says so."""
+        return self._otherwise
+
+    @otherwise.setter
+    def otherwise(self, script: Script) -> None:
+        self._otherwise = require_script(script, "otherwise")
+
+    @property
+    def listing(self) -> Script | None:
+        """The answer to requests for the list of models, which then are not among `requests`.
+
+        Adapters ask for it once, and take a 404 for a server without one. None treats them as any other request.
+        """
+        return self._listing
+
+    @listing.setter
+    def listing(self, script: Script | None) -> None:
+        self._listing = None if script is None else require_script(script, "listing")
 
     @property
     def paths(self) -> list[str]:
@@ -92,7 +110,13 @@ class FakeReka:
 
         Returns:
             An event that is set once the client disconnects; only where the stream does not end.
+
+        Raises:
+            TypeError: A piece is of another type.
         """
+        for place, piece in enumerate(pieces):
+            if not isinstance(piece, bytes | threading.Event):
+                raise TypeError(f"pieces[{place}]: got {type(piece).__name__}, want bytes or a threading.Event")
         gone = threading.Event()
 
         def send(connection: Connection) -> None:
@@ -108,8 +132,12 @@ class FakeReka:
         return gone
 
     def will_give(self, script: Script) -> None:
-        """Script the next answer."""
-        self._scripts.append(script)
+        """Script the next answer.
+
+        Raises:
+            TypeError: It is no script.
+        """
+        self._scripts.append(require_script(script, "script"))
 
     def next_script(self) -> Script:
         """Take the script of the next answer."""
@@ -123,10 +151,10 @@ class FakeReka:
         request = connection.recorded
         if self.listing is not None and request.method == "GET" and urlsplit(request.path).path in _MODEL_LISTS:
             self.listing_requests.append(request)
-            self.listing(connection)
+            run_script(self.listing, connection)
             return
         self.requests.append(request)
-        self.next_script()(connection)
+        run_script(self.next_script(), connection)
 
     def close(self) -> None:
         """Stop listening at once; a second call does nothing."""
@@ -144,6 +172,7 @@ class FakeReka:
 
 
 def _nothing_is_scripted(connection: Connection) -> None:
-    # A status that no client tries again.
     request = connection.recorded
-    answer(501, {"detail": f"nothing is scripted for this request: {request.method} {request.path}"})(connection)
+    answer(NOT_SCRIPTED, {"detail": f"nothing is scripted for this request: {request.method} {request.path}"})(
+        connection
+    )

@@ -73,7 +73,7 @@ def test_work_for_a_server_that_has_ended_is_given_up_also_if_the_block_fails(
 def test_the_list_of_models_takes_no_scripted_answer(reka_server: FakeReka, reka_client: reka.Reka) -> None:
     reka_server.will_say("Hello")
 
-    with pytest.raises(reka.NotFoundError):
+    with pytest.raises(reka.NotFoundError, match=r"no list of models is scripted: set reka_server\.listing"):
         reka_client.get_models()
     assert reka_client.chat("Hi")["text"] == "Hello"
 

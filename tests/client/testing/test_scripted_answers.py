@@ -3,12 +3,15 @@
 import socket
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 import reka
-from reka.testing import FakeReka, Fault, Script, Wait, answer, by_request, fails, reset, say_nothing, says
+from reka.testing import Connection, FakeReka, Fault, Script, Wait, answer, by_request, fails, reset, say_nothing, says
+from reka.testing.bodies import chunk, events
 from tests.support.clients import KEY, Connect
 from tests.support.completions import HI, TOOL
 
@@ -93,6 +96,90 @@ def test_a_request_that_nothing_is_scripted_for_says_so_at_once(client: reka.Rek
         client.chat("Hi")
 
     assert len(fake.requests) == 1
+
+
+NO_SCRIPTS: dict[str, tuple[Callable[[Any, Any], object], str]] = {
+    "a dict to say": (
+        lambda fake, _: fake.will_say({"text": "a"}),
+        r"items\[0\]: got dict, want one of str, TextDelta",
+    ),
+    "a number to say": (lambda fake, _: fake.will_say("a", 3), r"items\[1\]: got int, want one of"),
+    "a list to say": (lambda fake, _: fake.will_say(["a"]), r"items\[0\]: got list, want one of"),
+    "bytes to say": (lambda fake, _: fake.will_say(b"a"), r"items\[0\]: got bytes, want one of"),
+    "a text to wait": (lambda fake, wrong: fake.will_say(Wait(wrong)), "seconds: got str, want a number"),
+    "a text to give": (lambda fake, wrong: fake.will_give(wrong), "script: got str, want a script"),
+    "a status as a text": (lambda fake, _: fake.will_fail("503"), "status: got str, want an HTTP status"),
+    "an answer's status": (lambda fake, _: fake.will_answer("200"), "status: got str, want an HTTP status"),
+    "seconds as a text": (lambda fake, wrong: fake.will_fail(503, retry_after=wrong), "retry_after: got str"),
+    "a body that is no JSON": (lambda fake, _: fake.will_answer(200, {1, 2}), "set is not JSON serializable"),
+    "a text to stream": (lambda fake, wrong: fake.will_stream(b"a", wrong), r"pieces\[1\]: got str, want bytes or"),
+    "a text otherwise": (lambda fake, wrong: setattr(fake, "otherwise", wrong), "otherwise: got str, want a script"),
+    "a list as listing": (lambda fake, _: setattr(fake, "listing", ["m"]), "listing: got list, want a script"),
+    "a text to choose": (lambda _, wrong: by_request(wrong), "choose: got str, want a function"),
+}
+
+
+@pytest.mark.parametrize("name", NO_SCRIPTS)
+def test_what_is_no_script_is_refused_where_it_is_scripted(name: str, fake: FakeReka) -> None:
+    script, message = NO_SCRIPTS[name]
+
+    with pytest.raises(TypeError, match=message):
+        script(fake, "hello")
+
+    assert fake.all_answers_sent
+
+
+FAILING: dict[str, tuple[Callable[[FakeReka], object], str]] = {
+    "given": (lambda fake: fake.will_give(lambda _: 1 / 0), "ZeroDivisionError: division by zero"),
+    "otherwise": (lambda fake: setattr(fake, "otherwise", lambda _: 1 / 0), "ZeroDivisionError: division by zero"),
+    "by request": (lambda fake: fake.will_give(by_request(lambda request: says(str(request.form["a"])))), "KeyError: "),
+    "no script chosen": (
+        lambda fake: fake.will_give(by_request(lambda _: "Hi")),  # type: ignore[arg-type, return-value]  # which it is
+        "TypeError: what by_request chose: got str, want a script",
+    ),
+    "pytest's own": (
+        lambda fake: fake.will_give(lambda _: pytest.fail("no such question")),
+        "Failed: no such question",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_script_that_fails_is_named_by_the_error_of_the_request(
+    name: str, client: reka.Reka, fake: FakeReka, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script, reason = FAILING[name]
+    script(fake)
+
+    with pytest.raises(reka.ServerError) as caught:
+        client.chat("Hi")
+
+    assert f"the script of this answer failed: {reason}" in caught.value.message
+    assert "py, line " in caught.value.message
+    assert len(fake.requests) == 1
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_a_script_that_fails_inside_its_answer_shows_its_traceback(
+    client: reka.Reka, fake: FakeReka, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(connection: Connection) -> None:
+        connection.begin("text/event-stream")
+        connection.chunk(events(chunk(content="It ")))
+        raise LookupError("no more")
+
+    fake.will_give(fail)
+
+    with pytest.raises(reka.StreamInterruptedError):
+        list(client.stream("Hi"))
+    assert "LookupError: no more" in capfd.readouterr().err
+
+
+def test_a_script_that_fails_to_list_models_is_named(client: reka.Reka, fake: FakeReka) -> None:
+    fake.listing = lambda _: 1 / 0
+
+    with pytest.raises(reka.ServerError, match="the script of this answer failed: ZeroDivisionError"):
+        client.get_models()
 
 
 def test_a_model_answers_no_other_endpoint(client: reka.Reka, fake: FakeReka) -> None:
