@@ -16,6 +16,7 @@ from mcp import Client, MCPError, StdioServerParameters
 from mcp_types import CallToolResult, ReadResourceResult, TextContent, TextResourceContents
 
 import reka
+from reka.cli.mcp_server.server import SearchArguments
 from tests.support.command_line import PATIENCE
 
 KEY = "key-for-mcp"
@@ -148,17 +149,24 @@ async def test_a_dataset_that_is_not_prepared_is_listed_with_the_others(
     assert [one["id"] for one in json.loads(text_of(about))["first_documents"]] == ["hen.txt"]
 
 
-async def test_what_goes_wrong_is_said_to_the_model(transport: str, environment: dict[str, str]) -> None:
+async def test_what_goes_wrong_is_said_to_the_model(
+    transport: str, environment: dict[str, str], tmp_path: Path
+) -> None:
     calls: dict[str, dict[str, Any]] = {
         "unknown dataset": {"query": "hen", "dataset": "none-such"},
         "no dataset": {"query": "hen"},
         "bad filter": {"query": "hen", "dataset": "birds", "filter": {"$like": 1}},
         "bad number": {"query": "hen", "dataset": "birds", "k": 0},
         "no query": {"dataset": "birds"},
+        "another name": {"query": "hen", "number": 3},
+        "not prepared": {"query": "hen", "dataset": "files"},
     }
+    (tmp_path / "hen.txt").write_text(HEN)
+    with reka.Reka(base_url=environment["REKA_BASE_URL"], api_key=KEY) as owner:
+        owner.add_folder(tmp_path, "files")
     async with connect(transport, environment) as client:
         refused = {name: await client.call_tool("search", arguments) for name, arguments in calls.items()}
-        with pytest.raises(MCPError, match="none-such"):
+        with pytest.raises(MCPError, match=r"none-such.*the tool list_datasets"):
             await client.read_resource("reka://datasets/none-such")
         with pytest.raises(MCPError, match="no document"):
             await client.read_resource("reka://datasets/birds/documents/fox")
@@ -166,15 +174,37 @@ async def test_what_goes_wrong_is_said_to_the_model(transport: str, environment:
             await client.read_resource("file:///etc/passwd")
         with pytest.raises(MCPError, match="no tool"):
             await client.call_tool("delete", {})
+    with reka.Reka(base_url=environment["REKA_BASE_URL"], api_key=KEY) as owner:
+        owner.delete_dataset("files")
 
     said = {name: text_of(result) for name, result in refused.items()}
     assert all(result.is_error for result in refused.values())
     assert "none-such" in said["unknown dataset"]
-    assert "'birds', 'boats'" in said["no dataset"]
+    assert "'birds', 'boats', 'files'" in said["no dataset"]
     assert "$like" in said["bad filter"]
-    assert said["bad number"].startswith("k: ")
+    assert said["bad number"] == "k: want 1 or more"
     assert said["no query"].startswith("query: ")
+    assert said["another name"].startswith("number: there is no such argument")
+    assert "the tool list_datasets lists the existing ones" in said["unknown dataset"]
+    assert "`reka retrieval prepare files`" in said["not prepared"]
     assert KEY not in "".join(said.values())
+
+
+async def test_without_a_key_the_assistant_s_user_is_told_where_to_set_it(environment: dict[str, str]) -> None:
+    without = {**environment, "REKA_API_KEY": ""}
+    async with connect("stdio", without) as client:
+        refused = await client.call_tool("search", {"query": "hen", "dataset": "birds"})
+        with pytest.raises(MCPError, match="set REKA_API_KEY where `reka mcp` is started"):
+            await client.list_resources()
+
+    assert refused.is_error
+    assert text_of(refused).startswith("no API key: set REKA_API_KEY where `reka mcp` is started")
+
+
+def test_the_guide_names_the_arguments_of_the_search() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "programs.md"
+
+    assert f"a tool `search` ({', '.join(SearchArguments.model_fields)})" in guide.read_text()
 
 
 async def test_only_the_datasets_that_are_named_are_offered(transport: str, environment: dict[str, str]) -> None:

@@ -35,10 +35,10 @@ from reka.cli.mcp_server.addresses import (
     document_address,
     parse_address,
 )
+from reka.cli.mcp_server.words import LIST, said, said_of_arguments
 from reka.types import RetrievedChunk
 
 SEARCH: Final = "search"
-LIST: Final = "list_datasets"
 
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain"
@@ -107,10 +107,9 @@ class DatasetTools:
                 found = [await self._describe(name) for name in await self._names()]
                 return _result("\n".join(map(_dataset_line, found)) or "There are no datasets.", {"datasets": found})
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            return _failure(problems)
+            return _failure(said_of_arguments(error))
         except reka.RekaError as error:
-            return _failure(str(error))
+            return _failure(said(error))
         raise MCPError(INVALID_PARAMS, f"There is no tool {params.name[:100]!r}; there are {SEARCH} and {LIST}")
 
     async def list_resources(
@@ -132,7 +131,7 @@ class DatasetTools:
                     for one in await self._documents(name)
                 ]
         except reka.RekaError as error:
-            raise MCPError(INVALID_PARAMS, str(error)) from error
+            raise MCPError(INVALID_PARAMS, said(error)) from error
         return ListResourcesResult(resources=resources)
 
     async def list_templates(
@@ -174,7 +173,7 @@ class DatasetTools:
                 return _contents(uri, _JSON, json.dumps(described, ensure_ascii=False))
             found = await self._client.get_documents(address.dataset, [address.document])
         except reka.RekaError as error:
-            raise MCPError(INVALID_PARAMS, str(error)) from error
+            raise MCPError(INVALID_PARAMS, said(error)) from error
         if not found:
             raise MCPError(INVALID_PARAMS, f"There is no document {address.document[:200]!r} in {address.dataset!r}")
         return _contents(uri, _TEXT, found[0]["text"])
