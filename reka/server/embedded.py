@@ -134,7 +134,7 @@ def _attach(folder: Path, max_wait: float) -> LocalServer:
 
 def _start(folder: Path) -> LocalServer | None:
     """Start a server in this process; return None if another process has the folder, or is starting its server."""
-    from reka.server.errors import StartError
+    from reka.server.errors import DataFolderInUseError, StartError
     from reka.server.storage.data_dir import DataFolder
     from reka.server.store.private_files import make_private_file
 
@@ -145,7 +145,7 @@ def _start(folder: Path) -> LocalServer | None:
         # Of concurrent processes one continues: the others would import all of the server for nothing.
         with FileLock(folder / "starting", timeout=0):
             return None if _is_locked(folder) else _start_server(folder)
-    except Timeout:
+    except (Timeout, DataFolderInUseError):
         return None
     except StartError as error:
         if isinstance(error.__cause__, OSError):  # of the folder, whose name its caller did not give as `data_dir`

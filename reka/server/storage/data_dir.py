@@ -6,13 +6,23 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 from reka.server.errors import DataFolderInUseError, StartError
 from reka.server.storage.migrations import DATABASE, migrate, version_after
-from reka.server.storage.ownership import MARKER, RESERVE, check_folder, is_ours, read_id, read_version, write_version
+from reka.server.storage.ownership import (
+    MARKER,
+    RESERVE,
+    Marker,
+    check_folder,
+    has_contents,
+    is_ours,
+    read_marker,
+    write_marker,
+)
 from reka.server.store.private_files import make_private_file, make_private_folder
 
 if sys.platform != "win32":
@@ -81,12 +91,27 @@ class DataFolder:
             make_private_file(self.database)
         return self.database
 
+    def marker(self) -> Marker:
+        """Return what the marker of the folder says, which must be claimed."""
+        return read_marker(self.root) or Marker(version_after())
+
     def id(self) -> str:
         """Return the id of the folder, which must be claimed; it is made when it is first wanted."""
-        if (found := read_id(self.root)) is not None:
-            return found
-        write_version(self.root, read_version(self.root) or version_after())
-        return self.id()
+        marker = self.marker()
+        if marker.id is None:
+            marker = replace(marker, id=uuid4().hex)
+            write_marker(self.root, marker)
+        return str(marker.id)
+
+    def record_database(self, folder_id: str, database_id: str) -> None:
+        """Record in the marker which database has the rows of the folder's files."""
+        marker = self.marker()
+        if (marker.id, marker.database) != (folder_id, database_id):
+            write_marker(self.root, replace(marker, id=folder_id, database=database_id))
+
+    def is_new(self) -> bool:
+        """Tell whether the folder, which must be claimed, has no database yet, and nothing that would be in one."""
+        return self.marker().database is None and not has_contents(self.root)
 
     @property
     def lock(self) -> Path:
@@ -142,11 +167,11 @@ class DataFolder:
                 check_folder(self.root)
             else:
                 make_private_folder(self.root, parents=True)
-            if read_version(self.root) is None:
-                write_version(self.root, 1 if self.database.exists() else version_after())
+            make_private_file(self.lock)
+            if read_marker(self.root) is None:
+                self._mark()
             for path in (self.staging, self.datasets, self.index):
                 make_private_folder(path)
-            make_private_file(self.lock)
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -167,7 +192,7 @@ class DataFolder:
             StartError: As for `claim`.
         """
         self.claim()
-        if read_version(self.root) != version_after():
+        if self.marker().version != version_after():
             with self.locked():
                 pass
 
@@ -183,11 +208,8 @@ class DataFolder:
             StartError: As for `claim`.
         """
         self.claim()
-        refusal = DataFolderInUseError(
-            f"data_dir: another server already uses the data in {self.root}: stop it, or choose another data_dir"
-        )
-        with _holding(self.lock, refusal) as lock:
-            migrate(self.root, read_version(self.root) or 1, lambda version: write_version(self.root, version))
+        with _holding(self.lock, self._in_use()) as lock:
+            migrate(self.root, self.marker().version, self._record_version)
             yield _handles(lock)
 
     def join(self, handle: int) -> None:
@@ -223,6 +245,26 @@ class DataFolder:
         )
         with _holding(self.worker_lock, refusal):
             yield
+
+    def _mark(self) -> None:
+        """Mark the folder, unless another process does so at the same time: it has one id from the beginning."""
+        try:
+            with _holding(self.lock, self._in_use()):
+                if read_marker(self.root) is None:
+                    # Data of before there were markers, or whose marker is lost: their database knows their id.
+                    new = Marker(1) if self.database.exists() else Marker(version_after(), uuid4().hex)
+                    write_marker(self.root, new)
+        except DataFolderInUseError:
+            if read_marker(self.root) is None:
+                raise
+
+    def _record_version(self, version: int) -> None:
+        write_marker(self.root, replace(self.marker(), version=version))
+
+    def _in_use(self) -> DataFolderInUseError:
+        return DataFolderInUseError(
+            f"data_dir: another server already uses the data in {self.root}: stop it, or choose another data_dir"
+        )
 
     def clear_staging(self) -> None:
         """Delete the uploads that a killed server left unfinished, and nothing else."""

@@ -7,7 +7,7 @@ from reka.server.errors import StartError
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import Database, open_database
-from reka.server.storage.database.binding import bind_store, check_folder_binding
+from reka.server.storage.database.binding import bind_folder, bind_store, check_home
 from reka.server.store.address import parse_store_url
 from reka.server.store.objects import StoreUnavailableError
 from reka.server.store.store import FolderStore, SharedStore, Store
@@ -27,9 +27,12 @@ def open_storage(settings: Settings) -> Iterator[tuple[Database, Store]]:
     """
     folder = DataFolder(settings.data_dir)
     folder.open()
-    with open_database(folder, settings.database_url) as database:
+    makes = settings.store_url is not None or folder.is_new()
+    with open_database(folder, settings.database_url, makes=makes) as database:
+        if settings.database_url is not None:
+            check_home(database, folder)
         if settings.store_url is None:
-            check_folder_binding(database, folder.id(), claim=settings.database_url is not None)
+            bind_folder(database, folder)
             yield database, FolderStore(folder.datasets, folder.index, folder.is_there)
             return
         store = _shared_store(settings, folder)

@@ -8,10 +8,10 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
-from uuid import uuid4
 
 from reka._protocol.files.litter import LITTER
 from reka.server.errors import StartError
@@ -48,6 +48,18 @@ _EXAMPLES: Final = 3
 """Names that an error shows."""
 
 
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What the marker of a folder says."""
+
+    version: int
+    """Version of the folder's data."""
+    id: str | None = None
+    """Id of the folder, which it keeps when it is moved; None if it has none yet."""
+    database: str | None = None
+    """Id of the database that has the rows of the folder's files; None if it has none yet."""
+
+
 def is_ours(folder: str, name: str) -> bool:
     """Whether a server gives such a name to what it stores in one of its folders, such as `staging`."""
     return _CONTENTS[folder].fullmatch(name) is not None
@@ -64,12 +76,17 @@ def check_folder(root: Path) -> None:
     for entry in _scan(root):
         if entry.is_symlink() and (entry.name in _FILES or entry.name in _CONTENTS):
             raise StartError(f"data_dir: {entry.path} is a link, which a server does not follow: {_way_out(root)}")
-    if read_version(root) is None:
+    if read_marker(root) is None:
         _check_contents(root)
 
 
-def read_version(root: Path) -> int | None:
-    """Return the version of a folder's data; None if the folder has no marker.
+def has_contents(root: Path) -> bool:
+    """Tell whether a server has stored files or tables in a folder."""
+    return any(_has_contents(root / name) for name in ("datasets", "index"))
+
+
+def read_marker(root: Path) -> Marker | None:
+    """Return what the marker of a folder says; None if the folder has none.
 
     Raises:
         StartError: The marker is not one, or of a newer version.
@@ -80,7 +97,7 @@ def read_version(root: Path) -> int | None:
     except FileNotFoundError:
         return None
     except (ValueError, LookupError, TypeError):
-        version = None
+        marker, version = {}, None
     if version is None:
         raise StartError(f"data_dir: {root / MARKER} is no marker of a server's data: {_way_out(root)}")
     if not 1 <= version <= version_after():
@@ -88,22 +105,12 @@ def read_version(root: Path) -> int | None:
             f"data_dir: the data in {root} are of version {version}, and this release of reka reads up to version "
             f"{version_after()}: install the release that wrote them, or choose another folder"
         )
-    return version
+    return Marker(version, marker.get("id"), marker.get("database"))
 
 
-def write_version(root: Path, version: int) -> None:
-    """Mark a folder as a server's, with the version of its data, and an id of its own."""
-    marker = {"format": _FORMAT, "version": version, "id": read_id(root) or uuid4().hex}
-    write_private(root / MARKER, json.dumps(marker) + "\n")
-
-
-def read_id(root: Path) -> str | None:
-    """Return the id of a folder, which it keeps when it is moved; None if it has none yet."""
-    try:
-        found = json.loads((root / MARKER).read_text(encoding="utf-8")).get("id")
-    except FileNotFoundError:
-        return None
-    return None if found is None else str(found)
+def write_marker(root: Path, marker: Marker) -> None:
+    """Mark a folder as a server's."""
+    write_private(root / MARKER, json.dumps({"format": _FORMAT, **asdict(marker)}) + "\n")
 
 
 def _check_owner(root: Path) -> None:

@@ -55,17 +55,27 @@ def test_what_was_stored_is_there_again_after_a_restart_with_the_same_key(folder
     assert listed.json() == ["cats"]
 
 
-@pytest.mark.parametrize("lost", ["key", "reka.sqlite"])
-def test_a_lost_key_or_record_is_made_anew(folder: Path, lost: str) -> None:
+def test_a_lost_key_is_made_anew(folder: Path) -> None:
     local_server(folder)
     stop_local_servers()
-    for path in folder.glob(f"{lost}*"):
-        path.unlink()
+    (folder / "key").unlink()
 
     server = local_server(folder)
 
     assert status_of(server) == 200
     assert (folder / "key").read_text() == server.api_key
+
+
+def test_a_folder_that_has_lost_its_database_is_refused_by_name(folder: Path) -> None:
+    local_server(folder)
+    stop_local_servers()
+    (folder / "reka.sqlite").unlink()
+
+    with pytest.raises(InvalidArgumentError, match=r"has lost its database, reka\.sqlite") as raised:
+        local_server(folder)
+
+    assert str(folder) in str(raised.value)
+    assert not (folder / "reka.sqlite").exists()
 
 
 def test_stopping_leaves_the_folder_free_and_no_address_behind(folder: Path) -> None:

@@ -205,7 +205,9 @@ def test_a_database_of_before_there_were_versions_is_migrated(postgres_url: str)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE datasets DROP COLUMN table_changes, DROP COLUMN embedder"))
         connection.execute(text("ALTER TABLE jobs DROP COLUMN number, DROP COLUMN stops, DROP COLUMN size_bytes"))
-        connection.execute(text("DROP TABLE schema_version, leases"))
+        connection.execute(
+            text("DROP TABLE schema_version, leases, arrivals, files, file_parts, vector_stores, file_batches")
+        )
         connection.execute(
             text(
                 "INSERT INTO datasets (id, owner, name, kind, source, size_bytes, created) "

@@ -1,17 +1,20 @@
 """Whether a database is one of this release, and of this server's data folder or store: checked before it starts."""
 
 import json
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from reka.server.errors import StartError
+from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database.rows import Base, DatasetRow, StoreRow
-from reka.server.storage.database.sessions import Database
 from reka.server.store.objects import Objects
 from reka.server.store.store import MARKER
+
+if TYPE_CHECKING:
+    from reka.server.storage.database.sessions import Database
 
 _STORE_FORMAT: Final = "reka server store"
 _STORE_VERSION: Final = 1
@@ -28,8 +31,11 @@ _FILES_AT: Final = 1
 _DATABASE: Final = 2
 """Number of the row with the database's own id."""
 
+_HOME: Final = 3
+"""Number of the row with the id of the data folder in which the database itself is, if it is in one."""
 
-def check_columns(database: Database) -> None:
+
+def check_columns(database: "Database") -> None:
     """Check that a database has every column.
 
     Raises:
@@ -54,33 +60,75 @@ def check_columns(database: Database) -> None:
         )
 
 
-def check_folder_binding(database: Database, folder_id: str, *, claim: bool) -> None:
-    """Check that the files of a database's datasets are in a data folder.
+def bind_own(database: "Database", folder: DataFolder) -> None:
+    """Bind a data folder and the database in it to each other, if they are not bound yet.
 
     Args:
         database: The database.
-        folder_id: Id of the folder.
-        claim: Whether to bind the database to the folder, if it is not bound yet.
+        folder: The folder, which is claimed.
 
     Raises:
-        StartError: It is bound to another folder, whose server would lose its work to this one, or to a store.
+        StartError: One of them belongs to another one.
     """
-    with database.write() as session:
-        row = session.get(StoreRow, _FILES_AT)
-        if row is None and claim:
-            row = StoreRow(number=_FILES_AT, folder_id=folder_id)
-            session.add(row)
-        bound_to = folder_id if row is None else row.folder_id
-    if bound_to.startswith(_STORE):
-        raise StartError("store_url: the files of the database's datasets are in a store: give its URL (--store-url)")
-    if bound_to != folder_id:
+    marker = folder.marker()
+    home = _claim_row(database, _HOME, marker.id or uuid4().hex)
+    database_id = _claim_row(database, _DATABASE, uuid4().hex)
+    if marker.id not in (None, home) or marker.database not in (None, database_id):
         raise StartError(
-            "database_url: the database belongs to the server of another data folder, which has the files of its "
-            "datasets: use that data_dir, after its server has ended, or another database"
+            f"data_dir: {folder.database} is not the database that {folder.root} had: put that one back; or move data "
+            "folders as a whole, and restore a backup into a new one (reka restore)"
         )
+    folder.record_database(home, database_id)
 
 
-def bind_store(database: Database, objects: Objects) -> None:
+def check_home(database: "Database", folder: DataFolder) -> None:
+    """Check that a database that is named by its URL is not the own one of another data folder, whose server has it.
+
+    Raises:
+        StartError: It is.
+    """
+    if _read_row(database, _HOME) not in (None, folder.marker().id):
+        raise _other_folder()
+
+
+def bind_folder(database: "Database", folder: DataFolder) -> None:
+    """Bind a database and the data folder that has the files of its datasets to each other, if both are new.
+
+    Args:
+        database: The database.
+        folder: The folder, which is claimed.
+
+    Raises:
+        StartError: One of them belongs to another one, whose server would lose its work to this one, or to a store.
+    """
+    check_folder(database, folder)
+    marker, files_at = folder.marker(), _read_row(database, _FILES_AT)
+    database_id = _claim_row(database, _DATABASE, uuid4().hex)
+    is_known = marker.database == database_id or (marker.database is None and (files_at or folder.is_new()))
+    if not is_known:
+        raise StartError(
+            f"data_dir: {folder.root} has the files of another database's datasets: use that database, or another "
+            "data_dir"
+        )
+    if _claim_row(database, _FILES_AT, folder.id()) != folder.id():
+        raise _other_folder()
+    folder.record_database(folder.id(), database_id)
+
+
+def check_folder(database: "Database", folder: DataFolder) -> None:
+    """Check that no other data folder and no store has the files of a database's datasets.
+
+    Raises:
+        StartError: One has.
+    """
+    files_at = _read_row(database, _FILES_AT)
+    if files_at is not None and files_at.startswith(_STORE):
+        raise StartError("store_url: the files of the database's datasets are in a store: give its URL (--store-url)")
+    if files_at not in (None, folder.marker().id):
+        raise _other_folder()
+
+
+def bind_store(database: "Database", objects: Objects) -> None:
     """Bind a database and a store to each other, if both are new. Any number of servers may do so at once.
 
     Each has an id of its own, and that of the other one: the store in its marker, which the first server writes.
@@ -105,14 +153,27 @@ def bind_store(database: Database, objects: Objects) -> None:
         raise _files_elsewhere()
 
 
-def _require_no_files(database: Database) -> None:
-    with database.read() as session:
-        if session.get(StoreRow, _FILES_AT) or session.scalar(select(DatasetRow.id).limit(1)):
+def _require_no_files(database: "Database") -> None:
+    """Check that the files of no dataset are elsewhere. A data folder lets go of its own database while it has none."""
+    with database.write() as session:
+        files_at, home = session.get(StoreRow, _FILES_AT), session.get(StoreRow, _HOME)
+        is_free = files_at is None or (home is not None and files_at.folder_id == home.folder_id)
+        if not is_free or session.scalar(select(DatasetRow.id).limit(1)):
             raise _files_elsewhere()
+        if files_at is not None:
+            session.delete(files_at)
 
 
-def _claim_row(database: Database, number: int, value: str) -> str:
+def _read_row(database: "Database", number: int) -> str | None:
+    with database.read() as session:
+        row = session.get(StoreRow, number)
+        return None if row is None else row.folder_id
+
+
+def _claim_row(database: "Database", number: int, value: str) -> str:
     """Return what a row has, which is written if there is none; another server may do so at the same time."""
+    if (found := _read_row(database, number)) is not None:
+        return found
     try:
         with database.write() as session:
             row = session.get(StoreRow, number)
@@ -121,8 +182,14 @@ def _claim_row(database: Database, number: int, value: str) -> str:
                 session.add(row)
             return row.folder_id
     except IntegrityError:
-        with database.read() as session:
-            return session.get_one(StoreRow, number).folder_id
+        return str(_read_row(database, number))
+
+
+def _other_folder() -> StartError:
+    return StartError(
+        "database_url: the database belongs to the server of another data folder, which has the files of its "
+        "datasets: use that data_dir, after its server has ended, or another database"
+    )
 
 
 def _files_elsewhere() -> StartError:

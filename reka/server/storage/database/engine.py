@@ -1,6 +1,7 @@
 """Connections to the databases that a server takes: SQLite and PostgreSQL."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
@@ -85,6 +86,11 @@ def database_url(url: URL | str) -> URL:
 def _is_in_memory(url: URL) -> bool:
     is_unnamed = (url.database or "").removeprefix("file:") in ("", ":memory:")
     return is_unnamed or url.query.get("mode") == "memory" or url.query.get("vfs") == "memdb"
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """Return the file of an SQLite database; None if the URL names another kind, or has options of SQLite."""
+    return None if url.drivername == _POSTGRES or "uri" in url.query else Path(str(url.database))
 
 
 def make_engine(url: URL) -> Engine:

@@ -60,7 +60,10 @@ class RevokedKeyRow(Base):
 
 
 class StoreRow(Base):
-    """The data folder or store that has the files and tables of the datasets, in row 1; the database's own id, in 2."""
+    """What belongs together: in row 1 the id of the data folder or store that has the files and tables of the datasets.
+
+    Row 2 has the id of the database itself, row 3 that of the data folder that it is in, if it is in one.
+    """
 
     __tablename__ = "store"
 

@@ -12,10 +12,18 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from typing_extensions import Unpack
 
+from reka.server.errors import StartError
 from reka.server.faults import is_disk_full, is_transient
 from reka.server.storage.data_dir import DataFolder
-from reka.server.storage.database.engine import BUSY_SECONDS, database_failure, database_url, make_engine
-from reka.server.storage.database.schema import prepare_schema
+from reka.server.storage.database.binding import bind_own
+from reka.server.storage.database.engine import (
+    BUSY_SECONDS,
+    database_failure,
+    database_url,
+    make_engine,
+    sqlite_file,
+)
+from reka.server.storage.database.schema import no_data, prepare_schema
 from reka.server.store.reserve import Reserve
 
 T = TypeVar("T")
@@ -24,19 +32,23 @@ T = TypeVar("T")
 class Database:
     """Sessions on the database. Safe to share between threads."""
 
-    def __init__(self, url: URL | str, reserve: Reserve | None = None) -> None:
+    def __init__(self, url: URL | str, reserve: Reserve | None = None, *, makes: bool = True) -> None:
         """Open the database at an SQLAlchemy URL, and create missing tables, or migrate those of an earlier release.
 
         Args:
             url: The URL; see `database_url`.
             reserve: Room for deletions on a full disk; None if the database is on no disk of this server's.
+            makes: Whether a database that is not there yet is created.
 
         Raises:
             StartError: A server cannot use the database.
             SQLAlchemyError: It cannot be opened.
         """
         self._reserve = reserve
-        engine = make_engine(database_url(url))
+        location = database_url(url)
+        if not makes and (path := sqlite_file(location)) and not path.exists():  # SQLite would make it
+            raise no_data()
+        engine = make_engine(location)
         is_file = engine.dialect.name == "sqlite"
         # In SQLite who reads waits for no writer, nor should it for the connections of those that wait for each other.
         self._write_engine = (make_engine(engine.url) if is_file else engine).execution_options(writes=True)
@@ -44,7 +56,7 @@ class Database:
         snapshot = {} if is_file else {"isolation_level": "REPEATABLE READ"}
         self._engine = engine.execution_options(**snapshot)
         try:
-            prepare_schema(self._engine, self._write_engine)
+            prepare_schema(self._engine, self._write_engine, makes=makes)
         except BaseException:
             self._dispose()
             raise
@@ -154,38 +166,54 @@ class Database:
 
 
 @contextmanager
-def open_database(folder: DataFolder, url: str | None = None) -> Iterator[Database]:
+def open_database(folder: DataFolder, url: str | None = None, *, makes: bool = True) -> Iterator[Database]:
     """Open the database of a server, running or not, and close it when the block ends.
 
     Args:
         folder: The server's data folder.
-        url: SQLAlchemy URL of the database; None for the SQLite file of the folder, which is created if it does not
-            exist.
+        url: SQLAlchemy URL of the database; None for the SQLite file of the folder.
+        makes: Whether a database that is not there yet is created. In a folder that has had one it never is.
 
     Raises:
-        StartError: The data folder or the database cannot be used.
+        StartError: The data folder or the database cannot be used, is not there, or is not whole.
     """
     try:
-        database = _open_own(folder) if url is None else Database(url)
+        database = _open_own(folder, makes=makes) if url is None else Database(url, makes=makes)
     except SQLAlchemyError as error:
         raise database_failure(error, is_full=url is None and _is_of_full_disk(error, folder)) from None
     try:
+        if url is None:
+            bind_own(database, folder)
         yield database
     finally:
         database.close()
 
 
-def _open_own(folder: DataFolder) -> Database:
+def _open_own(folder: DataFolder, *, makes: bool) -> Database:
     """Open the database of a folder; on a full disk by using up the reserve, so that something can be deleted."""
+    if not makes:
+        _require_file(folder)
     folder.open()
+    if not (is_new := folder.is_new()):
+        _require_file(folder)
+    makes = makes and is_new
     url, reserve = sqlite_url(folder.make_database()), Reserve(folder.reserve)
     try:
-        return Database(url, reserve)
+        return Database(url, reserve, makes=makes)
     except DBAPIError as error:
         if not _is_of_full_disk(error, folder):
             raise
     reserve.release()
-    return Database(url, reserve)
+    return Database(url, reserve, makes=makes)
+
+
+def _require_file(folder: DataFolder) -> None:
+    if not folder.database.exists() or folder.database.stat().st_size == 0:
+        raise StartError(
+            f"data_dir: {folder.root} has lost its database, {folder.database.name}, without which its files are of no "
+            "use: put it back, or restore a backup into a new data folder (reka restore); to begin anew, choose "
+            "another folder"
+        )
 
 
 def _is_of_full_disk(error: SQLAlchemyError, folder: DataFolder) -> bool:
