@@ -77,7 +77,22 @@ class Bucket:
 
     def objects(self) -> list[str]:
         """The names of all objects, without the prefix, sorted."""
-        store = S3Store(
+        return sorted(entry["path"] for batch in obstore.list(self._store()) for entry in batch)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Delete it until the block ends, and put everything back then."""
+        store = self._store()
+        kept = {name: bytes(obstore.get(store, name).bytes()) for name in self.objects()}
+        obstore.delete(store, list(kept))
+        assert requests.delete(f"{self.server.url}/{self.name}", timeout=10).ok
+        yield
+        self.server.create_bucket(self.name)
+        for name, content in kept.items():
+            obstore.put(store, name, content)
+
+    def _store(self) -> S3Store:
+        return S3Store(
             self.name,
             prefix="reka",
             config={
@@ -88,7 +103,6 @@ class Bucket:
             },
             client_options={"allow_http": True},
         )
-        return sorted(entry["path"] for batch in obstore.list(store) for entry in batch)
 
     def kinds(self) -> dict[str, int]:
         """How many uploaded files and tables it has."""

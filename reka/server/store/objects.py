@@ -15,6 +15,9 @@ from reka.server.store.address import StoreAddress
 
 logger: Final = logging.getLogger(__name__)
 
+MARKER: Final = "reka-store.json"
+"""Object that marks a store as a server's."""
+
 CONNECT_SECONDS: Final = 3
 """Seconds in which a store must accept a connection (ours)."""
 
@@ -50,6 +53,8 @@ class Objects:
         """
         self.address = address
         self.seconds = seconds
+        self.is_bound: bool = False
+        """Whether the store has its marker, without which it is not there any more; set once that is so."""
         self._store = _open(address, seconds, RETRIES)
         self._probe = _open(address, CHECK_SECONDS, 0)
 
@@ -69,7 +74,7 @@ class Objects:
                     yield part
 
         small = path.stat().st_size <= PART_BYTES
-        with _faults(f"store {key}"):
+        with self._faults(f"store {key}"):
             _api().put(
                 self._store,
                 key,
@@ -83,7 +88,7 @@ class Objects:
         """Store an object unless there is one of that name; tell whether it was stored."""
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        with _faults(f"store {key}"):
+        with self._faults(f"store {key}"):
             try:
                 _api().put(self._store, key, content, mode="create", use_multipart=False)
             except (AlreadyExistsError, PreconditionError):
@@ -92,7 +97,7 @@ class Objects:
 
     def read(self, key: str) -> bytes | None:
         """Read a small object; None if there is none of that name."""
-        with _faults(f"read {key}"):
+        with self._faults(f"read {key}"):
             try:
                 return bytes(_api().get(self._store, key).bytes())
             except FileNotFoundError:
@@ -100,7 +105,7 @@ class Objects:
 
     def has(self, key: str) -> bool:
         """Tell whether there is an object of that name."""
-        with _faults(f"look for {key}"):
+        with self._faults(f"look for {key}"):
             try:
                 _api().head(self._store, key)
             except FileNotFoundError:
@@ -116,7 +121,7 @@ class Objects:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{token_hex(8)}")
         try:
-            with _faults(f"read {key}"):
+            with self._faults(f"read {key}"):
                 if size is None:
                     size = int(_api().head(self._store, key)["size"])
                 with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
@@ -130,25 +135,25 @@ class Objects:
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Return name and size in bytes of all objects under a prefix, which the names are without."""
-        with _faults(f"list {prefix}"):
+        with self._faults(f"list {prefix}"):
             found = [entry for batch in _api().list(self._store, prefix) for entry in batch]
         return {entry["path"].removeprefix(f"{prefix}/"): entry["size"] for entry in found}
 
     def is_empty(self) -> bool:
         """Tell whether the store has no object at all."""
-        with _faults("list all"):
+        with self._faults("list all"):
             return not next(iter(_api().list(self._store, chunk_size=1)), [])
 
     def folders(self, prefix: str) -> list[str]:
         """Return the names directly under a prefix that have objects under them."""
-        with _faults(f"list {prefix}"):
+        with self._faults(f"list {prefix}"):
             found = _api().list_with_delimiter(self._store, prefix)["common_prefixes"]
         return [path.rstrip("/").rpartition("/")[2] for path in found]
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are ignored."""
         keys = list(keys)
-        with _faults("delete"):
+        with self._faults("delete"):
             try:
                 _api().delete(self._store, keys)
                 return
@@ -173,6 +178,30 @@ class Objects:
             logger.warning("the store %s does not answer: %s", self.address, _without_queries(error))
             return False
         return True
+
+    def _require_marker(self) -> None:
+        if self.is_bound and not self.is_there(MARKER):
+            raise StoreUnavailableError(StoreUnavailableError.description)
+
+    @contextmanager
+    def _faults(self, work: str) -> Iterator[None]:
+        """Turn what obstore raises into StoreUnavailableError, and log it; what is not there is FileNotFoundError.
+
+        Where the marker is not, nothing is missing: the whole store is gone. In place of a folder that is gone, such as
+        that of a volume, another one would be made and written to, so it is looked for first.
+        """
+        from obstore.exceptions import BaseError
+
+        try:
+            if self.address.scheme == "file":
+                self._require_marker()
+            yield
+        except FileNotFoundError as error:
+            self._require_marker()
+            raise FileNotFoundError(2, "there is no such object", work) from error.__cause__
+        except BaseError as error:
+            logger.warning("the object store failed to %s: %s", work, _without_queries(error))
+            raise StoreUnavailableError(f"{StoreUnavailableError.description} ({type(error).__name__})") from None
 
     def table_options(self) -> dict[str, str]:
         """Return the same bounds for LanceDB; it reads credentials and endpoint from the environment itself."""
@@ -205,20 +234,6 @@ def _api() -> Any:
     import obstore
 
     return obstore
-
-
-@contextmanager
-def _faults(work: str) -> Iterator[None]:
-    """Turn what obstore raises into StoreUnavailableError, and log it; what is not there is FileNotFoundError."""
-    from obstore.exceptions import BaseError
-
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise FileNotFoundError(2, "there is no such object", work) from error.__cause__
-    except BaseError as error:
-        logger.warning("the object store failed to %s: %s", work, _without_queries(error))
-        raise StoreUnavailableError(f"{StoreUnavailableError.description} ({type(error).__name__})") from None
 
 
 def _without_queries(error: BaseException) -> str:

@@ -10,11 +10,8 @@ from typing import Final, Protocol
 from reka.server.store.address import StoreAddress
 from reka.server.store.cache import Cache
 from reka.server.store.files import Files, FolderFiles, StoreFiles
-from reka.server.store.objects import Objects
+from reka.server.store.objects import MARKER, Objects
 from reka.server.store.tables import FolderTables, StoreTables, TableHome
-
-MARKER: Final = "reka-store.json"
-"""Object that marks a store as a server's."""
 
 REPEAT_SECONDS: Final = 1.0
 """Seconds for which it is repeated whether a store answers (ours)."""

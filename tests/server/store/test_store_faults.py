@@ -13,6 +13,8 @@ from reka.server.settings import Settings
 from reka.server.storage.arrivals import Arrivals
 from reka.server.storage.database import Database, sqlite_url
 from reka.server.storage.opening import open_storage
+from reka.server.store.address import parse_store_url
+from reka.server.store.objects import MARKER, Objects, StoreUnavailableError
 from tests.support.caller import Caller
 from tests.support.clock import Clock
 from tests.support.object_store import Bucket
@@ -138,6 +140,60 @@ def test_a_store_that_hangs_holds_nobody_up_for_long(api: Caller, bucket: Bucket
         )
 
     assert refused.status_code == 503
+
+
+@pytest.mark.parametrize("leaves", ["nothing", "an empty folder"])
+def test_a_store_in_a_folder_that_is_away_gets_nothing_and_loses_nothing(
+    start: Start, call: Call, tmp_path: Path, leaves: str
+) -> None:
+    store, elsewhere = tmp_path / "store", tmp_path / "elsewhere"
+    api = call(start(store_url=f"file://{store}", cache_bytes=1))
+    assert api.add("notes", NOTES).ok
+    store.rename(elsewhere)
+    if leaves == "an empty folder":
+        store.mkdir()
+
+    while (ready := api.ask("GET", "/readyz")).ok:  # repeated for a second
+        pass
+    refused = api.add("others", NOTES)
+    job = api.prepare("notes").json()
+    while "tried again" not in (status := api.status(job))["detail"]:
+        assert status["job_status"] in ("PENDING", "RUNNING"), status
+    made = list(store.rglob("*"))
+    if leaves == "an empty folder":
+        store.rmdir()
+    elsewhere.rename(store)
+
+    assert (ready.status_code, ready.json()["storage"]) == (503, False)
+    assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+    assert made == []
+    assert api.await_end(job)["job_status"] == "COMPLETE"
+    assert api.names() == ["notes"]
+    assert api.search("notes", "hen")
+
+
+def test_nothing_is_missing_in_a_store_that_is_away(bucket: Bucket, tmp_path: Path) -> None:
+    for url in (bucket.url, f"file://{tmp_path}/store"):
+        objects = Objects(parse_store_url(url), 3)
+        objects.put_new(MARKER, b"{}")
+        objects.is_bound = True
+        with pytest.raises(FileNotFoundError):
+            objects.fetch("none", tmp_path / "copy")
+        objects.delete([MARKER])
+        with pytest.raises(StoreUnavailableError):
+            objects.fetch("none", tmp_path / "copy")
+
+
+def test_a_bucket_that_is_away_is_a_pause_and_no_loss(api: Caller, bucket: Bucket) -> None:
+    assert api.add("notes", NOTES).ok
+    with bucket.away():
+        refused = api.add("others", NOTES)
+        job = api.prepare("notes").json()
+        while "tried again" not in (status := api.status(job))["detail"]:
+            assert status["job_status"] in ("PENDING", "RUNNING"), status
+
+    assert refused.status_code == 503
+    assert api.await_end(job)["job_status"] == "COMPLETE"
 
 
 def test_what_a_killed_server_has_left_is_removed_when_it_starts_again(

@@ -10,8 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from reka.server.errors import StartError
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database.rows import Base, DatasetRow, StoreRow
-from reka.server.store.objects import Objects
-from reka.server.store.store import MARKER
+from reka.server.store.objects import MARKER, Objects
 
 if TYPE_CHECKING:
     from reka.server.storage.database.sessions import Database
@@ -151,6 +150,7 @@ def bind_store(database: "Database", objects: Objects) -> None:
         )
     if _claim_row(database, _FILES_AT, marker["id"]) != marker["id"]:
         raise _files_elsewhere()
+    objects.is_bound = True
 
 
 def _require_no_files(database: "Database") -> None:
