@@ -53,6 +53,7 @@ class StoredFigures(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read the figures; where the database does not answer, only that."""
         try:
+            self._database.require_files()
             with self._lock, self._database.read() as session:
                 figures = self._read(session)
         except Exception:

@@ -189,7 +189,8 @@ class Jobs:
             }
 
     def check_database(self) -> None:
-        """Read a job, which fails where the database does not answer."""
+        """Read a job, which fails where the database does not answer, or its file is deleted."""
+        self._database.require_files()
         with self._database.read() as session:
             session.execute(select(JobRow.id).limit(1))
 

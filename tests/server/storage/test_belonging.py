@@ -1,5 +1,6 @@
 """A database, a data folder and a store belong together and are whole, or no server starts, and nothing is deleted."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -165,6 +166,34 @@ def test_a_folders_own_database_is_no_other_servers(
 
     first.stop()
     assert call(start(**where)).chunks("owl", "notes")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not delete files that are open")
+@pytest.mark.parametrize("lost", [("",), ("-wal",), ("-shm",), ("", "-wal", "-shm")], ids=["file", "log", "map", "all"])
+def test_a_server_whose_database_is_deleted_meanwhile_is_not_ready_and_stores_nothing(
+    start: Start, call: Call, data_dir: Path, tmp_path: Path, lost: tuple[str, ...]
+) -> None:
+    api = call(start())
+    api.add_prepared("notes", NOTES)
+    names = [f"reka.sqlite{suffix}" for suffix in lost]
+    for name in names:
+        (data_dir / name).rename(tmp_path / name)
+
+    ready, refused = api.ask("GET", "/readyz"), api.add("others", NOTES)
+    listed = [caller.ask("GET", "/datasets").status_code for caller in [api] * 20]
+    figures = api.ask("GET", "/metrics").text
+    made = [name for name in names if (data_dir / name).exists()]
+    for name in names:
+        (tmp_path / name).rename(data_dir / name)
+
+    assert (ready.status_code, ready.json()["database"]) == (503, False)
+    assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+    assert set(listed) <= {200, 503}
+    assert "reka_database_up 0.0" in figures
+    assert made == []
+    assert api.ask("GET", "/readyz").ok
+    assert api.add("others", NOTES).ok
+    assert api.names() == ["notes", "others"]
 
 
 def test_a_folder_goes_on_where_it_is_moved_to(start: Start, call: Call, data_dir: Path, tmp_path: Path) -> None:

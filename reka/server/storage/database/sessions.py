@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Select
+from sqlalchemy import URL, Select, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from typing_extensions import Unpack
@@ -23,6 +23,7 @@ from reka.server.storage.database.engine import (
     make_engine,
     sqlite_file,
 )
+from reka.server.storage.database.open_files import OpenFiles
 from reka.server.storage.database.schema import no_data, prepare_schema
 from reka.server.store.reserve import Reserve
 
@@ -61,6 +62,10 @@ class Database:
             self._dispose()
             raise
         self._read_connection = self._engine.raw_connection() if self.is_file else None
+        path = sqlite_file(location)
+        self._files = OpenFiles(path) if path else None
+        for each in (self._engine, self._write_engine):
+            event.listen(each, "do_connect", lambda *_: self.require_files())  # SQLite would make another file
 
     @property
     def is_file(self) -> bool:
@@ -75,9 +80,23 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """Open a session that commits when the block ends, and rolls back if it raises."""
+        """Open a session that commits when the block ends, and rolls back if it raises.
+
+        Raises:
+            OSError: The database's file is gone.
+        """
+        self.require_files()
         with Session(self._write_engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def require_files(self) -> None:
+        """Check that the file of the database, if it is one, is still there, for what is written to be found again.
+
+        Raises:
+            OSError: It is deleted or replaced.
+        """
+        if self._files is not None:
+            self._files.require()
 
     def parts(self, row: type[T], number: int) -> Iterator[T]:
         """Yield the rows of a table that have the parts of a text or file, each read when it is wanted.
