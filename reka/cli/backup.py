@@ -32,11 +32,11 @@ def backup(
     """
     settings = _settings(data_dir, database_url, store_url)
     from reka.server.backup.dump import back_up
-    from reka.server.storage.opening import open_storage
+    from reka.server.storage.opening import open_stored
 
     require_data(settings)
-    with _failures(), open_storage(settings) as (database, store):
-        summary = back_up(database, store.files, folder)
+    with _failures(), open_stored(settings) as (database, files):
+        summary = back_up(database, files, folder)
     _report(session, "backed up", summary)
 
 

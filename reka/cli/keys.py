@@ -88,11 +88,11 @@ def _key_ring(data_dir: Path | None, database_url: str | None, *, make: bool = F
     Args:
         data_dir: The server's data folder; None for the default.
         database_url: URL of its database; None for the one that the environment or the folder has.
-        make: Whether to create the folder if it holds no server's data.
+        make: Whether to create folder or database if there are none.
 
     Raises:
         UsageError: The folder holds no server's data, or the server's packages are missing.
-        StepError: The folder cannot be created, or the database cannot be used.
+        StepError: Folder or database cannot be used, or the database has no server's data.
     """
     settings = server_settings(data_dir=data_dir, database_url=database_url)
     from sqlalchemy.exc import SQLAlchemyError
@@ -106,7 +106,7 @@ def _key_ring(data_dir: Path | None, database_url: str | None, *, make: bool = F
     if not make:
         require_data(settings)
     try:
-        with open_database(DataFolder(settings.data_dir), settings.database_url) as database:
+        with open_database(DataFolder(settings.data_dir), settings.database_url, makes=make) as database:
             yield KeyRing(database, accept_any=False)
     except StartError as error:
         raise StepError(str(error)) from error

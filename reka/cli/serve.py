@@ -269,9 +269,9 @@ def require_data(settings: "Settings") -> None:
     Raises:
         UsageError: There is nothing in the folder.
     """
-    from reka.server.storage.data_dir import DataFolder
+    from reka.server.storage.ownership import is_used
 
-    if settings.database_url is None and not DataFolder(settings.data_dir).database.exists():
+    if settings.database_url is None and not is_used(settings.data_dir):
         raise UsageError(f"{str(settings.data_dir)!r} holds no server's data; pass its folder with --data-dir")
 
 

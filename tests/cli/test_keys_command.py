@@ -106,3 +106,24 @@ def test_a_database_that_cannot_be_opened_is_told_without_its_password(command: 
     assert outcome.code == 1
     assert "database_url: cannot open the database" in outcome.err
     assert "s3cret" not in outcome.err + outcome.out
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("revoke", "0123456789ab")], ids=["list", "revoke"])
+def test_a_database_that_is_not_there_is_not_made(command: Command, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    outcome = command("keys", *arguments, "--database-url", f"sqlite:///{tmp_path}/typo")
+
+    assert outcome.code == 1
+    assert "the database has no server's data" in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_has_lost_its_database_has_no_keys_to_list(command: Command, tmp_path: Path) -> None:
+    command("keys", "create", "ann", "--data-dir", str(tmp_path))
+    (tmp_path / "reka.sqlite").unlink()
+
+    outcomes = [
+        command("keys", *arguments, "--data-dir", str(tmp_path)) for arguments in (("list",), ("create", "ann"))
+    ]
+
+    assert [outcome.code for outcome in outcomes] == [1, 1]
+    assert all("has lost its database" in outcome.err for outcome in outcomes)

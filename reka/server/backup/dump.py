@@ -16,6 +16,10 @@ TRIES: Final = 20
 """Looks at the rows, each but the first because a file that they name was deleted before it was copied (ours)."""
 
 
+_EXAMPLES: Final = 3
+"""Datasets that an error names."""
+
+
 def back_up(database: Database, files: Files, folder: Path) -> Summary:
     """Take a backup of all that a server stores.
 
@@ -31,16 +35,19 @@ def back_up(database: Database, files: Files, folder: Path) -> Summary:
         What the backup has.
 
     Raises:
-        BackupError: The folder is not empty or cannot be written, or files are deleted faster than they are copied.
+        BackupError: The folder is not empty or cannot be written; or files are missing, or are deleted faster than they
+            are copied.
     """
     make_folder(folder)
     copies: dict[str, Part] = {}
     with database.read() as session:
         wanted = _file_ids(session)
     for _ in range(TRIES):
-        _copy(files, wanted, folder, copies)
+        gone = _copy(files, wanted, folder, copies)
         with database.read() as session:
             wanted = _file_ids(session)
+            if lost := gone & wanted:  # a dataset that is deleted loses its row before its file
+                raise _lost_files(session, lost)
             counts = _write_rows(session, folder)
         _copy(files, wanted, folder, copies)
         if wanted <= copies.keys():
@@ -61,17 +68,30 @@ def _file_ids(session: Session) -> set[str]:
     return set(session.scalars(select(DatasetRow.id).where(DatasetRow.owner != NO_OWNER, DatasetRow.kind != ROWS)))
 
 
-def _copy(files: Files, wanted: set[str], folder: Path, copies: dict[str, Part]) -> None:
-    """Copy the files that are not copied yet; those that are gone are left out."""
+def _lost_files(session: Session, lost: set[str]) -> BackupError:
+    shown = sorted(lost)[:_EXAMPLES]
+    names = session.scalars(select(DatasetRow.name).where(DatasetRow.id.in_(shown)).order_by(DatasetRow.name))
+    return BackupError(
+        f"the uploaded files of {len(lost)} datasets are missing ({', '.join(map(repr, names))}"
+        f"{' and more' if len(lost) > len(shown) else ''}): give the data folder or store that has them, or delete "
+        "those datasets"
+    )
+
+
+def _copy(files: Files, wanted: set[str], folder: Path, copies: dict[str, Part]) -> set[str]:
+    """Copy the files that are not copied yet; return those that are gone."""
+    gone = set()
     for one in sorted(wanted - copies.keys()):
         target = folder / "files" / one
         try:
             files.copy(one, target)
         except FileNotFoundError:
             target.unlink(missing_ok=True)
+            gone.add(one)
             continue
         target.chmod(0o600)
         copies[one] = part_of(target)
+    return gone
 
 
 def _write_rows(session: Session, folder: Path) -> dict[str, int]:

@@ -2,13 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from reka.server.errors import StartError
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import Database, open_database
-from reka.server.storage.database.binding import bind_folder, bind_store, check_home
+from reka.server.storage.database.binding import (
+    bind_folder,
+    bind_store,
+    check_folder,
+    check_home,
+    check_store,
+)
 from reka.server.store.address import parse_store_url
+from reka.server.store.files import Files, FolderFiles
 from reka.server.store.objects import StoreUnavailableError
 from reka.server.store.store import FolderStore, SharedStore, Store
 
@@ -35,29 +44,70 @@ def open_storage(settings: Settings) -> Iterator[tuple[Database, Store]]:
             bind_folder(database, folder)
             yield database, FolderStore(folder.datasets, folder.index, folder.is_there)
             return
-        store = _shared_store(settings, folder)
-        try:
-            try:
+        with _shared_store(settings, folder.cache) as store:
+            with _answers(store):
                 bind_store(database, store.objects)
-            except (StoreUnavailableError, FileNotFoundError) as error:
-                raise StartError(
-                    f"store_url: {store.objects.address} does not answer, or refuses: check the URL, and the "
-                    "environment variables with its credentials and endpoint; the log says more"
-                ) from error
             yield database, store
-        finally:
-            store.close()
 
 
-def _shared_store(settings: Settings, folder: DataFolder) -> SharedStore:
+@contextmanager
+def open_stored(settings: Settings) -> Iterator[tuple[Database, Files]]:
+    """Open what a server has stored until the block ends, to read it: nothing is created, or bound to anything.
+
+    Args:
+        settings: The server's settings.
+
+    Raises:
+        StartError: There is no server's data; else as for `open_storage`.
+        ValueError: The URL of the store is none.
+    """
+    folder = DataFolder(settings.data_dir)
+    with open_database(folder, settings.database_url, makes=False) as database:
+        if settings.store_url is None:
+            check_folder(database, folder)
+            yield database, FolderFiles(folder.datasets)
+            return
+        with TemporaryDirectory() as cache, _shared_store(settings, Path(cache), makes=False) as store:
+            with _answers(store):
+                check_store(database, store.objects)
+            yield database, store.files
+
+
+@contextmanager
+def _shared_store(settings: Settings, cache: Path, *, makes: bool = True) -> Iterator[SharedStore]:
+    """Open a store until the block ends.
+
+    Args:
+        settings: The server's settings.
+        cache: Folder of the copies.
+        makes: Whether the folder of a store in a folder is created.
+    """
     try:
         address = parse_store_url(settings.store_url or "")
     except ValueError as error:
         raise ValueError(f"store_url: {error}") from None
+    if not makes and address.scheme == "file" and not Path(address.prefix).is_dir():
+        raise StartError(f"store_url: there is no folder {address.prefix}: check the URL")
     try:
-        return SharedStore(address, settings.store_seconds, folder.cache, settings.cache_bytes)
+        store = SharedStore(address, settings.store_seconds, cache, settings.cache_bytes)
     except ModuleNotFoundError as error:
         raise StartError(
             f"store_url: a store needs packages ({error.name} is missing): install this package with the extra "
             "`store`, reka[server,store]"
+        ) from error
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _answers(store: SharedStore) -> Iterator[None]:
+    """Turn the errors of a block that asks a store for the first time into what is said to whoever starts it."""
+    try:
+        yield
+    except (StoreUnavailableError, FileNotFoundError) as error:
+        raise StartError(
+            f"store_url: {store.objects.address} does not answer, or refuses: check the URL, and the "
+            "environment variables with its credentials and endpoint; the log says more"
         ) from error

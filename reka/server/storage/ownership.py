@@ -80,6 +80,11 @@ def check_folder(root: Path) -> None:
         _check_contents(root)
 
 
+def is_used(root: Path) -> bool:
+    """Tell whether a server has used a folder, or its database is there."""
+    return (root / MARKER).exists() or (root / DATABASE).exists()
+
+
 def has_contents(root: Path) -> bool:
     """Tell whether a server has stored files or tables in a folder."""
     return any(_has_contents(root / name) for name in ("datasets", "index"))

@@ -12,11 +12,12 @@ from sqlalchemy import select
 from reka.server.backup.dump import back_up
 from reka.server.backup.layout import BackupError
 from reka.server.backup.restore import restore
+from reka.server.errors import StartError
 from reka.server.run import BackgroundServer
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
-from reka.server.storage.database import DatasetRow, KeyRow
-from reka.server.storage.opening import open_storage
+from reka.server.storage.database import DatasetRow, KeyRow, sqlite_url
+from reka.server.storage.opening import open_storage, open_stored
 from tests.support.archives import zipped
 from tests.support.caller import Caller
 from tests.support.object_store import Bucket
@@ -41,8 +42,8 @@ def at(tmp_path: Path, bucket: Bucket) -> Place:
 
 
 def take(settings: dict[str, Any], folder: Path) -> None:
-    with open_storage(Settings(**settings)) as (database, store):
-        back_up(database, store.files, folder)
+    with open_stored(Settings(**settings)) as (database, files):
+        back_up(database, files, folder)
 
 
 def put_back(settings: dict[str, Any], folder: Path) -> None:
@@ -225,9 +226,41 @@ def test_nothing_is_restored_over_what_is_there(start: Start, call: Call, at: Pl
         put_back(at("a folder", "new"), tmp_path / "backup")
 
 
+@PLACES
+def test_a_backup_whose_settings_name_the_data_of_two_servers_is_refused_and_changes_nothing(
+    start: Start, call: Call, at: Place, tmp_path: Path, place: str
+) -> None:
+    server = start(**at(place, "old"))
+    assert call(server).add("notes", NOTES).ok
+    other = at(place, "other") | {"database_url": sqlite_url(tmp_path / "old" / "reka.sqlite")}
+    if place == "a store":
+        start(**at(place, "other")).stop()
+    before = {path for path in tmp_path.rglob("*") if path.is_dir()}
+
+    with pytest.raises(
+        StartError, match=r"belongs to the server of another data folder|of another database's datasets"
+    ):
+        take(other, tmp_path / "backup")
+
+    assert {path for path in tmp_path.rglob("*") if path.is_dir()} == before
+    server.stop()
+    assert call(start(**at(place, "old"))).names() == ["notes"]
+
+
+def test_datasets_whose_files_are_lost_are_named(start: Start, call: Call, at: Place, tmp_path: Path) -> None:
+    api = call(start(**at("a folder", "old")))
+    assert api.add("notes", NOTES).ok
+    next((tmp_path / "old" / "datasets").iterdir()).unlink()
+
+    with pytest.raises(BackupError, match=r"files of 1 datasets are missing \('notes'\)"):
+        take(at("a folder", "old"), tmp_path / "backup")
+
+
 def test_a_backup_does_not_go_into_a_folder_with_something_in_it(at: Place, tmp_path: Path) -> None:
     (tmp_path / "backup").mkdir()
     (tmp_path / "backup" / "mine").touch()
+    with open_storage(Settings(**at("a folder", "old"))):
+        pass
 
     with pytest.raises(BackupError, match="is not empty"):
         take(at("a folder", "old"), tmp_path / "backup")

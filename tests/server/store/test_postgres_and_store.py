@@ -14,7 +14,7 @@ from reka.server.backup.restore import restore
 from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import ArrivalRow, Database, DatasetRow
-from reka.server.storage.opening import open_storage
+from reka.server.storage.opening import open_storage, open_stored
 from tests.server.ingest.test_shared import Site, load_on
 from tests.support.object_store import Bucket
 from tests.support.postgres import Postgres
@@ -103,8 +103,8 @@ def test_a_backup_moves_between_databases_and_stores(
         api.add_prepared("notes", NOTES)
         api.put("rows", [{"id": "owl", "text": "An owl hunts.", "metadata": {"word": "Eule \x00"}}])
         before = [api.documents(name) for name in ("notes", "rows")]
-        with open_storage(Settings(**source)) as (database, store):
-            back_up(database, store.files, tmp_path / "backup")
+        with open_stored(Settings(**source)) as (database, files):
+            back_up(database, files, tmp_path / "backup")
 
     folder = DataFolder(target["data_dir"])
     with folder.locked(), open_storage(Settings(**target)) as (database, store):

@@ -143,14 +143,33 @@ def bind_store(database: "Database", objects: Objects) -> None:
         new = {"format": _STORE_FORMAT, "version": _STORE_VERSION, "id": _new_store_id(), "database": database_id}
         objects.put_new(MARKER, (json.dumps(new) + "\n").encode())
         marker = _read_marker(objects)
-    if marker is None or marker["database"] != database_id:
-        raise StartError(
-            f"store_url: {objects.address} has the files of another database's datasets: use that database, or an "
-            "empty bucket or prefix"
-        )
-    if _claim_row(database, _FILES_AT, marker["id"]) != marker["id"]:
+    store_id = _require_own(objects, marker, database_id)
+    if _claim_row(database, _FILES_AT, store_id) != store_id:
         raise _files_elsewhere()
     objects.is_bound = True
+
+
+def check_store(database: "Database", objects: Objects) -> None:
+    """Check that a store has the files of a database's datasets.
+
+    Raises:
+        StartError: It has not.
+        StoreUnavailableError: The store does not answer.
+    """
+    store_id = _require_own(objects, _read_marker(objects), _read_row(database, _DATABASE))
+    if _read_row(database, _FILES_AT) != store_id:
+        raise _files_elsewhere()
+    objects.is_bound = True
+
+
+def _require_own(objects: Objects, marker: dict[str, str] | None, database_id: str | None) -> str:
+    """Return the id of the store of a database."""
+    if marker is None or marker["database"] != database_id:
+        raise StartError(
+            f"store_url: {objects.address} has the files of another database's datasets, or none: use that database, "
+            "or an empty bucket or prefix"
+        )
+    return marker["id"]
 
 
 def _require_no_files(database: "Database") -> None:
