@@ -37,17 +37,15 @@ def run_worker(settings: Settings, locks: list[int] | None = None, on_ready: Cal
     set_up_log()
     _make_way()
     folder = DataFolder(settings.data_dir)
-    if locks is None:
-        with start_errors():
-            folder.open()
-            with folder.running_jobs():
-                pass  # no server runs them
     for handle in locks or ():
         folder.join(handle)
     ignore_hangup()
     signals = watch_signals()
     with ExitStack() as stack:
         with start_errors():
+            if locks is None:
+                folder.open()
+                stack.enter_context(folder.working())
             if locks:
                 end_attempts(settings)  # of the one before this
             _check_cluster(settings)

@@ -120,7 +120,7 @@ class DataFolder:
 
     @property
     def worker_lock(self) -> Path:
-        """The file whose lock a running server holds that runs its own jobs."""
+        """The file whose lock a running server holds that runs its own jobs, or workers share that no server runs."""
         return self.root / "worker"
 
     @property
@@ -235,7 +235,23 @@ class DataFolder:
         """Have the jobs of the folder run by this server alone, until the block ends.
 
         Raises:
-            StartError: Another server runs them; or the folder cannot be used.
+            StartError: A worker that no server has started runs them; or the folder cannot be used.
+        """
+        with self._faults():
+            make_private_file(self.worker_lock)
+        refusal = StartError(
+            f"data_dir: a worker (reka worker) runs the jobs of {self.root}: start the server with --no-worker beside "
+            "it, or stop it, and leave the jobs to the server"
+        )
+        with _holding(self.worker_lock, refusal):
+            yield
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Run jobs of the folder beside other workers, until the block ends.
+
+        Raises:
+            StartError: A server runs them itself; or the folder cannot be used.
         """
         with self._faults():
             make_private_file(self.worker_lock)
@@ -243,7 +259,16 @@ class DataFolder:
             f"data_dir: a server already runs the jobs of {self.root}: start that one with --no-worker, and a worker "
             "beside it, or leave the jobs to it"
         )
-        with _holding(self.worker_lock, refusal):
+        if sys.platform == "win32":  # which has no lock that several workers hold
+            with _holding(self.worker_lock, refusal):
+                pass
+            yield
+            return
+        with self.worker_lock.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                raise refusal from None
             yield
 
     def _mark(self) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from reka.server.errors import StartError
+from reka.server.storage.data_dir import DataFolder
 from tests.server.processes.conftest import Serve
 from tests.support.peers import ROOT
 from tests.support.server_process import await_end_of, processes
@@ -132,6 +134,23 @@ def test_a_worker_beside_a_server_that_runs_its_jobs_says_in_one_line_what_to_do
     assert err.count("\n") == 1
     assert "a server already runs the jobs" in err
     assert "--no-worker" in err
+
+
+def test_a_server_that_runs_its_jobs_is_refused_where_workers_run_them(
+    serve: Serve, start: Start, data_dir: Path
+) -> None:
+    server = serve(no_worker=True)
+    server.api.add("notes", "An owl hunts.")
+    with run_worker(data_dir) as worker, DataFolder(data_dir).working():
+        server.api.await_end(server.api.prepare("notes").json())
+        server.end()
+        with pytest.raises(StartError, match=r"a worker \(reka worker\) runs the jobs .* --no-worker"):
+            start()
+        start(no_worker=True).stop()
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=30)
+
+    assert start().url
 
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed: tests/server/ray has its errors")
