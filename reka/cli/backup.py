@@ -54,7 +54,7 @@ def restore(
     from reka.server.storage.opening import open_storage
 
     data_folder = DataFolder(settings.data_dir)
-    with _failures(), data_folder.locked(), open_storage(settings) as (database, store):
+    with _failures(), data_folder.locked(), open_storage(settings, restores=True) as (database, store):
         summary = restore_backup(database, store.files, data_folder, folder)
     _report(session, "restored", summary)
 

@@ -8,6 +8,7 @@ from reka.server.backup import rows
 from reka.server.backup.layout import BackupError, Summary, read
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import Database
+from reka.server.storage.database.binding import end_restoration
 from reka.server.store.files import Files, flush
 
 
@@ -48,6 +49,7 @@ def restore(database: Database, files: Files, folder: DataFolder, backup: Path) 
         for table in rows.tables():
             if f"rows/{table.name}.jsonl" in parts:
                 rows.read_table(session, table, backup / "rows" / f"{table.name}.jsonl")
+        end_restoration(session)
     if missing := ids - files.ids():
         raise BackupError(
             f"{len(missing)} files were deleted meanwhile, as a server runs on them: stop it, and restore"

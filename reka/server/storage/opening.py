@@ -10,11 +10,13 @@ from reka.server.settings import Settings
 from reka.server.storage.data_dir import DataFolder
 from reka.server.storage.database import Database, open_database
 from reka.server.storage.database.binding import (
+    begin_restoration,
     bind_folder,
     bind_store,
     check_folder,
     check_home,
     check_store,
+    require_no_restoration,
 )
 from reka.server.store.address import parse_store_url
 from reka.server.store.files import Files, FolderFiles
@@ -23,15 +25,17 @@ from reka.server.store.store import FolderStore, SharedStore, Store
 
 
 @contextmanager
-def open_storage(settings: Settings) -> Iterator[tuple[Database, Store]]:
+def open_storage(settings: Settings, *, restores: bool = False) -> Iterator[tuple[Database, Store]]:
     """Open database and store of a server until the block ends, and bind them to each other.
 
     Args:
         settings: The server's settings.
+        restores: Whether a backup is about to be restored, in place of a server that starts. On a database and a store
+            that servers with other data folders may share, no server may have been started then.
 
     Raises:
         StartError: The data folder cannot be used; or the store does not answer, or its package is missing; or
-            database and store do not belong to each other.
+            database and store do not belong to each other; or a backup is being restored into them.
         ValueError: The URL of the store is none.
     """
     folder = DataFolder(settings.data_dir)
@@ -44,9 +48,13 @@ def open_storage(settings: Settings) -> Iterator[tuple[Database, Store]]:
             bind_folder(database, folder)
             yield database, FolderStore(folder.datasets, folder.index, folder.is_there)
             return
+        if restores and settings.database_url is not None:
+            begin_restoration(database)
         with _shared_store(settings, folder.cache) as store:
             with _answers(store):
                 bind_store(database, store.objects)
+            if not restores:
+                require_no_restoration(database)
             yield database, store
 
 

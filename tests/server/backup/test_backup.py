@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def take(settings: dict[str, Any], folder: Path) -> None:
 
 def put_back(settings: dict[str, Any], folder: Path) -> None:
     data_folder = DataFolder(settings["data_dir"])
-    with data_folder.locked(), open_storage(Settings(**settings)) as (database, store):
+    with data_folder.locked(), open_storage(Settings(**settings), restores=True) as (database, store):
         restore(database, store.files, data_folder, folder)
 
 
@@ -254,6 +255,47 @@ def test_datasets_whose_files_are_lost_are_named(start: Start, call: Call, at: P
 
     with pytest.raises(BackupError, match=r"files of 1 datasets are missing \('notes'\)"):
         take(at("a folder", "old"), tmp_path / "backup")
+
+
+@pytest.fixture
+def shared_at(at: Place, tmp_path: Path) -> Place:
+    """Gives the settings of a server of a name, on a database and a store that others may share."""
+    return lambda place, name: (
+        at(place, name)
+        | {"data_dir": tmp_path / f"{name}-{token_hex(4)}", "database_url": sqlite_url(tmp_path / f"{name}.sqlite")}
+    )
+
+
+def test_nothing_is_restored_where_a_server_runs_that_shares_database_and_store(
+    start: Start, call: Call, at: Place, shared_at: Place, tmp_path: Path
+) -> None:
+    api = call(start(**at("a folder", "old")))
+    assert api.add("notes", NOTES).ok
+    take(at("a folder", "old"), tmp_path / "backup")
+    server = call(start(**shared_at("a store", "new")))
+
+    for _ in range(2):
+        with pytest.raises(StartError, match="a server has been started on the database"):
+            put_back(shared_at("a store", "new"), tmp_path / "backup")
+
+    assert server.add("mine", NOTES).ok
+    assert server.names() == call(start(**shared_at("a store", "new"))).names() == ["mine"]
+
+
+def test_no_server_starts_where_a_restoration_did_not_end(
+    start: Start, call: Call, at: Place, shared_at: Place, tmp_path: Path
+) -> None:
+    api = call(start(**at("a folder", "old")))
+    assert api.add("notes", NOTES).ok
+    take(at("a folder", "old"), tmp_path / "backup")
+    with pytest.raises(BackupError, match="no complete backup"):
+        put_back(shared_at("a store", "new"), tmp_path / "none")
+
+    with pytest.raises(StartError, match="a backup is being restored into the database"):
+        start(**shared_at("a store", "new"))
+    put_back(shared_at("a store", "new"), tmp_path / "backup")
+
+    assert call(start(**shared_at("a store", "new"))).names() == ["notes"]
 
 
 def test_a_backup_does_not_go_into_a_folder_with_something_in_it(at: Place, tmp_path: Path) -> None:

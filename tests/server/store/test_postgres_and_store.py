@@ -107,7 +107,7 @@ def test_a_backup_moves_between_databases_and_stores(
             back_up(database, files, tmp_path / "backup")
 
     folder = DataFolder(target["data_dir"])
-    with folder.locked(), open_storage(Settings(**target)) as (database, store):
+    with folder.locked(), open_storage(Settings(**target), restores=True) as (database, store):
         restore(database, store.files, folder, tmp_path / "backup")
 
     with run_server(**target) as server, open_caller(server.url) as api:

@@ -4,8 +4,9 @@ import json
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from sqlalchemy import inspect, select
+from sqlalchemy import delete, inspect, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from reka.server.errors import StartError
 from reka.server.storage.data_dir import DataFolder
@@ -32,6 +33,9 @@ _DATABASE: Final = 2
 
 _HOME: Final = 3
 """Number of the row with the id of the data folder in which the database itself is, if it is in one."""
+
+_RESTORATION: Final = 4
+"""Number of the row that a new database has while a backup is restored into it and a new store."""
 
 
 def check_columns(database: "Database") -> None:
@@ -147,6 +151,44 @@ def bind_store(database: "Database", objects: Objects) -> None:
     if _claim_row(database, _FILES_AT, store_id) != store_id:
         raise _files_elsewhere()
     objects.is_bound = True
+
+
+def begin_restoration(database: "Database") -> None:
+    """Keep servers off a new database, which may have a new store, until `end_restoration`.
+
+    Of a server that starts at the same time and of this, at least one sees the other.
+
+    Raises:
+        StartError: A server has been started on it.
+    """
+    if _read_row(database, _RESTORATION) is not None:
+        return  # of one before, that was interrupted
+    _claim_row(database, _RESTORATION, "begun")
+    if _read_row(database, _FILES_AT) is not None:
+        with database.write() as session:
+            end_restoration(session)
+        raise StartError(
+            "database_url: a server has been started on the database, and may run still: restore into a new database "
+            "and a new store, and start servers when that is done"
+        )
+
+
+def end_restoration(session: Session) -> None:
+    """Let servers start on a database, in the transaction that restores its rows."""
+    session.execute(delete(StoreRow).where(StoreRow.number == _RESTORATION))
+
+
+def require_no_restoration(database: "Database") -> None:
+    """Check that no backup is being restored into a database, which is bound to its store already.
+
+    Raises:
+        StartError: One is, or was, when that was interrupted.
+    """
+    if _read_row(database, _RESTORATION) is not None:
+        raise StartError(
+            "database_url: a backup is being restored into the database, or was, and that did not end: wait for it, or "
+            "restore the backup again (reka restore)"
+        )
 
 
 def check_store(database: "Database", objects: Objects) -> None:

@@ -62,7 +62,8 @@ class RevokedKeyRow(Base):
 class StoreRow(Base):
     """What belongs together: in row 1 the id of the data folder or store that has the files and tables of the datasets.
 
-    Row 2 has the id of the database itself, row 3 that of the data folder that it is in, if it is in one.
+    Row 2 has the id of the database itself, row 3 that of the data folder that it is in, if it is in one. Row 4
+    is there while a backup is restored.
     """
 
     __tablename__ = "store"
