@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from prometheus_client import multiprocess, values
 
+from reka.server.errors import StartError
 from reka.server.key_limits import KeyLimits
 from reka.server.processes.balance import ENDED, Loads
 from reka.server.service import Shares
@@ -24,6 +25,12 @@ from reka.server.telemetry.metrics import Metrics
 T = TypeVar("T")
 
 logger: Final = logging.getLogger(__name__)
+
+METRICS_BYTES: Final = 256 * 1024
+"""Size of each file with metrics of a process: some 100 bytes for each value of each label, which are few (ours)."""
+
+_METRICS: Final = ("counter", "histogram", "gauge_livesum")
+"""What its files are named after by prometheus_client."""
 
 _COUNTS: Final = "counts.sqlite"
 _LOADS: Final = "loads"
@@ -138,10 +145,27 @@ def open_shares(folder: Path, settings: Settings, process: int) -> Shares:
         folder: The folder; see `prepare_folder`.
         settings: The server's settings.
         process: Number of this process among those of the server, which its successor takes over, with its counts.
+
+    Raises:
+        StartError: The disk has no room for its metrics.
     """
+    try:
+        for kind in _METRICS:
+            _make_room(folder / f"{kind}_{process}.db")
+    except OSError as error:
+        raise StartError(
+            f"data_dir: cannot store data in {folder} ({error.strerror}): make room on its disk"
+        ) from error
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]  # it has no annotations
     return Shares(KeyLimits(settings, SharedCounts(folder / _COUNTS, process)), Metrics(folder))
+
+
+def _make_room(path: Path) -> None:
+    """Give a file of metrics its room on the disk: whoever writes to a mapped page without any is killed (SIGBUS)."""
+    make_private_file(path)
+    with path.open("ab") as file:
+        file.write(bytes(max(0, METRICS_BYTES - file.tell())))
 
 
 def open_loads(folder: Path, process: int) -> Loads:

@@ -153,6 +153,24 @@ def test_a_killed_server_starts_on_a_full_disk_though_its_index_is_lost(disk: Di
     assert found
 
 
+def test_processes_that_share_their_figures_go_on_on_a_full_disk(disk: Disk) -> None:
+    server = ServerProcess(disk.data, workers=2)
+    assert server.api.add("notes", TEXT).ok
+    processes = server.children("server")
+    disk.fill()
+
+    for path in server.api.ask("GET", "/openapi.json").json()["paths"]:
+        server.api.ask("GET", path)
+        server.api.ask("DELETE", path)
+    answers = [server.api.delete("notes").status_code, server.api.ask("GET", "/metrics").status_code]
+    still = server.children("server")
+    server.end()
+
+    assert answers == [200, 200]
+    assert len(processes) >= 2
+    assert still == processes
+
+
 def test_a_server_that_cannot_start_on_a_full_disk_says_so(start: Start, disk: Disk) -> None:
     start(data_dir=disk.data).stop()
     DataFolder(disk.data).reserve.unlink()
