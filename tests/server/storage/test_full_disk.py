@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -58,6 +58,20 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         pytest.skip("mounting a file system takes root")
     yield Disk(root)
     subprocess.run(["umount", "-l", str(root)], check=True)
+
+
+@pytest.fixture
+def run(disk: Disk) -> Iterator[Callable[..., ServerProcess]]:
+    """Run servers in processes of their own on the disk."""
+    servers = []
+
+    def run(**settings: object) -> ServerProcess:
+        servers.append(ServerProcess(disk.data, **settings))
+        return servers[-1]
+
+    yield run
+    for server in servers:
+        server.end()
 
 
 def test_on_a_full_disk_a_server_says_so_and_stores_nothing(start: Start, call: Call, disk: Disk) -> None:
@@ -132,8 +146,10 @@ def test_a_server_starts_on_a_full_disk_so_that_something_can_be_deleted(start: 
     assert api.add("notes", "text").ok
 
 
-def test_a_killed_server_starts_on_a_full_disk_though_its_index_is_lost(disk: Disk) -> None:
-    server = ServerProcess(disk.data)
+def test_a_killed_server_starts_on_a_full_disk_though_its_index_is_lost(
+    disk: Disk, run: Callable[..., ServerProcess]
+) -> None:
+    server = run()
     server.api.add_prepared("notes", TEXT[:1000])
     assert server.api.add("others", TEXT).ok
     worker = server.await_child("worker")
@@ -142,19 +158,18 @@ def test_a_killed_server_starts_on_a_full_disk_though_its_index_is_lost(disk: Di
     shutil.rmtree(disk.data / "index")
     disk.fill()
 
-    server = ServerProcess(disk.data)
+    server = run()
     disk.fill()
     deleted, names = server.api.delete("others"), server.api.names()
     found = server.api.search("notes", "paragraph")
-    server.end()
 
     assert deleted.status_code == 200
     assert names == ["notes"]
     assert found
 
 
-def test_processes_that_share_their_figures_go_on_on_a_full_disk(disk: Disk) -> None:
-    server = ServerProcess(disk.data, workers=2)
+def test_processes_that_share_their_figures_go_on_on_a_full_disk(disk: Disk, run: Callable[..., ServerProcess]) -> None:
+    server = run(workers=2)
     assert server.api.add("notes", TEXT).ok
     processes = server.children("server")
     disk.fill()
@@ -164,7 +179,6 @@ def test_processes_that_share_their_figures_go_on_on_a_full_disk(disk: Disk) -> 
         server.api.ask("DELETE", path)
     answers = [server.api.delete("notes").status_code, server.api.ask("GET", "/metrics").status_code]
     still = server.children("server")
-    server.end()
 
     assert answers == [200, 200]
     assert len(processes) >= 2
