@@ -216,6 +216,15 @@ def test_files_replace_files_and_a_folder_without_text_changes_nothing(make: Mak
     assert (found.id, found.page_content) == ("sub/a.txt", "The lamp is red.\r\nAnd new.")
 
 
+def test_a_text_that_utf8_cannot_write_is_refused_by_its_place(make: Make, ask: Ask) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"documents\[1\]\['text'\]: got the lone surrogate"):
+        make("from_texts", ["The lamp is red.", "caf\udce9"])
+
+    retriever = make("from_texts", ["The lamp is red."])
+    with pytest.raises(InvalidArgumentError, match="query: got the lone surrogate"):
+        ask(retriever, "caf\udce9")
+
+
 @pytest.mark.parametrize("how", ["from_files", "from_texts"])
 def test_a_dataset_that_was_uploaded_only_is_filled_too(
     make: Make, ask: Ask, embedded: str, how: str, tmp_path: Path, request: pytest.FixtureRequest

@@ -12,7 +12,7 @@ from llama_index.core.schema import BaseNode, NodeRelationship, NodeWithScore, R
 
 import reka
 from llamaindex_reka.nodes import Chunk, identity_of, is_node, is_split, node_of, text_of
-from reka.adapters import ClientSettings, DocumentDatasets, Snapshot, file_names
+from reka.adapters import ClientSettings, DocumentDatasets, Snapshot, checks, file_names
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -75,8 +75,8 @@ def documents_by_id(documents: Sequence[BaseNode], least: int = 1) -> dict[str, 
         least: How many must have text.
 
     Raises:
-        InvalidArgumentError: Too few documents have text, an element is not a document, has media instead of text or a
-            blank id, or two documents with different texts have the same id.
+        InvalidArgumentError: Too few documents have text, an element is not a document, has media instead of text, a
+            text that UTF-8 cannot write or a blank id, or two documents with different texts have the same id.
     """
     if not isinstance(documents, Sequence):
         raise reka.InvalidArgumentError(f"documents: got {type(documents).__name__}, want a list of documents")
@@ -86,16 +86,18 @@ def documents_by_id(documents: Sequence[BaseNode], least: int = 1) -> dict[str, 
             raise reka.InvalidArgumentError(
                 f"documents: got {type(document).__name__} at index {index}, want a Document"
             )
-        if not text_of(document).strip():
+        text = text_of(document)
+        if not text.strip():
             _require_blank(index, document)
             continue
+        checks.require_utf8(text, f"documents[{index}]")
         if not document.id_.strip():
             raise reka.InvalidArgumentError(
                 f"documents: got the id {document.id_!r} at index {index}, want one that is not blank; leave the id "
                 "out to have the document named after its content"
             )
         first = found.setdefault(identity_of(document), document)
-        if text_of(first) != text_of(document):
+        if text_of(first) != text:
             raise reka.InvalidArgumentError(
                 f"documents: got the id {document.id_!r} twice, with different texts; want unique ids"
             )

@@ -167,6 +167,16 @@ def test_metadata_that_cannot_be_stored_is_refused_before_anything_is_sent(
     assert fake.requests == []
 
 
+@pytest.mark.parametrize("is_refresh", [False, True])
+def test_a_text_that_utf8_cannot_write_is_refused_before_anything_is_sent(fake: FakeReka, *, is_refresh: bool) -> None:
+    index = RekaIndex("manual", base_url=fake.url, api_key=KEY)
+    document = Document(text="caf\udce9")
+
+    with pytest.raises(reka.InvalidArgumentError, match=r"documents\[0\]: got the lone surrogate '\\udce9' at index 3"):
+        index.refresh_ref_docs([document]) if is_refresh else index.insert(document)
+    assert fake.requests == []
+
+
 @pytest.mark.parametrize("method", ["insert", "update_ref_doc", "refresh_ref_docs", "delete_ref_doc"])
 def test_an_unknown_argument_of_a_change_is_refused_also_where_it_is_passed_on(method: str, fake: FakeReka) -> None:
     index = RekaIndex("manual", base_url=fake.url, api_key=KEY)
