@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from reka._calls.capabilities import ServerCapabilities
 from reka._calls.flow import Flow
 from reka._inputs.chat_request import ChatRequest
+from reka._protocol.checks import require_utf8
 from reka._telemetry.messages import captures_content, input_messages, output_messages, retrieved_documents
 from reka._telemetry.operations import MODEL, Operation, address_attributes, request_attributes
 from reka.types import ChatCompletion, Finish, RetrievedChunk, TextDelta, ToolCallDelta, Usage
@@ -27,6 +28,7 @@ def traced_answer(
     capabilities: ServerCapabilities,
 ) -> Flow[Any]:
     """Run a flow that answers a request, as a span that ends with the answer, or with the stream of it."""
+    require_utf8(request.arguments())  # else the whole batch of the span could not be sent
     attributes = {
         MODEL: request.model,
         **address_attributes(capabilities.url),

@@ -15,7 +15,14 @@ import pytest
 import requests
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+import reka
+from reka._calls.capabilities import ServerCapabilities
+from reka._calls.traced import traced_answer
+from reka._inputs.chat_request import chat_request
 from reka.testing import FakeReka, answer
 from reka.testing.bodies import chunk, events, texts
 from tests.support.clients import KEY
@@ -115,6 +122,23 @@ def test_no_text_and_no_key_is_told_unless_the_user_opts_in(fake: FakeReka) -> N
         (answered,) = json.loads(span["attributes"]["gen_ai.output.messages"])
         assert asked == {"role": "user", "parts": [{"type": "text", "content": QUESTION}]}
         assert answered["parts"] == [{"type": "text", "content": "The secret-answer"}]
+
+
+def test_a_text_that_utf8_cannot_write_is_in_no_span() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    call = traced_answer(
+        provider.get_tracer("t"), not_called, chat_request("caf\udce9"), False, ServerCapabilities("u")
+    )
+
+    with pytest.raises(reka.InvalidArgumentError, match="human: got the lone surrogate"):
+        next(call)
+    assert exporter.get_finished_spans() == ()
+
+
+def not_called(_: ServerCapabilities) -> Any:
+    pytest.fail("the request is not sent")
 
 
 def test_a_provider_that_is_set_after_the_first_call_is_used(fake: FakeReka) -> None:

@@ -12,7 +12,7 @@ from reka._calls.flow import Flow
 from reka._inputs import validation
 from reka._inputs.documents import metadata_filter
 from reka._lazy import IMPORTING
-from reka._protocol.checks import integer
+from reka._protocol.checks import integer, require_utf8
 from reka._protocol.constants import DOCUMENTS, MAX_RETRIEVED_CHUNKS, MAX_SEARCH_CHUNKS, RETRIEVAL_TOP_K
 from reka._telemetry.active import active_tracer
 from reka.errors import InvalidArgumentError, UnsupportedRequestError
@@ -61,6 +61,7 @@ def retrieve(
     for argument, value in (("query", query), ("dataset", dataset)):
         if not isinstance(value, str) or not value.strip():
             raise InvalidArgumentError(f"{argument}: got {value!r}, want a text that is not empty")
+        require_utf8(value, argument)
     k = integer(k, "k", 1, MAX_SEARCH_CHUNKS)
     condition = None if condition is None else metadata_filter(condition, "filter")
     flow = _search(query, dataset, k, condition, validation.one_of(mode, "mode", _MODES), capabilities)
