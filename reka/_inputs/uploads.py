@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from reka import config
-from reka._protocol.checks import require_utf8
+from reka._protocol.checks import expanded, require_utf8
 from reka._protocol.files.litter import is_litter, note_on_skipped
 from reka._protocol.files.plain_text import TextCheck
 from reka._record import record
@@ -290,7 +290,7 @@ def _files_source(files: object) -> ArchiveSource:
 def _existing_path(path: object, argument: str) -> Path:
     if not isinstance(path, str | PathLike) or not str(path):
         raise InvalidArgumentError(f"{argument}: got {path!r}, want a path")
-    existing = Path(path).expanduser()
+    existing = expanded(path, argument)
     try:
         existing.stat()
     except OSError as error:

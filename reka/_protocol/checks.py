@@ -1,8 +1,10 @@
-"""Checks of numbers and strings: each returns the value or raises an error with argument, value and limits."""
+"""Checks of numbers, strings and paths: each returns the value or raises an error with argument, value and limits."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from operator import index
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from reka.errors import InvalidArgumentError
@@ -73,6 +75,20 @@ def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
             values += [(f"{where}[{key!r}]" if where else str(key), content) for key, content in one.items()]
         elif isinstance(one, list | tuple):
             values += [(f"{where}[{number}]", content) for number, content in enumerate(one)]
+
+
+def expanded(path: str | PathLike[str], argument: str) -> Path:
+    """Write a user's home folder for `~` at the beginning of a path.
+
+    Raises:
+        InvalidArgumentError: There is no such user, or the folder is not known.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InvalidArgumentError(
+            f"{argument}: got {str(path)!r}, which has no known home folder; write the path out"
+        ) from error
 
 
 def _as_integer(value: Any) -> int | None:

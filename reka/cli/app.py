@@ -201,6 +201,7 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code, one of `EXIT_CODES`.
     """
+    show.forget_odd_sizes()
     # An answer may hold characters that the output's encoding lacks: print a question mark rather than fail.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -219,6 +220,8 @@ def run(arguments: Sequence[str]) -> int:
         return report(error, as_json=as_json, debug=debug)
     except (typer.Abort, KeyboardInterrupt):
         return report(KeyboardInterrupt(), as_json=as_json)
+    except Exception as error:  # noqa: BLE001  # reported as one line, whatever it is
+        return report(error, as_json=as_json, debug=debug)
     finally:
         log.removeHandler(lines)
     return code if isinstance(code, int) else 0

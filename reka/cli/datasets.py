@@ -1,12 +1,12 @@
 """`reka datasets`: add, list and delete."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
 import reka
+from reka._protocol.checks import expanded
 from reka.cli import show
 from reka.cli.errors import ExitCode
 from reka.cli.progress import upload_bar
@@ -76,13 +76,13 @@ def delete(
 
 def default_name(path: str) -> str:
     """Derive a dataset's name from its file or folder."""
-    resolved = Path(path).expanduser().resolve()
+    resolved = expanded(path, "PATH").resolve()
     return resolved.name if resolved.is_dir() else resolved.stem
 
 
 def upload(client: reka.Reka, path: str, name: str, description: str | None = None) -> DatasetResult:
     """Upload a file or a folder, with a progress bar on a terminal."""
-    is_folder = Path(path).expanduser().is_dir()
+    is_folder = expanded(path, "PATH").is_dir()
     send = client.add_folder if is_folder else client.add_dataset
     with upload_bar(show.notes()) as on_progress:
         return send(path, name, description, on_progress=on_progress)

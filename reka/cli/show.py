@@ -35,8 +35,19 @@ _PIPE_WIDTH: Final = 100
 NARROW: Final = 60
 """Width in columns below which what is beside each other elsewhere is one below the other, or left out (ours)."""
 
+_MAX_SIZE: Final = 10_000
+"""Columns, or lines, of the largest terminal that an environment variable may name (ours)."""
+
 _FRAME_WIDTH: Final = 12
 """Columns of a chunk table besides source and text."""
+
+
+def forget_odd_sizes() -> None:
+    """Leave the terminal's size to the terminal where the environment names what is none: rich and typer fail on it."""
+    for name in ("COLUMNS", "LINES", "TERMINAL_WIDTH"):
+        size = os.environ.get(name, "")
+        if not (size.isdecimal() and len(size) <= len(str(_MAX_SIZE)) and 0 < int(size) <= _MAX_SIZE):
+            os.environ.pop(name, None)
 
 
 class LogLines(logging.Handler):

@@ -107,6 +107,19 @@ def test_every_option_has_the_long_name_that_it_has_on_the_command_line() -> Non
     assert not keys & {"all", "continue", "json", "local", "help"}
 
 
+@pytest.mark.parametrize("name", ["doctor", "config", "models"])
+def test_a_file_that_is_nested_too_deeply_is_wrong_and_not_the_end(
+    server: FakeReka, command: Command, write: Write, name: str
+) -> None:
+    server.will_answer(200, ["m"])
+    write("a = " + "[" * 3_000)
+
+    outcome = command(name)
+
+    assert "nested too deeply" in outcome.out + outcome.err
+    assert "Traceback" not in outcome.err
+
+
 def test_what_the_file_turns_on_the_command_line_turns_off(fake: FakeReka, command: Command, write: Write) -> None:
     write(f'[global]\nbase-url = "{fake.url}"\napi-key = "{KEY}"\n[models]\nlong = true\n')
     for _ in range(2):

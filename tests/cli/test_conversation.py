@@ -230,6 +230,8 @@ def test_a_saved_conversation_goes_on(server: FakeReka, terminal: Open, tmp_path
         ("/load no-such.json", "No such file"),
         ("/save", "/save: want a file"),
         ("/media no-such.png", "does not exist"),
+        ("/save ~no-such-user/x", "/save: got '~no-such-user/x', which has no known home folder"),
+        ("/load ~no-such-user/x", "/load: got '~no-such-user/x', which has no known home folder"),
     ],
 )
 def test_a_wrong_command_says_what_is_right(server: FakeReka, terminal: Open, line: str, said: str) -> None:
@@ -241,9 +243,12 @@ def test_a_wrong_command_says_what_is_right(server: FakeReka, terminal: Open, li
     assert server.requests == []
 
 
-def test_a_file_that_is_no_conversation_is_refused(server: FakeReka, terminal: Open, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ['{"turns": [{"type": "human"}]}', "[" * 100_000, "hello"], ids=len)
+def test_a_file_that_is_no_conversation_is_refused(
+    server: FakeReka, terminal: Open, tmp_path: Path, content: str
+) -> None:
     file = tmp_path / "x.json"
-    file.write_text('{"turns": [{"type": "human"}]}')
+    file.write_text(content)
 
     chat = begin(terminal, columns=200)
     ask(chat, f"/load {file}", shows="is no conversation that /save has written")

@@ -178,6 +178,54 @@ def test_an_unknown_dataset_says_where_the_names_are() -> None:
     assert said == "404: no dataset 'x'; reka datasets list shows the datasets"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("datasets", "add", "~no-such-user/x"),
+        ("datasets", "add", "~no-such-user/x", "--name", "x"),
+        ("datasets", "put", "notes", "~no-such-user/x"),
+        ("datasets", "put", "notes", "~no-such-user/x.jsonl"),
+        ("datasets", "export", "notes", "~no-such-user/x"),
+    ],
+    ids=" ".join,
+)
+def test_a_home_folder_that_there_is_not_is_a_wrong_path(
+    server: FakeReka, command: Command, arguments: tuple[str, ...]
+) -> None:
+    outcome = command(*arguments)
+
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: PATH: got '~no-such-user/x")
+    assert outcome.err.endswith("which has no known home folder; write the path out\n")
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("variable", ["REKA_CONFIG", "REKA_LOGS"])
+def test_a_home_folder_that_there_is_not_is_a_wrong_variable(
+    command: Command, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "~no-such-user/x")
+
+    outcome = command("logs")
+
+    assert outcome.code == 2
+    assert outcome.err == (
+        f"error: {variable}: got '~no-such-user/x', which has no known home folder; write the path out\n"
+    )
+
+
+@pytest.mark.parametrize("variable", ["COLUMNS", "LINES", "TERMINAL_WIDTH"])
+@pytest.mark.parametrize("size", ["0", "-1", "wide", "9" * 20])
+def test_a_size_of_the_terminal_that_is_none_is_as_if_it_were_not_set(
+    command: Command, monkeypatch: pytest.MonkeyPatch, variable: str, size: str
+) -> None:
+    monkeypatch.delenv(variable, raising=False)
+    usual = command("chat", "--help")
+    monkeypatch.setenv(variable, size)
+
+    assert command("chat", "--help") == usual
+
+
 def test_the_help_documents_every_exit_code(command: Command) -> None:
     shown = " ".join(command("--help").out.split())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+from reka._protocol.checks import expanded
 from reka.errors import InvalidArgumentError, RekaError
 from reka.errors.combined import file_error
 
@@ -23,7 +24,7 @@ def new_file(path: object) -> Iterator[tuple[BinaryIO, Path]]:
     """
     if not isinstance(path, str | PathLike) or not str(path):
         raise InvalidArgumentError(f"path: got {path!r}, want the path of a file")
-    target = Path(path).expanduser()
+    target = expanded(path, "path")
     if target.is_dir():
         raise InvalidArgumentError(f"path: {str(path)!r} is a folder; want the path of a file")
     # Two that write to one path at once have a file each; the last one to end wins.

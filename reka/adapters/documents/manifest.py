@@ -18,6 +18,7 @@ from tempfile import NamedTemporaryFile
 from typing import Final, TypedDict, cast
 
 from reka import config, endpoint
+from reka._protocol.checks import expanded
 from reka.adapters.documents.names import file_names, stem_of, stem_of_copy
 from reka.errors import InvalidArgumentError
 from reka.errors.combined import file_error
@@ -201,7 +202,7 @@ def find_manifest(identity: str, dataset: str) -> Manifest:
 def manifests_folder() -> Path:
     """Return the folder of all manifests: REKA_MANIFESTS, else `reka/manifests` in the user's data folder."""
     if folder := endpoint.environment("REKA_MANIFESTS"):
-        return Path(folder).expanduser()
+        return expanded(folder, "REKA_MANIFESTS")
     from platformdirs import user_data_path
 
     return user_data_path("reka") / "manifests"

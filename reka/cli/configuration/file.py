@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from platformdirs import user_config_path
 
 from reka._protocol.addresses import Secret, checked_key
+from reka._protocol.checks import expanded
 from reka._protocol.forms import FORMS
 from reka.cli.configuration.catalogue import API_KEY, GLOBAL, Setting, catalogue
 from reka.cli.errors import UsageError
@@ -105,9 +106,12 @@ def read_config(commands: "TyperGroup") -> ConfigFile:
     """
     settings = catalogue(commands)
     variable = environment("REKA_CONFIG")
-    path = user_config_path("reka") / "config.toml" if variable is None else Path(variable).expanduser()
+    path = user_config_path("reka") / "config.toml" if variable is None else Path(variable)
     try:
+        path = path if variable is None else expanded(variable, "REKA_CONFIG")
         text = path.read_bytes().decode()
+    except InvalidArgumentError as error:
+        return ConfigFile(path, False, settings, problem=error.message)
     except FileNotFoundError:
         problem = None if variable is None else f"REKA_CONFIG: there is no file {path}"
         return ConfigFile(path, False, settings, problem=problem)
@@ -129,6 +133,8 @@ def _parse(text: str) -> dict[str, Any]:
         document: dict[str, Any] = toml.loads(text)
     except toml.TOMLDecodeError as error:
         raise UsageError(f"not in the form of TOML: {error}") from error
+    except RecursionError as error:
+        raise UsageError("not in the form of TOML: its values are nested too deeply") from error
     return document
 
 

@@ -1,11 +1,11 @@
 """The commands of an interactive chat: lines that begin with a slash."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from rich.table import Table
 
+from reka._protocol.checks import expanded
 from reka.cli.conversation.state import Conversation
 from reka.cli.errors import UsageError
 
@@ -57,14 +57,14 @@ def _system(conversation: Conversation, text: str) -> str:
 def _save(conversation: Conversation, path: str) -> str:
     if not path:
         raise UsageError("/save: want a file")
-    conversation.save(Path(path).expanduser())
+    conversation.save(expanded(path, "/save"))
     return f"saved in {path}; /load {path} goes on with it"
 
 
 def _load(conversation: Conversation, path: str) -> str:
     if not path:
         raise UsageError("/load: want a file that /save has written")
-    conversation.load(Path(path).expanduser())
+    conversation.load(expanded(path, "/load"))
     return f"{len(conversation.turns)} turns from {path}"
 
 

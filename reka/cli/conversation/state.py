@@ -141,7 +141,7 @@ class Conversation:
         """
         try:
             document: Any = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         turns = document.get("turns") if isinstance(document, Mapping) else None
         if not isinstance(turns, list) or not all(map(_is_turn, turns)):

@@ -40,7 +40,7 @@ def _talk(client: reka.Reka, conversation: Conversation, *, debug: bool) -> None
             if command is not None and command[0] == EXIT:
                 return
             turns = _turns_to_send(line, command, conversation)
-        except (UsageError, reka.InvalidArgumentError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  # it ends the command, not the conversation
             report(error, as_json=False, debug=debug)
             continue
         if turns is not None:
@@ -72,9 +72,9 @@ def _answer(client: reka.Reka, conversation: Conversation, turns: Sequence[Turn]
     except KeyboardInterrupt:
         _note("stopped; the conversation stays as it was")
         return
-    except reka.AuthError:
+    except (reka.AuthError, BrokenPipeError):
         raise
-    except reka.RekaError as error:
+    except Exception as error:  # noqa: BLE001  # it ends the question, not the conversation
         report(error, as_json=False, debug=debug)
         return
     note = conversation.add_answer(turns, text)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from reka._protocol.checks import describe
+from reka._protocol.checks import describe, expanded
 from reka._protocol.files.litter import is_litter
 from reka._protocol.files.plain_text import TextCheck
 from reka.cli import show
@@ -35,11 +35,11 @@ def documents_of(paths: Sequence[str], metadata: Mapping[str, Any]) -> Iterator[
     files: dict[str, Path] = {}
     for path in paths:
         if not _has_lines(path):
-            for name, file in _files_of(Path(path).expanduser()).items():
+            for name, file in _files_of(expanded(path, "PATH")).items():
                 if name in files:
                     raise UsageError(f"two files are named {name!r}, which is their id; give the folder above them")
                 files[name] = file
-        elif path != _STANDARD_INPUT and not Path(path).expanduser().is_file():
+        elif path != _STANDARD_INPUT and not expanded(path, "PATH").is_file():
             raise UsageError(f"{path!r} is no file")
     problems = [f"{name!r} {problem}" for name, file in files.items() if (problem := _problem(file))]
     if problems:
@@ -116,7 +116,7 @@ def _lines(path: str, name: str) -> Iterator[str]:
         if path == _STANDARD_INPUT:
             yield from sys.stdin
             return
-        with Path(path).expanduser().open(encoding="utf-8-sig") as lines:
+        with expanded(path, "PATH").open(encoding="utf-8-sig") as lines:
             yield from lines
     except UnicodeDecodeError as error:
         raise UsageError(f"{name} is not UTF-8 text: {error}") from error

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from platformdirs import user_data_path
 
+from reka._protocol.checks import expanded
 from reka.endpoint import environment
 
 _PRIVATE: Final = 0o600
@@ -92,7 +93,7 @@ class Summary(NamedTuple):
 def logs_path() -> Path:
     """Return the path of the database: REKA_LOGS, else `conversations.db` in the user's data folder."""
     variable = environment("REKA_LOGS")
-    return user_data_path("reka") / "conversations.db" if variable is None else Path(variable).expanduser()
+    return user_data_path("reka") / "conversations.db" if variable is None else expanded(variable, "REKA_LOGS")
 
 
 class LogStore:

@@ -14,9 +14,9 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from reka._protocol.checks import expanded
 from reka.server.settings import Settings
 from reka.server.telemetry.request_record import RequestRecord
 
@@ -127,7 +127,7 @@ class AccessLog:
         Raises:
             ValueError: The file cannot be written, or the standard output is closed.
         """
-        self._path = None if destination == STANDARD_OUTPUT else Path(destination).expanduser()
+        self._path = None if destination == STANDARD_OUTPUT else expanded(destination, "access_log")
         try:
             self._file = _standard_output() if self._path is None else self._open()
         except OSError as error:
