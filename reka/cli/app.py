@@ -212,6 +212,7 @@ def run(arguments: Sequence[str]) -> int:
     log.addHandler(lines)
     try:
         code = commands().main(list(arguments), prog_name="reka", standalone_mode=False)
+        sys.stdout.flush()  # also of what is no command, such as --version: see `error_boundary`
     except typer.TyperException as error:
         message = error.format_message()
         if not message or message.startswith("Usage: "):  # no command: the help has been shown, or, narrow, is this

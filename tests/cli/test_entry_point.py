@@ -5,9 +5,13 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reka import __version__
+from reka.cli.logs.store import Head, KeptTurn, LogStore
 from reka.testing import FakeReka, say_nothing
 from tests.support.clients import KEY
 from tests.support.command_line import enable_sigint
@@ -80,6 +84,39 @@ def test_a_pipe_that_was_closed_before_the_first_byte_ends_the_command_quietly(f
     os.close(writer)
 
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code", "said"),
+    [
+        ("<&-", "chat", 2, "error: the question is empty; pass QUESTION, or pipe it in\n"),
+        (">&-", "--version", 141, ""),
+        (">&-", "logs", 141, ""),
+        (">&-", "config --json", 141, ""),
+        (">&- <&-", "logs", 141, ""),
+        ("2>&-", "chat", 2, ""),
+        ("<&- >&- 2>&-", "chat", 2, ""),
+    ],
+)
+def test_a_stream_that_is_closed_has_nothing_to_read_or_nobody_who_reads(
+    tmp_path: Path, closed: str, arguments: str, code: int, said: str
+) -> None:
+    environment = {**_with_key(), "REKA_LOGS": str(tmp_path / "logs.db"), "REKA_BASE_URL": "http://127.0.0.1:9"}
+    LogStore(tmp_path / "logs.db").save(None, Head(None, None, None), [KeptTurn("human", "Hi")])
+
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {arguments} {closed}', "sh", *REKA],
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Error" not in done.stderr
 
 
 def test_ctrl_c_ends_a_question_with_one_line(fake: FakeReka) -> None:
