@@ -120,6 +120,18 @@ def test_a_file_that_is_nested_too_deeply_is_wrong_and_not_the_end(
     assert "Traceback" not in outcome.err
 
 
+def test_a_home_that_is_no_folder_has_no_file(
+    server: FakeReka, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.will_answer(200, ["m"])
+    monkeypatch.delenv("REKA_CONFIG", raising=False)
+    for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(variable, "/dev/null")
+
+    assert command("models").out == "m\n"
+    assert command("config", "--json").json["exists"] is False
+
+
 def test_what_the_file_turns_on_the_command_line_turns_off(fake: FakeReka, command: Command, write: Write) -> None:
     write(f'[global]\nbase-url = "{fake.url}"\napi-key = "{KEY}"\n[models]\nlong = true\n')
     for _ in range(2):

@@ -112,7 +112,7 @@ def read_config(commands: "TyperGroup") -> ConfigFile:
         text = path.read_bytes().decode()
     except InvalidArgumentError as error:
         return ConfigFile(path, False, settings, problem=error.message)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         problem = None if variable is None else f"REKA_CONFIG: there is no file {path}"
         return ConfigFile(path, False, settings, problem=problem)
     except OSError as error:
