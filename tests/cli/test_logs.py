@@ -276,6 +276,19 @@ def test_on_a_terminal_the_list_is_a_table_that_fits(terminal: Callable[..., Ter
     assert all(len(line) <= columns + 12 for line in shown.shown.replace("\x1b", "\n").splitlines())
 
 
+def test_a_number_that_no_conversation_can_have_is_of_none(server: FakeReka, command: Command) -> None:
+    ask(server, command, "Who?", "Me.")
+    number = "9" * 30
+
+    said = f"there is no conversation {number}; reka logs lists them\n"
+
+    assert command("logs", "show", number).err == f"error: {said}"
+    assert command("logs", "delete", number).err.endswith(said)
+    assert command("chat", "--continue", number, "Who?").err == f"error: --continue: {said}"
+    assert len(command("logs", "-n", number, "--json").json) == 1
+    assert len(command("logs", "search", "Who", "-n", number, "--json").json) == 1
+
+
 def test_a_conversation_of_the_logs_can_be_loaded_from_a_file(
     server: FakeReka, command: Command, terminal: Callable[..., Terminal], tmp_path: Path
 ) -> None:

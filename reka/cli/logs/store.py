@@ -18,6 +18,9 @@ _PRIVATE: Final = 0o600
 _BUSY_SECONDS: Final = 10.0
 """Time to wait for another program that writes (ours)."""
 
+_MAX_INTEGER: Final = 2**63 - 1
+"""What SQLite takes for a number."""
+
 _VERSION: Final = 1
 _SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
@@ -134,6 +137,8 @@ class LogStore:
 
     def read(self, number: int | None) -> Kept | None:
         """Read a conversation, or the one that changed last; None if there is none."""
+        if number is not None and number > _MAX_INTEGER:
+            return None
         with self._opened() as database:
             row = database.execute(_READ, (number,)).fetchone()
             if row is None:
@@ -153,7 +158,7 @@ class LogStore:
         """
         with self._opened() as database:
             database.create_function("fold", 1, str.casefold, deterministic=True)
-            rows = database.execute(_SUMMARIES, (None if text is None else text.casefold(), number))
+            rows = database.execute(_SUMMARIES, (None if text is None else text.casefold(), min(number, _MAX_INTEGER)))
             return list(map(Summary._make, rows))
 
     def delete(self, numbers: Sequence[int] | None) -> list[int]:
