@@ -70,13 +70,10 @@ class TransportSettings:
         Raises:
             InvalidArgumentError: The path does not exist.
         """
-        path = self.ca_bundle or next((path for name in _CA_VARIABLES if (path := os.environ.get(name))), None)
-        if path is not None and not Path(path).exists():
-            raise InvalidArgumentError(
-                f"ca_bundle: {path!r} does not exist; correct it (ca_bundle, or REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, "
-                "SSL_CERT_FILE)"
-            )
-        return path or certifi.where()
+        if self.ca_bundle:
+            return _existing("ca_bundle", self.ca_bundle)
+        variable = next((name for name in _CA_VARIABLES if os.environ.get(name)), None)
+        return certifi.where() if variable is None else _existing(variable, os.environ[variable])
 
     def observe(
         self, call: Call[Any], started: float, status: int | None, request_id: str | None, error: str | None
@@ -93,3 +90,11 @@ def _is_recorded() -> bool:
     from urllib3.connectionpool import HTTPConnectionPool
 
     return HTTPConnectionPool.ConnectionCls.__module__.startswith("vcr.")
+
+
+def _existing(name: str, path: str) -> str:
+    if not Path(path).exists():
+        raise InvalidArgumentError(
+            f"{name}: {path!r} does not exist; want a file, or a folder, of trusted certificates"
+        )
+    return path

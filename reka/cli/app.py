@@ -15,15 +15,17 @@ from reka.cli import datasets, keys, retrieval, show
 from reka.cli.backup import backup, restore
 from reka.cli.chat import ChatCommand, chat
 from reka.cli.configuration.file import read_config
+from reka.cli.configuration.places import CONFIG, RunPlaces
 from reka.cli.demo.tour import demo
 from reka.cli.documents import commands as documents
 from reka.cli.errors import EXIT_CODES, ExitCode, report
 from reka.cli.logs import commands as logs
 from reka.cli.mcp_server.command import mcp
 from reka.cli.serve import serve, worker
-from reka.cli.session import CONFIG, AsJson, BaseUrl, Datasets, Debug, FormOption, Local, Session, command
+from reka.cli.session import AsJson, BaseUrl, Datasets, Debug, FormOption, Local, Session, command
 from reka.cli.setup.config import config
 from reka.cli.setup.doctor import doctor
+from reka.cli.terms import Places
 
 _EPILOG: Final = "Exit codes: " + ", ".join(f"{int(code)} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
@@ -218,7 +220,9 @@ def run(arguments: Sequence[str]) -> int:
         if not message or message.startswith("Usage: "):  # no command: the help has been shown, or, narrow, is this
             sys.stdout.write(message and f"{message}\n")
             return ExitCode.USAGE
-        return report(error, as_json=as_json, debug=debug)
+        context = getattr(error, "ctx", None)
+        places = Places() if context is None else RunPlaces(context)
+        return report(error, as_json=as_json, debug=debug, places=places)
     except (typer.Abort, KeyboardInterrupt):
         return report(KeyboardInterrupt(), as_json=as_json)
     except Exception as error:  # noqa: BLE001  # reported as one line, whatever it is

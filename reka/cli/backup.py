@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from reka.cli import show
-from reka.cli.errors import StepError, UsageError
+from reka.cli.errors import ServerStartError, SettingsError, StepError
 from reka.cli.serve import DatabaseUrl, DataDir, StoreUrl, require_data, server_settings
 from reka.cli.session import Session
 
@@ -73,12 +73,14 @@ def _failures() -> Iterator[None]:
 
     try:
         yield
-    except (BackupError, StartError) as error:
+    except BackupError as error:
         raise StepError(str(error)) from error
+    except StartError as error:
+        raise ServerStartError(str(error)) from error
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise SettingsError([str(error)]) from error
     except SQLAlchemyError as error:
-        raise StepError(str(database_failure(error))) from error
+        raise ServerStartError(str(database_failure(error))) from error
     except OSError as error:
         raise StepError(f"cannot read or write all of it ({error.strerror or error})") from error
 

@@ -8,7 +8,7 @@ from rich.text import Text
 import reka
 from reka._protocol.checks import expanded
 from reka.cli import show
-from reka.cli.errors import ExitCode
+from reka.cli.errors import ExitCode, message
 from reka.cli.progress import upload_bar
 from reka.cli.retrieval import prepare_and_wait, status_document
 from reka.cli.session import Session
@@ -65,7 +65,7 @@ def delete(
     results: list[dict[str, Any]] = []
     with session.client() as client:
         for name in names:
-            results.append(_delete_one(client, name))
+            results.append(_delete_one(client, session, name))
             if not session.as_json:
                 _note(results[-1])
     if session.as_json:
@@ -88,13 +88,13 @@ def upload(client: reka.Reka, path: str, name: str, description: str | None = No
         return send(path, name, description, on_progress=on_progress)
 
 
-def _delete_one(client: reka.Reka, name: str) -> dict[str, Any]:
+def _delete_one(client: reka.Reka, session: Session, name: str) -> dict[str, Any]:
     try:
         return {"ok": True, **client.delete_dataset(name)}
     except (reka.AuthError, reka.APIStatusError):
         raise  # of no one dataset, although these are also a `DatasetError`
     except (reka.DatasetError, reka.InvalidArgumentError) as error:
-        return {"name": name, "ok": False, "info": str(error)}
+        return {"name": name, "ok": False, "info": message(error, session.places)}
 
 
 def _note(result: dict[str, Any]) -> None:

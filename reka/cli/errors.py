@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final
@@ -53,6 +53,19 @@ class StepError(Exception):
     """A step of a command failed."""
 
 
+class SettingsError(UsageError):
+    """Settings of the server are invalid; each problem begins with the name of the setting."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Create an error out of its problems."""
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class ServerStartError(StepError):
+    """A server, or what it stores, cannot be used; the message has names of settings."""
+
+
 # The first matching class decides, so subclasses stand above their bases.
 _CODES: Final[tuple[tuple[type[BaseException], ExitCode], ...]] = (
     (UsageError, ExitCode.USAGE),
@@ -82,31 +95,49 @@ _FIXES: Final[tuple[tuple[type[reka.RekaError], int | None, str], ...]] = (
 """Error, the status it must have, and the hint."""
 
 
+_AS_TYPED: Final = terms.Places()
+
+
 def exit_code(error: BaseException) -> ExitCode:
     """Exit code for an error."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.REFUSED)
 
 
-def message(error: BaseException) -> str:
-    """One line with what went wrong and, where known, the fix."""
+def message(error: BaseException, places: terms.Places = _AS_TYPED) -> str:
+    """Say on one line what went wrong and, where known, the fix.
+
+    Args:
+        error: What went wrong.
+        places: What options are called; by default as if they were typed.
+    """
     if isinstance(error, KeyboardInterrupt):
         return show.one_line(str(error)) or "interrupted"
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
         place = "reka" if context is None else context.command_path
-        cause = terms.in_wants(show.one_line(error.format_message()).rstrip("."))
+        cause = terms.located(terms.in_wants(show.one_line(error.format_message()).rstrip(".")), places)
         return f"{cause} ({place} --help lists what is available)"
     if not isinstance(error, reka.RekaError | UsageError | StepError):
         cause = show.one_line(f"{type(error).__name__}: {error}").rstrip(": ")
-        return cause if isinstance(error, OSError) else f"{cause} (--debug shows where)"
-    text = _in_own_words(error)
+        return of_system(error) if isinstance(error, OSError) else f"{cause} (--debug shows where)"
+    text = terms.located(_in_own_words(error, places), places)
     hints = (hint for kind, status, hint in _FIXES if isinstance(error, kind) and status in {None, error.status_code})
     fix = next(hints, None)
-    return text if fix is None else f"{text}; {fix}"
+    return text if fix is None or fix in text else f"{text}; {fix}"
 
 
-def _in_own_words(error: Exception) -> str:
+def of_system(error: OSError) -> str:
+    """Say what the system says of a file: not its number, nor the name of its class in Python."""
+    reason = show.one_line(error.strerror or str(error) or type(error).__name__)
+    return reason if error.filename is None else f"{show.one_line(str(error.filename))}: {reason}"
+
+
+def _in_own_words(error: Exception, places: terms.Places) -> str:
+    if isinstance(error, SettingsError):
+        return "; ".join(terms.in_settings(terms.in_wants(show.one_line(one)), places) for one in error.problems)
     text = show.one_line(str(error))
+    if isinstance(error, ServerStartError):
+        return terms.in_settings(text, places)
     if not isinstance(error, reka.RekaError):
         return text
     if isinstance(error, reka.AuthError) and text.startswith("no API key"):
@@ -115,12 +146,12 @@ def _in_own_words(error: Exception) -> str:
     return terms.in_options(text) if error.status_code is None else terms.in_commands(text)
 
 
-def describe(error: BaseException) -> dict[str, object]:
+def describe(error: BaseException, places: terms.Places = _AS_TYPED) -> dict[str, object]:
     """Build the --json document of an error; unknown fields are null."""
     return {
         "error": {
             "type": type(error).__name__,
-            "message": message(error),
+            "message": message(error, places),
             "status_code": getattr(error, "status_code", None),
             "request_id": getattr(error, "request_id", None),
             "retry_after": getattr(error, "retry_after", None),
@@ -129,7 +160,7 @@ def describe(error: BaseException) -> dict[str, object]:
     }
 
 
-def report(error: BaseException, *, as_json: bool, debug: bool = False) -> ExitCode:
+def report(error: BaseException, *, as_json: bool, debug: bool = False, places: terms.Places = _AS_TYPED) -> ExitCode:
     """Print an error to standard error and return the exit code."""
     code = exit_code(error)
     if code is ExitCode.PIPE_CLOSED:
@@ -138,14 +169,14 @@ def report(error: BaseException, *, as_json: bool, debug: bool = False) -> ExitC
     if debug:
         sys.stderr.write(show.clean("".join(traceback.format_exception(error))))
     if as_json:
-        sys.stderr.write(json.dumps(describe(error)) + "\n")
+        sys.stderr.write(json.dumps(describe(error, places)) + "\n")
     else:
-        show.notes().print(Text.assemble(("error: ", "bold red"), message(error)), soft_wrap=True)
+        show.notes().print(Text.assemble(("error: ", "bold red"), message(error, places)), soft_wrap=True)
     return code
 
 
 @contextmanager
-def error_boundary(*, as_json: bool, debug: bool) -> Iterator[None]:
+def error_boundary(*, as_json: bool, debug: bool, places: terms.Places) -> Iterator[None]:
     """Report any error of the block and raise `typer.Exit` with its code.
 
     Raises:
@@ -157,7 +188,7 @@ def error_boundary(*, as_json: bool, debug: bool) -> Iterator[None]:
     except (typer.Exit, typer.TyperException):
         raise
     except (Exception, KeyboardInterrupt) as error:
-        raise typer.Exit(report(error, as_json=as_json, debug=debug)) from error
+        raise typer.Exit(report(error, as_json=as_json, debug=debug, places=places)) from error
 
 
 def _discard_output() -> None:

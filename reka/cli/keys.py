@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reka.cli import show
-from reka.cli.errors import StepError, UsageError
+from reka.cli.errors import ServerStartError, StepError, UsageError
 from reka.cli.serve import DatabaseUrl, DataDir, require_data, server_settings
 from reka.cli.session import Session
 
@@ -109,6 +109,6 @@ def _key_ring(data_dir: Path | None, database_url: str | None, *, make: bool = F
         with open_database(DataFolder(settings.data_dir), settings.database_url, makes=make) as database:
             yield KeyRing(database, accept_any=False)
     except StartError as error:
-        raise StepError(str(error)) from error
+        raise ServerStartError(str(error)) from error
     except SQLAlchemyError as error:
-        raise StepError(str(database_failure(error))) from error
+        raise ServerStartError(str(database_failure(error))) from error

@@ -1,5 +1,6 @@
 """`reka serve` and `reka worker`: your own server."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reka.cli import terms
-from reka.cli.errors import StepError, UsageError
+from reka.cli.errors import ServerStartError, SettingsError, UsageError
 from reka.cli.session import Session
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def _ending() -> Iterator[None]:
     try:
         yield
     except StartError as error:
-        raise StepError(str(error)) from error
+        raise ServerStartError(str(error)) from error
     except KeyboardInterrupt:
         return
 
@@ -283,8 +283,9 @@ def server_settings(**options: object) -> "Settings":
     """
     try:
         from pydantic import ValidationError
+        from pydantic_settings import SettingsError as UnreadableError
 
-        from reka.server.settings import Settings, describe_settings_error
+        from reka.server.settings import Settings
     except ModuleNotFoundError as error:
         raise UsageError(
             f"a server needs packages ({error.name} is missing): "
@@ -296,4 +297,7 @@ def server_settings(**options: object) -> "Settings":
     try:
         return Settings(**arguments)
     except ValidationError as error:
-        raise UsageError(terms.in_wants(describe_settings_error(error))) from error
+        raise SettingsError([f"{one['loc'][0]}: {one['msg']}" for one in error.errors()]) from error
+    except UnreadableError as error:  # of a variable that has to be JSON
+        field = re.search(r'field "(\w+)"', str(error))
+        raise SettingsError([f'{field[1] if field else "settings"}: want JSON, such as ["a", "b"]']) from error

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Concatenate, Final, ParamSpec
+from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
@@ -14,7 +14,9 @@ import reka
 from reka.cli import show
 from reka.cli.configuration.catalogue import API_KEY
 from reka.cli.configuration.file import ConfigFile
+from reka.cli.configuration.places import CONFIG, RunPlaces, is_typed
 from reka.cli.errors import UsageError, error_boundary
+from reka.cli.terms import Places
 from reka.config import LOCAL
 
 P = ParamSpec("P")
@@ -62,10 +64,6 @@ Debug = Annotated[
 ]
 
 
-CONFIG: Final = "reka.config"
-"""Where a run's context has the configuration file."""
-
-
 @dataclass(frozen=True, slots=True)
 class Session:
     """Global options of one run.
@@ -79,6 +77,7 @@ class Session:
         debug: Whether to print the traceback of an error.
         config: The file with the user's defaults.
         typed: Names of the command's parameters that are on the command line.
+        places: What its options are called in messages.
     """
 
     base_url: str | None
@@ -88,6 +87,7 @@ class Session:
     debug: bool
     config: ConfigFile
     typed: frozenset[str]
+    places: Places
 
     def client(self) -> "reka.Reka":
         """Create a client; the caller closes it.
@@ -148,7 +148,7 @@ def command(function: Callable[Concatenate[Session, P], None], *, needs_config: 
         if context.invoked_subcommand is not None:
             return
         session = _session(context)
-        with error_boundary(as_json=session.as_json, debug=session.debug):
+        with error_boundary(as_json=session.as_json, debug=session.debug, places=session.places):
             if needs_config:
                 _require(session.config)
             if _global_option(context, "local") and session.base_url != LOCAL:
@@ -179,7 +179,8 @@ def _session(context: typer.Context) -> Session:
         as_json=bool(_global_option(context, "as_json")),
         debug=bool(_global_option(context, "debug")),
         config=context.meta[CONFIG],
-        typed=frozenset(name for name in context.params if _is_typed(context, name)),
+        typed=frozenset(name for name in context.params if is_typed(context, name)),
+        places=RunPlaces(context),
     )
 
 
@@ -189,11 +190,6 @@ def _global_option(context: typer.Context, name: str) -> Any:
     while (parent := places[-1].parent) is not None:
         places.append(parent)  # type: ignore[arg-type]  # Typer makes them all
     return next((value for place in places if (value := place.params.get(name))), None)
-
-
-def _is_typed(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def _require(config: ConfigFile) -> None:

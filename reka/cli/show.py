@@ -14,6 +14,7 @@ from rich.text import Text
 
 from reka import Model, RetrievedChunk
 from reka.cli import markdown
+from reka.cli.terms import in_commands
 
 # What ECMA-48 calls control sequences (CSI ... final byte) and control strings (OSC, DCS, SOS, PM, APC ... ST or BEL),
 # in their 7-bit and 8-bit forms, and every other escape. A string that is never ended loses its introducer alone. None
@@ -55,7 +56,7 @@ class LogLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line."""
-        notes().print(Text(one_line(record.getMessage()), style="yellow"), soft_wrap=True)
+        notes().print(Text(in_commands(one_line(record.getMessage())), style="yellow"), soft_wrap=True)
 
 
 class _Output(Console):

@@ -9,8 +9,11 @@ NO_KEY: Final = (
 )
 
 _NAMES: Final = {
+    "api_key": "REKA_API_KEY",
     "base_url": "--base-url",
     "conversation_history": "the conversation",
+    "dataset": "NAME",
+    "dataset_name": "NAME",
     "datasets": "--datasets",
     "delete_documents": "reka datasets rm",
     "describe_dataset": "reka datasets show",
@@ -23,6 +26,7 @@ _NAMES: Final = {
     "form": "--form",
     "frequency_penalty": "--frequency-penalty",
     "human": "QUESTION",
+    "ids": "ID",
     "job_id": "JOB_ID",
     "k": "--top",
     "length_penalty": "--length-penalty",
@@ -32,6 +36,7 @@ _NAMES: Final = {
     "metadata": "--metadata",
     "mode": "--mode",
     "model_name": "--model",
+    "name": "NAME",
     "path": "PATH",
     "presence_penalty": "--presence-penalty",
     "put_documents": "reka datasets put",
@@ -68,20 +73,45 @@ _PHRASES: Final = (
         r": got the lone surrogate '\\udc(..)' at index (\d+), which UTF-8 cannot write; decode .* out$",
         r" is not UTF-8: got the byte 0x\1 at index \2; convert it, as with iconv",
     ),
+    (r"\bset reka\.MODEL or ", "set --model or "),
+    (r": GET /datasets lists the existing ones", "; reka datasets list shows the datasets"),
 )
 """Code in messages of client and server, and what does the same on the command line."""
 
 _WANTS: Final = (
-    (r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?=Input should )", r"\1: "),
+    (r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?=Input should |Unable to parse )", r"\1: "),
     (r"\bInput should be a valid integer(?:, [^;]*)?", "want a whole number"),
     (r"\bInput should be a valid number(?:, [^;]*)?", "want a number"),
     (r"\bInput should be greater than or equal to ([\d.]+)", r"want \1 or more"),
     (r"\bInput should be less than or equal to ([\d.]+)", r"want \1 or less"),
     (r"\bInput should be greater than ([\d.]+)", r"want more than \1"),
     (r"\bInput should be a valid boolean(?:, [^;]*)?", "want true or false"),
+    (r"\bInput should be a valid tuple", 'want a list, such as ["a", "b"]'),
     (r"\bInput should be ", "want "),
+    (r"\bValue error, ", ""),
+    (r"\bUnable to parse input string as an integer, exceeded maximum size", "want a smaller number"),
 )
 """What pydantic says of a value, and what a user of the command is told."""
+
+
+_ARGUMENT: Final = re.compile(r"(\w+)(?:\[\d+\])?((?:\[[^]]*\])*)")
+"""An argument, and a place in it; the number of an item that is typed is of no use."""
+
+_SETTING: Final = re.compile(r"^[a-z]+(?=: )|\b[a-z]+(?:_[a-z]+)+\b")
+_UPSTREAM: Final = re.compile(r"(\b(?:set|or) )upstream\b")
+_OPTION: Final = re.compile(r"^--[a-z][a-z-]*(?=[:\[])")
+
+
+class Places:
+    """What a message calls an option; here by its name, as if it were typed."""
+
+    def of(self, option: str) -> str:
+        """Name an option by where its value is from."""
+        return option
+
+    def option(self, field: str) -> str:
+        """Name the option of a setting of the server."""
+        return f"REKA_SERVER_{field.upper()}"
 
 
 def in_options(message: str) -> str:
@@ -91,10 +121,31 @@ def in_options(message: str) -> str:
         message: Of an error that the client raised before anything was sent.
     """
     names, colon, rest = message.partition(": ")
-    arguments = names.split(", ")
-    if colon and all(name in _NAMES for name in arguments):
-        message = f"{', '.join(dict.fromkeys(_NAMES[name] for name in arguments))}: {rest}"
+    arguments = [(found[1], found[2]) for name in names.split(", ") if (found := _ARGUMENT.fullmatch(name))]
+    if colon and arguments and all(name in _NAMES for name, _ in arguments):
+        message = f"{', '.join(dict.fromkeys(_NAMES[name] + place for name, place in arguments))}: {rest}"
     return in_commands(message)
+
+
+def in_settings(message: str, places: Places) -> str:
+    """Write a message about settings of the server with the options of the command.
+
+    Args:
+        message: Of an error that keeps a server from starting.
+        places: What an option is called.
+    """
+    from reka.server.settings import Settings
+
+    def option(found: re.Match[str]) -> str:
+        return places.option(found[0]) if found[0] in Settings.model_fields else found[0]
+
+    message = _UPSTREAM.sub(r"\1--upstream", _SETTING.sub(option, message))
+    return located(message, places)
+
+
+def located(message: str, places: Places) -> str:
+    """Name the option at the beginning of a message by where its value is from."""
+    return _OPTION.sub(lambda found: places.of(found[0]), message)
 
 
 def in_commands(message: str) -> str:

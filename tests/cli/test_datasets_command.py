@@ -195,7 +195,7 @@ def test_a_name_that_is_not_there_does_not_keep_the_others(server: FakeReka, com
 
     assert outcome.code == 5
     assert outcome.json == [
-        {"name": "a", "ok": False, "info": "404: no dataset 'a'"},
+        {"name": "a", "ok": False, "info": "404: no dataset 'a'; reka datasets list shows the datasets"},
         {"name": "b", "ok": True, "info": "deleted"},
     ]
 

@@ -104,7 +104,7 @@ def test_a_database_that_cannot_be_opened_is_told_without_its_password(command: 
     outcome = command("keys", "list", "--database-url", "postgresql://ann:s3cret@127.0.0.1:1/reka")
 
     assert outcome.code == 1
-    assert "database_url: cannot open the database" in outcome.err
+    assert "--database-url: cannot open the database" in outcome.err
     assert "s3cret" not in outcome.err + outcome.out
 
 

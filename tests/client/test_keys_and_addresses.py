@@ -242,7 +242,7 @@ def test_a_ca_bundle_of_the_environment_is_used(
 
     with (
         connect(KEY, fake.url.replace("http:", "https:"), max_retries=0) as client,
-        pytest.raises(reka.InvalidArgumentError, match=r"ca_bundle: .*missing\.pem"),
+        pytest.raises(reka.InvalidArgumentError, match=r"^REQUESTS_CA_BUNDLE: .*missing\.pem"),
     ):
         client.get_models()
 

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from typer.core import TyperGroup, TyperOption
@@ -79,6 +80,8 @@ class Setting:
         """Say what is wrong with a value; None if nothing is."""
         if not _is_of_kind(value, self.kind):
             return f"got {self._shown(value)}, want {_WANTED.get(self.kind, _TEXT)}"
+        if isinstance(value, float) and not isfinite(value):
+            return f"got {value}, want {_WANTED[float]}"
         if isinstance(value, int | float) and self.least is not None and value < self.least:
             return f"got {value}, want {self.least:g} or more"
         if isinstance(value, int | float) and self.most is not None and value > self.most:
@@ -101,7 +104,7 @@ def catalogue(commands: "TyperGroup") -> dict[tuple[str, str], Setting]:
     """Build the settings of a file, by section and key, from the commands and their options."""
     settings = {(setting.section, setting.key): setting for setting in GLOBAL_SETTINGS}
     for path, option in _options(commands, ()):
-        section = SERVER if path[0] in _SERVER_COMMANDS else ".".join(path)
+        section = section_of(path)
         key = max(option.opts, key=len).lstrip("-")
         known = settings.get((section, key))
         settings[section, key] = Setting(
@@ -115,6 +118,11 @@ def catalogue(commands: "TyperGroup") -> dict[tuple[str, str], Setting]:
             places=(*(known.places if known else ()), (path, option.name)),
         )
     return settings
+
+
+def section_of(path: Sequence[str]) -> str:
+    """Name the section of a command, given by the names that lead to it."""
+    return SERVER if path[0] in _SERVER_COMMANDS else ".".join(path)
 
 
 def _options(

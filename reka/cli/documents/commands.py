@@ -74,7 +74,7 @@ def put(
 ) -> None:
     """Put documents into a dataset. One whose id is there replaces it; the others stay."""
     given = documents_of(paths, json_object(metadata, "--metadata") or {})
-    with session.client() as client, job_bar(show.notes(), "put") as on_update:
+    with session.client() as client, job_bar(show.notes(), "put") as on_update, given.named():
         result = client.put_documents(name, given, wait=wait, on_update=on_update)
     if session.as_json:
         session.write_json(result)

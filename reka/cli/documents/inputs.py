@@ -1,10 +1,12 @@
 """Documents out of files, folders and lines of JSON, and JSON out of options."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from rich.text import Text
 
@@ -13,15 +15,61 @@ from reka._protocol.files.litter import is_litter
 from reka._protocol.files.plain_text import TextCheck
 from reka.cli import show
 from reka.cli.errors import UsageError
+from reka.errors import InvalidArgumentError
 
 _LINES: Final = (".jsonl", ".ndjson")
 _STANDARD_INPUT: Final = "-"
+
+_REFUSED: Final = re.compile(r"documents\[\d+\](?:\[('\w+')\])?: (.*)", re.DOTALL)
+"""What the client says of a document that it refuses."""
 
 _MAX_PROBLEMS: Final = 20
 """Files that an error names."""
 
 
-def documents_of(paths: Sequence[str], metadata: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+class Documents(Iterator[dict[str, Any]]):
+    """Documents, read one at a time; errors of the client name the file and the line of one."""
+
+    def __init__(self, documents: Iterator[tuple[str, dict[str, Any]]], metadata: Mapping[str, Any]) -> None:
+        """Read from documents with the places where they are.
+
+        Args:
+            documents: Each place, and the document there.
+            metadata: Added to the metadata of each document, and overridden by its own.
+        """
+        self._documents = documents
+        self._metadata = metadata
+        self._place = ""
+        self._has_own_metadata = False
+
+    def __next__(self) -> dict[str, Any]:
+        self._place, document = next(self._documents)
+        own = document.get("metadata") or {}
+        self._has_own_metadata = bool(own)
+        if not self._metadata or not isinstance(own, dict):  # what is no object is left for the client to refuse
+            return document
+        return {**document, "metadata": {**self._metadata, **own}}
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Name the place of a document that the client refuses.
+
+        Raises:
+            UsageError: It refuses the one that was read last.
+        """
+        try:
+            yield
+        except InvalidArgumentError as error:
+            found = _REFUSED.match(error.message)
+            if found is None:
+                raise
+            field, problem = found.groups()
+            place = self._place if field is None else f"{self._place}, {field}"
+            is_of_option = field == "'metadata'" and self._metadata and not self._has_own_metadata
+            raise UsageError(f"{'--metadata' if is_of_option else place}: {problem}") from error
+
+
+def documents_of(paths: Sequence[str], metadata: Mapping[str, Any]) -> Documents:
     """Check files and folders, and read documents from them one at a time.
 
     Args:
@@ -46,7 +94,7 @@ def documents_of(paths: Sequence[str], metadata: Mapping[str, Any]) -> Iterator[
         raise UsageError(
             f"{len(problems)} of {len(files)} files cannot be documents: {'; '.join(problems[:_MAX_PROBLEMS])}"
         )
-    return _documents(paths, files, metadata)
+    return Documents(_documents(paths, files), metadata)
 
 
 def json_object(text: str | None, place: str) -> dict[str, Any] | None:
@@ -62,12 +110,16 @@ def json_object(text: str | None, place: str) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{place}: got {describe(text)}, want a JSON object ({error})") from error
     if not isinstance(value, dict):
         raise UsageError(f"{place}: got {describe(text)}, want a JSON object")
     return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _files_of(path: Path) -> dict[str, Path]:
@@ -95,20 +147,20 @@ def _problem(file: Path) -> str | None:
         return f"cannot be read ({error.strerror})"
 
 
-def _documents(
-    paths: Sequence[str], files: Mapping[str, Path], metadata: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
+def _documents(paths: Sequence[str], files: Mapping[str, Path]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read documents, each with its place: a file, or a line of one."""
     for name, file in files.items():
         text = file.read_text(encoding="utf-8-sig")
         if text.strip():
-            yield _with_metadata({"id": name, "text": text}, metadata)
+            yield name, {"id": name, "text": text}
         else:
             show.notes().print(Text(f"left out: {show.one_line(name)} has no text", style="dim"), soft_wrap=True)
     for path in filter(_has_lines, paths):
         name = "standard input" if path == _STANDARD_INPUT else path
         for number, line in enumerate(_lines(path, name), start=1):
-            if document := json_object(line.strip() or None, f"{name}, line {number}"):
-                yield _with_metadata(document, metadata)
+            place = f"{name}, line {number}"
+            if (document := json_object(line.strip() or None, place)) is not None:
+                yield place, document
 
 
 def _lines(path: str, name: str) -> Iterator[str]:
@@ -120,12 +172,6 @@ def _lines(path: str, name: str) -> Iterator[str]:
             yield from lines
     except UnicodeDecodeError as error:
         raise UsageError(f"{name} is not UTF-8 text: {error}") from error
-
-
-def _with_metadata(document: dict[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
-    own = document.get("metadata") or {}
-    # What is no object is left for the client to refuse.
-    return {**document, "metadata": {**metadata, **own}} if metadata and isinstance(own, dict) else document
 
 
 def _has_lines(path: str) -> bool:

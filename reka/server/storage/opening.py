@@ -103,6 +103,10 @@ def _shared_store(settings: Settings, cache: Path, *, makes: bool = True) -> Ite
             f"store_url: a store needs packages ({error.name} is missing): install this package with the extra "
             "`store`, reka[server,store]"
         ) from error
+    except OSError as error:  # of a folder
+        raise StartError(
+            f"store_url: cannot store data in {settings.store_url} ({error.strerror or error}): choose another folder"
+        ) from error
     try:
         yield store
     finally:
