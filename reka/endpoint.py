@@ -77,7 +77,7 @@ def known_server(api_key: str | None = None, base_url: str | None = None) -> Ser
             return current_server(api_key, base_url)
         # The module is there in part while another thread imports it.
         find = getattr(sys.modules.get("reka.server.embedded"), "running_server", None)
-        running = None if find is None else find(_folder(address))
+        running = None if find is None else find(local_folder(address))
     except (AuthError, InvalidArgumentError):
         return None
     return None if running is None else Server(running.base_url, Secret(running.api_key), is_embedded=True)
@@ -173,12 +173,13 @@ def _local_server(address: str, argument: str) -> Server:
             "missing): install this package with the extra `server`, reka[server]"
         ) from error
     try:
-        server = local_server(_folder(address))
+        server = local_server(local_folder(address))
     except (InvalidArgumentError, APIConnectionError) as error:
         raise type(error)(f"{argument}: {error.message}") from error.__cause__
     return Server(server.base_url, Secret(server.api_key), is_embedded=True)
 
 
-def _folder(address: str) -> Path | None:
+def local_folder(address: str) -> Path | None:
+    """Read the data folder out of the address of an embedded server; None for its default."""
     folder = address.removeprefix(LOCAL).removeprefix(":")
     return Path(folder) if folder else None

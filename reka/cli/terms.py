@@ -74,6 +74,7 @@ _PHRASES: Final = (
         r" is not UTF-8: got the byte 0x\1 at index \2; convert it, as with iconv",
     ),
     (r"\bset reka\.MODEL or ", "set --model or "),
+    (r"(?<=cannot start: )data_dir: ", ""),
     (r": GET /datasets lists the existing ones", "; reka datasets list shows the datasets"),
 )
 """Code in messages of client and server, and what does the same on the command line."""

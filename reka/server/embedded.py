@@ -92,7 +92,7 @@ def local_server(data_dir: Path | None = None, *, max_wait: float = START_SECOND
         InvalidArgumentError: The folder cannot be used, or the server's packages are not installed.
         APIConnectionError: Another process holds the folder's lock, and its server does not become ready.
     """
-    folder = _data_folder(data_dir)
+    folder = data_folder(data_dir)
     return _servers.find(folder) or _attach(folder, max_wait)
 
 
@@ -102,10 +102,18 @@ def running_server(data_dir: Path | None = None) -> LocalServer | None:
     Raises:
         InvalidArgumentError: The folder cannot be one.
     """
-    return _servers.find(_data_folder(data_dir))
+    return _servers.find(data_folder(data_dir))
 
 
-def _data_folder(data_dir: Path | None) -> Path:
+def data_folder(data_dir: Path | None) -> Path:
+    """Find the folder of an embedded server's data; nothing is written.
+
+    Args:
+        data_dir: As in `local_server`.
+
+    Raises:
+        InvalidArgumentError: The folder cannot be one.
+    """
     return user_data_path("reka") / "local" if data_dir is None else _absolute(data_dir)
 
 
@@ -150,11 +158,12 @@ def _start(folder: Path) -> LocalServer | None:
     except StartError as error:
         if isinstance(error.__cause__, OSError):  # of the folder, whose name its caller did not give as `data_dir`
             raise InvalidArgumentError(
-                f"the local server cannot keep its data in {folder}: {error.__cause__}"
+                f"the local server cannot keep its data in {folder}: {error.__cause__.strerror}"
             ) from error
         raise InvalidArgumentError(f"the local server cannot start: {error}") from error
     except (OSError, ValueError) as error:
-        raise InvalidArgumentError(f"the local server cannot keep its data in {folder}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidArgumentError(f"the local server cannot keep its data in {folder}: {reason}") from error
 
 
 def _start_server(folder: Path) -> LocalServer | None:

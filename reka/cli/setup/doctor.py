@@ -1,7 +1,8 @@
 """The `doctor` command: what this installation is made of, where its calls go, and what to do about what is wrong."""
 
+import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,15 +12,35 @@ from rich.text import Text
 
 import reka
 from reka._installation import VENDOR, vendor_version
+from reka._protocol.checks import choice
+from reka._protocol.forms import FORMS
 from reka.cli import show, terms
 from reka.cli.configuration.catalogue import API_KEY
 from reka.cli.configuration.file import ConfigFile
-from reka.cli.errors import StepError
+from reka.cli.errors import StepError, UsageError, message, of_system
+from reka.cli.serve import server_settings
 from reka.cli.session import Session
-from reka.endpoint import current_address, environment, is_local
+from reka.endpoint import (
+    AUTO,
+    checked_address,
+    checked_place,
+    current_address,
+    current_place,
+    environment,
+    is_local,
+    local_folder,
+)
 
-_EXTRAS: Final = {"server": ("fastapi", "lancedb", "uvicorn"), "cli": ("rich", "typer")}
-"""Modules that each extra brings, among others."""
+_EXTRAS: Final = {
+    "server": (("fastapi", "lancedb", "uvicorn"), "--local and reka serve"),
+    "cli": (("markdown_it", "prompt_toolkit", "rich", "typer"), "the reka command"),
+    "mcp": (("mcp", "uvicorn"), "reka mcp"),
+    "postgres": (("psycopg",), "reka serve --database-url postgresql+psycopg://..."),
+    "store": (("obstore",), "reka serve --store-url"),
+    "ray": (("ray",), "reka worker --ray"),
+    "otel": (("opentelemetry.sdk",), "spans and metrics"),
+}
+"""Modules that each extra brings, among others, and what it is for."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +70,29 @@ def doctor(session: Session) -> None:
 def _findings(session: Session) -> Iterator[Finding]:
     yield Finding("reka", f"{reka.__version__} in {Path(reka.__file__).parent}, Python {platform.python_version()}")
     yield _vendor()
-    for extra, modules in _EXTRAS.items():
-        missing = [module for module in modules if find_spec(module) is None]
-        state = f"without {', '.join(missing)}; needed for base_url='local'" if missing else "installed"
-        yield Finding(f"extra {extra}", state)
-    yield _data_folder()
+    yield from map(_extra, _EXTRAS)
     yield _config(session.config)
     address = session.base_url or session.config.value("base-url") or current_address()
+    place = session.datasets or session.config.value("datasets")
+    yield from _folders(session, address, place)
+    wheres = (_server(session, address), _datasets(session, place, address), _form(session))
     key = _key(address, session.config)
-    yield key
-    yield Finding("server", "an address with an @ in it" if "@" in address else address)
-    if key.fix is None:
+    yield from (key, *wheres)
+    if all(finding.fix is None for finding in (key, *wheres)):
         yield _answer(session)
+
+
+def _extra(name: str) -> Finding:
+    modules, purpose = _EXTRAS[name]
+    missing = [module for module in modules if not _is_there(module)]
+    return Finding(f"extra {name}", f"without {', '.join(missing)}; needed for {purpose}" if missing else "installed")
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it is in
+        return False
 
 
 def _vendor() -> Finding:
@@ -74,17 +106,81 @@ def _vendor() -> Finding:
     )
 
 
-def _data_folder() -> Finding:
+def _folders(session: Session, address: str, place: str | None) -> Iterator[Finding]:
+    """Look at the folders of the embedded server, if one is in use, and of `reka serve`; nothing is written."""
     try:
-        from pydantic import ValidationError
-
-        from reka.server.settings import Settings, describe_settings_error
+        from reka.server.embedded import data_folder
     except ImportError:
-        return Finding("data folder", "none: it is the embedded server's")
+        return
+    local = next((one for one in (address, place or environment("REKA_DATASETS") or "") if one and is_local(one)), None)
+    if local is not None:
+        try:
+            folder = data_folder(local_folder(local))
+        except reka.InvalidArgumentError as error:
+            yield Finding("data folder", local, error.message)
+        else:
+            yield _folder(
+                "data folder", folder, lambda problem: f"{problem.removeprefix('data_dir: ')}; use local:PATH"
+            )
+    subject = "data folder of reka serve"
+    defaults = session.config.default_map()
     try:
-        return Finding("data folder", str(Settings().data_dir))
-    except ValidationError as error:
-        return Finding("data folder", "unknown", terms.in_wants(describe_settings_error(error)))
+        settings = server_settings(**{**defaults.get("worker", {}), **defaults.get("serve", {})})
+    except UsageError as error:
+        yield Finding(subject, "unknown", message(error, session.places))
+        return
+    yield _folder(subject, settings.data_dir, lambda problem: terms.in_settings(problem, session.places))
+
+
+def _folder(subject: str, folder: Path, in_words: Callable[[str], str]) -> Finding:
+    from reka.server.errors import StartError
+
+    try:
+        problem = _problem(folder.absolute())
+    except StartError as error:
+        problem = show.one_line(str(error))
+    except OSError as error:
+        problem = f"data_dir: {of_system(error)}"
+    return Finding(subject, str(folder), None if problem is None else in_words(problem))
+
+
+def _problem(folder: Path) -> str | None:
+    """Say why a server cannot store data in a folder; None if nothing speaks against it."""
+    from reka.server.storage.ownership import check_folder
+
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return f"data_dir: {there} is no folder that you may write to; choose another one"
+    if there == folder:
+        check_folder(folder)
+    return None
+
+
+def _server(session: Session, address: str) -> Finding:
+    shown = "an address with an @ in it" if "@" in address else address
+    return _checked("server", shown, session, lambda: checked_address(address))
+
+
+def _datasets(session: Session, place: str | None, address: str) -> Finding:
+    def check() -> None:
+        if place is not None:
+            checked_place(place, "datasets")
+        current_place(place, address)
+
+    return _checked("datasets", place or environment("REKA_DATASETS") or AUTO, session, check)
+
+
+def _form(session: Session) -> Finding:
+    form = session.form or session.config.value("form") or environment("REKA_FORM") or AUTO
+    return _checked("form", form, session, lambda: choice(form, "form", FORMS))
+
+
+def _checked(subject: str, state: str, session: Session, check: Callable[[], object]) -> Finding:
+    try:
+        check()
+    except reka.InvalidArgumentError as error:
+        return Finding(subject, state, message(error, session.places))
+    return Finding(subject, state)
 
 
 def _config(config: ConfigFile) -> Finding:
@@ -111,8 +207,9 @@ def _answer(session: Session) -> Finding:
         with session.client() as client:
             names = client.with_options(timeout=10, max_retries=0).list_models()
     except reka.RekaError as error:
-        fix = "check the key" if isinstance(error, reka.AuthError) else "check the address and the network"
-        return Finding("answer", show.one_line(str(error)), fix)
+        is_argument = isinstance(error, reka.InvalidArgumentError)
+        what, _, fix = message(error, session.places).partition("; ")
+        return Finding("answer", what, fix or ("correct it" if is_argument else "check the address and the network"))
     return Finding("answer", f"{len(names)} models, such as {', '.join(names[:3])}")
 
 
