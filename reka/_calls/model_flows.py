@@ -1,6 +1,7 @@
 """Models that a server does not have: another one for the default, a list of names for the caller's."""
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -65,6 +66,9 @@ def _named(send: Callable[[ChatRequest], Flow[Any]], request: ChatRequest, model
 
 
 def _with_names(error: APIStatusError, names: list[str]) -> APIStatusError:
+    # The server may list them itself.
+    if all(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", error.message) for name in names):
+        return error
     message = f"{error.message.rstrip('.')}; the server has {names_in_words(names)}"
     named = type(error)(message, *error.args[1:])
     vars(named).update({**vars(error), "message": message})

@@ -61,6 +61,20 @@ def test_a_model_that_the_caller_named_is_never_replaced(client: reka.Reka, fake
     assert fake.paths == [V1, "GET /v1/models"]
 
 
+def test_models_that_the_server_lists_itself_are_not_listed_twice(client: reka.Reka, fake: FakeReka) -> None:
+    said = "There is no model 'nope': this server has reka-flash-3, reka-edge-2603."
+    for names in (["reka-flash-3", "reka-edge-2603"], ["reka-flash"]):
+        fake.will_answer(404, {"error": {"message": said, "type": "not_found_error"}})
+        fake.will_answer(200, {"data": [{"id": name} for name in names]})
+
+    with pytest.raises(reka.NotFoundError) as listed:
+        client.complete(HI, model="nope")
+    with pytest.raises(reka.NotFoundError, match=r"; the server has reka-flash$"):
+        client.complete(HI, model="nope")
+
+    assert "the server has" not in listed.value.message
+
+
 def test_the_default_that_the_caller_named_is_never_replaced(client: reka.Reka, fake: FakeReka) -> None:
     fake.will_answer(404, MISSING)
     fake.will_answer(200, MODELS)
