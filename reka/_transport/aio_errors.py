@@ -7,7 +7,7 @@ import time
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError
 
-from reka._transport.proxy_errors import proxy_error
+from reka._transport.proxy_errors import NOT_THERE, proxy_error
 from reka._transport.retry import NoConnectionInTimeError, NotConnectedError
 from reka.config import Timeout
 from reka.errors import APIConnectionError, APITimeoutError, RekaError, UnexpectedResponseError
@@ -32,11 +32,11 @@ def connection_error(error: BaseException, request_line: str, timeout: Timeout, 
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return proxy_error(request_line, f"{error.status} {error.message}", error.status)
     if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return proxy_error(request_line, str(error.os_error))
+        return proxy_error(request_line, NOT_THERE)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return NotConnectedError(f"{request_line}: no such host; check base_url and the network")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return NotConnectedError(f"{request_line}: nothing listens there, or it cannot be reached; check base_url")
+        return NotConnectedError(f"{request_line}: {NOT_THERE}; check base_url")
     if _is_decoding(error):
         return UnexpectedResponseError(f"{request_line} gave an answer that cannot be decompressed")
     return APIConnectionError(f"{request_line}: the connection broke ({str(error) or type(error).__name__})")

@@ -9,6 +9,10 @@ AUTHENTICATION: Final = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value
 """Status of a proxy, of no server: 407."""
 
 
+NOT_THERE: Final = "nothing listens there, or it cannot be reached"
+"""Why a request does not reach a proxy, or a server."""
+
+
 def proxy_error(request_line: str, reason: str, status: int | None = None) -> NotConnectedError:
     """Make the error for a proxy that does not pass a request on.
 

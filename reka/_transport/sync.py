@@ -28,7 +28,7 @@ from reka._protocol.checks import integer
 from reka._protocol.retries import with_retries
 from reka._transport.connections import BoundedAdapter, Bounds, bound
 from reka._transport.multipart import multipart_body
-from reka._transport.proxy_errors import AUTHENTICATION, proxy_error
+from reka._transport.proxy_errors import AUTHENTICATION, NOT_THERE, proxy_error
 from reka._transport.retry import Attempts, Limits, NoConnectionInTimeError, NotConnectedError
 from reka._transport.settings import TransportSettings
 from reka._transport.stream_errors import with_partial_text
@@ -346,11 +346,13 @@ def _connection_error(error: Exception, request_line: str, timeout: Timeout, bou
         return NotConnectedError(f"{request_line}: TLS failed ({reason}); own CA: set REQUESTS_CA_BUNDLE to its file")
     if isinstance(error, requests.exceptions.ProxyError):
         refused = f"Tunnel connection failed: {AUTHENTICATION}" in str(error)  # http.client has no field for it
-        return proxy_error(request_line, str(reason), AUTHENTICATION if refused else None)
+        cause = getattr(reason, "original_error", reason)
+        words = NOT_THERE if isinstance(cause, NewConnectionError) else str(cause)
+        return proxy_error(request_line, words, AUTHENTICATION if refused else None)
     if isinstance(reason, NameResolutionError):
         return NotConnectedError(f"{request_line}: no such host; check base_url and the network")
     if isinstance(reason, NewConnectionError):
-        return NotConnectedError(f"{request_line}: nothing listens there, or it cannot be reached; check base_url")
+        return NotConnectedError(f"{request_line}: {NOT_THERE}; check base_url")
     return APIConnectionError(f"{request_line}: the connection broke ({reason})")
 
 

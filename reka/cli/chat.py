@@ -16,7 +16,7 @@ from reka.cli import show
 from reka.cli.conversation.answers import show_chunks, stream_answer
 from reka.cli.conversation.state import Conversation, with_system
 from reka.cli.documents.inputs import json_object
-from reka.cli.errors import StepError, UsageError
+from reka.cli.errors import StepError, UsageError, reason_of
 from reka.cli.logs.recording import Recorder
 from reka.cli.logs.store import Kept, LogStore, logs_path
 from reka.cli.progress import waiting
@@ -171,7 +171,7 @@ def _find(store: LogStore, number: int) -> Kept:
     try:
         kept = store.read(None if number == _LAST else number)
     except (OSError, sqlite3.Error) as error:
-        raise StepError(f"{store.path}: {error}") from error
+        raise StepError(f"{store.path}: {reason_of(error)}") from error
     if kept is None:
         what = "no conversation is kept yet" if number == _LAST else f"there is no conversation {number}"
         raise UsageError(f"--continue: {what}; reka logs lists them")

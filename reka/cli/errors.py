@@ -126,9 +126,14 @@ def message(error: BaseException, places: terms.Places = _AS_TYPED) -> str:
     return text if fix is None or fix in text else f"{text}; {fix}"
 
 
+def reason_of(error: Exception) -> str:
+    """Say what the system, or a library, says of a failure: not its number, nor the name of its class in Python."""
+    return show.one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+
+
 def of_system(error: OSError) -> str:
-    """Say what the system says of a file: not its number, nor the name of its class in Python."""
-    reason = show.one_line(error.strerror or str(error) or type(error).__name__)
+    """Say what the system says of a file, with its path."""
+    reason = reason_of(error)
     return reason if error.filename is None else f"{show.one_line(str(error.filename))}: {reason}"
 
 

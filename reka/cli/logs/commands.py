@@ -14,7 +14,7 @@ from rich.text import Text
 
 from reka._protocol.checks import require_utf8
 from reka.cli import show
-from reka.cli.errors import StepError, UsageError
+from reka.cli.errors import StepError, UsageError, reason_of
 from reka.cli.logs.store import Kept, KeptTurn, LogStore, Summary, logs_path
 from reka.cli.session import Session
 
@@ -114,7 +114,7 @@ def _store() -> Iterator[LogStore]:
     try:
         yield store
     except (OSError, sqlite3.Error) as error:
-        raise StepError(f"{store.path}: {error}") from error
+        raise StepError(f"{store.path}: {reason_of(error)}") from error
 
 
 def _missing(number: int | None) -> UsageError:

@@ -7,6 +7,7 @@ from typing import Any
 
 from reka._protocol.media import is_media_url
 from reka.cli.configuration.file import without_password
+from reka.cli.errors import reason_of
 from reka.cli.logs.store import Head, Kept, KeptTurn, LogStore
 
 
@@ -56,7 +57,7 @@ class Recorder:
             kept = self._store.save(self._kept, head, [_kept_turn(turn, media) for turn in turns])
         except (OSError, sqlite3.Error) as error:
             self._is_abandoned = True
-            return f"the conversation is not kept: {self._store.path}: {error}"
+            return f"the conversation is not kept: {self._store.path}: {reason_of(error)}"
         if kept is None:
             self._kept, self._is_abandoned = None, True
             return f"conversation {before} was deleted meanwhile, and is not kept any more"

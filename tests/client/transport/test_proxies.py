@@ -50,5 +50,5 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(connect: Connec
     error = refused(connect, address, "http://127.0.0.1:1")
 
     assert isinstance(error, reka.APIConnectionError)
-    assert "the proxy failed" in error.message
+    assert error.message.endswith(": the proxy failed (nothing listens there, or it cannot be reached)")
     assert PASSWORD not in "".join(traceback.format_exception(error)) + repr(error.__cause__)
