@@ -182,6 +182,20 @@ def test_commands_change_what_is_asked(server: FakeReka, terminal: Open, tmp_pat
     assert [turn["text"] for turn in json.loads(file.read_text())["turns"]] == ["What is this?", "Another picture."]
 
 
+def test_what_only_looks_like_a_command_is_a_question(server: FakeReka, terminal: Open) -> None:
+    questions = ["/* what is this? */", "// and this?", "/etc/hosts?", " /model of a car?", "/", "/begin\nwith a line"]
+    for _ in questions:
+        server.will_stream(texts("Seen."))
+
+    chat = begin(terminal)
+    for question in questions:
+        ask(chat, f"\x1b[200~{question}\x1b[201~", shows="Seen.")
+    chat.type("\x04")
+
+    assert chat.end() == 0
+    assert [texts[-1] for texts in asked(server)] == questions
+
+
 def test_a_retry_that_fails_or_is_stopped_leaves_the_conversation_as_it_was(server: FakeReka, terminal: Open) -> None:
     server.will_stream(texts("one"))
     server.will_stream(texts("two"))
@@ -227,7 +241,10 @@ def test_a_saved_conversation_goes_on(server: FakeReka, terminal: Open, tmp_path
         ("/nonsense", "there is no command /nonsense; /help lists them"),
         ("/retry", "there is no question yet"),
         ("/load", "/load: want a file"),
-        ("/load no-such.json", "No such file"),
+        ("/load no-such.json", "\x1b[0mno-such.json: No such file"),
+        ("/save /dev/null/x", "\x1b[0m/dev/null/x: Not a directory"),
+        ("/save .", "\x1b[0m.: Is a directory"),
+        ("/nonsense", "a space before the slash makes it a question"),
         ("/save", "/save: want a file"),
         ("/media no-such.png", "does not exist"),
         ("/save ~no-such-user/x", "/save: got '~no-such-user/x', which has no known home folder"),

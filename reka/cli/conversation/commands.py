@@ -1,5 +1,6 @@
 """The commands of an interactive chat: lines that begin with a slash."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -14,6 +15,7 @@ RETRY: Final = "/retry"
 HELP: Final = "/help"
 
 _NONE: Final = "none"
+_COMMAND: Final = re.compile(r"/[A-Za-z?]")
 
 
 class Command(NamedTuple):
@@ -90,16 +92,18 @@ COMMANDS: Final[Mapping[str, Command]] = {
 def parse_command(line: str) -> tuple[str, str] | None:
     """Divide a line into a command's name and its argument; None if it is a question.
 
+    Code, paths and text after a space are questions, and so is what has several lines, unless it names a command.
+
     Raises:
-        UsageError: It begins with a slash, and names no command.
+        UsageError: It begins with a slash and a letter, and names no command.
     """
-    if not line.startswith("/"):
-        return None
     name, _, argument = line.strip().partition(" ")
-    if "/" in name[1:]:  # a path
+    if not _COMMAND.match(line) or "/" in name[1:] or ("\n" in line.strip() and name not in COMMANDS):
         return None
     if name not in COMMANDS:
-        raise UsageError(f"there is no command {name[:40]}; {HELP} lists them")
+        raise UsageError(
+            f"there is no command {name[:40]}; {HELP} lists them; a space before the slash makes it a question"
+        )
     return name, argument.strip()
 
 
