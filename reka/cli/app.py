@@ -164,6 +164,17 @@ def _options(
     context.default_map = config_file.default_map()
 
 
+class _NarrowHelp(typer.Context.formatter_class):  # type: ignore[misc,valid-type]  # Typer has no public name for it
+    """Help for a narrow terminal: texts begin near its left edge, below longer names of options."""
+
+    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        super().write_dl(rows, min(col_max, self.width // 4), col_spacing)
+
+
+class _NarrowContext(typer.Context):
+    formatter_class = _NarrowHelp
+
+
 def commands() -> TyperGroup:
     """Build the commands. Their help names values as the command line does, and is not cut on a narrow terminal."""
     group = cast("TyperGroup", typer.main.get_command(app))
@@ -177,6 +188,7 @@ def commands() -> TyperGroup:
 def _adapt(command: TyperCommand | TyperGroup, *, is_narrow: bool) -> None:
     if is_narrow:
         command.rich_markup_mode = None  # columns beside each other would be cut
+        command.context_class = _NarrowContext
     helps = command.get_help_option(typer.Context(command, help_option_names=_HELP))
     for parameter in (*command.params, *filter(None, [helps])):
         if isinstance(parameter, TyperArgument):
