@@ -18,6 +18,7 @@ from reka.cli.configuration.places import CONFIG, RunPlaces, is_typed
 from reka.cli.errors import UsageError, error_boundary
 from reka.cli.terms import Places
 from reka.config import LOCAL
+from reka.endpoint import checked_address, current_address, current_place
 
 P = ParamSpec("P")
 
@@ -106,11 +107,20 @@ class Session:
         return reka.AsyncReka(**self._connection())
 
     def _connection(self) -> dict[str, Any]:
-        """Arguments of a client: what is on the command line, else in the file; None leaves one to the environment."""
+        """Arguments of a client: what is on the command line, else in the file; None leaves one to the environment.
+
+        Raises:
+            InvalidArgumentError: The address, or the place of datasets, is none. A client would say so with its first
+                call, which some commands make long after they have begun.
+        """
+        base_url = self.base_url or self.config.value("base-url")
+        datasets = self.datasets or self.config.value("datasets")
+        checked_address(base_url or current_address())
+        current_place(datasets, base_url)
         return {
             "api_key": self.config.value(API_KEY),
-            "base_url": self.base_url or self.config.value("base-url"),
-            "datasets": self.datasets or self.config.value("datasets"),
+            "base_url": base_url,
+            "datasets": datasets,
             "form": self.form or self.config.value("form"),
         }
 

@@ -33,6 +33,10 @@ def mcp(
     """
     if find_spec("mcp") is None or find_spec("uvicorn") is None:
         raise UsageError("reka mcp needs the official SDK: install this package with the extra `mcp`: reka[mcp]")
+    if session.as_json:
+        raise UsageError("reka mcp prints no JSON; leave out --json")
+    if not http and (typed := sorted({"host", "port"} & session.typed)):
+        raise UsageError(f"--{typed[0]}: it says where to listen; give --http as well")
     if http and host not in _LOOPBACK:
         raise UsageError(
             f"--host: got {host!r}, want one of {', '.join(_LOOPBACK)}: whoever reaches the port reads with your key; "
