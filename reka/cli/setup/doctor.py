@@ -75,10 +75,10 @@ def _findings(session: Session) -> Iterator[Finding]:
     address = session.base_url or session.config.value("base-url") or current_address()
     place = session.datasets or session.config.value("datasets")
     yield from _folders(session, address, place)
-    wheres = (_server(session, address), _datasets(session, place, address), _form(session))
+    connection = (_server(session, address), _datasets(session, place, address), _form(session))
     key = _key(address, session.config)
-    yield from (key, *wheres)
-    if all(finding.fix is None for finding in (key, *wheres)):
+    yield from (key, *connection)
+    if all(finding.fix is None for finding in (key, *connection)):
         yield _answer(session)
 
 

@@ -1,6 +1,7 @@
 """The database of datasets, jobs and keys: its rows, and sessions on it."""
 
 from reka.server.storage.database.openai_rows import FileBatchRow, FilePartRow, FileRow, VectorStoreRow
+from reka.server.storage.database.opening import open_database
 from reka.server.storage.database.rows import (
     IS_CHANGED,
     IS_THERE,
@@ -21,7 +22,7 @@ from reka.server.storage.database.rows import (
     now,
     require_dataset,
 )
-from reka.server.storage.database.sessions import Database, open_database, sqlite_url
+from reka.server.storage.database.sessions import Database, sqlite_url
 
 __all__ = [
     "IS_CHANGED",
