@@ -31,19 +31,20 @@ class RunPlaces(Places):
             return option
         if (variable := setting.variable()) is not None:
             return variable
-        is_in_file = any(entry.setting is setting for entry in self._config.entries)
-        return f"{self._config.path}: {setting.name}" if is_in_file else option
+        return f"{self._config.path}: {setting.name}" if self._is_in_file(setting) else option
 
     def option(self, field: str) -> str:
-        """Name the option of a setting of the server; its environment variable where the command has none."""
+        """Name the option of a setting of the server; its environment variable where nothing else can set it."""
         settings = () if self._config is None else self._config.settings.values()
         for setting in settings:
             if setting.section == SERVER and any(parameter == field for _, parameter in setting.places):
                 option = f"--{setting.key}"
-                in_file = any(entry.setting is setting for entry in self._config.entries) if self._config else False
-                if in_file or any(option in parameter.opts for parameter in self._contexts[0].command.params):
-                    return option
+                has_option = any(option in parameter.opts for parameter in self._contexts[0].command.params)
+                return option if has_option or self._is_in_file(setting) else super().option(field)
         return super().option(field)
+
+    def _is_in_file(self, setting: Setting) -> bool:
+        return self._config is not None and any(entry.setting is setting for entry in self._config.entries)
 
     def _setting(self, key: str) -> Setting | None:
         if self._config is None:
