@@ -113,7 +113,7 @@ def test_a_server_with_unusable_files_does_not_touch_its_data_folder(
 
     said = capsys.readouterr().err
     assert code == 1
-    assert "tls_cert: cannot read" in said
+    assert "--tls-cert: cannot read" in said
     assert said.count("\n") == 1
     assert not data.exists()
 

@@ -103,7 +103,9 @@ def _shared_store(settings: Settings, cache: Path, *, makes: bool = True) -> Ite
             f"store_url: a store needs packages ({error.name} is missing): install this package with the extra "
             "`store`, reka[server,store]"
         ) from error
-    except OSError as error:  # of a folder
+    except OSError as error:
+        if error.filename is not None:  # of a folder of copies, which the error names
+            raise
         raise StartError(
             f"store_url: cannot store data in {settings.store_url} ({error.strerror or error}): choose another folder"
         ) from error

@@ -191,7 +191,8 @@ def make_version_1(data_dir: Path) -> None:
     """Make of a data folder what the version before documents would have made."""
     with closing(sqlite3.connect(data_dir / "reka.sqlite")) as record, record:
         (table,) = record.execute("SELECT index_table FROM datasets WHERE name = 'log'").fetchone()
-        for name in ("document_texts", "documents", "leases", "schema_version"):
+        names = {name for (name,) in record.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for name in names - {"keys", "datasets", "jobs", "job_events", "sqlite_sequence"}:
             record.execute(f"DROP TABLE {name}")
         for column in ("table_version", "table_changes", "embedder"):
             record.execute(f"ALTER TABLE datasets DROP COLUMN {column}")

@@ -203,7 +203,7 @@ def test_a_command_on_a_full_disk_says_so(start: Start, disk: Disk) -> None:
     outcomes = (subprocess.run(create, capture_output=True, text=True, check=False) for _ in range(100))
     refused = next(outcome for outcome in outcomes if outcome.returncode)
 
-    assert refused.stderr == "error: database_url: cannot open the database, as its disk is full: make room on it\n"
+    assert refused.stderr == "error: --database-url: cannot open the database, as its disk is full: make room on it\n"
 
 
 def test_a_server_on_a_disk_that_takes_no_more_files_is_not_ready(start: Start, call: Call, disk: Disk) -> None:
