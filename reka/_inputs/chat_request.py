@@ -82,7 +82,7 @@ class ChatRequest:
         return condition
 
     def arguments(self) -> dict[str, object]:
-        """The arguments that have texts, by their names."""
+        """The arguments whose texts UTF-8 must be able to write, by their names."""
         model, stop = self.conversation.MODEL_AND_STOP
         return {
             **self.conversation.arguments(),
@@ -116,11 +116,15 @@ class TurnHistory:
         return self.history
 
     def arguments(self) -> dict[str, object]:
-        """The arguments that the conversation is made of, by their names."""
+        """The arguments that the conversation is made of, by their names, without the texts of its turns.
+
+        reka-api 2 sends any text, half a character of UTF-16 as its escape.
+        """
+        turns = [{name: value for name, value in turn.items() if name != "text"} for turn in self.history]
         if not self.has_human:
-            return {"conversation_history": self.history}
-        *before, last = self.history
-        return {"conversation_history": before, "human": last["text"], "media_url": last.get("media_url")}
+            return {"conversation_history": turns}
+        *before, last = turns
+        return {"conversation_history": before, "media_url": last.get("media_url")}
 
     def messages(self) -> list[dict[str, Any]]:
         """Convert each turn to a message."""

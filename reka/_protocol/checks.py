@@ -55,7 +55,8 @@ def require_utf8(value: object, place: str = "") -> None:
     """
     for where, text in _texts(value, place):
         try:
-            text.isascii() or text.encode()
+            if not text.isascii():
+                text.encode()
         except UnicodeEncodeError as error:
             raise InvalidArgumentError(
                 f"{where}: got the lone surrogate {text[error.start]!r} at index {error.start}, which UTF-8 cannot "

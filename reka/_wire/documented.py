@@ -26,6 +26,7 @@ from reka.types import (
 
 _KNOWN: Final = frozenset({"type", "text", "finish_reason", "usage", "retrieved_chunks"})
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_ASCII_JSON: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _TEXT_NAMES: Final = ("text", "chunk", "content")
 _SOURCE_NAMES: Final = ("source", "source_document", "sourceDocument", "filename", "file_name", "document")
 
@@ -39,21 +40,21 @@ _ABOUT: Final = object_with(features=optional(list_of(STRING)))
 
 
 def json_body(document: Mapping[str, object], arguments: Callable[[], Mapping[str, object]] | None = None) -> bytes:
-    """Write a request's body.
+    """Write a request's body. Surrogates, which UTF-8 cannot write, are escaped where they are allowed.
 
     Args:
         document: The body.
-        arguments: Returns the arguments that it is made of, by their names, for an error; None if they are the body's
-            own fields.
+        arguments: Returns those arguments, by their names, whose texts UTF-8 must be able to write; None if they are
+            the body's own fields.
 
     Raises:
         InvalidArgumentError: Something in it is no JSON value, or a text that UTF-8 cannot write.
     """
     try:
         return _JSON.encode(document).encode()
-    except UnicodeEncodeError as error:
+    except UnicodeEncodeError:
         require_utf8(document if arguments is None else arguments())
-        raise InvalidArgumentError(f"the request cannot be written as UTF-8: {error}") from error
+        return _ASCII_JSON.encode(document).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"the request cannot be written as JSON: {error}") from error
 

@@ -31,7 +31,7 @@ class Connection(BaseHTTPRequestHandler):
     """Whether the connection is closed after the answer."""
     recorded: RecordedRequest
     """The request."""
-    has_begun = False
+    has_begun: bool = False
     """Whether something of the answer was sent."""
 
     def send_response(self, code: int, message: str | None = None) -> None:

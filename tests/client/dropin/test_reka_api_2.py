@@ -124,10 +124,13 @@ def test_arguments_that_reka_api_2_leaves_to_the_server_are_sent(
     assert repr(server.requests[0].json[field]) == repr(sent)
 
 
-def test_an_answer_with_lone_surrogates_is_read(server: FakeReka) -> None:
+def test_texts_with_lone_surrogates_are_sent_and_read(server: FakeReka) -> None:
     server.will_answer(200, rb'{"type": "model", "text": "caf\udce9"}', {"Content-Type": "application/json"})
 
-    assert reka.chat("Hi")["text"] == "caf\ufffd"
+    answer = reka.chat("caf\udce9 €")
+
+    assert server.requests[0].json["conversation_history"][0]["text"] == "caf\udce9 €"
+    assert answer["text"] == "caf\ufffd"
 
 
 def test_a_media_file_over_32_mib_is_sent(server: FakeReka, tmp_path: Path) -> None:
