@@ -60,4 +60,5 @@ def _cut(text: object) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    # A surrogate, which UTF-8 cannot write, becomes its escape: the whole batch of the span could not be sent else.
+    return json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()

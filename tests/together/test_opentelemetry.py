@@ -23,6 +23,7 @@ import reka
 from reka._calls.capabilities import ServerCapabilities
 from reka._calls.traced import traced_answer
 from reka._inputs.chat_request import chat_request
+from reka._telemetry.messages import input_messages
 from reka.testing import FakeReka, answer
 from reka.testing.bodies import chunk, events, texts
 from tests.support.clients import KEY
@@ -128,13 +129,19 @@ def test_a_text_that_utf8_cannot_write_is_in_no_span() -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    call = traced_answer(
-        provider.get_tracer("t"), not_called, chat_request("caf\udce9"), False, ServerCapabilities("u")
-    )
+    request = chat_request("Hi", options={"stop_words": ["caf\udce9"]})
+    call = traced_answer(provider.get_tracer("t"), not_called, request, False, ServerCapabilities("u"))
 
-    with pytest.raises(reka.InvalidArgumentError, match="human: got the lone surrogate"):
+    with pytest.raises(reka.InvalidArgumentError, match=r"stop_words\[0\]: got the lone surrogate"):
         next(call)
     assert exporter.get_finished_spans() == ()
+
+
+def test_the_texts_of_a_span_are_of_characters_that_utf8_can_write() -> None:
+    messages = input_messages([{"role": "user", "content": "caf\udce9"}])
+
+    assert messages.isascii()
+    assert json.loads(messages)[0]["parts"][0]["content"] == "caf\udce9"
 
 
 def not_called(_: ServerCapabilities) -> Any:
