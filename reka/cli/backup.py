@@ -10,8 +10,8 @@ import typer
 from rich.text import Text
 
 from reka.cli import show
-from reka.cli.errors import ServerStartError, SettingsError, StepError
-from reka.cli.serve import DatabaseUrl, DataDir, StoreUrl, require_data, server_settings
+from reka.cli.errors import SettingsError, StepError
+from reka.cli.serve import DatabaseUrl, DataDir, StoreUrl, require_data, server_settings, start_failures
 from reka.cli.session import Session
 
 if TYPE_CHECKING:
@@ -65,22 +65,15 @@ def _settings(data_dir: Path | None, database_url: str | None, store_url: str | 
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    from sqlalchemy.exc import SQLAlchemyError
-
     from reka.server.backup.layout import BackupError
-    from reka.server.errors import StartError
-    from reka.server.storage.database.engine import database_failure
 
     try:
-        yield
+        with start_failures():
+            yield
     except BackupError as error:
         raise StepError(str(error)) from error
-    except StartError as error:
-        raise ServerStartError(str(error)) from error
     except ValueError as error:
         raise SettingsError([str(error)]) from error
-    except SQLAlchemyError as error:
-        raise ServerStartError(str(database_failure(error))) from error
     except OSError as error:
         raise StepError(f"cannot read or write all of it ({error.strerror or error})") from error
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reka.cli import show
-from reka.cli.errors import ServerStartError, StepError, UsageError
-from reka.cli.serve import DatabaseUrl, DataDir, require_data, server_settings
+from reka.cli.errors import StepError, UsageError
+from reka.cli.serve import DatabaseUrl, DataDir, require_data, server_settings, start_failures
 from reka.cli.session import Session
 
 if TYPE_CHECKING:
@@ -95,20 +95,14 @@ def _key_ring(data_dir: Path | None, database_url: str | None, *, make: bool = F
         StepError: Folder or database cannot be used, or the database has no server's data.
     """
     settings = server_settings(data_dir=data_dir, database_url=database_url)
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from reka.server.errors import StartError
     from reka.server.storage.api_keys import KeyRing
     from reka.server.storage.data_dir import DataFolder
     from reka.server.storage.database import open_database
-    from reka.server.storage.database.engine import database_failure
 
     if not make:
         require_data(settings)
-    try:
-        with open_database(DataFolder(settings.data_dir), settings.database_url, makes=make) as database:
-            yield KeyRing(database, accept_any=False)
-    except StartError as error:
-        raise ServerStartError(str(error)) from error
-    except SQLAlchemyError as error:
-        raise ServerStartError(str(database_failure(error))) from error
+    with (
+        start_failures(),
+        open_database(DataFolder(settings.data_dir), settings.database_url, makes=make) as database,
+    ):
+        yield KeyRing(database, accept_any=False)

@@ -251,14 +251,31 @@ def _settings_of(command: str, session: Session, **options: object) -> "Settings
 
 
 @contextmanager
-def _ending() -> Iterator[None]:
-    """Report what keeps a server from starting; Ctrl-C is the normal way to stop one."""
+def start_failures() -> Iterator[None]:
+    """Turn what keeps a server, or a command on its data, from its work into what is said to the user.
+
+    Raises:
+        ServerStartError: Folder, database or store cannot be used.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
     from reka.server.errors import StartError
+    from reka.server.storage.database.engine import database_failure
 
     try:
         yield
     except StartError as error:
         raise ServerStartError(str(error)) from error
+    except SQLAlchemyError as error:
+        raise ServerStartError(str(database_failure(error))) from error
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """Report what keeps a server from starting; Ctrl-C is the normal way to stop one."""
+    try:
+        with start_failures():
+            yield
     except KeyboardInterrupt:
         return
 

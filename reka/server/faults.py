@@ -70,7 +70,8 @@ def is_transient(error: BaseException) -> bool:
 
 def is_missing(error: BaseException) -> bool:
     """Tell whether an error says that a file is not there."""
-    return _errno(error) == errno.ENOENT
+    says_so = isinstance(error, RuntimeError | ValueError) and _NOT_FOUND.search(str(error)) is not None
+    return says_so or _errno(error) == errno.ENOENT
 
 
 def describe_fault(error: BaseException) -> str:
@@ -90,8 +91,5 @@ def _of_database(error: BaseException) -> BaseException | None:
 def _errno(error: BaseException) -> int | None:
     if isinstance(error, OSError):
         return error.errno
-    if not isinstance(error, RuntimeError | ValueError):
-        return None
-    if match := _OS_ERROR.search(str(error)):
-        return int(match[1])
-    return errno.ENOENT if _NOT_FOUND.search(str(error)) else None
+    match = _OS_ERROR.search(str(error)) if isinstance(error, RuntimeError | ValueError) else None
+    return int(match[1]) if match else None

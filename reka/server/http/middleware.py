@@ -42,8 +42,8 @@ class RequestMiddleware:
     """Gives each request a record, and each response its id, its rate limits and what a browser must not do with it.
 
     It turns an unhandled exception into a 500 that reveals no internals, and the end of the server, if the request has
-    not ended by then, into a 503. It counts and times requests up to the end of
-    their responses, writes their lines of the access log, and ends what they hold.
+    not ended by then, into a 503. It counts and times requests up to the end of their responses, writes their lines of
+    the access log, and ends what they hold.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, access_log: AccessLog | None) -> None:

@@ -2,15 +2,15 @@
 
 import logging
 import time
+from collections.abc import Iterable, Set
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from reka.server.faults import is_disk_full
 from reka.server.retrieval.index import Index
-from reka.server.retrieval.tables import TableVersion
 from reka.server.storage.arrivals import Arrivals
 from reka.server.storage.database import NO_OWNER, Database, DatasetRow
 from reka.server.storage.datasets import Datasets
@@ -108,9 +108,7 @@ class Sweeper:
             if is_ours("index", f"{table}.lance"):
                 self._index.drop(table)
         self._store.keep_copies({row.id for row in rows}, {row.table for row in rows if row.table})
-        for row in rows:
-            if row.table not in tables and (at := base_of(row)) is not None:
-                self._datasets.rebuild_if_lost(row.id, at)
+        self._rebuild_missing(rows, tables)
 
     def rebuild_lost(self) -> None:
         """Have tables built anew that are gone from a data folder: no search need fail, as some are in memory.
@@ -126,6 +124,10 @@ class Sweeper:
         with self._database.read() as session:
             of_tables = select(DatasetRow.id, DatasetRow.table, DatasetRow.table_version)
             rows = session.execute(of_tables.where(DatasetRow.owner != NO_OWNER)).all()
-        for dataset_id, table, version in rows:
-            if table is not None and version is not None and table not in tables:
-                self._datasets.rebuild_if_lost(dataset_id, TableVersion(table, version))
+        self._rebuild_missing(rows, tables)
+
+    def _rebuild_missing(self, rows: Iterable[Any], tables: Set[str]) -> None:
+        """Have the tables of datasets, or of the columns of them that name tables, built anew if they are not there."""
+        for row in rows:
+            if row.table not in tables and (at := base_of(row)) is not None:
+                self._datasets.rebuild_if_lost(row.id, at)

@@ -3,56 +3,19 @@
 import json
 import math
 import sqlite3
-import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from tests.support.caller import Caller
 from tests.support.embedders import FailingEmbedder
 from tests.support.servers import Call, Start
+from tests.support.vector_stores import await_prepared, file_of, find, read, store_of, upload
 
 OWL = "The owl of the mill hunts at night."
 HEN = "The hen of the farm lays 12 eggs."
-DAY = 86_400
-
-
-def upload(api: Caller, text: str | bytes, filename: str = "note.txt", **fields: str) -> requests.Response:
-    data = text.encode() if isinstance(text, str) else text
-    return api.ask("POST", "/v1/files", data={"purpose": "assistants", **fields}, files={"file": (filename, data)})
-
-
-def file_of(api: Caller, text: str, filename: str = "note.txt") -> str:
-    answer = upload(api, text, filename)
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["id"])
-
-
-def store_of(api: Caller, name: str | None = None, *files: str, **more: Any) -> dict[str, Any]:
-    answer = api.ask("POST", "/v1/vector_stores", json={"name": name, "file_ids": list(files), **more})
-    assert answer.status_code == 200, answer.text
-    return await_prepared(api, answer.json()["id"])
-
-
-def await_prepared(api: Caller, store: str) -> dict[str, Any]:
-    while (seen := read(api, f"/v1/vector_stores/{store}"))["status"] == "in_progress":
-        threading.Event().wait(0.02)
-    return seen
-
-
-def read(api: Caller, path: str, **parameters: Any) -> dict[str, Any]:
-    answer = api.ask("GET", path, params=parameters)
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
-
-
-def find(api: Caller, store: str, query: str, **more: Any) -> list[dict[str, Any]]:
-    answer = api.ask("POST", f"/v1/vector_stores/{store}/search", json={"query": query, **more})
-    assert answer.status_code == 200, answer.text
-    return list(answer.json()["data"])
 
 
 def the_store(api: Caller) -> dict[str, Any]:
@@ -365,50 +328,6 @@ def test_text_of_other_encodings_is_attached_as_text(api: Caller) -> None:
 
     assert found["filename"] == file["filename"] == "Grüße aus.txt"
     assert found["content"][0]["text"] == "Grüße aus der Mühle"
-
-
-def test_what_expires_is_gone_with_all_that_it_has(start: Start, call: Call, data_dir: Path) -> None:
-    server = start()
-    api = call(server)
-    lifetime = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
-    file = upload(api, HEN, **lifetime).json()["id"]
-    stays = store_of(api, "stays", file)["id"]
-    goes = store_of(api, "goes", expires_after={"anchor": "last_active_at", "days": 1})
-    assert goes["expires_at"] == goes["last_active_at"] + DAY
-    server.stop()
-    _make_older(data_dir, 2 * DAY)
-
-    api = call(start())
-
-    assert read(api, "/v1/files")["data"] == []
-    assert [store["id"] for store in read(api, "/v1/vector_stores")["data"]] == [stays]
-    assert read(api, f"/v1/vector_stores/{stays}")["file_counts"]["total"] == 0
-    assert api.names() == ["stays"]
-
-
-def test_a_use_moves_the_expiry_of_a_vector_store(start: Start, call: Call, data_dir: Path) -> None:
-    server = start()
-    expiry = {"anchor": "last_active_at", "days": 3}
-    new = store_of(call(server), "notes", expires_after=expiry)
-    server.stop()
-    _make_older(data_dir, 2 * DAY)
-
-    api = call(start())
-    old = read(api, f"/v1/vector_stores/{new['id']}")
-    find(api, new["id"], "hen")
-    used = read(api, f"/v1/vector_stores/{new['id']}")
-
-    assert old["expires_at"] == new["expires_at"] - 2 * DAY
-    assert used["expires_at"] == used["last_active_at"] + 3 * DAY >= new["expires_at"]
-
-
-def _make_older(data_dir: Path, seconds: int) -> None:
-    """Move the times of uses and expiries into the past, as if so much time had gone by."""
-    with closing(sqlite3.connect(data_dir / "reka.sqlite")) as connection, connection:
-        connection.execute("UPDATE files SET expires = expires - ?", [seconds])
-        connection.execute(
-            "UPDATE vector_stores SET expires = expires - ?, last_active = last_active - ?", [seconds, seconds]
-        )
 
 
 def test_name_and_expiry_of_a_vector_store_are_changed_alone(api: Caller) -> None:
